@@ -1,0 +1,37 @@
+# One virtual environment, built from the hash-pinned lock; every target builds it first when it is missing or old.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup run test check bench lock clean
+
+setup: .venv/.ready
+
+.venv/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: setup
+	$(BIN)/ledger dev
+
+test: setup
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/ledger bench projection
+
+lock: setup
+	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra embedded --extra dev \
+		--no-emit-index-url --custom-compile-command 'make lock' pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv build dist *.egg-info

@@ -1,0 +1,1 @@
+"""A prepaid-credit ledger for LLM routers: one log, one fold, one writer; everything else reads."""
