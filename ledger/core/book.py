@@ -1,0 +1,130 @@
+"""The book in the form the fold reads: integers instead of text, and which version is in force at which log time."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ledger.core.calendar import ms_of
+from ledger.core.errors import BookNoticeTooShort, BookVersionOutOfOrder
+from schemas.book import NOTICE, BookVersion, Price
+from schemas.money import parse_attos, parse_nanos
+
+NOTICE_MS = int(NOTICE.total_seconds()) * 1000
+_FOREVER_MS = 2**62
+_ATTOS_PER_TOKEN = 10**6  # a price per million with 12 digits is whole in attos per token
+
+
+class TokenPrice(NamedTuple):
+    """Attos per token of one model."""
+
+    input: int
+    output: int
+    cached_input: int
+    cache_write: int
+
+
+class LevelBound(NamedTuple):
+    """A balance of at most `at_most` nanos is at level `name`."""
+
+    at_most: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of the book, compiled. Markups are attos of the cost: 10¹⁸ is one hundred percent."""
+
+    number: int
+    effective_from_ms: int
+    rules: int
+    markups: dict[str, int]
+    prices: dict[tuple[str, str], TokenPrice]
+    packages: dict[str, int]
+    default_package: str
+    trace_price_attos: int
+    levels: tuple[LevelBound, ...]
+    event_nanos_max: int
+    top_up_nanos_min: int
+    schema_versions: frozenset[int]
+    keys: dict[str, tuple[int, int]]
+
+    def accepts_key(self, key_id: str, log_time_ms: int) -> bool:
+        """Whether a signature by this key is accepted at that log time."""
+        valid_from_ms, valid_until_ms = self.keys.get(key_id, (_FOREVER_MS, 0))
+        return valid_from_ms <= log_time_ms < valid_until_ms
+
+    def level_of(self, balance: int) -> str:
+        """The lowest level that the balance is at, or "ok"."""
+        for bound in self.levels:
+            if balance <= bound.at_most:
+                return bound.name
+        return "ok"
+
+
+class Book:
+    """The versions so far, in the order of their effect; immutable: `with_version` returns another book."""
+
+    def __init__(self, versions: tuple[Version, ...] = ()) -> None:
+        self.versions = versions
+        self._starts = [version.effective_from_ms for version in versions]
+
+    def at(self, log_time_ms: int) -> Version:
+        """The version in force at a log time; the first one also before it was appended."""
+        return self.versions[max(bisect_right(self._starts, log_time_ms), 1) - 1]
+
+    def with_version(self, wire: BookVersion, appended_ms: int) -> "Book":
+        """This book and one more version. Raises BookVersionOutOfOrder or BookNoticeTooShort."""
+        if wire.version != len(self.versions) + 1:
+            raise BookVersionOutOfOrder(f"{wire.version} after {len(self.versions)}", field="version")
+        version = compiled(wire, self._effective_from_ms(wire, appended_ms))
+        return Book((*self.versions, version))
+
+    def _effective_from_ms(self, wire: BookVersion, appended_ms: int) -> int:
+        if not self.versions:
+            return 0
+        if wire.effective_from is None:
+            return max(appended_ms + NOTICE_MS, self._starts[-1] + 1)
+        effective_from_ms = ms_of(wire.effective_from)
+        if effective_from_ms < appended_ms + NOTICE_MS:
+            raise BookNoticeTooShort(field="effective_from")
+        if effective_from_ms <= self._starts[-1]:
+            raise BookVersionOutOfOrder(field="effective_from")
+        return effective_from_ms
+
+
+def compiled(wire: BookVersion, effective_from_ms: int) -> Version:
+    """A version of the book as integers, in force from `effective_from_ms`."""
+    return Version(
+        number=wire.version,
+        effective_from_ms=effective_from_ms,
+        rules=wire.rules,
+        markups={"auto": parse_attos(wire.markups.auto), "tier": parse_attos(wire.markups.tier)},
+        prices={(price.provider, price.model): _token_price(price) for price in wire.prices},
+        packages={package.name: package.included_traces for package in wire.packages},
+        default_package=wire.default_package,
+        trace_price_attos=parse_attos(wire.trace_price),
+        levels=tuple(sorted(LevelBound(parse_nanos(level.at_most), level.name) for level in wire.levels)),
+        event_nanos_max=parse_nanos(wire.bounds.event_credits_max),
+        top_up_nanos_min=parse_nanos(wire.bounds.top_up_credits_min),
+        schema_versions=frozenset(wire.schema_versions),
+        keys={
+            key.key_id: (
+                ms_of(key.valid_from) if key.valid_from else 0,
+                ms_of(key.valid_until) if key.valid_until else _FOREVER_MS,
+            )
+            for key in wire.signing_keys
+        },
+    )
+
+
+def _token_price(price: Price) -> TokenPrice:
+    return TokenPrice(
+        input=_per_token(price.input_per_million),
+        output=_per_token(price.output_per_million),
+        cached_input=_per_token(price.cached_input_per_million or price.input_per_million),
+        cache_write=_per_token(price.cache_write_per_million or price.input_per_million),
+    )
+
+
+def _per_token(per_million: str) -> int:
+    return parse_attos(per_million) // _ATTOS_PER_TOKEN

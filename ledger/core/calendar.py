@@ -1,0 +1,50 @@
+"""UTC days and months of the log's clock, in whole milliseconds since 1970; no time zone, no float, no now()."""
+
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+
+DAY_MS = 86_400_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_ORDINAL = _EPOCH.toordinal()
+
+
+def day_of(time_ms: int) -> int:
+    """Days since 1970-01-01, UTC."""
+    return time_ms // DAY_MS
+
+
+def month_of(time_ms: int) -> int:
+    """The UTC calendar month as yyyymm."""
+    return _month_of_day(time_ms // DAY_MS)
+
+
+def next_day_ms(time_ms: int) -> int:
+    """When the next UTC day begins."""
+    return (day_of(time_ms) + 1) * DAY_MS
+
+
+def next_month_ms(time_ms: int) -> int:
+    """When the next UTC calendar month begins."""
+    day = date_of(day_of(time_ms)).replace(day=28) + timedelta(days=4)
+    return (day.replace(day=1).toordinal() - _EPOCH_ORDINAL) * DAY_MS
+
+
+def date_of(day: int) -> date:
+    """The date of a number of days since 1970-01-01."""
+    return date.fromordinal(_EPOCH_ORDINAL + day)
+
+
+def moment_of(time_ms: int) -> datetime:
+    """The aware datetime of a log time."""
+    return _EPOCH + timedelta(milliseconds=time_ms)
+
+
+def ms_of(moment: datetime) -> int:
+    """The log time of an aware datetime, rounded down to the millisecond."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+@lru_cache(maxsize=64)
+def _month_of_day(day: int) -> int:
+    at = date_of(day)
+    return at.year * 100 + at.month

@@ -1,0 +1,66 @@
+"""What goes into the fold and what comes out of it: facts in; entries and effects out."""
+
+from typing import NamedTuple
+
+from ledger.core.account import Account
+from ledger.core.book import Version
+from schemas.effects import Effect
+from schemas.events import Event
+
+
+class Fact(NamedTuple):
+    """An event whose form and signature have been checked. `key_id` None: unsigned."""
+
+    event: Event
+    event_id: str
+    content: str
+    key_id: str | None = None
+
+    @property
+    def identity(self) -> tuple[str, bool, str]:
+        """Facts of equal identity are the same fact, or one of them is an error."""
+        return self.event.subject, self.key_id is not None, self.event_id
+
+
+class Money(NamedTuple):
+    """Money that moved at a provider, in minor units: what clearing gained, the tax in it, the fee that was kept."""
+
+    provider: str
+    currency: str
+    clearing_minor: int
+    tax_minor: int = 0
+    fee_minor: int = 0
+
+
+class Entry(NamedTuple):
+    """One line of an account's ledger: every accepted event makes exactly one, many of them with amount 0.
+
+    `amount` and `balance_after` in nanos; `cost` what the provider takes of a charge; `free_traces` the included part.
+    """
+
+    fact: Fact
+    log_time_ms: int
+    seq: int
+    amount: int
+    balance_after: int
+    cost: int
+    free_traces: int
+    money: Money | None
+    book_version: int
+    rules: int
+
+
+class Occasion(NamedTuple):
+    """What a rule may ask besides the account: which fact, when by the log, under which version of the book."""
+
+    fact: Fact
+    log_time_ms: int
+    version: Version
+
+
+class Applied(NamedTuple):
+    """The answer of the fold. Each effect's id follows from the fact, so that a second fold says the same."""
+
+    account: Account
+    entry: Entry
+    effects: tuple[Effect, ...]

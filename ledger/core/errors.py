@@ -1,0 +1,115 @@
+"""Why the ledger refuses: one tree of errors, each one's docstring its message, its name in snake case its code."""
+
+import re
+
+
+class Refused(Exception):
+    """The ledger refuses this."""
+
+    def __init__(self, detail: str = "", *, field: str | None = None) -> None:
+        self.detail = detail
+        self.field = field
+        super().__init__(self.message)
+
+    @property
+    def code(self) -> str:
+        """The class's name in snake case: stable, for programs."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+
+    @property
+    def message(self) -> str:
+        """A sentence for people; it names the field where there is one."""
+        said = (type(self).__doc__ or "").strip().rstrip(".")
+        return ": ".join(part for part in (self.field, said, self.detail) if part)
+
+
+class Unpriced(Refused):
+    """The book has no price for this model, and the event brings no provider_cost."""
+
+
+class CachedTokensExceedInput(Refused):
+    """Cached and cache-write tokens are part of input_tokens and can't exceed them."""
+
+
+class AmountOutOfBounds(Refused):
+    """The amount is larger than the book's bounds allow for one event."""
+
+
+class BalanceOutOfBounds(Refused):
+    """The balance would leave the range that the ledger can hold."""
+
+
+class AmountIsZero(Refused):
+    """The amount must not be zero."""
+
+
+class UnknownSchemaVersion(Refused):
+    """The book doesn't accept this version of the event's schema."""
+
+
+class Unsigned(Refused):
+    """Only usage and traces may be unsigned; this type needs a ledger-signature header."""
+
+
+class KeyNotValid(Refused):
+    """The book doesn't accept the signing key at that time."""
+
+
+class AccountAlreadyOpened(Refused):
+    """The account has been opened before."""
+
+
+class UnknownPackage(Refused):
+    """The book has no such package."""
+
+
+class PurchaseAlreadyCredited(Refused):
+    """The purchase has been credited before, by another event."""
+
+
+class UnknownPurchase(Refused):
+    """The account has no such purchase."""
+
+
+class ExceedsPurchase(Refused):
+    """More than what is left of the purchase."""
+
+
+class WrongPurchaseCurrency(Refused):
+    """The purchase was paid by another provider or in another currency."""
+
+
+class DisputeAlreadyOpen(Refused):
+    """A dispute of this purchase is open already."""
+
+
+class NoOpenDispute(Refused):
+    """No dispute of this purchase is open."""
+
+
+class TopUpTooSmall(Refused):
+    """The amount is smaller than the smallest top-up of the book."""
+
+
+class TopUpCannotReachThreshold(Refused):
+    """This amount can't lift the balance to the threshold."""
+
+
+class TopUpExceedsCap(Refused):
+    """One top-up would already exceed the cap."""
+
+
+class WrongProvider(Refused):
+    """The provider is not the one that the subject names."""
+
+
+class BookVersionOutOfOrder(Refused):
+    """Book versions count up by one and take effect one after the other."""
+
+
+class BookNoticeTooShort(Refused):
+    """A book version takes effect at least 60 seconds after its append."""
+
+
+class UnknownRules(Refused):
+    """The book asks for rules that this program doesn't have; a newer one is needed."""

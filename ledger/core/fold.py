@@ -1,0 +1,50 @@
+"""`apply`: the one function that says what an event does to an account.
+
+Live projection, rebuild, time travel, verification and the tests all call it. It is pure: the same account, fact, log
+time and book give the same answer on any machine in any year; the book names the `rules` to apply, and old rules stay.
+"""
+
+from collections.abc import Callable
+
+from ledger.core import rules_1
+from ledger.core.account import Account
+from ledger.core.book import Book
+from ledger.core.entry import Applied, Fact, Occasion
+from ledger.core.errors import KeyNotValid, UnknownRules, UnknownSchemaVersion, Unsigned
+from schemas.events import ROUTER_TYPES, Event
+
+Rules = Callable[[Account, Occasion], Applied]
+RULES: dict[int, Rules] = {1: rules_1.apply}
+
+
+def apply(account: Account, fact: Fact, log_time_ms: int, book: Book) -> Applied:
+    """The account after the fact, its entry and its effects.
+
+    `log_time_ms` is the record's append time; an account's own time never runs backwards. The caller has loaded the
+    purchase that `purchase_named` names. Raises `Refused`, and then nothing has happened.
+    """
+    log_time_ms = max(log_time_ms, account.log_time_ms)
+    version = book.at(log_time_ms)
+    occasion = Occasion(fact, log_time_ms, version)
+    _admit(occasion)
+    rules = RULES.get(version.rules)
+    if rules is None:
+        raise UnknownRules(str(version.rules), field="rules")
+    return rules(account, occasion)
+
+
+def purchase_named(event: Event) -> str | None:
+    """The purchase whose state the fold of this event needs."""
+    return getattr(event.data, "purchase_id", None)
+
+
+def _admit(occasion: Occasion) -> None:
+    """Who may say this, and in which version of the language."""
+    fact, version = occasion.fact, occasion.version
+    if fact.key_id is None:
+        if fact.event.type not in ROUTER_TYPES:
+            raise Unsigned(fact.event.type, field="ledger-signature")
+    elif not version.accepts_key(fact.key_id, occasion.log_time_ms):
+        raise KeyNotValid(fact.key_id, field="ledger-signature")
+    if fact.event.schema_version not in version.schema_versions:
+        raise UnknownSchemaVersion(str(fact.event.schema_version), field="dataschema")

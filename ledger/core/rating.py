@@ -1,0 +1,61 @@
+"""What a model call or a trace costs: exact cost first, then markup and one rounding, in integers.
+
+`charge = round_half_even(exact_cost × (1 + markup))` to one nano; `cost` is rounded the same way; the markup is the
+difference.
+"""
+
+from typing import NamedTuple
+
+from ledger.core.book import Version
+from ledger.core.errors import CachedTokensExceedInput, Unpriced
+from schemas.events import Usage
+from schemas.money import ATTOS_PER_NANO, parse_attos
+
+_ONE = 10**18
+
+
+class Rated(NamedTuple):
+    """Nanos: what the provider takes, and what the customer pays."""
+
+    cost: int
+    charge: int
+
+
+def rate_usage(usage: Usage, version: Version) -> Rated:
+    """The charge of one call. Raises Unpriced or CachedTokensExceedInput."""
+    attos = _exact_cost(usage, version)
+    factor = _ONE + version.markups[usage.mode]
+    return Rated(round_half_even(attos, ATTOS_PER_NANO), round_half_even(attos * factor, ATTOS_PER_NANO * _ONE))
+
+
+def rate_traces(beyond: int, version: Version) -> int:
+    """The charge in nanos of so many traces beyond the included ones."""
+    return round_half_even(beyond * version.trace_price_attos, ATTOS_PER_NANO)
+
+
+def round_half_even(numerator: int, denominator: int) -> int:
+    """The nearest integer of a ratio of non-negative integers, ties to the even one."""
+    quotient, rest = divmod(numerator, denominator)
+    double = rest + rest
+    if double > denominator or (double == denominator and quotient & 1):
+        return quotient + 1
+    return quotient
+
+
+def _exact_cost(usage: Usage, version: Version) -> int:
+    """Attos. Cached and cache-write tokens are part of the input and leave the plain input price."""
+    cached, written = usage.cached_input_tokens or 0, usage.cache_write_tokens or 0
+    if cached + written > usage.input_tokens:
+        raise CachedTokensExceedInput(field="data.cached_input_tokens")
+    if usage.provider_cost is not None:
+        return parse_attos(usage.provider_cost)
+    price = version.prices.get((usage.provider, usage.model))
+    if price is None:
+        raise Unpriced(f"{usage.provider}/{usage.model}", field="data.model")
+    plain = usage.input_tokens - cached - written
+    return (
+        plain * price.input
+        + cached * price.cached_input
+        + written * price.cache_write
+        + usage.output_tokens * price.output
+    )

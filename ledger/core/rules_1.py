@@ -1,0 +1,287 @@
+"""Rules number 1: what each type of event does. Once released these rules never change; the next ones get a new number.
+
+Each rule answers with a `Change`; `apply` turns it into the next account, the entry and the effects.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ledger.core import top_ups
+from ledger.core.account import Account, Purchase, TopUps
+from ledger.core.calendar import month_of
+from ledger.core.effects import effect_of
+from ledger.core.entry import Applied, Entry, Money, Occasion
+from ledger.core.errors import (
+    AccountAlreadyOpened,
+    AmountIsZero,
+    AmountOutOfBounds,
+    BalanceOutOfBounds,
+    DisputeAlreadyOpen,
+    ExceedsPurchase,
+    NoOpenDispute,
+    PurchaseAlreadyCredited,
+    UnknownPackage,
+    UnknownPurchase,
+    WrongProvider,
+    WrongPurchaseCurrency,
+)
+from ledger.core.rating import rate_traces, rate_usage, round_half_even
+from schemas.effects import BalanceLevelChanged, Effect, LevelChange
+from schemas.money import format_nanos, parse_nanos
+
+NUMBER = 1
+# Leaves room for any bounded amount on top without leaving a signed 64-bit integer.
+BALANCE_NANOS_MAX = 4 * 10**18
+
+
+class Change(NamedTuple):
+    """What a rule decides. `account` has everything new but balance, sequence, time and level.
+
+    `available`: what the machine compares with its threshold when the event may trigger; None: it may not.
+    """
+
+    account: Account
+    amount: int = 0
+    cost: int = 0
+    free_traces: int = 0
+    money: Money | None = None
+    may_trigger: bool = False
+    available: int | None = None
+    effects: tuple[Effect, ...] = ()
+
+
+def apply(account: Account, occasion: Occasion) -> Applied:
+    """The fold of one fact by these rules. Raises `Refused`."""
+    version, fact = occasion.version, occasion.fact
+    if account.seq == 0:
+        account = account._replace(level=version.level_of(0), package=version.default_package)
+    change = _RULES[fact.event.type](account, fact.event.data, occasion)
+    balance = account.balance + change.amount
+    _check_bounds(change.amount, balance, occasion)
+    machine = change.account.top_ups
+    effects = change.effects
+    if change.may_trigger and machine.policy is not None:
+        available = balance if change.available is None else change.available
+        machine, triggered = top_ups.checked(machine, available, occasion)
+        effects += triggered
+    level = version.level_of(balance)
+    if level != account.level:
+        effects += (_level_change(account.level, level, balance, occasion),)
+    return Applied(
+        _next(change.account, balance, level, machine, occasion.log_time_ms),
+        Entry(
+            fact,
+            occasion.log_time_ms,
+            account.seq + 1,
+            change.amount,
+            balance,
+            change.cost,
+            change.free_traces,
+            change.money,
+            version.number,
+            NUMBER,
+        ),
+        effects,
+    )
+
+
+def _usage(account: Account, data: Any, occasion: Occasion) -> Change:
+    rated = rate_usage(data, occasion.version)
+    return Change(account, amount=-rated.charge, cost=rated.cost, may_trigger=True)
+
+
+def _trace(account: Account, data: Any, occasion: Occasion) -> Change:
+    month = month_of(occasion.log_time_ms)
+    before = account.month_traces if account.month == month else 0
+    included = max(occasion.version.packages.get(account.package, 0) - before, 0)
+    free = min(data.count, included)
+    amount = -rate_traces(data.count - free, occasion.version)
+    after = account._replace(month=month, month_traces=before + data.count)
+    return Change(after, amount=amount, free_traces=free, may_trigger=True)
+
+
+def _purchased(account: Account, data: Any, occasion: Occasion) -> Change:
+    if data.purchase_id in account.purchases:
+        raise PurchaseAlreadyCredited(data.purchase_id, field="data.purchase_id")
+    credits = _positive(parse_nanos(data.credits), "data.credits")
+    charged = data.charged
+    purchase = Purchase(
+        data.purchase_id, credits, data.provider, charged.currency, charged.amount_minor, charged.tax_minor
+    )
+    machine = top_ups.purchased(account.top_ups, data, occasion)
+    return Change(
+        account.with_purchase(purchase)._replace(top_ups=machine),
+        amount=credits,
+        money=Money(data.provider, charged.currency, charged.amount_minor, charged.tax_minor),
+        may_trigger=True,
+    )
+
+
+def _refunded(account: Account, data: Any, occasion: Occasion) -> Change:
+    purchase = _purchase(account, data.purchase_id)
+    credits = _positive(parse_nanos(data.credits), "data.credits")
+    charged = data.charged
+    if charged.currency != purchase.currency:
+        raise WrongPurchaseCurrency(charged.currency, field="data.charged.currency")
+    if credits > purchase.left:
+        raise ExceedsPurchase(f"{format_nanos(purchase.left)} credits are left", field="data.credits")
+    if charged.amount_minor > purchase.left_minor:
+        raise ExceedsPurchase(f"{purchase.left_minor} minor units are left", field="data.charged.amount_minor")
+    after = purchase._replace(
+        refunded=purchase.refunded + credits, refunded_minor=purchase.refunded_minor + charged.amount_minor
+    )
+    money = Money(purchase.provider, purchase.currency, -charged.amount_minor, -charged.tax_minor)
+    return Change(account.with_purchase(after), amount=-credits, money=money)
+
+
+def _dispute_opened(account: Account, data: Any, occasion: Occasion) -> Change:
+    purchase = _purchase(account, data.purchase_id)
+    credits = _positive(parse_nanos(data.credits), "data.credits")
+    if purchase.disputed:
+        raise DisputeAlreadyOpen(purchase.purchase_id, field="data.purchase_id")
+    if credits > purchase.left:
+        raise ExceedsPurchase(f"{format_nanos(purchase.left)} credits are left", field="data.credits")
+    # The bank takes the disputed share of what was paid, and never more than what has not gone back already.
+    share = round_half_even(purchase.amount_minor * credits, purchase.credits)
+    minor = min(share, purchase.left_minor)
+    after = purchase._replace(disputed=credits, disputed_minor=minor)
+    machine = account.top_ups._replace(open_disputes=account.top_ups.open_disputes + 1)
+    money = Money(purchase.provider, purchase.currency, -minor)
+    return Change(account.with_purchase(after)._replace(top_ups=machine), amount=-credits, money=money)
+
+
+def _dispute_closed(account: Account, data: Any, occasion: Occasion) -> Change:
+    purchase = _purchase(account, data.purchase_id)
+    if not purchase.disputed:
+        raise NoOpenDispute(purchase.purchase_id, field="data.purchase_id")
+    machine = account.top_ups._replace(open_disputes=account.top_ups.open_disputes - 1)
+    after = purchase._replace(disputed=0, disputed_minor=0)
+    if data.outcome == "lost":
+        after = after._replace(
+            lost=purchase.lost + purchase.disputed, lost_minor=purchase.lost_minor + purchase.disputed_minor
+        )
+        return Change(account.with_purchase(after)._replace(top_ups=machine))
+    money = Money(purchase.provider, purchase.currency, purchase.disputed_minor)
+    return Change(account.with_purchase(after)._replace(top_ups=machine), amount=purchase.disputed, money=money)
+
+
+def _adjusted(account: Account, data: Any, occasion: Occasion) -> Change:
+    amount = parse_nanos(data.amount)
+    if amount == 0:
+        raise AmountIsZero(field="data.amount")
+    return Change(account, amount=amount)
+
+
+def _configured(account: Account, data: Any, occasion: Occasion) -> Change:
+    machine = top_ups.configured(account.top_ups, data, account.balance, occasion)
+    return Change(account._replace(top_ups=machine), may_trigger=True)
+
+
+def _failed(account: Account, data: Any, occasion: Occasion) -> Change:
+    machine, effects = top_ups.failed(account.top_ups, data, occasion)
+    return Change(account._replace(top_ups=machine), effects=effects)
+
+
+def _resumed(account: Account, data: Any, occasion: Occasion) -> Change:
+    return Change(account._replace(top_ups=top_ups.resumed(account.top_ups)), may_trigger=True)
+
+
+def _requested(account: Account, data: Any, occasion: Occasion) -> Change:
+    return Change(account, may_trigger=True, available=parse_nanos(data.available))
+
+
+def _rechecked(account: Account, data: Any, occasion: Occasion) -> Change:
+    return Change(account._replace(top_ups=top_ups.rechecked(account.top_ups)), may_trigger=True)
+
+
+def _opened(account: Account, data: Any, occasion: Occasion) -> Change:
+    if account.opened:
+        raise AccountAlreadyOpened(account.account_id, field="subject")
+    package = _known_package(data.package or account.package, occasion)
+    return Change(account._replace(opened=True, package=package))
+
+
+def _package_changed(account: Account, data: Any, occasion: Occasion) -> Change:
+    return Change(account._replace(package=_known_package(data.package, occasion)))
+
+
+def _invoice_issued(account: Account, data: Any, occasion: Occasion) -> Change:
+    _purchase(account, data.purchase_id)
+    return Change(account)
+
+
+def _payout_received(account: Account, data: Any, occasion: Occasion) -> Change:
+    if occasion.fact.event.subject != f"provider:{data.provider}":
+        raise WrongProvider(data.provider, field="data.provider")
+    return Change(
+        account,
+        money=Money(data.provider, data.currency, -(data.amount_minor + data.fee_minor), fee_minor=data.fee_minor),
+    )
+
+
+_RULES: dict[str, Callable[[Account, Any, Occasion], Change]] = {
+    "usage.recorded": _usage,
+    "trace.recorded": _trace,
+    "credits.purchased": _purchased,
+    "credits.refunded": _refunded,
+    "dispute.opened": _dispute_opened,
+    "dispute.closed": _dispute_closed,
+    "credits.adjusted": _adjusted,
+    "auto_top_up.configured": _configured,
+    "auto_top_up.failed": _failed,
+    "auto_top_up.resumed": _resumed,
+    "auto_top_up.requested": _requested,
+    "auto_top_up.rechecked": _rechecked,
+    "account.opened": _opened,
+    "account.package_changed": _package_changed,
+    "invoice.issued": _invoice_issued,
+    "payout.received": _payout_received,
+}
+
+
+def _next(account: Account, balance: int, level: str, machine: TopUps, log_time_ms: int) -> Account:
+    # Positional, because this runs for every event and `_replace` costs three times as much.
+    return Account(
+        account.account_id,
+        balance,
+        account.seq + 1,
+        log_time_ms,
+        level,
+        account.package,
+        account.opened,
+        account.month,
+        account.month_traces,
+        machine,
+        account.purchases,
+    )
+
+
+def _level_change(previous: str, level: str, balance: int, occasion: Occasion) -> Effect:
+    data = LevelChange(previous=previous, level=level, balance=format_nanos(balance))
+    return effect_of(BalanceLevelChanged, data, occasion)
+
+
+def _check_bounds(amount: int, balance: int, occasion: Occasion) -> None:
+    if abs(amount) > occasion.version.event_nanos_max:
+        raise AmountOutOfBounds(f"at most {format_nanos(occasion.version.event_nanos_max)} credits")
+    if abs(balance) > BALANCE_NANOS_MAX:
+        raise BalanceOutOfBounds()
+
+
+def _purchase(account: Account, purchase_id: str) -> Purchase:
+    purchase = account.purchases.get(purchase_id)
+    if purchase is None:
+        raise UnknownPurchase(purchase_id, field="data.purchase_id")
+    return purchase
+
+
+def _positive(nanos: int, field: str) -> int:
+    if nanos == 0:
+        raise AmountIsZero(field=field)
+    return nanos
+
+
+def _known_package(name: str, occasion: Occasion) -> str:
+    if name not in occasion.version.packages:
+        raise UnknownPackage(name, field="data.package")
+    return name

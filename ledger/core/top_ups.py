@@ -1,0 +1,179 @@
+"""The auto-top-up machine: armed → in_flight → armed, or capped, or suspended; one trigger per crossing, within caps.
+
+It is checked after every event that may trigger, so that batch boundaries don't matter. Refunds, disputes and
+adjustments never trigger, and nothing triggers while a dispute is open.
+"""
+
+from typing import NamedTuple
+
+from ledger.core.account import Policy, TopUps
+from ledger.core.calendar import day_of, moment_of, month_of, next_day_ms, next_month_ms
+from ledger.core.effects import effect_id, effect_of
+from ledger.core.entry import Occasion
+from ledger.core.errors import TopUpCannotReachThreshold, TopUpExceedsCap, TopUpTooSmall
+from schemas.effects import (
+    AutoTopUpSkipped,
+    AutoTopUpSuspended,
+    AutoTopUpTriggered,
+    Effect,
+    Skip,
+    Suspension,
+    Trigger,
+    Window,
+)
+from schemas.events import Purchase, TopUpFailure, TopUpPolicy
+from schemas.money import NANOS_PER_CENT, format_nanos, parse_nanos
+
+
+class Step(NamedTuple):
+    """Where the machine stands now, and what it says."""
+
+    top_ups: TopUps
+    effects: tuple[Effect, ...] = ()
+
+
+class _Cap(NamedTuple):
+    """A cap that a top-up would exceed."""
+
+    window: Window
+    cap: int
+    spent: int
+    opens_at_ms: int
+
+
+def checked(top_ups: TopUps, available: int, occasion: Occasion) -> Step:
+    """Triggers or skips when the machine is armed and `available` is below the threshold."""
+    policy = top_ups.policy
+    if policy is None or not policy.enabled or top_ups.state != "armed":
+        return Step(top_ups)
+    if available >= policy.threshold or top_ups.open_disputes:
+        return Step(top_ups)
+    credits = _size(policy, available, occasion)
+    cap = _exceeded_cap(top_ups, policy, credits, occasion.log_time_ms)
+    if cap is None:
+        return _trigger(top_ups, policy, credits, available, occasion)
+    return _skip(top_ups, credits, cap, occasion)
+
+
+def configured(top_ups: TopUps, wire: TopUpPolicy, balance: int, occasion: Occasion) -> TopUps:
+    """The machine with a new policy: armed, unless a trigger is in flight. Raises what `_refuse` refuses."""
+    policy = _policy_of(wire)
+    if policy.enabled:
+        _refuse(policy, balance, occasion)
+    if top_ups.state == "in_flight":
+        return top_ups._replace(policy=policy)
+    return _armed(top_ups)._replace(policy=policy)
+
+
+def purchased(top_ups: TopUps, purchase: Purchase, occasion: Occasion) -> TopUps:
+    """The machine after a purchase was paid. A trigger that is paid late leaves it where it is."""
+    if purchase.kind == "purchase":
+        return _armed(top_ups) if top_ups.state == "suspended" else top_ups
+    spent = _with_spent(top_ups, parse_nanos(purchase.credits), occasion.log_time_ms)
+    paid_in_flight = top_ups.state == "in_flight" and purchase.trigger_id == top_ups.trigger_id
+    return _armed(spent) if paid_in_flight else spent
+
+
+def failed(top_ups: TopUps, failure: TopUpFailure, occasion: Occasion) -> Step:
+    """Suspended when the charger gave up on the trigger in flight; otherwise it retries, and nothing changes."""
+    current = top_ups.state == "in_flight" and failure.trigger_id == top_ups.trigger_id
+    if not current or not failure.suspended:
+        return Step(top_ups)
+    suspended = top_ups._replace(state="suspended", trigger_id=None, credits=0, reason=failure.reason_code)
+    data = Suspension(trigger_id=failure.trigger_id, reason_code=failure.reason_code)
+    return Step(suspended, (effect_of(AutoTopUpSuspended, data, occasion),))
+
+
+def resumed(top_ups: TopUps) -> TopUps:
+    """Out of a suspension; anywhere else nothing changes."""
+    return _armed(top_ups) if top_ups.state == "suspended" else top_ups
+
+
+def rechecked(top_ups: TopUps) -> TopUps:
+    """Out of a cap; anywhere else nothing changes."""
+    return _armed(top_ups) if top_ups.state == "capped" else top_ups
+
+
+def _armed(top_ups: TopUps) -> TopUps:
+    return top_ups._replace(state="armed", trigger_id=None, credits=0, reason=None)
+
+
+def _trigger(top_ups: TopUps, policy: Policy, credits: int, balance: int, occasion: Occasion) -> Step:
+    data = Trigger(
+        trigger_id=effect_id(AutoTopUpTriggered, occasion),
+        credits=format_nanos(credits),
+        balance=format_nanos(balance),
+        threshold=format_nanos(policy.threshold),
+        caused_by=occasion.fact.event_id,
+        provider=policy.provider,
+        payment_method_id=policy.payment_method_id,
+    )
+    in_flight = top_ups._replace(state="in_flight", trigger_id=data.trigger_id, credits=credits, reason=None)
+    return Step(in_flight, (effect_of(AutoTopUpTriggered, data, occasion),))
+
+
+def _skip(top_ups: TopUps, credits: int, cap: _Cap, occasion: Occasion) -> Step:
+    data = Skip(
+        window=cap.window,
+        cap=format_nanos(cap.cap),
+        spent=format_nanos(cap.spent),
+        credits=format_nanos(credits),
+        opens_at=moment_of(cap.opens_at_ms),
+    )
+    capped = top_ups._replace(state="capped", reason=cap.window)
+    return Step(capped, (effect_of(AutoTopUpSkipped, data, occasion),))
+
+
+def _size(policy: Policy, available: int, occasion: Occasion) -> int:
+    """Credits to buy, in nanos; up to a target, in whole cents and no less than the smallest top-up."""
+    if policy.sizing == "fixed":
+        return policy.amount
+    missing = -(-(policy.amount - available) // NANOS_PER_CENT) * NANOS_PER_CENT
+    return max(missing, occasion.version.top_up_nanos_min)
+
+
+def _exceeded_cap(top_ups: TopUps, policy: Policy, credits: int, log_time_ms: int) -> _Cap | None:
+    """The cap that buying `credits` now would exceed; the month's before the day's, because it opens later."""
+    month_spent = top_ups.month_spent if top_ups.month == month_of(log_time_ms) else 0
+    if policy.cap_month is not None and month_spent + credits > policy.cap_month:
+        return _Cap("month", policy.cap_month, month_spent, next_month_ms(log_time_ms))
+    day_spent = top_ups.day_spent if top_ups.day == day_of(log_time_ms) else 0
+    if policy.cap_day is not None and day_spent + credits > policy.cap_day:
+        return _Cap("day", policy.cap_day, day_spent, next_day_ms(log_time_ms))
+    return None
+
+
+def _with_spent(top_ups: TopUps, credits: int, log_time_ms: int) -> TopUps:
+    """Counts credits that auto top-up bought in the UTC day and month in which they were paid."""
+    day, month = day_of(log_time_ms), month_of(log_time_ms)
+    return top_ups._replace(
+        day=day,
+        day_spent=credits + (top_ups.day_spent if top_ups.day == day else 0),
+        month=month,
+        month_spent=credits + (top_ups.month_spent if top_ups.month == month else 0),
+    )
+
+
+def _policy_of(wire: TopUpPolicy) -> Policy:
+    return Policy(
+        enabled=wire.enabled,
+        threshold=parse_nanos(wire.threshold),
+        amount=parse_nanos(wire.amount),
+        sizing=wire.sizing,
+        cap_day=None if wire.cap_day is None else parse_nanos(wire.cap_day),
+        cap_month=None if wire.cap_month is None else parse_nanos(wire.cap_month),
+        provider=wire.provider,
+        payment_method_id=wire.payment_method_id,
+    )
+
+
+def _refuse(policy: Policy, balance: int, occasion: Occasion) -> None:
+    """Raises for a policy that would fail later: too small, short of the threshold, or above its own caps."""
+    if policy.amount < occasion.version.top_up_nanos_min:
+        raise TopUpTooSmall(format_nanos(occasion.version.top_up_nanos_min), field="data.amount")
+    reached = policy.amount if policy.sizing == "target" else min(balance, policy.threshold) + policy.amount
+    if reached < policy.threshold:
+        raise TopUpCannotReachThreshold(field="data.amount")
+    for field, cap in (("data.cap_day", policy.cap_day), ("data.cap_month", policy.cap_month)):
+        if cap is not None and policy.sizing == "fixed" and policy.amount > cap:
+            raise TopUpExceedsCap(format_nanos(cap), field=field)

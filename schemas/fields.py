@@ -1,0 +1,76 @@
+"""The kinds of text and number that fields are made of: each has a charset and a bound, so that nothing is surprising.
+
+Control characters are refused everywhere: a tab, newline or NUL in a name breaks tables, logs and terminals downstream.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+RECORD_BYTES_MAX = 65_536
+
+_MEANINGS: dict[str, str] = {}
+
+
+def matching(pattern: str, meaning: str, **more: Any) -> Any:
+    """A text field of this form; `meaning` is its documentation and what a person reads when it doesn't match."""
+    _MEANINGS[pattern] = meaning
+    return Field(pattern=pattern, description=meaning, **more)
+
+
+# An account id is part of URLs and of the Kafka key; ":" is kept for `provider:<name>`.
+AccountId = Annotated[str, matching(r"^[A-Za-z0-9][A-Za-z0-9_.~|-]{0,127}$", "1 to 128 letters, digits or _.~|-")]
+ProviderSubject = Annotated[str, matching(r"^provider:[a-z][a-z0-9_]{0,31}$", "provider:<name in lower case>")]
+PaymentProvider = Annotated[str, matching(r"^[a-z][a-z0-9_]{0,31}$", "a provider's name in lower case")]
+Token = Annotated[str, matching(r"^[!-~]{1,128}$", "1 to 128 printable ASCII characters without spaces")]
+Code = Annotated[str, matching(r"^[a-z][a-z0-9_]{0,63}$", "a snake_case code of at most 64 characters")]
+Text = Annotated[
+    str, matching(r"^[^\x00-\x1f\x7f-\x9f]{1,256}$", "1 to 256 characters of any script, no control characters")
+]
+Currency = Annotated[str, matching(r"^[A-Z]{3}$", "an ISO 4217 code in capitals", examples=["USD"])]
+Uuid = Annotated[str, matching(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", "a UUID in lower case")]
+TokenCount = Annotated[int, Field(ge=0, le=1_000_000_000)]
+TraceCount = Annotated[int, Field(ge=1, le=1_000_000)]
+Minor = Annotated[int, Field(ge=0, le=1_000_000_000_000, description="Minor units of the currency: cents, paise.")]
+Metadata = Annotated[dict[Token, Text], Field(max_length=16)]
+Moment = AwareDatetime
+
+
+class Frozen(BaseModel):
+    """A value: immutable, no coercion between types, no field that it does not know."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+def json_of(model: BaseModel) -> bytes:
+    """The wire form: declared order, absent fields left out, so that equal values are equal bytes."""
+    return model.__pydantic_serializer__.to_json(model, exclude_none=True)
+
+
+def reasons_of(error: ValidationError) -> str:
+    """What is wrong, one clause per field, in words that name the field and never repeat its value."""
+    return "; ".join(f"{_place(problem['loc'])}: {_sentence(problem)}" for problem in error.errors(include_url=False))
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    # A discriminated union puts the event's type first; it is the only part that has a dot.
+    path = location[1:] if location and "." in str(location[0]) else location
+    return ".".join(ascii(part)[1:-1] if isinstance(part, str) else str(part) for part in path) or "record"
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    match problem["type"]:
+        case "string_pattern_mismatch":
+            return f"must be {_MEANINGS[problem['ctx']['pattern']]}"
+        case "extra_forbidden":
+            return "is not a field of this type"
+        case "missing":
+            return "is missing"
+        case "union_tag_not_found":
+            return "type is missing"
+        case "union_tag_invalid":
+            return "type is not one that the ledger knows"
+        case "value_error":
+            return str(problem["ctx"]["error"])
+    return problem["msg"]
