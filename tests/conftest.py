@@ -1,0 +1,47 @@
+"""What every test may ask for: one real Kafka and Postgres per run, and a database of its own per module."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from ledger.dev.stack import Stack
+
+# kafka-python 3.0.12 reads its message definitions with functions that Python 3.11 deprecates.
+KAFKA_PYTHON_IS_OLD_FASHIONED = "ignore:(read_text|open_text) is deprecated:DeprecationWarning"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make one exception from "warnings are errors"; it holds from here on, so this file must not import Kafka."""
+    config.addinivalue_line("filterwarnings", KAFKA_PYTHON_IS_OLD_FASHIONED)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """One stack per test run. Not below pytest's own folder, which pytest closes to the user that Postgres runs as."""
+    from ledger.dev.stack import Stack
+
+    home = Path(tempfile.mkdtemp(prefix="ledger-test-"))
+    try:
+        with Stack(home) as running:
+            yield running
+    finally:
+        shutil.rmtree(home)
+
+
+@pytest.fixture(scope="module")
+def database(stack: Stack, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a fresh, empty database that is dropped when the module is done."""
+    module = re.sub(r"\W+", "_", request.module.__name__)[-40:]
+    name = f"{module}_{uuid.uuid4().hex[:8]}"
+    stack.postgres.create_database(name)
+    yield stack.postgres.url(name)
+    stack.postgres.drop_database(name)
