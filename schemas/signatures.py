@@ -33,10 +33,14 @@ class SigningKey(NamedTuple):
 
 
 def signature_of(headers: Iterable[tuple[str, bytes | None]]) -> Signature | None:
-    """The signature that a record claims, or None when it has none, several, or a malformed one."""
+    """The signature that a record claims, or None when it has none. Raises ValueError for a malformed one or two."""
     found = [value for name, value in headers if name == SIGNATURE_HEADER]
+    if not found:
+        return None
     match = _FORM.fullmatch(found[0] or b"") if len(found) == 1 else None
-    return Signature(match[1].decode(), match[2]) if match else None
+    if match is None:
+        raise ValueError("must be one v1=<key id>:<64 hex digits>")
+    return Signature(match[1].decode(), match[2])
 
 
 def verifies(signature: Signature, value: bytes, secrets: Mapping[str, bytes]) -> bool:

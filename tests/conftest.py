@@ -14,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from ledger.dev.stack import Stack
+    from ledger.settings import Settings
 
 # kafka-python 3.0.12 reads its message definitions with functions that Python 3.11 deprecates.
 KAFKA_PYTHON_IS_OLD_FASHIONED = "ignore:(read_text|open_text) is deprecated:DeprecationWarning"
@@ -45,3 +46,23 @@ def database(stack: Stack, request: pytest.FixtureRequest) -> Iterator[str]:
     stack.postgres.create_database(name)
     yield stack.postgres.url(name)
     stack.postgres.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def settings(stack: Stack, database: str, request: pytest.FixtureRequest) -> Settings:
+    """A ledger of the module's own: migrated, fresh topics behind a prefix, the first book published."""
+    from ledger.dev.bootstrap import bootstrap
+    from ledger.settings import Settings
+
+    settings = Settings(
+        kafka=stack.kafka.bootstrap,
+        database=database,
+        topic_prefix=f"{uuid.uuid4().hex[:8]}.",
+        consumer_group=f"projector-{uuid.uuid4().hex[:8]}",
+        event_partitions=4,
+        replication_factor=1,
+        signing_key_id="test-1",
+        signing_keys={"test-1": "a secret of the tests only"},
+    )
+    bootstrap(settings)
+    return settings

@@ -1,10 +1,10 @@
-"""Why the ledger refuses: one tree of errors, each one's docstring its message, its name in snake case its code."""
+"""One tree of errors for the whole ledger: each one's docstring is its message, its name in snake case its code."""
 
 import re
 
 
-class Refused(Exception):
-    """The ledger refuses this."""
+class LedgerError(Exception):
+    """Something went wrong in the ledger."""
 
     def __init__(self, detail: str = "", *, field: str | None = None) -> None:
         self.detail = detail
@@ -21,6 +21,10 @@ class Refused(Exception):
         """A sentence for people; it names the field where there is one."""
         said = (type(self).__doc__ or "").strip().rstrip(".")
         return ": ".join(part for part in (self.field, said, self.detail) if part)
+
+
+class Refused(LedgerError):
+    """The rules of the ledger don't accept this event; nothing has happened."""
 
 
 class Unpriced(Refused):

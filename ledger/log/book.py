@@ -1,0 +1,177 @@
+"""The book as this process knows it: read from its topic from the beginning, and followed from then on.
+
+`Follower.book()` refuses to answer when the end of the topic was not seen within `FRESH_SECONDS`. A version takes
+effect at least 60 s after its append, so whoever folds with a fresh book folds every event as everybody else does.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+from pydantic import ValidationError
+
+from ledger.core.book import Book
+from ledger.core.errors import LedgerError, Refused
+from ledger.core.fold import RULES
+from ledger.log.publisher import Position, Publisher
+from ledger.log.reading import Problem, Record, signer_of
+from ledger.settings import Settings
+from schemas.book import BOOK, BOOK_SUBJECT, BookPublished, BookVersion
+from schemas.fields import reasons_of
+from schemas.identity import derived_id
+from schemas.signatures import SigningKey
+from schemas.topics import BOOK as BOOK_TOPIC
+
+FRESH_SECONDS = 20
+_POLL_SECONDS = 1
+
+
+class BookStale(LedgerError):
+    """The end of the book was not seen lately; folding waits until it is."""
+
+
+class BookEmpty(LedgerError):
+    """The book has no version yet; publish one with `ledger book publish`."""
+
+
+class BookNotReadable(LedgerError):
+    """This program can't fold by the book: it lacks its rules or the secret of one of its keys."""
+
+
+class Rejected(NamedTuple):
+    """A record of the book's topic that is not a version."""
+
+    offset: int
+    problem: Problem
+
+
+class Reader:
+    """Folds the records of the book's topic, one after the other, into a Book."""
+
+    def __init__(self, secrets: Mapping[str, bytes]) -> None:
+        self.book = Book()
+        self.latest: BookVersion | None = None
+        self.rejected: list[Rejected] = []
+        self._secrets = secrets
+
+    def read(self, record: Record) -> None:
+        """Takes one more version, or notes why it is none. Raises BookNotReadable."""
+        try:
+            published = BOOK.validate_json(record.value or b"")
+            self._check_signature(record, published)
+            book = self.book.with_version(published.data, record.timestamp)
+        except ValidationError as error:
+            self._reject(record, Problem("invalid", reasons_of(error)))
+        except Refused as error:
+            self._reject(record, Problem(error.code, error.message))
+        else:
+            self._check_readable(published.data)
+            self.book, self.latest = book, published.data
+
+    def _check_signature(self, record: Record, published: BookPublished) -> None:
+        """A version must be signed by a key of the version in force; the first one by a key of its own."""
+        key_id = signer_of(record, record.value or b"", self._secrets)
+        if isinstance(key_id, Problem):
+            raise UnsignedBook(key_id.reason)
+        first = Book().with_version(published.data.model_copy(update={"version": 1}), record.timestamp)
+        book = self.book if self.book.versions else first
+        if key_id is None or not book.at(record.timestamp).accepts_key(key_id, record.timestamp):
+            raise UnsignedBook()
+
+    def _check_readable(self, version: BookVersion) -> None:
+        if version.rules not in RULES:
+            raise BookNotReadable(f"version {version.version} needs rules {version.rules}; update the program")
+        missing = [key.key_id for key in version.signing_keys if key.key_id not in self._secrets]
+        if missing:
+            raise BookNotReadable(f"LEDGER_SIGNING_KEYS lacks {', '.join(missing)}")
+
+    def _reject(self, record: Record, problem: Problem) -> None:
+        self.rejected.append(Rejected(record.offset, problem))
+
+
+class UnsignedBook(Refused):
+    """A book version must be signed by a key that the book accepts."""
+
+
+class Follower:
+    """Follows the book's topic in a thread of its own; `close` ends it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._reader = Reader(settings.secrets)
+        self._next_offset = 0
+        self._seen_end_at = float("-inf")
+        self._failure: LedgerError | None = None
+        self._closing = threading.Event()
+        self._first_read = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="book", daemon=True)
+        self._thread.start()
+
+    def book(self) -> Book:
+        """The book, fresh enough to fold with. Raises BookStale, BookEmpty or BookNotReadable."""
+        if self._failure:
+            raise self._failure
+        if time.monotonic() - self._seen_end_at > FRESH_SECONDS:
+            raise BookStale()
+        if not self._reader.book.versions:
+            raise BookEmpty()
+        return self._reader.book
+
+    @property
+    def latest(self) -> BookVersion | None:
+        """The version that was published last; its effect may lie ahead."""
+        return self._reader.latest
+
+    @property
+    def rejected(self) -> list[Rejected]:
+        """Records of the topic that are no version, oldest first."""
+        return self._reader.rejected
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Waits until the end of the topic was seen once; False when it was not in time."""
+        return self._first_read.wait(timeout_seconds)
+
+    def close(self) -> None:
+        """Ends the thread."""
+        self._closing.set()
+        self._thread.join(timeout=10)
+
+    def _follow(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._follow_until_closed()
+            except KafkaError:
+                # The book goes stale, which everybody who folds notices; until the broker is back that is all.
+                self._closing.wait(_POLL_SECONDS)
+            except LedgerError as error:
+                self._failure = error
+                self._first_read.set()
+                return
+
+    def _follow_until_closed(self) -> None:
+        consumer = KafkaConsumer(bootstrap_servers=self._settings.kafka.split(","), enable_auto_commit=False)
+        partition = TopicPartition(self._settings.topic(BOOK_TOPIC), 0)
+        try:
+            consumer.assign([partition])
+            consumer.seek(partition, self._next_offset)
+            while not self._closing.is_set():
+                asked_at = time.monotonic()
+                end = consumer.end_offsets([partition])[partition]
+                while consumer.position(partition) < end:
+                    for record in consumer.poll(timeout_ms=1000).get(partition, []):
+                        self._reader.read(record)
+                        self._next_offset = record.offset + 1
+                self._seen_end_at = asked_at
+                self._first_read.set()
+                self._closing.wait(_POLL_SECONDS)
+        finally:
+            consumer.close()
+
+
+def publish_version(publisher: Publisher, version: BookVersion, signing_key: SigningKey) -> Position:
+    """Appends a version of the book, signed. The same version twice has the same event id."""
+    event = BookPublished(source="ledger/book", id=derived_id(BOOK_SUBJECT, str(version.version)), data=version)
+    return publisher.append_event(BOOK_TOPIC, event, signing_key).position()

@@ -1,0 +1,96 @@
+"""Appending to the log: every append is acknowledged by all in-sync replicas, or is an exception.
+
+Only processes that hold a signing key sign; a router's process has none and can publish usage and traces only.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from ledger.core.errors import LedgerError
+from ledger.settings import Settings
+from schemas.envelope import Envelope
+from schemas.fields import json_of
+from schemas.signatures import SigningKey
+
+Headers = Iterable[tuple[str, bytes]]
+
+
+class LogUnavailable(LedgerError):
+    """Kafka did not acknowledge the record; it may or may not be on the log. Send it again with the same id."""
+
+
+class Position(NamedTuple):
+    """Where a record stands on a topic."""
+
+    partition: int
+    offset: int
+
+
+class Append:
+    """An append under way."""
+
+    def __init__(self, future: Any) -> None:
+        self._future = future
+
+    def position(self, timeout_seconds: float = 30) -> Position:
+        """Waits for the acknowledgement. Raises LogUnavailable."""
+        try:
+            metadata = self._future.get(timeout=timeout_seconds)
+        except KafkaError as error:
+            raise LogUnavailable(type(error).__name__) from error
+        return Position(metadata.partition, metadata.offset)
+
+    async def acknowledged(self) -> Position:
+        """The same for asyncio, without a thread per append."""
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+        for add in (self._future.add_callback, self._future.add_errback):
+            add(lambda _: loop.call_soon_threadsafe(done.set))
+        await done.wait()
+        return self.position(0)
+
+
+class Publisher:
+    """One idempotent producer of a process; thread-safe. Close it, or use it in a with statement."""
+
+    def __init__(self, settings: Settings, *, delivery_seconds: float = 30) -> None:
+        self._settings = settings
+        self._producer = KafkaProducer(
+            bootstrap_servers=settings.kafka.split(","),
+            client_id="ledger",
+            acks="all",
+            enable_idempotence=True,
+            allow_auto_create_topics=False,
+            linger_ms=1,
+            batch_size=262_144,
+            max_block_ms=int(delivery_seconds * 1000),
+            delivery_timeout_ms=int(delivery_seconds * 1000),
+            request_timeout_ms=int(min(delivery_seconds, 10) * 1000) - 100,
+        )
+
+    def append(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> Append:
+        """Hands a record to the producer. `topic` is a name of schemas.topics. Raises LogUnavailable."""
+        try:
+            future = self._producer.send(self._settings.topic(topic), key=key, value=value, headers=list(headers))
+        except KafkaError as error:
+            raise LogUnavailable(type(error).__name__) from error
+        return Append(future)
+
+    def append_event(self, topic: str, event: Envelope, signing_key: SigningKey | None = None) -> Append:
+        """Appends an event under its subject's key, signed when a key is given."""
+        value = json_of(event)
+        headers = [signing_key.header(value)] if signing_key else []
+        return self.append(topic, event.subject.encode(), value, headers)
+
+    def close(self) -> None:
+        """Waits for what is under way, then lets go."""
+        self._producer.close(timeout=10)
+
+    def __enter__(self) -> "Publisher":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

@@ -1,0 +1,74 @@
+"""From a record on the log to a fact, or to the reason why it can't be one.
+
+Nothing here depends on the book or on an account: the same record reads the same on any day.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Protocol
+
+from pydantic import ValidationError
+
+from ledger.core.entry import Fact
+from schemas.events import EVENT
+from schemas.fields import RECORD_BYTES_MAX, reasons_of
+from schemas.identity import content_of, event_id_of
+from schemas.signatures import signature_of, verifies
+
+_validate = EVENT.validator.validate_json
+
+
+class Record(Protocol):
+    """What of a Kafka client's record is read here."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Iterable[tuple[str, bytes | None]]: ...
+
+
+class Problem(NamedTuple):
+    """Why a record can't be applied: a stable code for programs and a reason for people."""
+
+    code: str
+    reason: str
+
+
+def fact_of(record: Record, secrets: Mapping[str, bytes]) -> Fact | Problem:
+    """The fact that a record states, its form and its signature checked, or what is wrong with it."""
+    value = record.value
+    if not value:
+        return Problem("empty", "the record has no value")
+    if len(value) > RECORD_BYTES_MAX:
+        return Problem("too_large", f"the record has {len(value)} bytes; at most {RECORD_BYTES_MAX} are accepted")
+    try:
+        event = _validate(value)
+    except ValidationError as error:
+        return Problem("invalid", reasons_of(error))
+    if record.key != event.subject.encode():
+        return Problem("wrong_key", "subject: must equal the record's key")
+    key_id = None
+    if record.headers:
+        claimed = signer_of(record, value, secrets)
+        if isinstance(claimed, Problem):
+            return claimed
+        key_id = claimed
+    return Fact(event, event_id_of(event.source, event.id), content_of(event), key_id)
+
+
+def signer_of(record: Record, value: bytes, secrets: Mapping[str, bytes]) -> str | Problem | None:
+    """The key that signed the record; None when it claims no signature (other headers pass)."""
+    try:
+        signature = signature_of(record.headers)
+    except ValueError as error:
+        return Problem("bad_signature", f"ledger-signature: {error}")
+    if signature is None:
+        return None
+    if not verifies(signature, value, secrets):
+        return Problem("bad_signature", "ledger-signature: does not verify with any key of that id")
+    return signature.key_id

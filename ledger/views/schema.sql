@@ -1,0 +1,163 @@
+-- Everything that the projectors fold from the log. All of it can be dropped and folded again: `ledger rebuild`.
+-- Amounts are nanos (10⁻⁹ credit), money at providers is minor units, times of the log are its own clock.
+
+CREATE SCHEMA views;
+
+-- How far each partition is folded. `last_*` say which record that was, so that a log that lost its tail is noticed;
+-- `through` is the log time up to which the views are true.
+CREATE TABLE views.progress (
+    partition       integer PRIMARY KEY,
+    next_offset     bigint NOT NULL CHECK (next_offset >= 0),
+    last_offset     bigint,
+    last_record     text,
+    through         timestamptz
+);
+
+-- One line per accepted event of an account, many of them with amount 0. Identity is (account, signed or not, id).
+CREATE TABLE views.entries (
+    event_id            uuid NOT NULL,
+    account_id          text NOT NULL,
+    signed              boolean NOT NULL,
+    content             uuid NOT NULL,
+    type                text NOT NULL,
+    seq                 bigint NOT NULL CHECK (seq > 0),
+    log_time            timestamptz NOT NULL,
+    occurred_at         timestamptz,
+    source              text NOT NULL,
+    amount              bigint NOT NULL,
+    balance_after       bigint NOT NULL,
+    cost                bigint NOT NULL DEFAULT 0,
+    book_version        integer NOT NULL,
+    rules               smallint NOT NULL,
+    partition           integer NOT NULL,
+    log_offset          bigint NOT NULL,
+    -- usage.recorded
+    request_id          text,
+    provider            text,
+    model               text,
+    mode                text,
+    api_key_id          text,
+    authorization_id    text,
+    input_tokens        bigint,
+    output_tokens       bigint,
+    cached_input_tokens bigint,
+    cache_write_tokens  bigint,
+    -- trace.recorded
+    free_traces         bigint,
+    -- money at a provider
+    currency            text,
+    clearing_minor      bigint,
+    tax_minor           bigint,
+    fee_minor           bigint,
+    -- the event's data, for every type but usage, whose fields are columns; of usage only its metadata
+    data                jsonb,
+    -- The id comes first because ids are time-ordered when clients follow the advice: inserts stay on hot pages.
+    PRIMARY KEY (event_id, account_id, signed)
+);
+
+-- Log time never runs backwards within an account, so one index serves the history, its ranges in time, and the
+-- balance at any moment.
+CREATE UNIQUE INDEX entries_history ON views.entries (account_id, log_time, seq);
+CREATE INDEX entries_money ON views.entries (account_id, log_time, seq)
+    WHERE type IN ('credits.purchased', 'credits.refunded', 'dispute.opened', 'dispute.closed', 'credits.adjusted');
+
+-- The balance of every account; rewritten by nearly every batch, hence narrow and with room on its pages.
+CREATE TABLE views.balances (
+    account_id      text PRIMARY KEY,
+    partition       integer NOT NULL,
+    balance         bigint NOT NULL,
+    seq             bigint NOT NULL,
+    log_time_ms     bigint NOT NULL,
+    level           text NOT NULL
+) WITH (fillfactor = 50);
+
+-- The rest of an account's state: package, traces of the month, auto-top-up policy and machine.
+CREATE TABLE views.accounts (
+    account_id          text PRIMARY KEY,
+    partition           integer NOT NULL,
+    package             text NOT NULL,
+    opened              boolean NOT NULL,
+    month               integer NOT NULL,
+    month_traces        bigint NOT NULL,
+    top_up_enabled      boolean,
+    top_up_threshold    bigint,
+    top_up_amount       bigint,
+    top_up_sizing       text,
+    top_up_cap_day      bigint,
+    top_up_cap_month    bigint,
+    top_up_provider     text,
+    payment_method_id   text,
+    state               text NOT NULL CHECK (state IN ('armed', 'in_flight', 'capped', 'suspended')),
+    trigger_id          uuid,
+    trigger_credits     bigint NOT NULL,
+    reason              text,
+    day                 integer NOT NULL,
+    day_spent           bigint NOT NULL,
+    spent_month         integer NOT NULL,
+    month_spent         bigint NOT NULL,
+    open_disputes       integer NOT NULL,
+    CHECK ((state = 'in_flight') = (trigger_id IS NOT NULL))
+) WITH (fillfactor = 70);
+
+-- Purchases and what became of each; the fold reads one back when an event names it.
+CREATE TABLE views.purchases (
+    account_id      text NOT NULL,
+    purchase_id     text NOT NULL,
+    credits         bigint NOT NULL,
+    provider        text NOT NULL,
+    currency        text NOT NULL,
+    amount_minor    bigint NOT NULL,
+    tax_minor       bigint NOT NULL,
+    refunded        bigint NOT NULL,
+    refunded_minor  bigint NOT NULL,
+    disputed        bigint NOT NULL,
+    disputed_minor  bigint NOT NULL,
+    lost            bigint NOT NULL,
+    lost_minor      bigint NOT NULL,
+    PRIMARY KEY (account_id, purchase_id),
+    CHECK (refunded + disputed + lost <= credits)
+);
+
+-- Usage per account, UTC day of the log, model and API key ('' for none). `seq_*` bound where in the history it is.
+CREATE TABLE views.usage_days (
+    account_id          text NOT NULL,
+    day                 date NOT NULL,
+    provider            text NOT NULL,
+    model               text NOT NULL,
+    api_key_id          text NOT NULL,
+    requests            bigint NOT NULL,
+    input_tokens        bigint NOT NULL,
+    output_tokens       bigint NOT NULL,
+    cached_input_tokens bigint NOT NULL,
+    cache_write_tokens  bigint NOT NULL,
+    cost                bigint NOT NULL,
+    charge              bigint NOT NULL,
+    seq_first           bigint NOT NULL,
+    seq_last            bigint NOT NULL,
+    PRIMARY KEY (account_id, day, provider, model, api_key_id)
+) WITH (fillfactor = 50);
+
+-- What became of the records of each partition: posted, duplicate, dead_letter or forwarded, by event type.
+CREATE TABLE views.tallies (
+    partition       integer NOT NULL,
+    type            text NOT NULL,
+    outcome         text NOT NULL CHECK (outcome IN ('posted', 'duplicate', 'dead_letter', 'forwarded')),
+    records         bigint NOT NULL,
+    PRIMARY KEY (partition, type, outcome)
+);
+
+-- Records that could not be read or applied: where they are, and why.
+CREATE TABLE views.dead_letters (
+    topic           text NOT NULL,
+    partition       integer NOT NULL,
+    log_offset      bigint NOT NULL,
+    code            text NOT NULL,
+    reason          text NOT NULL,
+    account_id      text,
+    event_id        uuid,
+    type            text,
+    log_time        timestamptz NOT NULL,
+    excerpt         text NOT NULL,
+    PRIMARY KEY (topic, partition, log_offset)
+);
+CREATE INDEX dead_letters_event ON views.dead_letters (event_id) WHERE event_id IS NOT NULL;
