@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -95,24 +96,27 @@ def _present(path: Path, size: int) -> bool:
 def _turn(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Waiting for another process that is downloading Kafka.", file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _download(folder: Path, jars: list[Jar]) -> None:
     missing = [jar for jar in jars if not _valid(folder / jar.file, jar)]
     total = sum(jar.size for jar in missing)
-    with (
-        downloading("Kafka, once", total) as advance,
-        tempfile.TemporaryDirectory(dir=folder) as staging,
-        ThreadPoolExecutor(PARALLEL_DOWNLOADS) as threads,
-    ):
-        context = _maven(Path(staging), advance)
-        for done in [threads.submit(_fetch, context, jar, folder) for jar in missing]:
-            done.result()
-        unfinished = Path(staging) / "manifest.json"
-        unfinished.write_text(json.dumps([jar.file for jar in jars]))
-        unfinished.replace(folder / "manifest.json")
+    staging = folder / "unfinished"
+    shutil.rmtree(staging, ignore_errors=True)  # what a download that was killed left behind
+    staging.mkdir()
+    with downloading("Kafka, once", total) as advance, ThreadPoolExecutor(PARALLEL_DOWNLOADS) as threads:
+        context = _maven(staging, advance)
+        for _ in threads.map(lambda jar: _fetch(context, jar, folder), missing):
+            pass  # the first error, or a Ctrl-C, cancels what has not begun
+    (staging / "manifest.json").write_text(json.dumps([jar.file for jar in jars]))
+    (staging / "manifest.json").replace(folder / "manifest.json")
+    shutil.rmtree(staging)
 
 
 def _fetch(context: Any, jar: Jar, folder: Path) -> None:

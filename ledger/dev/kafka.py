@@ -43,6 +43,8 @@ log.cleaner.threads=1
 num.network.threads=2
 num.io.threads=4
 group.initial.rebalance.delay.ms=0
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
 offsets.topic.num.partitions=1
 offsets.topic.replication.factor=1
 transaction.state.log.num.partitions=1
@@ -146,6 +148,7 @@ class EmbeddedKafka:
             "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",
             "-XX:+ExitOnOutOfMemoryError",
+            "-XX:-UsePerfData",
             "--enable-native-access=ALL-UNNAMED",
             f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
             "-cp",

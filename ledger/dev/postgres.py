@@ -90,6 +90,8 @@ class EmbeddedPostgres:
         if self._process is not None:
             self._process.stop()
         self._process = None
+        if self._socket_folder.parent != self.folder:
+            shutil.rmtree(self._socket_folder, ignore_errors=True)
         self._lock.release()
 
     def kill(self) -> None:

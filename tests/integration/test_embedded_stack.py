@@ -1,5 +1,6 @@
 """The embedded stack keeps its promises: real servers, kept data, orderly ends, no orphans."""
 
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
 from ledger.dev.errors import DidNotStart, FolderInUse, PortTaken
+from ledger.dev.jars import PINS
 from ledger.dev.kafka import EmbeddedKafka, free_port
 from ledger.dev.postgres import EmbeddedPostgres
 from ledger.dev.stack import Stack
@@ -50,7 +52,8 @@ def short_folder() -> Iterator[Path]:
 @contextmanager
 def another_process_with_a_stack(home: Path) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
     """A script that holds a stack until a signal ends it, and every process that belongs to its servers."""
-    with subprocess.Popen([sys.executable, "-c", HOLD_A_STACK, str(home)], stdout=subprocess.PIPE, text=True) as script:
+    command = [sys.executable, "-c", HOLD_A_STACK, str(home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, process_group=0) as script:
         try:
             assert script.stdout is not None
             assert len(script.stdout.readline().split()) == 2
@@ -163,7 +166,7 @@ def test_a_folder_too_deep_for_a_socket_works_too() -> None:
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_the_servers_in_order(home: Path, ending: signal.Signals) -> None:
     with another_process_with_a_stack(home) as (script, servers):
-        script.send_signal(ending)
+        os.killpg(script.pid, ending)  # to the whole group, as a terminal sends it
         script.wait(20)
     assert not [server for server in servers if server.is_running()]
     assert "database system is shut down" in (home / "postgres" / "postgres.log").read_text()
@@ -186,3 +189,10 @@ def test_sigkill_of_parent_and_supervisors_leaves_no_orphan(home: Path) -> None:
         script.kill()
     _gone, alive = psutil.wait_procs(servers, timeout=10)
     assert not alive
+
+
+def test_every_pinned_kafka_jar_is_of_one_version() -> None:
+    coordinates = [jar["coordinate"].split(":") for jar in json.loads(PINS.read_text())["jars"]]
+    versions = [version for group, _name, version in coordinates if group == "org.apache.kafka"]
+    assert len(versions) > 10
+    assert len(set(versions)) == 1
