@@ -26,10 +26,11 @@ from ledger.dev.stack import Stack
 NINE_HUNDRED_KB = b"x" * 900_000
 
 HOLD_A_STACK = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from ledger.dev.stack import Stack
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 with Stack(Path(sys.argv[1])) as stack:
     print(stack.kafka.pid, stack.postgres.pid, flush=True)
     time.sleep(600)
