@@ -1,0 +1,1 @@
+"""The projectors: Faust workers that fold the log into Postgres, each the only writer of its partitions' accounts."""

@@ -16,15 +16,6 @@ if TYPE_CHECKING:
     from ledger.dev.stack import Stack
     from ledger.settings import Settings
 
-# kafka-python 3.0.12 reads its message definitions with functions that Python 3.11 deprecates.
-KAFKA_PYTHON_IS_OLD_FASHIONED = "ignore:(read_text|open_text) is deprecated:DeprecationWarning"
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Make one exception from "warnings are errors"; it holds from here on, so this file must not import Kafka."""
-    config.addinivalue_line("filterwarnings", KAFKA_PYTHON_IS_OLD_FASHIONED)
-
-
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """One stack per test run. Not below pytest's own folder, which pytest closes to the user that Postgres runs as."""

@@ -4,13 +4,14 @@
 CREATE SCHEMA views;
 
 -- How far each partition is folded. `last_*` say which record that was, so that a log that lost its tail is noticed;
--- `through` is the log time up to which the views are true.
+-- `through` is the time up to which the views are true, `log_end` where the log ended when that was last asked.
 CREATE TABLE views.progress (
     partition       integer PRIMARY KEY,
     next_offset     bigint NOT NULL CHECK (next_offset >= 0),
     last_offset     bigint,
     last_record     text,
-    through         timestamptz
+    through         timestamptz,
+    log_end         bigint
 );
 
 -- One line per accepted event of an account, many of them with amount 0. Identity is (account, signed or not, id).

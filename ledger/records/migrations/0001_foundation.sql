@@ -6,6 +6,8 @@ CREATE TABLE records.topics (
     topic_id        text NOT NULL,
     partitions      integer NOT NULL CHECK (partitions > 0),
     timestamp_type  text NOT NULL,
+    -- When its records were folded first; views that are empty later were lost, not new.
+    projected_at    timestamptz,
     created_at      timestamptz NOT NULL DEFAULT now()
 );
 

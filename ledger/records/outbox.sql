@@ -1,0 +1,18 @@
+-- What a fold has to say on Kafka: written in its transaction, published after it, ids kept for ever.
+
+-- name: put
+-- A message whose id is known went out before, or will.
+INSERT INTO records.outbox (message_id, partition, topic, key, value, signature)
+VALUES (%(message_id)s, %(partition)s, %(topic)s, %(key)s, %(value)s, %(signature)s)
+ON CONFLICT (message_id) DO NOTHING;
+
+-- name: waiting
+-- The oldest messages of these partitions that are not out yet, in the order of the fold.
+SELECT message_id, topic, key, value, signature
+FROM records.outbox
+WHERE sent_at IS NULL AND partition = ANY (%(partitions)s)
+ORDER BY partition, position
+LIMIT 1000;
+
+-- name: sent
+UPDATE records.outbox SET sent_at = now(), value = NULL WHERE message_id = ANY (%(ids)s);
