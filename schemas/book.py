@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, model_validator
 
 from schemas.envelope import Envelope
-from schemas.fields import Frozen, Moment, Token
-from schemas.money import Cost, Credits, PricePerMillion, SignedCredits
+from schemas.fields import Frozen, KeyId, Moment, Token
+from schemas.money import Cost, Credits, PricePerMillion, SignedCredits, parse_nanos
 
 NOTICE = timedelta(seconds=60)
 BOOK_SUBJECT = "book"
@@ -55,11 +55,17 @@ class Bounds(Frozen):
     event_credits_max: Credits = "1000000"
     top_up_credits_min: Credits = "5"
 
+    @model_validator(mode="after")
+    def _a_smallest_top_up_can_be_bought(self) -> "Bounds":
+        if not 0 < parse_nanos(self.top_up_credits_min) <= parse_nanos(self.event_credits_max):
+            raise ValueError("top_up_credits_min must be above zero and at most event_credits_max")
+        return self
+
 
 class KeyValidity(Frozen):
     """From when to when, in log time, signatures by this key are accepted. The secret itself is a setting."""
 
-    key_id: Token
+    key_id: KeyId
     valid_from: Moment | None = None
     valid_until: Moment | None = None
 

@@ -5,7 +5,7 @@ Control characters are refused everywhere: a tab, newline or NUL in a name break
 
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 RECORD_BYTES_MAX = 65_536
@@ -24,6 +24,7 @@ AccountId = Annotated[str, matching(r"^[A-Za-z0-9][A-Za-z0-9_.~|-]{0,127}$", "1 
 ProviderSubject = Annotated[str, matching(r"^provider:[a-z][a-z0-9_]{0,31}$", "provider:<name in lower case>")]
 PaymentProvider = Annotated[str, matching(r"^[a-z][a-z0-9_]{0,31}$", "a provider's name in lower case")]
 Token = Annotated[str, matching(r"^[!-~]{1,128}$", "1 to 128 printable ASCII characters without spaces")]
+KeyId = Annotated[str, matching(r"^[!-9;-~]{1,128}$", "1 to 128 printable ASCII characters without spaces and colons")]
 Code = Annotated[str, matching(r"^[a-z][a-z0-9_]{0,63}$", "a snake_case code of at most 64 characters")]
 Text = Annotated[
     str, matching(r"^[^\x00-\x1f\x7f-\x9f]{1,256}$", "1 to 256 characters of any script, no control characters")
@@ -33,7 +34,8 @@ Uuid = Annotated[str, matching(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", "
 TokenCount = Annotated[int, Field(ge=0, le=1_000_000_000)]
 TraceCount = Annotated[int, Field(ge=1, le=1_000_000)]
 Minor = Annotated[int, Field(ge=0, le=1_000_000_000_000, description="Minor units of the currency: cents, paise.")]
-Metadata = Annotated[dict[Token, Text], Field(max_length=16)]
+# In the order of its keys, so that the same object written in another order is the same content.
+Metadata = Annotated[dict[Token, Text], Field(max_length=16), AfterValidator(lambda given: dict(sorted(given.items())))]
 Moment = AwareDatetime
 
 
@@ -50,7 +52,12 @@ def json_of(model: BaseModel) -> bytes:
 
 def reasons_of(error: ValidationError) -> str:
     """What is wrong, one clause per field, in words that name the field and never repeat its value."""
-    return "; ".join(f"{_place(problem['loc'])}: {_sentence(problem)}" for problem in error.errors(include_url=False))
+    return "; ".join(reason_of(problem) for problem in error.errors(include_url=False))
+
+
+def reason_of(problem: ErrorDetails) -> str:
+    """One clause: the field, and what is wrong with it."""
+    return f"{_place(problem['loc'])}: {_sentence(problem)}"
 
 
 def _place(location: tuple[int | str, ...]) -> str:

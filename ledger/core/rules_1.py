@@ -30,8 +30,8 @@ from schemas.effects import BalanceLevelChanged, Effect, LevelChange
 from schemas.money import format_nanos, parse_nanos
 
 NUMBER = 1
-# Leaves room for any bounded amount on top without leaving a signed 64-bit integer.
-BALANCE_NANOS_MAX = 4 * 10**18
+# The largest amount that the language can say, so that every effect can name its balance.
+BALANCE_NANOS_MAX = 10**18 - 1
 
 
 class Change(NamedTuple):
@@ -65,7 +65,7 @@ def apply(account: Account, occasion: Occasion) -> Applied:
         machine, triggered = top_ups.checked(machine, available, occasion)
         effects += triggered
     level = version.level_of(balance)
-    if level != account.level:
+    if level != account.level and fact.event.type != "payout.received":  # a provider is no customer
         effects += (_level_change(account.level, level, balance, occasion),)
     return Applied(
         _next(change.account, balance, level, machine, occasion.log_time_ms),

@@ -10,7 +10,7 @@ from ledger.core.account import Policy, TopUps
 from ledger.core.calendar import day_of, moment_of, month_of, next_day_ms, next_month_ms
 from ledger.core.effects import effect_id, effect_of
 from ledger.core.entry import Occasion
-from ledger.core.errors import TopUpCannotReachThreshold, TopUpExceedsCap, TopUpTooSmall
+from ledger.core.errors import AmountOutOfBounds, TopUpCannotReachThreshold, TopUpExceedsCap, TopUpTooSmall
 from schemas.effects import (
     AutoTopUpSkipped,
     AutoTopUpSuspended,
@@ -23,6 +23,9 @@ from schemas.effects import (
 )
 from schemas.events import Purchase, TopUpFailure, TopUpPolicy
 from schemas.money import NANOS_PER_CENT, format_nanos, parse_nanos
+
+# No cap is above this, so counting further would change no answer, and every skip can say what was spent.
+_SPENT_NANOS_MAX = 10**18 - 1
 
 
 class Step(NamedTuple):
@@ -125,11 +128,15 @@ def _skip(top_ups: TopUps, credits: int, cap: _Cap, occasion: Occasion) -> Step:
 
 
 def _size(policy: Policy, available: int, occasion: Occasion) -> int:
-    """Credits to buy, in nanos; up to a target, in whole cents and no less than the smallest top-up."""
-    if policy.sizing == "fixed":
-        return policy.amount
-    missing = -(-(policy.amount - available) // NANOS_PER_CENT) * NANOS_PER_CENT
-    return max(missing, occasion.version.top_up_nanos_min)
+    """Credits to buy, in nanos; up to a target, in whole cents and no less than the smallest top-up.
+
+    Never more than the bound of one event, because the purchase would be refused after the card was charged.
+    """
+    credits = policy.amount
+    if policy.sizing == "target":
+        missing = -(-(policy.amount - available) // NANOS_PER_CENT) * NANOS_PER_CENT
+        credits = max(missing, occasion.version.top_up_nanos_min)
+    return min(credits, occasion.version.event_nanos_max)
 
 
 def _exceeded_cap(top_ups: TopUps, policy: Policy, credits: int, log_time_ms: int) -> _Cap | None:
@@ -148,9 +155,9 @@ def _with_spent(top_ups: TopUps, credits: int, log_time_ms: int) -> TopUps:
     day, month = day_of(log_time_ms), month_of(log_time_ms)
     return top_ups._replace(
         day=day,
-        day_spent=credits + (top_ups.day_spent if top_ups.day == day else 0),
+        day_spent=min(credits + (top_ups.day_spent if top_ups.day == day else 0), _SPENT_NANOS_MAX),
         month=month,
-        month_spent=credits + (top_ups.month_spent if top_ups.month == month else 0),
+        month_spent=min(credits + (top_ups.month_spent if top_ups.month == month else 0), _SPENT_NANOS_MAX),
     )
 
 
@@ -168,9 +175,11 @@ def _policy_of(wire: TopUpPolicy) -> Policy:
 
 
 def _refuse(policy: Policy, balance: int, occasion: Occasion) -> None:
-    """Raises for a policy that would fail later: too small, short of the threshold, or above its own caps."""
+    """Raises for a policy that would fail later: too small, too large, short of the threshold, or above its caps."""
     if policy.amount < occasion.version.top_up_nanos_min:
         raise TopUpTooSmall(format_nanos(occasion.version.top_up_nanos_min), field="data.amount")
+    if policy.sizing == "fixed" and policy.amount > occasion.version.event_nanos_max:
+        raise AmountOutOfBounds(f"at most {format_nanos(occasion.version.event_nanos_max)}", field="data.amount")
     reached = policy.amount if policy.sizing == "target" else min(balance, policy.threshold) + policy.amount
     if reached < policy.threshold:
         raise TopUpCannotReachThreshold(field="data.amount")
