@@ -1,0 +1,44 @@
+"""Why a call cost what it cost: the price lines behind a charge, from the version of the book that its entry names."""
+
+from typing import Literal, NamedTuple
+
+from ledger.core.book import Version
+from ledger.core.errors import Refused
+from ledger.core.rating import Rated, rate_usage
+from schemas.events import Usage
+
+
+class PriceLine(NamedTuple):
+    """So many tokens of one kind at a price each; attos."""
+
+    item: Literal["input", "cached_input", "cache_write", "output"]
+    tokens: int
+    attos_per_token: int
+
+    @property
+    def attos(self) -> int:
+        """The exact cost of this line."""
+        return self.tokens * self.attos_per_token
+
+
+def price_lines(usage: Usage, version: Version) -> tuple[PriceLine, ...]:
+    """The lines that the book prices this call with; they add up to its exact cost. None when it knows no price."""
+    price = version.prices.get((usage.provider, usage.model))
+    if price is None:
+        return ()
+    cached, written = usage.cached_input_tokens or 0, usage.cache_write_tokens or 0
+    lines = (
+        PriceLine("input", usage.input_tokens - cached - written, price.input),
+        PriceLine("cached_input", cached, price.cached_input),
+        PriceLine("cache_write", written, price.cache_write),
+        PriceLine("output", usage.output_tokens, price.output),
+    )
+    return tuple(line for line in lines if line.tokens)
+
+
+def priced_by_book(usage: Usage, version: Version, posted: Rated) -> bool:
+    """Whether rating these tokens by the book gives what was posted; otherwise the event brought its own cost."""
+    try:
+        return rate_usage(usage, version) == posted
+    except Refused:
+        return False
