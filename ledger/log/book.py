@@ -114,11 +114,21 @@ class Follower:
         """The book, fresh enough to fold with. Raises BookStale, BookEmpty or BookNotReadable."""
         if self._failure:
             raise self._failure
-        if time.monotonic() - self._seen_end_at > FRESH_SECONDS:
+        if self.age_seconds > FRESH_SECONDS:
             raise BookStale()
         if not self._reader.book.versions:
             raise BookEmpty()
         return self._reader.book
+
+    @property
+    def last(self) -> Book:
+        """The book as it was read last, perhaps empty or stale: to show, not to fold with."""
+        return self._reader.book
+
+    @property
+    def age_seconds(self) -> float:
+        """How long ago the end of the topic was seen, which is also when the broker last answered."""
+        return time.monotonic() - self._seen_end_at
 
     @property
     def latest(self) -> BookVersion | None:

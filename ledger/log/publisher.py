@@ -4,7 +4,8 @@ Only processes that hold a signing key sign; a router's process has none and can
 """
 
 import asyncio
-from collections.abc import Iterable
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from kafka import KafkaProducer
@@ -46,30 +47,52 @@ class Append:
 
     async def acknowledged(self) -> Position:
         """The same for asyncio, without a thread per append."""
-        loop, done = asyncio.get_running_loop(), asyncio.Event()
-        for add in (self._future.add_callback, self._future.add_errback):
-            add(lambda _: loop.call_soon_threadsafe(done.set))
-        await done.wait()
-        return self.position(0)
+        return (await all_acknowledged([self]))[0]
+
+    def when_done(self, call: Callable[[object], None]) -> None:
+        """Calls, in the producer's thread or at once, when the append was acknowledged or has failed."""
+        self._future.add_both(call)
+
+
+async def all_acknowledged(appends: Sequence[Append]) -> list[Position]:
+    """Waits for many appends with one wake-up. Raises LogUnavailable when one of them failed."""
+    loop, done, count = asyncio.get_running_loop(), asyncio.Event(), itertools.count(1)
+
+    def one_more(_: object) -> None:
+        if next(count) == len(appends) and not loop.is_closed():
+            loop.call_soon_threadsafe(done.set)
+
+    for append in appends:
+        append.when_done(one_more)
+    await done.wait()
+    return [append.position(0) for append in appends]
 
 
 class Publisher:
-    """One idempotent producer of a process; thread-safe. Close it, or use it in a with statement."""
+    """One idempotent producer of a process; thread-safe. Close it, or use it in a with statement.
+
+    Raises LogUnavailable when no broker answers within `delivery_seconds`.
+    """
 
     def __init__(self, settings: Settings, *, delivery_seconds: float = 30) -> None:
         self._settings = settings
-        self._producer = KafkaProducer(
-            bootstrap_servers=settings.kafka.split(","),
-            client_id="ledger",
-            acks="all",
-            enable_idempotence=True,
-            allow_auto_create_topics=False,
-            linger_ms=1,
-            batch_size=262_144,
-            max_block_ms=int(delivery_seconds * 1000),
-            delivery_timeout_ms=int(delivery_seconds * 1000),
-            request_timeout_ms=int(min(delivery_seconds, 10) * 1000) - 100,
-        )
+        try:
+            self._producer = KafkaProducer(
+                bootstrap_servers=settings.kafka.split(","),
+                bootstrap_timeout_ms=int(delivery_seconds * 1000),
+                reconnect_backoff_max_ms=1000,
+                client_id="ledger",
+                acks="all",
+                enable_idempotence=True,
+                allow_auto_create_topics=False,
+                linger_ms=1,
+                batch_size=262_144,
+                max_block_ms=int(delivery_seconds * 1000),
+                delivery_timeout_ms=int(delivery_seconds * 1000),
+                request_timeout_ms=int(min(delivery_seconds, 10) * 1000) - 100,
+            )
+        except KafkaError as error:
+            raise LogUnavailable(type(error).__name__) from error
 
     def append(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> Append:
         """Hands a record to the producer. `topic` is a name of schemas.topics. Raises LogUnavailable."""
