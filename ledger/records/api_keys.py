@@ -1,0 +1,112 @@
+"""Keys of the HTTP API: `lk_<key id>_<secret>`, of which only a hash is kept, with scopes and perhaps one account.
+
+A secret has 256 random bits, so a plain SHA-256 can't be guessed backwards and needs no salt. Revoking is for ever.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.rows import class_row
+
+from ledger.core.errors import LedgerError
+from ledger.sql import statements
+
+SQL = statements("ledger.records", "api_keys.sql")
+SCOPES = (
+    "usage:write",
+    "accounts:read",
+    "accounts:write",
+    "adjustments:write",
+    "authorizations:write",
+    "metrics:read",
+)
+_TOKEN = re.compile(r"lk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
+
+
+class UnknownScope(LedgerError):
+    """There is no such scope."""
+
+
+class NewKey(NamedTuple):
+    """`token` is shown once, to whom it is for, and kept nowhere."""
+
+    key_id: str
+    token: str
+
+
+class KeyInfo(NamedTuple):
+    """What may be shown of a key. `account_id` "": an operator's key, for all accounts."""
+
+    key_id: str
+    account_id: str
+    scopes: list[str]
+    description: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class StoredKey(NamedTuple):
+    """What a token is checked against."""
+
+    key_id: str
+    key_hash: bytes
+    account_id: str
+    scopes: list[str]
+
+
+class Token(NamedTuple):
+    """What somebody claims."""
+
+    key_id: str
+    secret: str
+
+    def proves(self, stored: StoredKey) -> bool:
+        """Whether this is the token of that key; takes as long when it is not."""
+        return hmac.compare_digest(_hash(self.secret), stored.key_hash)
+
+
+def create(
+    connection: psycopg.Connection[Any], scopes: Iterable[str], account_id: str = "", description: str = ""
+) -> NewKey:
+    """Makes a key. Raises UnknownScope."""
+    wanted = sorted(set(scopes))
+    unknown = [scope for scope in wanted if scope not in SCOPES]
+    if unknown:
+        raise UnknownScope(", ".join(unknown))
+    key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+    fields = {"key_id": key_id, "key_hash": _hash(secret), "account_id": account_id}
+    connection.execute(SQL["create"], {**fields, "scopes": wanted, "description": description})
+    return NewKey(key_id, f"lk_{key_id}_{secret}")
+
+
+def listed(connection: psycopg.Connection[Any]) -> list[KeyInfo]:
+    """All keys, oldest first, the revoked ones too."""
+    with connection.cursor(row_factory=class_row(KeyInfo)) as cursor:
+        return cursor.execute(SQL["list"]).fetchall()
+
+
+def revoke(connection: psycopg.Connection[Any], key_id: str) -> bool:
+    """Ends a key; False when there is none to end."""
+    return connection.execute(SQL["revoke"], {"key_id": key_id}).rowcount > 0
+
+
+def parse(text: str) -> Token | None:
+    """A token in its parts, or None when it has not the form of one."""
+    match = _TOKEN.fullmatch(text)
+    return Token(match[1], match[2]) if match else None
+
+
+async def find(connection: psycopg.AsyncConnection[Any], key_id: str) -> StoredKey | None:
+    """The key of this id, unless there is none or it was revoked."""
+    async with connection.cursor(row_factory=class_row(StoredKey)) as cursor:
+        return await (await cursor.execute(SQL["find"], {"key_id": key_id})).fetchone()
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

@@ -1,0 +1,18 @@
+-- Keys of the HTTP API; of a secret only its hash.
+
+-- name: create
+INSERT INTO records.api_keys (key_id, key_hash, account_id, scopes, description)
+VALUES (%(key_id)s, %(key_hash)s, %(account_id)s, %(scopes)s, %(description)s);
+
+-- name: list
+SELECT key_id, account_id, scopes, description, created_at, revoked_at
+FROM records.api_keys
+ORDER BY created_at, key_id;
+
+-- name: revoke
+UPDATE records.api_keys SET revoked_at = now() WHERE key_id = %(key_id)s AND revoked_at IS NULL;
+
+-- name: find
+SELECT key_id, key_hash, account_id, scopes
+FROM records.api_keys
+WHERE key_id = %(key_id)s AND revoked_at IS NULL;

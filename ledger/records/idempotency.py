@@ -1,0 +1,45 @@
+"""Idempotency keys: the same request under the same key has the same answer for seven days; another one is refused."""
+
+from typing import Any, NamedTuple
+
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+
+from ledger.core.errors import LedgerError
+from ledger.sql import statements
+
+SQL = statements("ledger.records", "idempotency.sql")
+Connection = AsyncConnection[Any]
+
+
+class IdempotencyConflict(LedgerError):
+    """This Idempotency-Key was used for another request."""
+
+
+class Answer(NamedTuple):
+    """What was answered before."""
+
+    status: int
+    body: Any
+
+
+async def reserve(connection: Connection, owner: str, key: str, request_hash: bytes) -> Answer | None:
+    """Takes the key for a request; the answer when it has been given before. Raises IdempotencyConflict."""
+    parameters = {"owner": owner, "key": key, "request_hash": request_hash}
+    row = await (await connection.execute(SQL["reserve"], parameters)).fetchone()
+    assert row, "the statement inserts or updates one row"
+    stored_hash, status, body = row
+    if stored_hash != request_hash:
+        raise IdempotencyConflict(field="Idempotency-Key")
+    return Answer(status, body) if status is not None else None
+
+
+async def note_answer(connection: Connection, owner: str, key: str, answer: Answer) -> None:
+    """Keeps what was answered."""
+    parameters = {"owner": owner, "key": key, "status": answer.status, "answer": Jsonb(answer.body)}
+    await connection.execute(SQL["answer"], parameters)
+
+
+async def forget_old(connection: Connection) -> int:
+    """Drops what is older than seven days; returns how many."""
+    return (await connection.execute(SQL["forget"])).rowcount

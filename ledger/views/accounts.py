@@ -1,0 +1,65 @@
+"""Accounts and their balances as they are projected: amounts in nanos, and up to which moment they are true."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from ledger.views.reading import SQL, Connection, fetch_all, fetch_one
+from schemas.events import Sizing
+from schemas.http import TopUpState
+
+
+class Balance(NamedTuple):
+    """`through`: every event up to this moment is counted."""
+
+    account_id: str
+    balance: int
+    through: datetime | None
+
+
+class Account(NamedTuple):
+    """One account. The `top_up_*` are its policy and None without one; days and months are those of the counters."""
+
+    account_id: str
+    balance: int
+    level: str
+    through: datetime | None
+    package: str
+    month: int
+    month_traces: int
+    top_up_enabled: bool | None
+    top_up_threshold: int | None
+    top_up_amount: int | None
+    top_up_sizing: Sizing | None
+    top_up_cap_day: int | None
+    top_up_cap_month: int | None
+    top_up_provider: str | None
+    payment_method_id: str | None
+    state: TopUpState
+    reason: str | None
+    trigger_id: str | None
+    day: int
+    day_spent: int
+    spent_month: int
+    month_spent: int
+
+
+async def balance(connection: Connection, account_id: str) -> Balance | None:
+    """The balance now, or None for an unknown account."""
+    return await fetch_one(connection, Balance, "balance", {"account_id": account_id})
+
+
+async def balance_at(connection: Connection, account_id: str, at: datetime) -> int:
+    """The balance after the last entry up to a moment, 0 before the first."""
+    cursor = await connection.execute(SQL["balance_at"], {"account_id": account_id, "at": at})
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+async def account(connection: Connection, account_id: str) -> Account | None:
+    """An account, or None for an unknown one."""
+    return await fetch_one(connection, Account, "account", {"account_id": account_id})
+
+
+async def accounts(connection: Connection, after: str, limit: int) -> list[Account]:
+    """Accounts in the order of their ids, from the one that follows `after`."""
+    return await fetch_all(connection, Account, "accounts", {"after": after, "limit": limit})

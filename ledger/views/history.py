@@ -1,0 +1,99 @@
+"""An account's history, newest first, page by page; quick however many entries the account has.
+
+A page begins before a place (log time, sequence number): rows that come later don't move it, so that whoever follows
+the places sees every row exactly once.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from ledger.core.statement import event_types
+from ledger.views.reading import Connection, fetch_all
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+END = datetime(9999, 1, 1, tzinfo=UTC)
+_MONEY = frozenset({"credits.purchased", "credits.refunded", "dispute.opened", "dispute.closed", "credits.adjusted"})
+
+
+class Place(NamedTuple):
+    """Between two lines of a history: everything before it is older."""
+
+    log_time: datetime
+    seq: int
+
+
+class Line(NamedTuple):
+    """One entry, amounts in nanos. `data`: the event's data, of usage only its metadata."""
+
+    event_id: str
+    account_id: str
+    signed: bool
+    type: str
+    seq: int
+    log_time: datetime
+    occurred_at: datetime | None
+    source: str
+    amount: int
+    balance_after: int
+    cost: int
+    book_version: int
+    rules: int
+    partition: int
+    log_offset: int
+    request_id: str | None
+    provider: str | None
+    model: str | None
+    mode: str | None
+    api_key_id: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_input_tokens: int | None
+    cache_write_tokens: int | None
+    free_traces: int | None
+    currency: str | None
+    clearing_minor: int | None
+    data: dict[str, Any] | None
+
+    @property
+    def place(self) -> Place:
+        """Where the next page begins when this line is the last of one."""
+        return Place(self.log_time, self.seq)
+
+
+class Wanted(NamedTuple):
+    """Which lines: of these event types, from `since` on, before a place; of one model or API key only if named."""
+
+    types: tuple[str, ...]
+    purchase_kind: str | None = None
+    model: str | None = None
+    api_key_id: str | None = None
+    since: datetime = BEGINNING
+    before: Place = Place(END, 0)
+
+
+async def history(connection: Connection, account_id: str, wanted: Wanted, limit: int) -> list[Line]:
+    """At most `limit` lines, newest first."""
+    parameters = {
+        **wanted._asdict(),
+        "types": list(wanted.types),
+        "account_id": account_id,
+        "before_time": wanted.before.log_time,
+        "before_seq": wanted.before.seq,
+        "limit": limit,
+    }
+    del parameters["before"]
+    if wanted.model is None and wanted.api_key_id is None:
+        statement = "history_of_money" if _MONEY.issuperset(wanted.types) else "history"
+    elif "usage.recorded" in wanted.types:
+        statement = "history_of_usage"
+    else:
+        return []
+    return await fetch_all(connection, Line, statement, parameters)
+
+
+async def entries(
+    connection: Connection, event_id: str, account_id: str | None = None, signed: bool | None = None
+) -> list[Line]:
+    """The lines of a history that have this id: none, one, or two when it is ambiguous."""
+    parameters = {"event_id": event_id, "account_id": account_id, "signed": signed, "types": list(event_types())}
+    return await fetch_all(connection, Line, "entry", parameters)

@@ -1,0 +1,63 @@
+"""How far the views are: per partition the offset and the moment up to which they are true, and what is waiting."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from ledger.views.reading import SQL, Connection, fetch_all, fetch_one
+
+
+class Progress(NamedTuple):
+    """`log_end`: where the log ended when a projector last asked."""
+
+    partition: int
+    next_offset: int
+    log_end: int | None
+    through: datetime | None
+
+
+class Refusal(NamedTuple):
+    """Why a record was not applied."""
+
+    code: str
+    reason: str
+
+
+class Tally(NamedTuple):
+    """How many records of a type came to this."""
+
+    type: str
+    outcome: str
+    records: int
+
+
+class Outbox(NamedTuple):
+    """What is folded but not published yet."""
+
+    waiting: int
+    oldest_seconds: float
+
+
+async def progress(connection: Connection) -> list[Progress]:
+    """Every partition that a projector has begun."""
+    return await fetch_all(connection, Progress, "progress")
+
+
+async def offsets(connection: Connection) -> dict[int, int]:
+    """The offset up to which each partition is folded."""
+    return dict(await (await connection.execute(SQL["offsets"])).fetchall())
+
+
+async def refusal(connection: Connection, topic: str, partition: int, offset: int) -> Refusal | None:
+    """Why the record there was not applied; None when it was. `topic` with the deployment's prefix."""
+    where = {"topic": topic, "partition": partition, "offset": offset}
+    return await fetch_one(connection, Refusal, "dead_letter", where)
+
+
+async def tallies(connection: Connection) -> list[Tally]:
+    """What became of all records, by event type."""
+    return await fetch_all(connection, Tally, "tallies")
+
+
+async def outbox(connection: Connection) -> Outbox:
+    """What waits to be published."""
+    return await fetch_one(connection, Outbox, "outbox_waiting", {}) or Outbox(0, 0)

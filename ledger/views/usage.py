@@ -1,0 +1,37 @@
+"""Usage summed by day, model and API key."""
+
+from datetime import date
+from typing import NamedTuple
+
+from ledger.views.reading import Connection, fetch_all
+
+
+class Group(NamedTuple):
+    """One sum, amounts in nanos; what was not grouped by is None."""
+
+    day: date | None
+    provider: str | None
+    model: str | None
+    api_key_id: str | None
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int
+    cache_write_tokens: int
+    cost: int
+    charge: int
+
+
+async def usage_summary(
+    connection: Connection, account_id: str, since: date, until: date, by: frozenset[str]
+) -> list[Group]:
+    """Usage from `since` up to, not including, `until`, newest first; `by`: any of day, model, api_key."""
+    parameters = {
+        "account_id": account_id,
+        "since": since,
+        "until": until,
+        "by_day": "day" in by,
+        "by_model": "model" in by,
+        "by_api_key": "api_key" in by,
+    }
+    return await fetch_all(connection, Group, "usage_summary", parameters)

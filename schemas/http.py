@@ -1,0 +1,318 @@
+"""What is said over HTTP: the bodies of requests and answers. Amounts are decimal text in credits, times are UTC."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.events import Sizing
+from schemas.fields import AccountId, Code, Frozen, PaymentProvider, Token
+from schemas.money import Credits, SignedCredits
+
+Item = TypeVar("Item")
+TopUpState = Literal["armed", "in_flight", "capped", "suspended"]
+ActivityType = Literal["checkout", "deduction", "manual"]
+PurchaseType = Literal["Purchase", "Auto Top-up"]
+Amount = Annotated[str, Field(description="Credits as decimal text; 1 credit is 1.00 USD.", examples=["12.5"])]
+Shown = Annotated[str, Field(description="The same for people.", examples=["$12.50"])]
+AsOf = Annotated[datetime | None, Field(description="Every event up to this moment of the log is counted.")]
+
+
+class Answer(BaseModel):
+    """What we answer; built by us, hence not strict."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Page(Answer, Generic[Item]):
+    """One page of a list; `next_cursor` asks for the next one and is null on the last."""
+
+    data: list[Item]
+    next_cursor: str | None = None
+
+
+class ItemProblem(Answer):
+    """What is wrong with one event of a batch."""
+
+    index: int
+    message: str
+    code: str
+    param: str | None = None
+
+
+class Problem(Answer):
+    """What went wrong: `message` for people, `code` for programs, `param` names the field."""
+
+    message: str
+    type: str
+    code: str
+    param: str | None = None
+    request_id: str | None = None
+    items: Annotated[list[ItemProblem] | None, Field(description="Of a batch: each event that is refused.")] = None
+
+
+class ProblemAnswer(Answer):
+    """The body of every answer with a status of 400 or more, but for the 402."""
+
+    error: Problem
+
+
+class Appended(Answer):
+    """Where an event stands on the log."""
+
+    event_id: str
+    account_id: str
+    partition: int
+    offset: int
+
+
+class UsageAccepted(Answer):
+    """Every event is on the log, acknowledged by all replicas."""
+
+    accepted: int
+    events: list[Appended]
+
+
+class Pending(Answer):
+    """The event is on the log, its verdict is not known yet: ask again with the same Idempotency-Key."""
+
+    event_id: str
+    status: Literal["pending"] = "pending"
+
+
+class NewAccount(Frozen):
+    """An account to open, with a package or the book's default one."""
+
+    account_id: Annotated[AccountId, Field(examples=["acct_42"])]
+    package: Annotated[Token | None, Field(examples=["team"])] = None
+
+
+class Limits(Answer):
+    routing_profiles: int = 1
+
+
+class Package(Answer):
+    name: str
+    included_traces: int | None
+
+
+class Traces(Answer):
+    """Traces of the current UTC calendar month."""
+
+    month: Annotated[str, Field(examples=["2026-11"])]
+    used: int
+    included: int | None
+
+
+class TopUpSummary(Answer):
+    enabled: bool
+    state: TopUpState
+    reason: str | None = None
+
+
+class Account(Answer):
+    """An account as of now."""
+
+    account_id: str
+    balance: Amount
+    balance_text: Shown
+    held: Amount
+    available: Amount
+    level: Annotated[str, Field(description='A level of the book, or "ok".')]
+    package: Package
+    traces: Traces
+    auto_top_up: TopUpSummary
+    limits: Limits
+    as_of: AsOf
+
+
+class Balance(Answer):
+    """`available` is `balance` less what is held."""
+
+    account_id: str
+    balance: Amount
+    held: Amount
+    available: Amount
+    as_of: AsOf
+
+
+class Transaction(Answer):
+    """One line of the history. Which fields are set depends on `event_type`."""
+
+    event_id: str
+    account_id: str
+    signed: Annotated[bool, Field(description="False: published by a router.")]
+    type: ActivityType | PurchaseType
+    event_type: str
+    description: Annotated[str, Field(examples=["Credit top-up via Razorpay (₹850)"])]
+    time: Annotated[datetime, Field(description="When the log took it.")]
+    occurred_at: Annotated[datetime | None, Field(description="When it happened, as its sender says.")] = None
+    amount: Amount
+    amount_text: Shown
+    balance_after: Amount
+    request_id: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    mode: str | None = None
+    api_key_id: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    traces: int | None = None
+    free_traces: int | None = None
+    purchase_id: str | None = None
+    currency: str | None = None
+    amount_minor: Annotated[int | None, Field(description="Minor units that moved at the provider.")] = None
+    reason_code: str | None = None
+
+
+class ChargeLine(Answer):
+    """So many units of one kind at a price; `cost` is exact."""
+
+    item: Literal["input", "cached_input", "cache_write", "output", "trace"]
+    quantity: int
+    price: Annotated[str, Field(description="Credits per 1,000,000 tokens, or per trace.")]
+    cost: str
+
+
+class Explanation(Answer):
+    """How a charge came about: `lines` add up to `cost`; cost + markup = charge."""
+
+    priced_by: Annotated[
+        Literal["book", "provider_cost"], Field(description="provider_cost: the event brought its own cost.")
+    ]
+    lines: list[ChargeLine]
+    cost: Amount
+    markup_rate: Annotated[str | None, Field(examples=["0.1"])] = None
+    markup: Amount
+    charge: Amount
+
+
+class ExplainedTransaction(Transaction):
+    """A transaction with everything that led to it, and where it stands on the log."""
+
+    seq: Annotated[int, Field(description="Counts the account's entries from 1.")]
+    book_version: int
+    rules: int
+    partition: int
+    offset: int
+    source: str
+    explanation: Explanation | None = None
+    data: dict[str, Any] | None = None
+
+
+class UsageGroup(Answer):
+    """Usage of one day, model and API key; a field that was not grouped by is null."""
+
+    day: date | None
+    provider: str | None
+    model: str | None
+    api_key_id: Annotated[str | None, Field(description="Empty for usage without a key.")]
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int
+    cache_write_tokens: int
+    cost: Amount
+    markup: Amount
+    charge: Amount
+
+
+class TopUpSettings(Frozen):
+    """When and how much to buy. `amount`: the credits to add (`fixed`), or the balance to reach (`target`)."""
+
+    enabled: bool
+    threshold: Annotated[Credits, Field(examples=["50"])]
+    amount: Annotated[Credits, Field(examples=["200"])]
+    sizing: Sizing = "fixed"
+    cap_day: Credits | None = None
+    cap_month: Credits | None = None
+    provider: PaymentProvider | None = None
+    payment_method_id: Token | None = None
+
+
+class TopUps(Answer):
+    """The policy, null where none was set yet, and where the machine stands."""
+
+    account_id: str
+    enabled: bool
+    threshold: str | None = None
+    amount: str | None = None
+    sizing: Sizing | None = None
+    cap_day: str | None = None
+    cap_month: str | None = None
+    provider: str | None = None
+    payment_method_id: str | None = None
+    state: TopUpState
+    reason: Annotated[str | None, Field(description="Why it is capped or suspended.")] = None
+    trigger_id: Annotated[str | None, Field(description="The purchase that is in flight.")] = None
+    spent_today: Amount
+    spent_this_month: Amount
+    as_of: AsOf
+
+
+class NewAdjustment(Frozen):
+    """A correction of a balance; the only way the past is corrected."""
+
+    amount: Annotated[SignedCredits, Field(examples=["-1.25"])]
+    reason_code: Annotated[Code, Field(examples=["goodwill"])]
+
+
+class NewAuthorization(Frozen):
+    """May this account spend, and so much?"""
+
+    account_id: Annotated[AccountId, Field(examples=["acct_42"])]
+    amount: Annotated[Credits | None, Field(examples=["0.05"])] = None
+
+
+class Authorization(Answer):
+    """The account may spend."""
+
+    account_id: str
+    status: Literal["authorized"] = "authorized"
+    amount: str | None = None
+    available: Amount
+    as_of: AsOf
+
+
+class ModelPrice(Answer):
+    """Credits per 1,000,000 tokens, before the markup."""
+
+    provider: str
+    model: str
+    input_per_million: str
+    output_per_million: str
+    cached_input_per_million: str
+    cache_write_per_million: str
+
+
+class Prices(Answer):
+    """The version of the book that is in force now."""
+
+    book_version: int
+    effective_from: Annotated[datetime | None, Field(description="Null: from the beginning.")]
+    markups: Annotated[dict[str, str], Field(examples=[{"auto": "0.1", "tier": "0.08"}])]
+    prices: list[ModelPrice]
+    trace_price: str
+    packages: list[Package]
+    default_package: str
+    top_up_credits_min: str
+
+
+class Part(Answer):
+    """One thing that the API needs."""
+
+    ready: bool
+    reason: str | None = None
+
+
+class Readiness(Answer):
+    """`missing` names the parts that are not there."""
+
+    ready: bool
+    missing: list[str]
+    parts: dict[str, Part]
+    projected_through: AsOf
+    lag_seconds: float | None
+    lag_records: int | None
