@@ -1,0 +1,33 @@
+"""Adjustments: an operator corrects a balance, with a reason; the key that did it is on the log."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from ledger.api.accounts import AccountPath
+from ledger.api.auth import Caller, Needs
+from ledger.api.idempotency import Once
+from ledger.api.lines import transaction_of
+from ledger.api.parts import PartsOf
+from ledger.api.writes import Write, known_account, perform, posted
+from schemas.events import Adjustment, CreditsAdjusted
+from schemas.http import NewAdjustment, Pending, Transaction
+
+router = APIRouter(prefix="/v1/accounts", tags=["adjustments"])
+Adjuster = Annotated[Caller, Depends(Needs("adjustments:write"))]
+
+
+@router.post(
+    "/{account_id}/adjustments", status_code=201, response_model=Transaction, responses={202: {"model": Pending}}
+)
+async def adjust(
+    account_id: AccountPath, body: NewAdjustment, parts: PartsOf, caller: Adjuster, asked: Once
+) -> Response:
+    """Add credits to an account, or take some away with a negative amount."""
+    await known_account(parts, caller, account_id)
+
+    async def answer(event_id: str) -> Transaction:
+        return transaction_of(await posted(parts, event_id, account_id))
+
+    data = Adjustment(amount=body.amount, reason_code=body.reason_code, actor_id=caller.key_id)
+    return await perform(parts, caller, asked, Write(CreditsAdjusted, account_id, data, 201, answer))

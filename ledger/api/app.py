@@ -1,0 +1,75 @@
+"""The ASGI application: all routes, one shape of errors, parts that start and stop with it."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
+
+from ledger.api import (
+    accounts,
+    adjustments,
+    authorizations,
+    errors,
+    health,
+    prices,
+    top_ups,
+    transactions,
+    usage,
+    usage_summary,
+)
+from ledger.api.metrics import RequestMetrics
+from ledger.api.parts import running
+from ledger.api.requests import Around
+from ledger.settings import Settings
+from schemas.events import TraceRecorded, UsageRecorded
+from schemas.http import ProblemAnswer
+
+_DESCRIPTION = """\
+Prepaid credits for LLM routers. Amounts are decimal text in credits (1 credit = 1.00 USD), times are UTC.
+Every request but `/healthz` and `/readyz` needs an API key with the right scope as Bearer token.
+"""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application. It starts without Kafka and Postgres, and says 503 until they are there."""
+    metrics = RequestMetrics()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(settings, metrics) as parts:
+            app.state.parts = parts
+            yield
+
+    app = FastAPI(
+        title="Ledger",
+        version="1",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        responses={"4XX": {"model": ProblemAnswer}, 503: {"model": ProblemAnswer}},
+    )
+    for part in (usage, authorizations, accounts, transactions, usage_summary, top_ups, adjustments, prices, health):
+        app.include_router(part.router)
+    errors.install(app)
+    app.add_middleware(Around, metrics=metrics)
+    _document_events(app)
+    return app
+
+
+def _document_events(app: FastAPI) -> None:
+    """Adds the events that usage is sent as to the OpenAPI document; FastAPI sees only a body of bytes."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = generate()
+            _, events = models_json_schema(
+                [(UsageRecorded, "validation"), (TraceRecorded, "validation")],
+                ref_template="#/components/schemas/{model}",
+            )
+            document["components"]["schemas"] |= events["$defs"]
+        return app.openapi_schema or generate()
+
+    app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI documents for extending it

@@ -1,0 +1,54 @@
+"""Appending from the event loop: a thread of its own sends, so that a broker that is gone never blocks a request.
+
+The producer is made when it is first needed, so the process starts without Kafka and works on when it is back.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from ledger.log.publisher import Append, Headers, LogUnavailable, Position, Publisher, all_acknowledged
+from ledger.settings import Settings
+from schemas.topics import EVENTS
+
+APPEND_SECONDS = 5
+
+
+class Draft(NamedTuple):
+    """An event that is to be appended."""
+
+    account_id: str
+    value: bytes
+    headers: Headers = ()
+
+
+class Appender:
+    """Appends to ledger.events, all acknowledged within `APPEND_SECONDS` or LogUnavailable."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._publisher: Publisher | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="append")
+
+    async def append(self, drafts: Sequence[Draft]) -> list[Position]:
+        """Where the events stand, in the order of the drafts. Raises LogUnavailable."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(APPEND_SECONDS):
+                return await all_acknowledged(await loop.run_in_executor(self._thread, self._send, drafts))
+        except TimeoutError:
+            raise LogUnavailable() from None
+
+    def close(self) -> None:
+        """Waits for what is under way, then lets go."""
+        self._thread.shutdown(cancel_futures=True)
+        if self._publisher is not None:
+            self._publisher.close()
+
+    def _send(self, drafts: Sequence[Draft]) -> list[Append]:
+        if self._publisher is None:
+            self._publisher = Publisher(self._settings, delivery_seconds=APPEND_SECONDS)
+        return [
+            self._publisher.append(EVENTS, draft.account_id.encode(), draft.value, draft.headers) for draft in drafts
+        ]

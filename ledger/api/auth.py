@@ -1,0 +1,93 @@
+"""Who is asking: a Bearer key with scopes, and the one account it may be bound to.
+
+A key that was found is trusted for `CACHE_SECONDS`, so that not every request asks Postgres; so long a revoked key
+still works. An account's key sees no other account: for it, they don't exist.
+"""
+
+import time
+from typing import Annotated, NamedTuple
+
+import structlog
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from ledger.api.database import Pool
+from ledger.api.errors import AccountUnknown, ApiError
+from ledger.records.api_keys import StoredKey, Token, find, parse
+
+CACHE_SECONDS = 5
+_CACHED_MAX = 10_000
+_BEARER = HTTPBearer(auto_error=False, description="`lk_<key id>_<secret>`")
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+class Caller(NamedTuple):
+    """Whose key it is. `account_id` "": an operator's."""
+
+    key_id: str
+    account_id: str
+    scopes: frozenset[str]
+
+    @property
+    def owner(self) -> str:
+        """Whose idempotency keys these are: they outlive the rotation of an API key."""
+        return self.account_id or "operator"
+
+    def reach(self, account_id: str, field: str = "account_id") -> None:
+        """Raises AccountUnknown for an account that is not this caller's to see."""
+        if self.account_id not in ("", account_id):
+            raise AccountUnknown(account_id, field=field)
+
+
+class Keys:
+    """The keys that were seen lately."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._found: dict[str, tuple[float, StoredKey]] = {}
+
+    async def caller(self, token: Token) -> Caller | None:
+        """Who holds the token; None when nobody does."""
+        stored = self._cached(token.key_id)
+        if stored is None:
+            async with self._pool.connection() as connection:
+                stored = await find(connection, token.key_id)
+            if stored is None:
+                return None
+            self._keep(stored)
+        if not token.proves(stored):
+            return None
+        return Caller(stored.key_id, stored.account_id, frozenset(stored.scopes))
+
+    def _cached(self, key_id: str) -> StoredKey | None:
+        until, stored = self._found.get(key_id, (0.0, None))
+        return stored if until > time.monotonic() else None
+
+    def _keep(self, stored: StoredKey) -> None:
+        if len(self._found) >= _CACHED_MAX:
+            self._found.clear()
+        self._found[stored.key_id] = time.monotonic() + CACHE_SECONDS, stored
+
+
+async def _caller(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
+) -> Caller:
+    token = parse(credentials.credentials) if credentials else None
+    caller = await request.app.state.parts.keys.caller(token) if token else None
+    if caller is None:
+        raise ApiError(401, "unauthorized", "A valid API key is needed as Bearer token.", headers=_CHALLENGE)
+    structlog.contextvars.bind_contextvars(key_id=caller.key_id)
+    assert isinstance(caller, Caller)
+    return caller
+
+
+class Needs:
+    """A dependency: the caller, who has this scope."""
+
+    def __init__(self, scope: str) -> None:
+        self._scope = scope
+
+    async def __call__(self, caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+        if self._scope not in caller.scopes:
+            raise ApiError(403, "scope_missing", f"This key lacks the scope {self._scope}.")
+        return caller

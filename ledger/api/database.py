@@ -1,0 +1,30 @@
+"""Connections to Postgres: a pool that waits a few seconds at most and finds its way back when the server does."""
+
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+WAIT_SECONDS = 3
+_OPTIONS = "-c statement_timeout=10000 -c lock_timeout=3000"
+
+Pool = AsyncConnectionPool[AsyncConnection[Any]]
+
+
+def pool_of(database: str, size: int = 10) -> Pool:
+    """A closed pool; opening it doesn't wait for the server.
+
+    Every connection is checked when it is handed out: one that died with the server is replaced, not given away.
+    """
+    return AsyncConnectionPool(
+        database,
+        min_size=1,
+        max_size=size,
+        open=False,
+        name="api",
+        timeout=WAIT_SECONDS,
+        # Gives up early, since the next request asks anew and a long back-off would outlast the outage.
+        reconnect_timeout=WAIT_SECONDS,
+        check=AsyncConnectionPool.check_connection,
+        kwargs={"autocommit": True, "options": _OPTIONS, "connect_timeout": 5},
+    )

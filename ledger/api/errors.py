@@ -1,0 +1,155 @@
+"""Errors over HTTP: which status each error of the ledger has, always in one shape, the request's id with it.
+
+`{"error": {"message", "type", "code", "param", "request_id"}}`; the 402 of authorizations alone has a body of its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import psycopg
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+
+from ledger.core.errors import LedgerError
+from schemas.fields import reason_of
+
+RETRY_AFTER = {"Retry-After": "2"}
+
+_TYPES = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    409: "conflict_error",
+    500: "internal_error",
+    503: "unavailable_error",
+}
+_STATUS = {
+    "account_already_opened": 409,
+    "account_unknown": 404,
+    "book_empty": 503,
+    "book_not_readable": 503,
+    "book_stale": 503,
+    "id_reused": 409,
+    "idempotency_conflict": 409,
+    "invalid_cursor": 400,
+    "invalid_json": 400,
+    "log_unavailable": 503,
+    "not_for_routers": 403,
+    "too_large": 413,
+    "transaction_unknown": 404,
+    "unsigned": 403,
+}
+_HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+log = structlog.get_logger()
+
+
+class ApiError(HTTPException):
+    """An answer with a status of 400 or more. `items`: what is wrong with each event of a batch."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        param: str | None = None,
+        *,
+        items: Sequence[Mapping[str, Any]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, message, dict(headers) if headers else None)
+        self.code = code
+        self.message = message
+        self.param = param
+        self.items = items
+
+
+class AccountUnknown(LedgerError):
+    """There is no such account."""
+
+
+class TransactionUnknown(LedgerError):
+    """There is no such transaction."""
+
+
+class AmbiguousTransaction(LedgerError):
+    """Several transactions have this id; choose one by account_id, or by signed."""
+
+
+class InvalidCursor(LedgerError):
+    """The cursor is not one that a list has given out."""
+
+
+def status_of(code: str) -> int:
+    """The status of an error of the ledger by its code; 422 for whatever the rules refuse."""
+    return _STATUS.get(code, 422)
+
+
+def param_of(reason: str) -> str | None:
+    """The field that a reason names: it stands in front, "data.model: …"."""
+    field, colon, _ = reason.partition(": ")
+    return field if colon and " " not in field and field != "record" else None
+
+
+def install(app: FastAPI) -> None:
+    """Answers every exception in the one shape."""
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(LedgerError, _ledger_error)
+    app.add_exception_handler(psycopg.OperationalError, _database_error)
+
+
+def error_response(request_id: str | None, error: ApiError) -> JSONResponse:
+    """The answer for an error."""
+    body: dict[str, Any] = {
+        "message": error.message,
+        "type": _TYPES.get(error.status_code, "invalid_request_error"),
+        "code": error.code,
+        "param": error.param,
+        "request_id": request_id,
+    }
+    if error.items is not None:
+        body["items"] = error.items
+    headers = dict(error.headers or {}) | (RETRY_AFTER if error.status_code == 503 else {})
+    return JSONResponse({"error": body}, error.status_code, headers)
+
+
+def api_error_of(error: LedgerError) -> ApiError:
+    """An error of the ledger as an answer."""
+    return ApiError(status_of(error.code), error.code, error.message, error.field)
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    if not isinstance(error, ApiError):
+        code = _HTTP_CODES.get(error.status_code, "http_error")
+        error = ApiError(error.status_code, code, str(error.detail), headers=error.headers)
+    return _answer(request, error)
+
+
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    problem = error.errors()[0]
+    if problem["type"] == "json_invalid":
+        return _answer(request, ApiError(400, "invalid_json", "The body is not JSON."))
+    # The first part says where it was looked for: body, query, path, header.
+    reason = reason_of(cast(ErrorDetails, {**problem, "loc": problem["loc"][1:]}))
+    return _answer(request, ApiError(422, "invalid", reason, param_of(reason)))
+
+
+async def _ledger_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, LedgerError)
+    return _answer(request, api_error_of(error))
+
+
+async def _database_error(request: Request, error: Exception) -> JSONResponse:
+    log.warning("database_unavailable", error=type(error).__name__, detail=str(error))
+    return _answer(request, ApiError(503, "database_unavailable", "Postgres does not answer; try again."))
+
+
+def _answer(request: Request, error: ApiError) -> JSONResponse:
+    return error_response(getattr(request.state, "request_id", None), error)

@@ -1,0 +1,69 @@
+"""The header Idempotency-Key: one key, one request, one answer, for seven days.
+
+The event's id follows from the key, so that even an answer that was lost, or a request that comes in twice at once,
+leaves one event on the log.
+"""
+
+import hashlib
+import uuid
+from typing import Annotated, NamedTuple
+
+from fastapi import Depends, Header, Request
+from fastapi.responses import JSONResponse, Response
+
+from ledger.api.auth import Caller
+from ledger.api.database import Pool
+from ledger.api.errors import ApiError, error_response
+from ledger.records.idempotency import Answer, note_answer, reserve
+from schemas.fields import Token
+from schemas.identity import derived_id
+
+
+class Asked(NamedTuple):
+    """A request that is to be done once. `key` None: the caller named none, and can't repeat it."""
+
+    key: str | None
+    request_hash: bytes
+    request_id: str
+
+    def event_id(self, caller: Caller) -> str:
+        """The id of the event that this request makes."""
+        return derived_id(caller.owner, "request", self.key) if self.key else str(uuid.uuid4())
+
+    async def earlier(self, pool: Pool, caller: Caller) -> Response | None:
+        """The answer that was given before. Raises IdempotencyConflict when another request took the key."""
+        if self.key is None:
+            return None
+        async with pool.connection() as connection:
+            answer = await reserve(connection, caller.owner, self.key, self.request_hash)
+        return _response(self.request_id, answer) if answer else None
+
+    async def keep(self, pool: Pool, caller: Caller, answer: Answer) -> Response:
+        """Keeps an answer for later, and is it."""
+        if self.key is not None:
+            async with pool.connection() as connection:
+                await note_answer(connection, caller.owner, self.key, answer)
+        return _response(self.request_id, answer)
+
+
+def refused(status: int, code: str, message: str, param: str | None) -> Answer:
+    """A final refusal as an answer that can be kept."""
+    return Answer(status, {"code": code, "message": message, "param": param})
+
+
+def _response(request_id: str, answer: Answer) -> Response:
+    if answer.status < 400:
+        return JSONResponse(answer.body, answer.status)
+    return error_response(request_id, ApiError(answer.status, **answer.body))
+
+
+async def _asked(
+    request: Request,
+    idempotency_key: Annotated[Token | None, Header(description="Kept for 7 days; 409 with another body.")] = None,
+) -> Asked:
+    body = await request.body()
+    told = b"\n".join((request.method.encode(), request.url.path.encode(), body))
+    return Asked(idempotency_key, hashlib.sha256(told).digest(), request.state.request_id)
+
+
+Once = Annotated[Asked, Depends(_asked)]

@@ -1,0 +1,83 @@
+"""What Prometheus may know: requests of this process as they happen, the state of the ledger as it is when asked."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from ledger.views.progress import Outbox, Progress, Tally
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class RequestMetrics:
+    """Counts and times requests by route, method and status."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._seconds = Histogram(
+            "ledger_http_request_seconds",
+            "Time to answer an HTTP request.",
+            ("route", "method", "status"),
+            registry=self.registry,
+            buckets=_BUCKETS,
+        )
+
+    def observe(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Counts one request."""
+        self._seconds.labels(route, method, str(status)).observe(seconds)
+
+
+def exposition(
+    requests: RequestMetrics, progress: Sequence[Progress], tallies: Sequence[Tally], outbox: Outbox
+) -> bytes:
+    """The metrics in Prometheus' text format."""
+    state = CollectorRegistry()
+    state.register(_Collector([*_progress(progress), _tallies(tallies), *_outbox(outbox)]))
+    return generate_latest(requests.registry) + generate_latest(state)
+
+
+class _Collector:
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = list(metrics)
+
+    def collect(self) -> Iterator[Metric]:
+        return iter(self._metrics)
+
+
+def _progress(progress: Sequence[Progress]) -> Iterator[Metric]:
+    age = GaugeMetricFamily(
+        "ledger_projected_through_age_seconds", "How far the views are behind, in time.", labels=["partition"]
+    )
+    lag = GaugeMetricFamily(
+        "ledger_projection_lag_records", "Records that are not folded yet, as of the last look.", labels=["partition"]
+    )
+    now = time.time()
+    for row in progress:
+        if row.through is not None:
+            age.add_metric([str(row.partition)], max(now - row.through.timestamp(), 0))
+        lag.add_metric([str(row.partition)], lag_of(row))
+    yield age
+    yield lag
+
+
+def lag_of(row: Progress) -> int:
+    """Records of a partition that a projector has seen and not folded."""
+    return max((row.log_end or 0) - row.next_offset, 0)
+
+
+def _tallies(tallies: Sequence[Tally]) -> Metric:
+    records = CounterMetricFamily(
+        "ledger_records", "Records of ledger.events by what became of them.", labels=["type", "outcome"]
+    )
+    for row in tallies:
+        records.add_metric([row.type, row.outcome], row.records)
+    return records
+
+
+def _outbox(outbox: Outbox) -> Iterator[Metric]:
+    yield GaugeMetricFamily("ledger_outbox_waiting", "Messages that are not published yet.", value=outbox.waiting)
+    yield GaugeMetricFamily(
+        "ledger_outbox_oldest_seconds", "Age of the oldest of them; 0 without any.", value=outbox.oldest_seconds
+    )

@@ -1,0 +1,88 @@
+"""Around every request: its id, a bound on its body, one log line, its time, and an answer whatever goes wrong."""
+
+import re
+import time
+import uuid
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ledger.api.errors import ApiError, error_response
+from ledger.api.metrics import RequestMetrics
+
+BATCH_BYTES_MAX = 8 * 1024 * 1024
+BODY_BYTES_MAX = 65_536
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_REQUEST_ID = re.compile(rb"[!-~]{1,128}")
+
+log = structlog.get_logger()
+
+
+class Around:
+    """Pure ASGI, because Starlette's base class for middleware costs a task and a queue per request."""
+
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started, status = time.perf_counter(), 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, _bounded(scope, receive), answer)
+        except Exception:
+            log.exception("request_failed", method=scope["method"], path=scope["path"])
+            if status:
+                raise
+            failure = ApiError(
+                500, "internal_error", "Something went wrong here; the request's id finds it in our log."
+            )
+            await error_response(request_id, failure)(scope, receive, answer)
+        finally:
+            self._note(scope, status, time.perf_counter() - started)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._metrics.observe(route, method, status, seconds)
+        if route not in _QUIET:
+            log.info("request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 2))
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's own, when it can be echoed safely, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return str(value, "ascii")
+    return f"req_{uuid.uuid4().hex}"
+
+
+def _bounded(scope: Scope, receive: Receive) -> Receive:
+    """`receive`, which raises as soon as the body is larger than any that could be accepted."""
+    limit = BATCH_BYTES_MAX if scope["path"] == "/v1/usage" else BODY_BYTES_MAX
+    size = 0
+
+    async def bounded() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > limit:
+            raise ApiError(413, "too_large", f"The body is larger than {limit} bytes.")
+        return message
+
+    return bounded

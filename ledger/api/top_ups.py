@@ -1,0 +1,70 @@
+"""Auto top-up: the policy of an account, and where its machine stands."""
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Response
+
+from ledger.api.accounts import AccountPath, Reader, Writer
+from ledger.api.errors import AccountUnknown
+from ledger.api.idempotency import Once
+from ledger.api.parts import Parts, PartsOf
+from ledger.api.writes import Write, known_account, perform
+from ledger.core.calendar import day_of, month_of, ms_of
+from ledger.views.accounts import account
+from schemas.events import AutoTopUpConfigured, TopUpPolicy
+from schemas.http import Pending, TopUps, TopUpSettings
+from schemas.money import format_nanos
+
+router = APIRouter(prefix="/v1/accounts", tags=["auto top-up"])
+
+
+@router.get("/{account_id}/auto-top-up")
+async def get_auto_top_up(account_id: AccountPath, parts: PartsOf, caller: Reader) -> TopUps:
+    """The policy, whether a purchase is in flight, capped or suspended and why, and what was bought lately."""
+    caller.reach(account_id)
+    return await _top_ups(parts, account_id)
+
+
+@router.put("/{account_id}/auto-top-up", response_model=TopUps, responses={202: {"model": Pending}})
+async def put_auto_top_up(
+    account_id: AccountPath, body: TopUpSettings, parts: PartsOf, caller: Writer, asked: Once
+) -> Response:
+    """Replace the policy. It is checked at once: a balance below the threshold triggers."""
+    await known_account(parts, caller, account_id)
+
+    async def answer(event_id: str) -> TopUps:
+        return await _top_ups(parts, account_id)
+
+    policy = TopUpPolicy(**body.model_dump(), actor_id=caller.key_id)
+    # Whether an amount can lift the balance to the threshold depends on the balance: only the fold can say.
+    write = Write(AutoTopUpConfigured, account_id, policy, 200, answer, check_first=False)
+    return await perform(parts, caller, asked, write)
+
+
+async def _top_ups(parts: Parts, account_id: str) -> TopUps:
+    async with parts.pool.connection() as connection:
+        row = await account(connection, account_id)
+    if row is None:
+        raise AccountUnknown(account_id, field="account_id")
+    now_ms = ms_of(datetime.now(UTC))
+    return TopUps(
+        account_id=account_id,
+        enabled=bool(row.top_up_enabled),
+        threshold=_text(row.top_up_threshold),
+        amount=_text(row.top_up_amount),
+        sizing=row.top_up_sizing,
+        cap_day=_text(row.top_up_cap_day),
+        cap_month=_text(row.top_up_cap_month),
+        provider=row.top_up_provider,
+        payment_method_id=row.payment_method_id,
+        state=row.state,
+        reason=row.reason,
+        trigger_id=row.trigger_id,
+        spent_today=format_nanos(row.day_spent if row.day == day_of(now_ms) else 0),
+        spent_this_month=format_nanos(row.month_spent if row.spent_month == month_of(now_ms) else 0),
+        as_of=row.through,
+    )
+
+
+def _text(nanos: int | None) -> str | None:
+    return None if nanos is None else format_nanos(nanos)

@@ -1,0 +1,109 @@
+"""A write: one signed event on the log, then its verdict by the fold, which is the answer.
+
+201 or 200 when it is posted (also when it was before), the fold's own refusal, or 202 when the verdict takes too long.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
+
+from ledger.api.appender import Draft
+from ledger.api.auth import Caller
+from ledger.api.errors import AccountUnknown, param_of, status_of
+from ledger.api.idempotency import Asked, refused
+from ledger.api.parts import Parts
+from ledger.core.account import Account
+from ledger.core.calendar import ms_of
+from ledger.core.entry import Fact
+from ledger.core.errors import Refused
+from ledger.core.fold import apply
+from ledger.records.idempotency import Answer
+from ledger.views.accounts import balance
+from ledger.views.history import Line
+from schemas.events import Event
+from schemas.fields import Frozen, json_of
+from schemas.http import Pending
+from schemas.identity import content_of
+
+SOURCE = "ledger/api"
+# What a field of an event's data is called in the bodies of requests.
+_FIELDS = {"subject": "account_id"}
+
+
+class Write(NamedTuple):
+    """An event to be: its type, its account, its data, and the answer once it is posted."""
+
+    kind: Callable[..., Event]
+    account_id: str
+    data: Frozen
+    status: int
+    answer: Callable[[str], Awaitable[BaseModel]]
+    # Known to be refused whatever the account's state is: refused before it reaches the log.
+    check_first: bool = True
+
+
+async def known_account(parts: Parts, caller: Caller, account_id: str) -> None:
+    """Raises AccountUnknown, so that a slip of the pen doesn't open an account."""
+    caller.reach(account_id)
+    async with parts.pool.connection() as connection:
+        if await balance(connection, account_id) is None:
+            raise AccountUnknown(account_id, field="account_id")
+
+
+async def perform(parts: Parts, caller: Caller, asked: Asked, write: Write) -> Response:
+    """Does it once, and answers with its verdict."""
+    earlier = await asked.earlier(parts.pool, caller)
+    if earlier is not None:
+        return earlier
+    event = _event(write, asked.event_id(caller))
+    if write.check_first:
+        refusal = _refusal_of_any_account(parts, event)
+        if refusal is not None:
+            return await asked.keep(parts.pool, caller, refusal)
+    (position,) = await parts.log.append([_signed(parts, event)])
+    if not await parts.verdicts.projected(position):
+        return JSONResponse(Pending(event_id=event.id).model_dump(), 202)
+    dead = await parts.verdicts.refusal(position)
+    if dead is not None:
+        return await asked.keep(parts.pool, caller, _refused(dead.code, dead.reason))
+    body = (await write.answer(event.id)).model_dump(mode="json")
+    return await asked.keep(parts.pool, caller, Answer(write.status, body))
+
+
+async def posted(parts: Parts, event_id: str, account_id: str) -> Line:
+    """The line of an event whose verdict is that it was posted, now or before."""
+    line = await parts.verdicts.posted(event_id, account_id)
+    assert line, "a record that the views have passed is an entry or a dead letter"
+    return line
+
+
+def _event(write: Write, event_id: str) -> Event:
+    fields: dict[str, Any] = {"source": SOURCE, "id": event_id, "subject": write.account_id, "data": write.data}
+    return write.kind(**fields, time=datetime.now(UTC))
+
+
+def _signed(parts: Parts, event: Event) -> Draft:
+    value = json_of(event)
+    return Draft(event.subject, value, [parts.settings.signing_key().header(value)])
+
+
+def _refusal_of_any_account(parts: Parts, event: Event) -> Answer | None:
+    """What the fold would refuse of an account without a past, by the book as it is now."""
+    fact = Fact(event, event.id, content_of(event), parts.settings.signing_key_id)
+    try:
+        apply(Account(event.subject), fact, ms_of(datetime.now(UTC)), parts.book.book())
+    except Refused as refusal:
+        return _refused(refusal.code, refusal.message)
+    return None
+
+
+def _refused(code: str, reason: str) -> Answer:
+    """The fold's refusal, its field named as the request's body names it."""
+    param = param_of(reason)
+    if param is None:
+        return refused(status_of(code), code, reason, None)
+    name = _FIELDS.get(param, param.removeprefix("data."))
+    return refused(status_of(code), code, name + reason.removeprefix(param), name)
