@@ -6,7 +6,7 @@ for lag tools: where to read from is what Postgres says was folded. Written for 
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import faust
 from faust.transport.drivers import aiokafka as driver
@@ -32,7 +32,7 @@ class Fetch(NamedTuple):
 LoadOffsets = Callable[[set[int]], Awaitable[dict[int, int]]]
 
 
-class FetchConsumer(driver.Consumer):  # type: ignore[misc]
+class FetchConsumer(driver.Consumer):
     """Yields one message per partition and fetch, and starts from the offsets in Postgres."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -71,7 +71,7 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
             last.timestamp_type,
             [],
             None,
-            fetch,
+            fetch,  # type: ignore[arg-type]  # the stream hands it on as it is
             None,
             0,
             0,
@@ -81,7 +81,7 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def perform_seek(self) -> None:
         await super().perform_seek()
-        transport: FetchTransport = self.transport
+        transport = cast(FetchTransport, self.transport)
         ours = {tp for tp in self.assignment() if tp.topic == transport.topic}
         stored = await transport.load_offsets({tp.partition for tp in ours})
         offsets = {tp: stored[tp.partition] for tp in ours}
@@ -94,7 +94,7 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def ends(self) -> dict[int, int]:
         """The end of each assigned partition of ledger.events, asked of the broker now."""
-        ours = [tp for tp in self.assignment() if tp.topic == self.transport.topic]
+        ours = [tp for tp in self.assignment() if tp.topic == cast(FetchTransport, self.transport).topic]
         return {tp.partition: end for tp, end in (await self.highwaters(*ours)).items()} if ours else {}
 
     def _was_reconnected(self) -> bool:
@@ -105,7 +105,7 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
         return any(all(connection is not known for known in before) for connection in connections)
 
 
-class FetchTransport(driver.Transport):  # type: ignore[misc]
+class FetchTransport(driver.Transport):
     """The driver with our consumer, for one topic."""
 
     Consumer = FetchConsumer
@@ -116,7 +116,7 @@ class FetchTransport(driver.Transport):  # type: ignore[misc]
         self.load_offsets = load_offsets
 
 
-class PassThrough(faust.Schema):  # type: ignore[misc]
+class PassThrough(faust.Schema):  # type: ignore[type-arg]  # neither keys nor values are decoded
     """Hands a fetch to the stream as it is."""
 
     def compile(self, app: Any, **_: Any) -> Callable[..., Any]:

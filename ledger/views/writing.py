@@ -1,0 +1,166 @@
+"""Writes one folded batch into the views; the caller holds the transaction, so that all of it is true or none."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import psycopg
+
+from ledger.core.account import Account, Policy, Purchase, TopUps
+from ledger.core.calendar import day_of
+from ledger.core.entry import Entry
+from ledger.sql import statements
+from ledger.views.rows import other_line, usage_line
+from schemas.events import UsageRecorded
+
+SQL = statements("ledger.views", "writing.sql")
+
+Connection = psycopg.Connection[Any]
+
+
+def write_entries(connection: Connection, partition: int, entries: Iterable[tuple[Entry, int]]) -> None:
+    """Appends entries with their offsets: COPY, optimistic. Raises UniqueViolation when one is there already."""
+    usage: list[str] = []
+    others: list[str] = []
+    for entry, offset in entries:
+        event = entry.fact.event
+        if isinstance(event, UsageRecorded):
+            usage.append(usage_line(entry, event, partition, offset))
+        else:
+            others.append(other_line(entry, partition, offset))
+    for statement, rows in (("copy_usage", usage), ("copy_others", others)):
+        if rows:
+            with connection.cursor().copy(SQL[statement]) as copy:
+                copy.write("".join(rows))
+
+
+def write_balances(connection: Connection, partition: int, accounts: Sequence[Account]) -> None:
+    """Sets the balances of accounts."""
+    connection.execute(
+        SQL["put_balances"],
+        {
+            "partition": partition,
+            "accounts": [account.account_id for account in accounts],
+            "balances": [account.balance for account in accounts],
+            "seqs": [account.seq for account in accounts],
+            "log_times": [account.log_time_ms for account in accounts],
+            "levels": [account.level for account in accounts],
+        },
+    )
+
+
+def write_accounts(connection: Connection, partition: int, accounts: Iterable[Account]) -> None:
+    """Sets everything but the balance of accounts, and the purchases that they carry."""
+    rows = [_account_row(account, partition) for account in accounts]
+    if rows:
+        connection.cursor().executemany(SQL["put_account"], rows)
+
+
+def write_purchases(connection: Connection, accounts: Iterable[Account]) -> None:
+    """Sets the purchases that accounts carry, loaded or new."""
+    rows = [
+        {"account_id": account.account_id, **purchase._asdict()}
+        for account in accounts
+        for purchase in account.purchases.values()
+    ]
+    if rows:
+        connection.cursor().executemany(SQL["put_purchase"], rows)
+
+
+def write_usage_days(connection: Connection, entries: Iterable[Entry]) -> None:
+    """Adds usage to the days, models and keys that it belongs to."""
+    days: dict[tuple[str, int, str, str, str], list[int]] = {}
+    for entry in entries:
+        event = entry.fact.event
+        if isinstance(event, UsageRecorded):
+            usage = event.data
+            day = day_of(entry.log_time_ms)
+            key = (event.subject, day, usage.provider, usage.model, usage.api_key_id or "")
+            sums = days.get(key)
+            if sums is None:
+                sums = days[key] = [0, 0, 0, 0, 0, 0, 0, entry.seq, 0]
+            sums[0] += 1
+            sums[1] += usage.input_tokens
+            sums[2] += usage.output_tokens
+            sums[3] += usage.cached_input_tokens or 0
+            sums[4] += usage.cache_write_tokens or 0
+            sums[5] += entry.cost
+            sums[6] -= entry.amount
+            sums[8] = entry.seq
+    if days:
+        connection.execute(SQL["add_usage_days"], _columns(days))
+
+
+def _columns(days: Mapping[tuple[str, int, str, str, str], list[int]]) -> dict[str, list[Any]]:
+    names = (
+        *("accounts", "days", "providers", "models", "keys"),
+        *("requests", "inputs", "outputs", "cached", "written", "costs", "charges", "firsts", "lasts"),
+    )
+    return {name: list(column) for name, column in zip(names, _transposed(days), strict=True)}
+
+
+def _transposed(days: Mapping[tuple[str, int, str, str, str], list[int]]) -> Iterable[tuple[Any, ...]]:
+    yield from zip(*days.keys(), strict=True)
+    yield from zip(*days.values(), strict=True)
+
+
+def write_tallies(connection: Connection, partition: int, tallies: Mapping[tuple[str, str], int]) -> None:
+    """Adds to what became of the partition's records."""
+    rows = [
+        {"partition": partition, "type": kind, "outcome": outcome, "records": records}
+        for (kind, outcome), records in tallies.items()
+    ]
+    connection.cursor().executemany(SQL["add_tally"], rows)
+
+
+def load_accounts(connection: Connection, account_ids: Sequence[str]) -> dict[str, Account]:
+    """The state of those of the accounts that have one, without their purchases."""
+    rows = connection.execute(SQL["load_accounts"], {"accounts": account_ids}).fetchall()
+    return {row[0]: _account_of(row) for row in rows}
+
+
+def load_purchases(connection: Connection, named: Sequence[tuple[str, str]]) -> dict[str, dict[str, Purchase]]:
+    """Of the (account, purchase) pairs those that exist, by account."""
+    found: dict[str, dict[str, Purchase]] = {}
+    parameters = {"accounts": [account for account, _ in named], "purchases": [purchase for _, purchase in named]}
+    for account_id, *fields in connection.execute(SQL["load_purchases"], parameters):
+        purchase = Purchase(*fields)
+        found.setdefault(account_id, {})[purchase.purchase_id] = purchase
+    return found
+
+
+def find_posted(connection: Connection, event_ids: Sequence[str]) -> dict[tuple[str, bool, str], str]:
+    """The content of the facts that have an entry, by identity."""
+    if not event_ids:
+        return {}
+    rows = connection.execute(SQL["find_posted"], {"ids": event_ids}).fetchall()
+    return {(account_id, signed, event_id): content for account_id, signed, event_id, content in rows}
+
+
+def _account_of(row: tuple[Any, ...]) -> Account:
+    account_id, balance, seq, log_time_ms, level, package, opened, month, month_traces, *rest = row
+    policy = Policy(*rest[:8]) if rest[0] is not None else None
+    machine = TopUps(policy, *rest[8:])
+    return Account(account_id, balance, seq, log_time_ms, level, package, opened, month, month_traces, machine)
+
+
+def _account_row(account: Account, partition: int) -> dict[str, Any]:
+    machine = account.top_ups
+    policy = machine.policy._asdict() if machine.policy else dict.fromkeys(Policy._fields)
+    return {
+        **policy,
+        "account_id": account.account_id,
+        "partition": partition,
+        "package": account.package,
+        "opened": account.opened,
+        "month": account.month,
+        "month_traces": account.month_traces,
+        "state": machine.state,
+        "trigger_id": machine.trigger_id,
+        "trigger_credits": machine.credits,
+        "reason": machine.reason,
+        "day": machine.day,
+        "day_spent": machine.day_spent,
+        "spent_month": machine.month,
+        "month_spent": machine.month_spent,
+        "open_disputes": machine.open_disputes,
+    }

@@ -1,0 +1,46 @@
+"""What must be true before a worker folds: topics as remembered, progress for every partition, views not lost."""
+
+import psycopg
+from kafka import KafkaConsumer, TopicPartition
+
+from ledger.log.topics import check_topics
+from ledger.settings import Settings
+from projectors.continuity import ViewsLost
+from schemas.topics import EVENTS
+
+
+def prepare(settings: Settings) -> int:
+    """Checks the topics and makes progress for new ones; returns the partitions of ledger.events.
+
+    Raises TopicMissing, TopicChanged or ViewsLost.
+    """
+    with psycopg.connect(settings.database, connect_timeout=5) as connection:
+        partitions = check_topics(settings, connection)
+        _make_progress(settings, connection, partitions)
+    return partitions
+
+
+def _make_progress(settings: Settings, connection: psycopg.Connection, partitions: int) -> None:
+    name = settings.topic(EVENTS)
+    known = connection.execute("SELECT projected_at FROM records.topics WHERE name = %s FOR UPDATE", (name,)).fetchone()
+    stored = connection.execute("SELECT count(*) FROM views.progress").fetchone()
+    if stored and stored[0] == partitions:
+        return
+    if known and known[0] and _has_records(settings, partitions):
+        raise ViewsLost()
+    connection.execute(
+        "INSERT INTO views.progress (partition, next_offset) SELECT n, 0 FROM generate_series(0, %s) AS n",
+        (partitions - 1,),
+    )
+    connection.execute(
+        "UPDATE records.topics SET projected_at = coalesce(projected_at, now()) WHERE name = %s", (name,)
+    )
+
+
+def _has_records(settings: Settings, partitions: int) -> bool:
+    consumer = KafkaConsumer(bootstrap_servers=settings.kafka.split(","), enable_auto_commit=False)
+    try:
+        topic = settings.topic(EVENTS)
+        return any(consumer.end_offsets([TopicPartition(topic, number) for number in range(partitions)]).values())
+    finally:
+        consumer.close()

@@ -1,0 +1,45 @@
+"""The watchdog: ends a worker that has something to fold and commits nothing, so that it is started again.
+
+Silent stalls of consumers have been reported upstream; a restart reads where to go on from Postgres and is safe at
+any moment. Waiting for Postgres, Kafka or the book is no stall: a restart would not help.
+"""
+
+import os
+import threading
+import time
+
+import structlog
+
+EXIT_STALLED = 70
+
+log = structlog.get_logger()
+
+
+class Watchdog:
+    """A thread beside the event loop, which may be the very thing that is stuck."""
+
+    def __init__(self, stall_seconds: float) -> None:
+        self._stall_seconds = stall_seconds
+        self._progress_at = self._beat_at = time.monotonic()
+        self._lag = 0
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def progressed(self) -> None:
+        """Something was committed, or something outside is being waited for."""
+        self._progress_at = time.monotonic()
+
+    def beat(self, lag: int) -> None:
+        """The event loop runs, and so many records are waiting to be folded."""
+        self._beat_at = time.monotonic()
+        if not lag:
+            self.progressed()
+        self._lag = lag
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(min(1.0, self._stall_seconds / 4))
+            now = time.monotonic()
+            stalled = max(now - self._beat_at, now - self._progress_at if self._lag else 0)
+            if stalled > self._stall_seconds:
+                log.error("worker_stalled", seconds=round(stalled, 1), lag=self._lag)
+                os._exit(EXIT_STALLED)

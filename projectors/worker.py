@@ -1,0 +1,185 @@
+"""One worker: a Faust app whose single agent hands whole fetches to the projection, and everything around it.
+
+Whatever is only away (Postgres, Kafka, the end of the book) is waited for. Whatever is wrong ends the process: a
+worker that is started again reads from Postgres where to go on, so that ending is always safe and going on is not.
+"""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from typing import Any, cast
+
+import faust
+import psycopg
+import structlog
+from aiokafka.errors import KafkaError
+from yarl import URL
+
+from ledger.core.book import Book
+from ledger.core.errors import LedgerError
+from ledger.log.book import BookEmpty, BookStale, Follower
+from ledger.settings import Settings
+from projectors.continuity import check_continuity
+from projectors.projection import Blocked, Fenced, Gap, Projection
+from projectors.relay import Relay
+from projectors.start import prepare
+from projectors.transport import Fetch, FetchConsumer, FetchTransport, PassThrough
+from projectors.watchdog import Watchdog
+from schemas.topics import EVENTS
+
+EXIT_FAILED = 70
+EXIT_REFUSED = 78
+_RETRY_SECONDS = 0.5
+_BEAT_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+
+def run(settings: Settings) -> None:
+    """Folds until told to stop. Raises LedgerError when it must not start."""
+    for noisy in ("aiokafka", "kafka"):
+        # They log every attempt to reach a broker that is away; we say once a second that we wait for it.
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    threading.excepthook = _end_process
+    worker = Worker(settings, prepare(settings))
+    faust.Worker(worker.app, loglevel="WARNING", redirect_stdouts=False, quiet=True).execute_from_commandline()
+
+
+class Worker:
+    """Owns the parts of a projector process and the rules of when to wait, when to read again and when to end."""
+
+    def __init__(self, settings: Settings, partitions: int) -> None:
+        self._settings = settings
+        self._topic = settings.topic(EVENTS)
+        self._projection = Projection(settings, partitions)
+        self.app = self._create_app(partitions)
+        self._book = Follower(settings)
+        self._relay = Relay(settings)
+        self._watchdog = Watchdog(settings.stall_seconds)
+
+    def _create_app(self, partitions: int) -> faust.App:
+        broker = [URL(f"kafka://{server}") for server in self._settings.kafka.split(",")]
+        app = faust.App(
+            self._settings.consumer_group,
+            broker=broker,
+            store="memory://",
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            stream_buffer_maxsize=16,
+            stream_wait_empty=False,
+            broker_max_poll_records=50_000,
+            consumer_max_fetch_size=4 * 1024 * 1024,
+            consumer_auto_offset_reset="earliest",
+            # Well below the time that customers notice: a dead worker's partitions wait for it.
+            broker_session_timeout=6.0,
+            broker_heartbeat_interval=1.5,
+            agent_supervisor="mode.CrashingSupervisor",
+        )
+        app.conf.web_enabled = False
+        app.transport = FetchTransport(broker, app, self._topic, self._load_offsets)
+        schema = PassThrough(key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+        topic = app.topic(self._topic, schema=schema, partitions=partitions)
+        app.agent(topic)(self._agent)
+        app.task(self._beats)
+        return app
+
+    async def _agent(self, stream: Any) -> None:
+        async for event in stream.events():
+            message = event.message
+            try:
+                await self._handle(message.tp.partition, message.value, message.generation_id)
+            except BaseException as error:
+                if isinstance(error, asyncio.CancelledError):
+                    raise
+                self._end(error)
+
+    async def _handle(self, partition: int, fetch: Fetch, generation: int) -> None:
+        """Projects a fetch, waiting for what is away, as long as the partition stays ours."""
+        if fetch.doubtful:
+            await self._check_continuity({partition})
+        while self.app.consumer_generation_id == generation:
+            try:
+                if self._projection.project(partition, fetch, await self._fresh_book()):
+                    self._relay.wake()
+                self._watchdog.progressed()
+                return
+            except Gap as gap:
+                log.warning("reads_again", reason=str(gap))
+                await self.app.consumer.perform_seek()
+                return
+            except Fenced as fenced:
+                log.info("fenced", reason=str(fenced))
+                self._projection.forget(partition)
+            except Blocked:
+                log.warning("blocked", partition=partition, terminated=self._projection.terminate_blockers(partition))
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                await self._wait_for("postgres", error)
+                self._projection.disconnect()
+
+    async def _fresh_book(self) -> Book:
+        while True:
+            try:
+                return self._book.book()
+            except (BookStale, BookEmpty) as error:
+                await self._wait_for("book", error)
+
+    async def _load_offsets(self, partitions: set[int]) -> dict[int, int]:
+        """Where to read the assigned partitions from, once it is sure that the log is the one that was folded."""
+        self._relay.own(partitions)
+        await self._check_continuity(partitions)
+        while True:
+            try:
+                return {partition: self._projection.next_offset(partition) for partition in partitions}
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                await self._wait_for("postgres", error)
+                self._projection.disconnect()
+
+    async def _check_continuity(self, partitions: set[int]) -> None:
+        while True:
+            try:
+                return await asyncio.to_thread(check_continuity, self._settings, partitions)
+            except psycopg.OperationalError as error:
+                await self._wait_for("postgres", error)
+            except LedgerError as error:
+                self._end(error)
+
+    async def _wait_for(self, what: str, error: Exception) -> None:
+        log.warning("waiting", for_=what, reason=type(error).__name__)
+        self._watchdog.progressed()
+        await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _beats(self) -> None:
+        """Once a second: how far the views are true, and a sign of life for the watchdog."""
+        while not self.app.should_stop:
+            lag = 0
+            try:
+                lag = await self._note_caught_up()
+            except (TimeoutError, KafkaError) as error:
+                log.warning("waiting", for_="kafka", reason=type(error).__name__)
+                self._watchdog.progressed()
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                self._projection.disconnect()
+            self._watchdog.beat(lag)
+            await asyncio.sleep(_BEAT_SECONDS)
+
+    async def _note_caught_up(self) -> int:
+        consumer = cast(FetchConsumer, self.app.consumer)
+        asked_ms = time.time_ns() // 1_000_000
+        ends = await asyncio.wait_for(consumer.ends(), timeout=5)
+        for partition, end in ends.items():
+            self._projection.note_caught_up(partition, end, asked_ms)
+        return sum(self._projection.lag(partition, end) for partition, end in ends.items())
+
+    def _end(self, error: BaseException) -> None:
+        """Ends the process at once: nothing more must be folded, acknowledged or cleaned up."""
+        code = getattr(error, "code", type(error).__name__)
+        log.error("worker_ends", code=code, reason=str(error), exc_info=not isinstance(error, LedgerError))
+        os._exit(EXIT_REFUSED)
+
+
+def _end_process(failed: threading.ExceptHookArgs) -> None:
+    """A thread that fails takes the process with it: a worker without its relay or book must not go on."""
+    log.error("thread_failed", thread=failed.thread.name if failed.thread else "?", reason=repr(failed.exc_value))
+    os._exit(EXIT_FAILED)
