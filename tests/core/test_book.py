@@ -1,0 +1,161 @@
+"""The book: which version is in force when, what a version must be, and which keys and schemas it accepts."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from ledger.core.account import Account
+from ledger.core.book import Book
+from ledger.core.errors import Refused
+from ledger.core.fold import apply
+from schemas.fields import reasons_of
+
+from .records import Published, book_of, fact_of, ms, plain_book, record, version_of, wire_of
+from .story import Story
+
+NOON = ms("2026-11-21T12:00:00Z")
+
+
+def _second(**changes: Any) -> Published:
+    return Published(wire_of(version=2, **changes), NOON)
+
+
+@pytest.mark.parametrize(
+    ("second", "starts_ms"),
+    [
+        pytest.param(_second(), NOON + 60_000, id="its notice after its append"),
+        pytest.param(_second(effective_from="2026-11-21T12:01:00Z"), NOON + 60_000, id="the shortest notice"),
+        pytest.param(_second(effective_from="2026-11-21T15:00:00+02:00"), NOON + 3_600_000, id="another time zone"),
+    ],
+)
+def test_a_version_is_in_force_from_its_moment(second: Published, starts_ms: int) -> None:
+    book = book_of(Published(wire_of(), 0), second)
+    assert [book.at(at_ms).number for at_ms in (0, starts_ms - 1, starts_ms, 10 * NOON)] == [1, 1, 2, 2]
+
+
+def test_the_first_version_applies_from_the_beginning() -> None:
+    book = book_of(Published(wire_of(effective_from="2030-01-01T00:00:00Z"), NOON))
+    assert book.at(0).number == 1
+
+
+def test_versions_published_together_take_effect_one_after_the_other() -> None:
+    book = book_of(Published(wire_of(), 0), _second(), Published(wire_of(version=3), NOON))
+    assert [book.at(NOON + 60_000 + later).number for later in (0, 1)] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("wire", "code"),
+    [
+        pytest.param(
+            wire_of(version=2, effective_from="2026-11-21T12:00:59.999Z"), "book_notice_too_short", id="notice"
+        ),
+        pytest.param(wire_of(version=1), "book_version_out_of_order", id="the same number again"),
+        pytest.param(wire_of(version=3), "book_version_out_of_order", id="a number left out"),
+    ],
+)
+def test_a_version_that_would_change_the_past_is_refused(wire: dict[str, Any], code: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        book_of(Published(wire_of(), 0), Published(wire, NOON))
+    assert refusal.value.code == code
+
+
+def test_a_version_does_not_take_effect_before_an_earlier_one() -> None:
+    first = _second(effective_from="2026-12-01T00:00:00Z")
+    with pytest.raises(Refused) as refusal:
+        book_of(
+            Published(wire_of(), 0), first, Published(wire_of(version=3, effective_from="2026-11-30T00:00:00Z"), NOON)
+        )
+    assert refusal.value.code == "book_version_out_of_order"
+
+
+def test_a_book_is_never_changed_by_another_version() -> None:
+    book = plain_book()
+    book.with_version(version_of(_second().wire), NOON)
+    assert len(book.versions) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        pytest.param({"default_package": "gold"}, "default_package", id="default package"),
+        pytest.param(
+            {"packages": [{"name": "a", "included_traces": 1}] * 2, "default_package": "a"}, "packages: a", id="twice"
+        ),
+        pytest.param({"signing_keys": []}, "signing_keys", id="no key"),
+        pytest.param(
+            {"signing_keys": [{"key_id": "a:b"}]}, "signing_keys.0.key_id", id="a key that no header can name"
+        ),
+        pytest.param({"levels": [{"name": "low", "at_most": "1"}] * 2}, "levels: low", id="a level twice"),
+        pytest.param({"markups": {"auto": "-0.1", "tier": "0"}}, "markups.auto", id="a negative markup"),
+        pytest.param({"trace_price": 0.1}, "trace_price", id="a float"),
+        pytest.param({"bounds": {"top_up_credits_min": "0"}}, "top_up_credits_min", id="a top-up of nothing"),
+        pytest.param(
+            {"bounds": {"event_credits_max": "4"}}, "top_up_credits_min", id="a top-up that no event may move"
+        ),
+        pytest.param({"surprise": 1}, "surprise", id="an unknown field"),
+    ],
+)
+def test_a_version_that_makes_no_sense_is_refused(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        version_of(wire_of(**changes))
+    assert reason in reasons_of(refusal.value)
+
+
+def test_an_entry_names_the_version_and_rules_that_made_it() -> None:
+    dearer = _second(markups={"auto": "1", "tier": "1"})
+    story = Story(book_of(Published(wire_of(), 0), dearer))
+    before = story.spend("1", "2026-11-21T12:00:59.999Z").entry
+    after = story.spend("1", "2026-11-21T12:01:00Z").entry
+    assert [(entry.book_version, entry.rules, entry.amount) for entry in (before, after)] == [
+        (1, 1, -1_100_000_000),
+        (2, 1, -2_000_000_000),
+    ]
+
+
+def test_rules_that_this_program_does_not_have_are_refused() -> None:
+    with pytest.raises(Refused) as refusal:
+        Story(plain_book(rules=99)).spend("1")
+    assert refusal.value.code == "unknown_rules"
+
+
+KEYS = [{"key_id": "k1", "valid_from": "2026-11-21T00:00:00Z", "valid_until": "2026-11-22T00:00:00Z"}]
+
+
+@pytest.mark.parametrize(
+    ("key_id", "at", "code"),
+    [
+        pytest.param("k1", "2026-11-20T23:59:59.999Z", "key_not_valid", id="before"),
+        pytest.param("k1", "2026-11-21T00:00:00Z", None, id="first moment"),
+        pytest.param("k1", "2026-11-21T23:59:59.999Z", None, id="last moment"),
+        pytest.param("k1", "2026-11-22T00:00:00Z", "key_not_valid", id="retired"),
+        pytest.param("k2", "2026-11-21T12:00:00Z", "key_not_valid", id="unknown"),
+        pytest.param(None, "2026-11-21T12:00:00Z", "unsigned", id="unsigned"),
+    ],
+)
+def test_a_key_signs_only_while_it_is_valid(key_id: str | None, at: str, code: str | None) -> None:
+    said = record("account.opened", {}, at, key_id=key_id)
+    assert _refusal(said, plain_book(signing_keys=KEYS)) == code
+
+
+@pytest.mark.parametrize(
+    ("versions", "schema", "code"),
+    [([1], 1, None), ([1], 2, "unknown_schema_version"), ([1, 2], 2, None), ([2], 1, "unknown_schema_version")],
+)
+def test_a_schema_version_is_one_that_the_book_accepts(versions: list[int], schema: int, code: str | None) -> None:
+    said = record("account.opened", {}, schema=schema)
+    assert _refusal(said, plain_book(schema_versions=versions)) == code
+
+
+@pytest.mark.parametrize("key_id", [None, "k1"])
+def test_a_router_need_not_sign_usage_and_may(key_id: str | None) -> None:
+    said = record("trace.recorded", {"trace_id": "t", "count": 1}, key_id=key_id)
+    assert _refusal(said, plain_book()) is None
+
+
+def _refusal(said: Any, book: Book) -> str | None:
+    try:
+        apply(Account(said.account), fact_of(said), said.append_ms, book)
+    except Refused as refusal:
+        return refusal.code
+    return None

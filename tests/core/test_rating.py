@@ -1,0 +1,135 @@
+"""What a call costs: the provider's cost or the book's price, a markup, and one rounding half to even."""
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.core.errors import AmountOutOfBounds, CachedTokensExceedInput, Unpriced
+from ledger.core.rating import round_half_even
+from schemas.money import format_nanos
+
+from .records import plain_book
+from .story import Story
+
+
+def _rated(story: Story | None = None, **usage: Any) -> tuple[str, str]:
+    """(what the customer pays, what the provider takes)"""
+    call = {"request_id": "req", "provider": "openai", "model": "gpt", "mode": "auto"}
+    tokens = {"input_tokens": 0, "output_tokens": 0}
+    entry = (story or Story()).tell("usage.recorded", **{**call, **tokens, **usage}).entry
+    return format_nanos(-entry.amount), format_nanos(entry.cost)
+
+
+@pytest.mark.parametrize(
+    ("mode", "cost", "charge"),
+    [
+        pytest.param("auto", "0.01", "0.011", id="auto adds ten percent"),
+        pytest.param("tier", "0.01", "0.0108", id="tier adds eight percent"),
+        pytest.param("auto", "0", "0", id="nothing costs nothing"),
+        pytest.param("auto", "0.010", "0.011", id="zeros at the end say nothing"),
+        pytest.param("tier", "100", "108", id="whole credits"),
+    ],
+)
+def test_the_markup_of_the_mode_is_added_to_the_providers_cost(mode: str, cost: str, charge: str) -> None:
+    assert _rated(mode=mode, provider_cost=cost)[0] == charge
+
+
+@pytest.mark.parametrize(
+    ("cost", "rounded"),
+    [
+        pytest.param("0.0000000004", "0", id="below half goes down"),
+        pytest.param("0.0000000005", "0", id="a tie goes down to the even 0"),
+        pytest.param("0.000000000500000001", "0.000000001", id="above half goes up"),
+        pytest.param("0.0000000015", "0.000000002", id="a tie goes up to the even 2"),
+        pytest.param("0.0000000025", "0.000000002", id="a tie goes down to the even 2"),
+        pytest.param("0.0000000035", "0.000000004", id="a tie goes up to the even 4"),
+    ],
+)
+def test_a_cost_is_rounded_half_to_even(cost: str, rounded: str) -> None:
+    without_markup = Story(plain_book(markups={"auto": "0", "tier": "0"}))
+    assert _rated(without_markup, provider_cost=cost) == (rounded, rounded)
+
+
+@pytest.mark.parametrize(
+    ("cost", "charge"),
+    [
+        # 1.1 × 0.5 = 0.55 → 1, but rounded before: 0 → 0.
+        pytest.param("0.0000000005", "0.000000001", id="a cost that alone would round to nothing"),
+        # 1.1 × 2.5 = 2.75 → 3, but rounded before: 2 × 1.1 = 2.2 → 2.
+        pytest.param("0.0000000025", "0.000000003", id="a cost that alone would round down"),
+        # 1.1 × 1.363636364 = 1.5000000004 → 2
+        pytest.param("0.000000001363636364", "0.000000002", id="just above a tie"),
+        pytest.param("0.000000001363636363", "0.000000001", id="just below a tie"),
+        # 1.1 × 5 = 5.5 → 6, 1.1 × 15 = 16.5 → 16
+        pytest.param("0.000000005", "0.000000006", id="a tie of the charge goes up to the even 6"),
+        pytest.param("0.000000015", "0.000000016", id="a tie of the charge goes down to the even 16"),
+    ],
+)
+def test_the_charge_is_rounded_once_from_the_exact_cost(cost: str, charge: str) -> None:
+    assert _rated(provider_cost=cost)[0] == charge
+
+
+@pytest.mark.parametrize(
+    ("usage", "cost"),
+    [
+        pytest.param({"input_tokens": 1_000_000}, "2.5", id="a million input tokens"),
+        pytest.param({"output_tokens": 1_000_000}, "10", id="a million output tokens"),
+        pytest.param({"input_tokens": 374, "output_tokens": 44}, "0.001375", id="the example of the design"),
+        pytest.param(
+            {"input_tokens": 1_000_000, "cached_input_tokens": 400_000}, "2.5", id="no cache price: input price"
+        ),
+        pytest.param(
+            {"model": "gpt-cached", "input_tokens": 1_000_000, "cached_input_tokens": 400_000}, "1.92", id="cached"
+        ),
+        pytest.param(
+            {"model": "gpt-cached", "input_tokens": 1_000_000, "cache_write_tokens": 400_000}, "3.3", id="written"
+        ),
+        pytest.param(
+            {"model": "gpt-cached", "input_tokens": 100, "cached_input_tokens": 60, "cache_write_tokens": 40},
+            "0.000168",
+            id="all input is cached or written",
+        ),
+    ],
+)
+def test_the_book_prices_tokens_when_the_event_brings_no_cost(usage: dict[str, Any], cost: str) -> None:
+    assert _rated(**usage)[1] == cost
+
+
+def test_a_cache_price_of_zero_is_a_price() -> None:
+    price = {"provider": "openai", "model": "gpt", "input_per_million": "1", "output_per_million": "1"}
+    book = plain_book(prices=[{**price, "cached_input_per_million": "0", "cache_write_per_million": "0"}])
+    assert _rated(Story(book), input_tokens=9, cached_input_tokens=5, cache_write_tokens=4) == ("0", "0")
+
+
+def test_the_events_cost_goes_before_the_books_price() -> None:
+    assert _rated(input_tokens=1_000_000, provider_cost="0.5") == ("0.55", "0.5")
+
+
+@pytest.mark.parametrize("other", [{"model": "gpt-9"}, {"provider": "azure"}])
+def test_a_model_that_the_book_does_not_know_is_unpriced_and_never_free(other: dict[str, str]) -> None:
+    with pytest.raises(Unpriced) as refusal:
+        _rated(**other)
+    assert refusal.value.code == "unpriced"
+    assert "data.model" in refusal.value.message
+
+
+@pytest.mark.parametrize("tokens", [{"cached_input_tokens": 11}, {"cached_input_tokens": 6, "cache_write_tokens": 5}])
+def test_cached_tokens_are_part_of_the_input(tokens: dict[str, int]) -> None:
+    with pytest.raises(CachedTokensExceedInput):
+        _rated(input_tokens=10, provider_cost="1", **tokens)
+    _rated(input_tokens=11, provider_cost="1", **tokens)
+
+
+def test_a_charge_above_the_bound_of_one_event_is_refused() -> None:
+    story = Story(plain_book(bounds={"event_credits_max": "11", "top_up_credits_min": "5"}))
+    assert _rated(story, provider_cost="10") == ("11", "10")
+    with pytest.raises(AmountOutOfBounds):
+        _rated(story, provider_cost="10.000000001")
+
+
+@given(st.integers(0, 10**40) | st.integers(0, 50), st.integers(1, 10**20) | st.integers(1, 4))
+def test_rounding_is_that_of_exact_fractions(numerator: int, denominator: int) -> None:
+    assert round_half_even(numerator, denominator) == round(Fraction(numerator, denominator))
