@@ -1,0 +1,5 @@
+-- Every posting account's sum, and so the trial balance: the sums of one unit add up to zero.
+SELECT posting_account, unit, sum(amount)::text AS total
+FROM views.postings
+GROUP BY posting_account, unit
+ORDER BY unit, posting_account;
