@@ -1,0 +1,54 @@
+"""Secrets of a local ledger: made once, kept in its home in files that only their owner may read."""
+
+import os
+import secrets
+from pathlib import Path
+
+import psycopg
+from psycopg.rows import class_row
+
+from ledger.records import api_keys
+
+SIGNING_KEY_ID = "dev-1"
+
+
+def signing_secret(home: Path) -> str:
+    """The secret that money events of this home are signed with."""
+    return _kept(home / "signing.key") or _keep(home / "signing.key", secrets.token_urlsafe(32))
+
+
+def operator_key(home: Path, database: str) -> str:
+    """An API key with all scopes; the one in the home as long as the database still knows it."""
+    with psycopg.connect(database) as connection:
+        kept = _kept(home / "operator.key")
+        if kept and _is_known(connection, kept):
+            return kept
+        made = api_keys.create(connection, api_keys.SCOPES, description="the operator's key of `ledger dev`")
+    return _keep(home / "operator.key", made.token)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes a file that only its owner may read, whole or not at all."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    unfinished.replace(path)
+
+
+def _is_known(connection: psycopg.Connection, text: str) -> bool:
+    token = api_keys.parse(text)
+    if token is None:
+        return False
+    with connection.cursor(row_factory=class_row(api_keys.StoredKey)) as cursor:
+        stored = cursor.execute(api_keys.SQL["find"], {"key_id": token.key_id}).fetchone()
+    return stored is not None and token.proves(stored) and set(stored.scopes) == set(api_keys.SCOPES)
+
+
+def _kept(path: Path) -> str | None:
+    return path.read_text().strip() if path.exists() else None
+
+
+def _keep(path: Path, secret: str) -> str:
+    write_private(path, f"{secret}\n")
+    return secret
