@@ -1,0 +1,94 @@
+"""How long an event takes from being sent to being visible: until the projection has committed past its offset.
+
+Samples and observations may arrive in any order: an append is often acknowledged after its projection was seen.
+"""
+
+import threading
+from array import array
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Mapping
+from typing import NamedTuple
+
+KEEP_SECONDS = 120.0
+RECENT = 1000
+
+
+class Percentiles(NamedTuple):
+    """Milliseconds; None before the first sample."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class _Partition:
+    """When which offset was first seen as committed, and the samples that are not covered yet."""
+
+    def __init__(self) -> None:
+        self.offsets: list[int] = []
+        self.times: list[float] = []
+        self.waiting: deque[tuple[int, float]] = deque()
+
+    def seen(self, at: float, next_offset: int) -> None:
+        if not self.offsets or next_offset > self.offsets[-1]:
+            self.offsets.append(next_offset)
+            self.times.append(at)
+        if self.times[0] < at - 2 * KEEP_SECONDS:
+            stale = bisect_right(self.times, at - KEEP_SECONDS)
+            del self.offsets[:stale], self.times[:stale]
+
+    def visible_at(self, offset: int) -> float | None:
+        """When the offset was first seen as committed; None when it was not yet."""
+        place = bisect_right(self.offsets, offset)
+        return self.times[place] if place < len(self.times) else None
+
+
+class Visibility:
+    """Collects milliseconds from send to visible. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._partitions: dict[int, _Partition] = {}
+        self._all = array("f")
+        self._lock = threading.Lock()
+
+    def sample(self, partition: int, offset: int, sent_at: float) -> None:
+        """An event that was sent at this (monotonic) time stands at this offset."""
+        with self._lock:
+            held = self._of(partition)
+            held.waiting.append((offset, sent_at))
+            self._settle(held)
+
+    def observe(self, at: float, progress: Mapping[int, int]) -> None:
+        """At this (monotonic) time the projection had committed up to these offsets."""
+        with self._lock:
+            for partition, next_offset in progress.items():
+                held = self._of(partition)
+                held.seen(at, next_offset)
+                self._settle(held)
+
+    @property
+    def waiting(self) -> int:
+        """Samples that are not visible yet."""
+        return sum(len(held.waiting) for held in self._partitions.values())
+
+    def percentiles(self, *, recent: bool = False) -> Percentiles:
+        """Of all samples, or of the last ones only."""
+        with self._lock:
+            ordered = sorted(self._all[-RECENT:] if recent else self._all)
+        return Percentiles(*(_rank(ordered, share) for share in (50, 95, 99)))
+
+    def _of(self, partition: int) -> _Partition:
+        return self._partitions.setdefault(partition, _Partition())
+
+    def _settle(self, held: _Partition) -> None:
+        while held.waiting and (visible_at := held.visible_at(held.waiting[0][0])) is not None:
+            # A commit may have been seen before its batch was acknowledged to us, never before it was sent.
+            self._all.append(max(visible_at - held.waiting.popleft()[1], 0.0) * 1000)
+
+
+def _rank(ordered: list[float], percent: int) -> float | None:
+    """The nearest-rank percentile."""
+    if not ordered:
+        return None
+    return round(ordered[-(-len(ordered) * percent // 100) - 1], 1)
