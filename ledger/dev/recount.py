@@ -1,0 +1,234 @@
+"""Balances recomputed without the ledger: from the log itself, with plain JSON and exact fractions.
+
+It shares no code with `ledger.core`, so that an error there can't hide here. It starts from the balances before the
+run and follows the log as far as it is projected. Which records are dead letters it takes from the view; whether all
+of them were to be expected is the summary's question.
+"""
+
+import json
+from collections import defaultdict
+from datetime import UTC, datetime
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import psycopg
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+
+from ledger.dev.tallies import Tallies, Traces
+from ledger.log.partitioning import partition_of
+from ledger.settings import Settings
+from schemas.identity import event_id_of
+from schemas.topics import BOOK, EVENTS
+
+NANOS = 10**9
+MILLION = 10**6
+SIGNATURE = "ledger-signature"
+_POLL_MS = 500
+
+Identity = tuple[str, bool, str]  # account, signed, id
+
+
+class BookSays(NamedTuple):
+    """The part of a book version that prices; as the JSON on the topic has it."""
+
+    since_ms: float
+    data: dict[str, Any]
+
+    def usage(self, data: dict[str, Any]) -> int:
+        """Nanos of a model call: exact cost × (1 + markup), rounded once, half to even."""
+        cost = Fraction(data["provider_cost"]) if data.get("provider_cost") else self._tokens(data)
+        return round(cost * (1 + Fraction(self.data["markups"][data["mode"]])) * NANOS)
+
+    def _tokens(self, data: dict[str, Any]) -> Fraction:
+        price = next(
+            price
+            for price in self.data["prices"]
+            if (price["provider"], price["model"]) == (data["provider"], data["model"])
+        )
+        plain = Fraction(price["input_per_million"])
+        cached, written = data.get("cached_input_tokens", 0), data.get("cache_write_tokens", 0)
+        credits = (
+            plain * (data["input_tokens"] - cached - written)
+            + Fraction(price.get("cached_input_per_million", plain)) * cached
+            + Fraction(price.get("cache_write_per_million", plain)) * written
+            + Fraction(price["output_per_million"]) * data["output_tokens"]
+        )
+        return Fraction(credits, MILLION)
+
+    def traces(self, beyond: int) -> int:
+        """Nanos of so many traces beyond the included ones."""
+        return round(beyond * Fraction(self.data["trace_price"]) * NANOS)
+
+    def included(self, package: str) -> int:
+        """Traces of a month that cost nothing."""
+        return int(next(each["included_traces"] for each in self.data["packages"] if each["name"] == package))
+
+
+class Recount:
+    """Follows `ledger.events` from where the run began; `balances` is what every account must have."""
+
+    def __init__(self, settings: Settings, before: Tallies) -> None:
+        self._settings = settings
+        self.balances: defaultdict[str, int] = defaultdict(int, before.balances)
+        self._traces, self._disputed = dict(before.traces), dict(before.disputed)
+        self._seen: set[Identity] = set()
+        self._consumer = KafkaConsumer(bootstrap_servers=settings.kafka.split(","), enable_auto_commit=False)
+        self._book = _BookLog(settings)
+        topic = settings.topic(EVENTS)
+        self._partitions = [TopicPartition(topic, number) for number in self._consumer.partitions_for_topic(topic)]
+        self._consumer.assign(self._partitions)
+        self._began = {each.partition: before.progress.get(each.partition, 0) for each in self._partitions}
+        for each in self._partitions:
+            self._consumer.seek(each, self._began[each.partition])
+
+    def ends(self) -> dict[int, int]:
+        """Where each partition of the log ends now."""
+        return {each.partition: end for each, end in self._consumer.end_offsets(self._partitions).items()}
+
+    @property
+    def began(self) -> dict[int, int]:
+        """Where each partition was when the run began."""
+        return self._began
+
+    def follow(self, progress: dict[int, int]) -> None:
+        """Takes every record up to where the log is projected; beyond that no verdicts are known yet."""
+        self._book.read()
+        with psycopg.connect(self._settings.database) as connection:
+            while behind := self._behind(progress):
+                self._consumer.pause(*[each for each in self._partitions if each not in behind])
+                self._consumer.resume(*behind)
+                for each, records in self._consumer.poll(timeout_ms=_POLL_MS).items():
+                    self._take(connection, each, [r for r in records if r.offset < progress[each.partition]])
+                    if records[-1].offset >= progress[each.partition]:
+                        self._consumer.seek(each, progress[each.partition])
+
+    def close(self) -> None:
+        """Lets go of the consumers."""
+        self._consumer.close()
+        self._book.close()
+
+    def _behind(self, progress: dict[int, int]) -> list[TopicPartition]:
+        return [each for each in self._partitions if self._consumer.position(each) < progress.get(each.partition, 0)]
+
+    def _take(
+        self, connection: psycopg.Connection[Any], partition: TopicPartition, records: list[ConsumerRecord]
+    ) -> None:
+        dead = self._dead(connection, partition, records)
+        own = [r for r in records if r.offset not in dead and self._is_at_home(r)]
+        parsed = [(record, json.loads(record.value)) for record in own]
+        identities = [_identity(record, event) for record, event in parsed]
+        earlier = self._posted_earlier(connection, [id_ for _, _, id_ in identities])
+        for identity, (record, event) in zip(identities, parsed, strict=True):
+            if identity not in self._seen and identity not in earlier:
+                self._seen.add(identity)
+                self.balances[event["subject"]] += self._amount(event, record.timestamp)
+
+    def _dead(
+        self, connection: psycopg.Connection[Any], partition: TopicPartition, records: list[ConsumerRecord]
+    ) -> set[int]:
+        if not records:
+            return set()
+        rows = connection.execute(
+            "SELECT log_offset FROM views.dead_letters "
+            "WHERE topic = %s AND partition = %s AND log_offset BETWEEN %s AND %s",
+            (partition.topic, partition.partition, records[0].offset, records[-1].offset),
+        )
+        return {offset for (offset,) in rows}
+
+    def _is_at_home(self, record: ConsumerRecord) -> bool:
+        """A record in another partition than its key's is forwarded, and counts where it arrives."""
+        return bool(record.key) and _home_of(record.key, len(self._partitions)) == record.partition
+
+    def _posted_earlier(self, connection: psycopg.Connection[Any], ids: list[str]) -> set[Identity]:
+        """Which of these were posted before the run began, as when an example is sent again days later."""
+        if not ids or not any(self._began.values()):
+            return set()
+        rows = connection.execute(
+            "SELECT account_id, signed, event_id::text, partition, log_offset FROM views.entries "
+            "WHERE event_id = ANY(%s::uuid[])",
+            (ids,),
+        )
+        return {(account, signed, id_) for account, signed, id_, at, offset in rows if offset < self._began[at]}
+
+    def _amount(self, event: dict[str, Any], at_ms: int) -> int:
+        """What the event does to its account's balance, in nanos."""
+        data, account = event["data"], event["subject"]
+        match event["type"]:
+            case "usage.recorded":
+                return -self._book.at(at_ms).usage(data)
+            case "trace.recorded":
+                return -self._trace_charge(account, data["count"], at_ms)
+            case "credits.purchased":
+                return _nanos(data["credits"])
+            case "credits.refunded":
+                return -_nanos(data["credits"])
+            case "credits.adjusted":
+                return _nanos(data["amount"])
+            case "dispute.opened":
+                self._disputed[account, data["purchase_id"]] = _nanos(data["credits"])
+                return -_nanos(data["credits"])
+            case "dispute.closed":
+                disputed = self._disputed.pop((account, data["purchase_id"]))
+                return disputed if data["outcome"] == "won" else 0
+            case "account.opened" | "account.package_changed" if data.get("package"):
+                self._traces[account] = self._traces_of(account, at_ms)._replace(package=data["package"])
+        return 0
+
+    def _trace_charge(self, account: str, count: int, at_ms: int) -> int:
+        book, before = self._book.at(at_ms), self._traces_of(account, at_ms)
+        free = min(count, max(book.included(before.package) - before.traces, 0))
+        self._traces[account] = before._replace(traces=before.traces + count)
+        return book.traces(count - free)
+
+    def _traces_of(self, account: str, at_ms: int) -> Traces:
+        at = datetime.fromtimestamp(at_ms / 1000, UTC)
+        month = at.year * 100 + at.month
+        known = self._traces.get(account) or Traces(self._book.at(at_ms).data["default_package"], month, 0)
+        return known if known.month == month else Traces(known.package, month, 0)
+
+
+class _BookLog:
+    """All versions of the book, as the JSON on its topic has them; the first applies from the beginning."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._partition = TopicPartition(settings.topic(BOOK), 0)
+        self._consumer = KafkaConsumer(bootstrap_servers=settings.kafka.split(","), enable_auto_commit=False)
+        self._consumer.assign([self._partition])
+        self._consumer.seek_to_beginning(self._partition)
+        self._versions: list[BookSays] = []
+
+    def read(self) -> None:
+        """Reads what was added since; whatever is not the next version has been rejected by everybody."""
+        end = self._consumer.end_offsets([self._partition])[self._partition]
+        while self._consumer.position(self._partition) < end:
+            for record in self._consumer.poll(timeout_ms=_POLL_MS).get(self._partition, []):
+                data = json.loads(record.value)["data"]
+                if data["version"] == len(self._versions) + 1:
+                    self._versions.append(BookSays(_since(data) if self._versions else 0, data))
+
+    def at(self, at_ms: int) -> BookSays:
+        """The version in force at a log time."""
+        return [version for version in self._versions if version.since_ms <= at_ms][-1]
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def _since(data: dict[str, Any]) -> float:
+    return datetime.fromisoformat(data["effective_from"]).timestamp() * 1000
+
+
+def _identity(record: ConsumerRecord, event: dict[str, Any]) -> Identity:
+    signed = any(name == SIGNATURE for name, _ in record.headers)
+    return event["subject"], signed, event_id_of(event["source"], event["id"])
+
+
+@lru_cache(maxsize=100_000)
+def _home_of(key: bytes, partitions: int) -> int:
+    return partition_of(key, partitions)
+
+
+def _nanos(credits: str) -> int:
+    return int(Fraction(credits) * NANOS)

@@ -1,0 +1,51 @@
+"""What the views say at one moment, in one consistent read: the two ends between which a run is counted."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import psycopg
+
+
+class Traces(NamedTuple):
+    """An account's package, and its traces of a UTC month (yyyymm)."""
+
+    package: str
+    month: int
+    traces: int
+
+
+class Tallies(NamedTuple):
+    """`outcomes`: records by (type, outcome). `disputed`: nanos by (account, purchase)."""
+
+    progress: Mapping[int, int]
+    balances: Mapping[str, int]
+    outcomes: Counter[tuple[str, str]]
+    entries: int
+    traces: Mapping[str, Traces]
+    disputed: Mapping[tuple[str, str], int]
+
+    def outcome(self, name: str, since: "Tallies", type_: str | None = None) -> int:
+        """Records with this outcome, of one type or of all, between two moments."""
+        gained = self.outcomes - since.outcomes
+        return sum(count for (kind, outcome), count in gained.items() if outcome == name and type_ in (None, kind))
+
+
+def read_tallies(database: str) -> Tallies:
+    """The views as of one moment."""
+    with psycopg.connect(database) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        fetch = connection.execute
+        entries = fetch("SELECT count(*) FROM views.entries").fetchone()
+        outcomes = fetch("SELECT type, outcome, sum(records)::bigint FROM views.tallies GROUP BY type, outcome")
+        accounts = fetch("SELECT account_id, package, month, month_traces FROM views.accounts")
+        disputed = fetch("SELECT account_id, purchase_id, disputed FROM views.purchases WHERE disputed > 0")
+        return Tallies(
+            progress=dict(fetch("SELECT partition, next_offset FROM views.progress").fetchall()),
+            balances=dict(fetch("SELECT account_id, balance FROM views.balances").fetchall()),
+            outcomes=Counter({(kind, outcome): records for kind, outcome, records in outcomes}),
+            entries=entries[0] if entries else 0,
+            traces={account_id: Traces(*rest) for account_id, *rest in accounts},
+            disputed={(account_id, purchase_id): nanos for account_id, purchase_id, nanos in disputed},
+        )
