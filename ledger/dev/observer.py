@@ -1,0 +1,125 @@
+"""What the ledger says while it runs, read over and over with one small connection: progress, accounts, counts."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import httpx
+import psycopg
+
+from ledger.dev.visibility import Percentiles, Visibility
+from schemas.money import parse_nanos
+
+PROGRESS_SECONDS = 0.01
+PICTURE_SECONDS = 0.5
+BALANCE_SECONDS = 1.0
+RATE_SECONDS = 5.0
+
+_STATES = "SELECT account_id, state, top_up_enabled IS TRUE FROM views.accounts WHERE account_id = ANY (%s)"
+_OUTCOMES = "SELECT outcome, sum(records)::bigint FROM views.tallies GROUP BY outcome"
+_DEAD_LETTER = """
+SELECT account_id, reason FROM views.dead_letters WHERE log_time > now() - interval '4 seconds'
+ORDER BY log_time DESC LIMIT 1
+"""
+
+
+class AccountLine(NamedTuple):
+    """One account: nanos as the API answers them, and where its auto top-up stands, if it has one."""
+
+    balance: int
+    held: int
+    state: str
+    top_ups: bool
+
+
+class Picture(NamedTuple):
+    """One look at the ledger. `outcomes`: records since the run began, by what became of them."""
+
+    accounts: dict[str, AccountLine]
+    outcomes: dict[str, int]
+    per_second: float
+    lag: int
+    visible: Percentiles
+    dead_letter: tuple[str | None, str] | None
+
+
+class Observer:
+    """`progress` is the newest one seen; `picture` the newest look, None before the first."""
+
+    def __init__(self, database: str, visibility: Visibility, accounts: Sequence[str]) -> None:
+        self._database, self._visibility, self._accounts = database, visibility, list(accounts)
+        self.progress: dict[int, int] = {}
+        self.ends: dict[int, int] = {}
+        self.picture: Picture | None = None
+        self._balances: dict[str, tuple[int, int]] = {}
+        self._start: dict[str, int] | None = None
+        self._history: list[tuple[float, int]] = []
+
+    async def run(self, http: httpx.AsyncClient, changed: Callable[[Picture], None]) -> None:
+        """Looks until cancelled; `changed` gets every new picture."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch_views(changed))
+            tasks.create_task(self._watch_balances(http))
+
+    async def _watch_balances(self, http: httpx.AsyncClient) -> None:
+        while True:
+            await asyncio.gather(*(self._look_at_balance(http, account_id) for account_id in self._accounts))
+            await asyncio.sleep(BALANCE_SECONDS)
+
+    async def _look_at_balance(self, http: httpx.AsyncClient, account_id: str) -> None:
+        try:
+            answer = await http.get(f"/v1/accounts/{account_id}/balance")
+        except httpx.TransportError:
+            return  # the API is starting again; the last answer stands
+        if answer.is_success:
+            found = answer.json()
+            self._balances[account_id] = parse_nanos(found["balance"]), parse_nanos(found["held"])
+
+    async def _watch_views(self, changed: Callable[[Picture], None]) -> None:
+        connection = await psycopg.AsyncConnection.connect(self._database, autocommit=True)
+        async with connection:
+            due = 0.0
+            while True:
+                await self._look_at_progress(connection)
+                if time.monotonic() >= due:
+                    due = time.monotonic() + PICTURE_SECONDS
+                    self.picture = await self._look(connection)
+                    changed(self.picture)
+                await asyncio.sleep(PROGRESS_SECONDS)
+
+    def note_ends(self, ends: dict[int, int]) -> None:
+        """Where the log ends, for the lag."""
+        self.ends = ends
+
+    @property
+    def lag(self) -> int:
+        """Records on the log that are not projected yet."""
+        return sum(max(end - self.progress.get(partition, 0), 0) for partition, end in self.ends.items())
+
+    async def _look_at_progress(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        rows = await (await connection.execute("SELECT partition, next_offset FROM views.progress")).fetchall()
+        self.progress = dict(rows)
+        self._visibility.observe(time.monotonic(), self.progress)
+
+    async def _look(self, connection: psycopg.AsyncConnection[Any]) -> Picture:
+        states = await (await connection.execute(_STATES, (self._accounts,))).fetchall()
+        dead_letter = await (await connection.execute(_DEAD_LETTER)).fetchone()
+        outcomes = dict(await (await connection.execute(_OUTCOMES)).fetchall())
+        start = self._start = outcomes if self._start is None else self._start
+        return Picture(
+            {id_: AccountLine(*self._balances[id_], *state) for id_, *state in states if id_ in self._balances},
+            {name: count - start.get(name, 0) for name, count in outcomes.items()},
+            self._rate(sum(outcomes.values())),
+            self.lag,
+            self._visibility.percentiles(recent=True),
+            None if dead_letter is None else (dead_letter[0], dead_letter[1]),
+        )
+
+    def _rate(self, records: int) -> float:
+        """Records projected per second, over the last few seconds."""
+        now = time.monotonic()
+        self._history = [(at, count) for at, count in self._history if at > now - RATE_SECONDS]
+        self._history.append((now, records))
+        (first_at, first), (last_at, last) = self._history[0], self._history[-1]
+        return (last - first) / (last_at - first_at) if last_at > first_at else 0.0

@@ -1,0 +1,146 @@
+"""`ledger dev`: a whole ledger from nothing, with traffic, in one command, and a proof of its numbers at the end.
+
+The servers, the workers and the API are processes of their own, exactly as in production, and all of them are stopped
+in order however it ends.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+from rich.console import Console
+
+from ledger.core.errors import LedgerError
+from ledger.dev.bootstrap import bootstrap
+from ledger.dev.children import Child, Children, environment_of, ledger_command, worker_commands
+from ledger.dev.dev_json import DevJson
+from ledger.dev.errors import DidNotStart, PortTaken
+from ledger.dev.kafka import free_port
+from ledger.dev.secrets import SIGNING_KEY_ID, operator_key, signing_secret
+from ledger.dev.session import Local, Session, Traffic
+from ledger.dev.stack import Stack
+from ledger.dev.summary import Summary
+from ledger.dev.tallies import read_tallies
+from ledger.settings import Settings
+
+DEFAULT_API_PORT = 8080
+PARTITIONS = 4
+READY_SECONDS = 90.0
+
+
+class Options(NamedTuple):
+    """What `ledger dev` was asked for. None: a port that is free."""
+
+    home: Path
+    workers: int = 1
+    api_port: int | None = None
+    kafka_port: int | None = None
+
+
+class NotReady(LedgerError):
+    """The ledger did not get ready in time; the logs in the home say why."""
+
+
+def run(options: Options, traffic: Traffic, console: Console) -> Summary:
+    """Everything, from the first start to the last stop."""
+    console.print(f"Starting Kafka and Postgres in {options.home.absolute()}", style="dim", soft_wrap=True)
+    with Stack(options.home, options.kafka_port) as stack, DevJson(stack.home) as dev_json:
+        local = _prepared(stack, options)
+        session = Session(local, read_tallies(local.settings.database), traffic, console)
+        with Children(session.board.notice) as children:
+            console.print("Starting the projector and the API", style="dim")
+            _start(children, local, options.workers)
+            _wait_until_ready(children, local.api)
+            announce = _announcer(dev_json, local, stack, children)
+            announce()
+            try:
+                return asyncio.run(session.run(children, announce))
+            except asyncio.CancelledError:  # asked twice
+                raise KeyboardInterrupt from None
+
+
+def _prepared(stack: Stack, options: Options) -> Local:
+    """A ledger with schema, topics, a book and its secrets; nothing of it runs yet."""
+    settings = Settings(
+        kafka=stack.kafka.bootstrap,
+        database=stack.postgres.url(),
+        home=stack.home,
+        event_partitions=PARTITIONS,
+        replication_factor=1,
+        signing_key_id=SIGNING_KEY_ID,
+        signing_keys={SIGNING_KEY_ID: signing_secret(stack.home)},
+        api_port=_api_port(options.api_port),
+    )
+    bootstrap(settings)
+    return Local(settings, operator_key(stack.home, settings.database))
+
+
+def _start(children: Children, local: Local, workers: int) -> None:
+    logs = local.settings.home / "logs"
+    logs.mkdir(exist_ok=True)
+    environment = environment_of(local.settings)
+    for name, command in [*worker_commands(workers), ("api", ledger_command("serve"))]:
+        children.add(Child(name, command, environment, logs / f"{name}.log"))
+
+
+def _wait_until_ready(children: Children, api: str) -> None:
+    """Until the API says that it and the projection are ready. Raises DidNotStart or NotReady."""
+    deadline = time.monotonic() + READY_SECONDS
+    with httpx.Client(base_url=api, timeout=5) as http:
+        while not _is_ready(http):
+            for child in children.all:
+                if not child.alive:
+                    assert child.log is not None
+                    raise DidNotStart(child.name, "ended while starting", child.log)
+            if time.monotonic() > deadline:
+                raise NotReady()
+            time.sleep(0.1)
+
+
+def _is_ready(http: httpx.Client) -> bool:
+    try:
+        return http.get("/readyz").is_success
+    except httpx.TransportError:
+        return False
+
+
+def _announcer(dev_json: DevJson, local: Local, stack: Stack, children: Children) -> Callable[[], None]:
+    """What writes dev.json, at the start and whenever a child has another pid."""
+
+    def announce() -> None:
+        servers = {"dev": os.getpid(), "kafka": stack.kafka.pid, "postgres": stack.postgres.pid}
+        dev_json.write(
+            {
+                "kafka": local.settings.kafka,
+                "database": local.settings.database,
+                "api": local.api,
+                "operator_key": local.operator_key,
+                "pids": {**servers, **children.pids},
+            }
+        )
+
+    return announce
+
+
+def _api_port(wanted: int | None) -> int:
+    """The port that was asked for, or the usual one if it is free, or any other. Raises PortTaken."""
+    if wanted is not None:
+        if not _is_free(wanted):
+            raise PortTaken(wanted)
+        return wanted
+    return DEFAULT_API_PORT if _is_free(DEFAULT_API_PORT) else free_port()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
