@@ -1,0 +1,42 @@
+"""The limit that projection is compared with: raw COPY of the very rows it wrote, indexes and all, and nothing else."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+
+BATCH_ROWS = 5_000
+
+
+def copy_rate(database: str, connections: int) -> float:
+    """Rows per second that so many connections copy, in durable transactions of 5,000 rows each."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA bench; CREATE TABLE bench.entries (LIKE views.entries INCLUDING ALL)")
+        batches = _batches(connection)
+        connection.execute("CHECKPOINT")  # so that the cost of writing the projection's pages is not counted here
+    started = time.monotonic()
+    with ThreadPoolExecutor(connections) as threads:
+        rows = sum(threads.map(lambda own: _copy(database, batches[own::connections]), range(connections)))
+    return rows / (time.monotonic() - started)
+
+
+def _batches(connection: psycopg.Connection) -> list[tuple[int, bytes]]:
+    """All rows of the ledger in the order in which they were written, as text that COPY takes."""
+    batches, held = list[tuple[int, bytes]](), list[bytes]()
+    query = "COPY (SELECT * FROM views.entries ORDER BY log_time, partition, log_offset) TO STDOUT"
+    with connection.cursor().copy(query) as rows:
+        for row in rows:
+            held.append(bytes(row))
+            if len(held) == BATCH_ROWS:
+                batches.append((len(held), b"".join(held)))
+                held = []
+    return [*batches, (len(held), b"".join(held))]
+
+
+def _copy(database: str, batches: list[tuple[int, bytes]]) -> int:
+    with psycopg.connect(database) as connection:
+        for _, text in batches:
+            with connection.cursor().copy("COPY bench.entries FROM STDIN") as copy:
+                copy.write(text)
+            connection.commit()
+    return sum(count for count, _ in batches)

@@ -1,0 +1,111 @@
+"""The benchmark's events: made from a seed, the same ones every time, with the exact sum that each account must reach.
+
+Every event is one of a thousand shapes (model, mode, tokens), whose charge is computed once, exactly, and without the
+ledger's own rating. Ids are time-ordered, one millisecond apart, as the ids of a thousand events a second are.
+"""
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaProducer
+
+from ledger.dev.first_book import first_book
+from ledger.dev.ids import uuid7
+from ledger.dev.recount import BookSays
+from ledger.log.partitioning import partition_of
+
+SHAPES = 1_000
+FIRST_MS = 1_767_225_600_000  # 2026-01-01
+BATCH_BYTES = 900_000
+_MODELS = (("openai", "gpt-4o"), ("openai", "gpt-4o-mini"), ("anthropic", "claude-sonnet-4-5"))
+_EVENT = (
+    '{{"specversion":"1.0","type":"usage.recorded","source":"router/bench","id":"{}","subject":"{}","time":"{}",'
+    '"data":{{"request_id":"req_{}",{}}}}}'
+)
+
+
+class Made(NamedTuple):
+    """One event: its account, its bytes, and its exact charge in nanos."""
+
+    account: str
+    value: bytes
+    charge: int
+
+
+class Load:
+    """Makes events one after the other; `expected` is what each account's balance must be after those made so far."""
+
+    def __init__(self, seed: int, accounts: int) -> None:
+        self._rng = random.Random(seed)
+        self._shapes = [_shape(self._rng) for _ in range(SHAPES)]
+        self._accounts = [f"bench-{number:07}" for number in range(accounts)]
+        self._made = 0
+        self.expected: defaultdict[str, int] = defaultdict(int)
+
+    def make(self, count: int) -> Iterator[Made]:
+        """The next so many events."""
+        choice = self._rng.choice
+        for number in range(self._made, self._made + count):
+            account, (fields, charge) = choice(self._accounts), choice(self._shapes)
+            at = FIRST_MS + number
+            text = _EVENT.format(uuid7(at, self._rng), account, _moment(at), number, fields)
+            self.expected[account] -= charge
+            yield Made(account, text.encode(), charge)
+        self._made += count
+
+
+async def preload(
+    kafka: str, topic: str, partitions: int, events: Iterator[Made], advance: Callable[[int], None]
+) -> None:
+    """Appends events in large batches, each to its key's partition."""
+    home = lru_cache(maxsize=None)(lambda account: partition_of(account.encode(), partitions))
+    producer = AIOKafkaProducer(
+        bootstrap_servers=kafka, acks="all", max_batch_size=BATCH_BYTES, linger_ms=0, request_timeout_ms=60_000
+    )
+    await producer.start()
+    try:
+        batches = {number: producer.create_batch() for number in range(partitions)}
+        sent = []
+        for event in events:
+            partition, key = home(event.account), event.account.encode()
+            if batches[partition].append(key=key, value=event.value, timestamp=None) is None:
+                full, batches[partition] = batches[partition], producer.create_batch()
+                sent.append(await producer.send_batch(full, topic, partition=partition))
+                advance(full.record_count())
+                batches[partition].append(key=key, value=event.value, timestamp=None)
+        for partition, rest in batches.items():
+            sent.append(await producer.send_batch(rest, topic, partition=partition))
+            advance(rest.record_count())
+        for acknowledged in sent:
+            await acknowledged
+    finally:
+        await producer.stop()
+
+
+def _shape(rng: random.Random) -> tuple[str, int]:
+    """The JSON of all fields but the request's id, and the charge."""
+    provider, model = rng.choice(_MODELS)
+    data = {
+        "provider": provider,
+        "model": model,
+        "mode": rng.choice(("auto", "tier")),
+        "input_tokens": rng.randint(50, 8_000),
+        "output_tokens": rng.randint(10, 1_500),
+    }
+    book = BookSays(0, first_book("unused").model_dump(mode="json", exclude_none=True))
+    return json.dumps(data, separators=(",", ":"))[1:-1], book.usage(data)
+
+
+def _moment(milliseconds: int) -> str:
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{_second(seconds)}.{rest:03}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

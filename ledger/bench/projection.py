@@ -1,0 +1,228 @@
+"""`ledger bench projection`: how fast and how exactly the log becomes balances on this machine.
+
+A throwaway Kafka and Postgres, events preloaded, worker processes as in production. **events/s**: records committed
+after the first commit that was seen, divided by the time from that commit to the last one. **visible**: from the
+moment at which an event was due to be sent (open loop, so a stall delays nobody's clock) until a query sees a commit
+past its offset. **limit**: the same rows by raw COPY into a table of the same shape, measured in the same run.
+"""
+
+import asyncio
+import os
+import platform
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from ledger.bench.copying import copy_rate
+from ledger.bench.load import Load, preload
+from ledger.bench.watching import Watch
+from ledger.core.errors import LedgerError
+from ledger.dev.bootstrap import bootstrap
+from ledger.dev.children import Child, Children, environment_of, worker_commands
+from ledger.dev.errors import DidNotStart
+from ledger.dev.secrets import SIGNING_KEY_ID, signing_secret
+from ledger.dev.stack import Stack
+from ledger.dev.summary import different_balances
+from ledger.dev.visibility import Percentiles, Visibility
+from ledger.log.publisher import Append, Publisher
+from ledger.settings import Settings
+from schemas.topics import EVENTS
+
+STALLED_SECONDS = 60.0
+
+
+class Plan(NamedTuple):
+    """What to measure."""
+
+    workers: int = 2
+    events: int = 500_000
+    accounts: int = 10_000
+    partitions: int = 4
+    rate: int = 1_000
+    seconds: float = 30
+    seed: int = 20261121
+
+
+class Result(NamedTuple):
+    """What was measured. `exact`: as many rows as events, and every balance the exact sum of its charges."""
+
+    plan: Plan
+    cores: int
+    python: str
+    events_per_second: float
+    copy_rows_per_second: float
+    visible_ms: Percentiles
+    exact: bool
+    differences: tuple[str, ...]
+
+    @property
+    def ratio(self) -> float:
+        """Projection as a share of raw COPY."""
+        return self.events_per_second / self.copy_rows_per_second
+
+    def for_machines(self) -> dict[str, object]:
+        """The line of `--json`."""
+        return {
+            **self.plan._asdict(),
+            "machine": {"cores": self.cores, "python": self.python, "system": platform.system()},
+            "events_per_second": round(self.events_per_second),
+            "copy_rows_per_second": round(self.copy_rows_per_second),
+            "ratio": round(self.ratio, 3),
+            "visible_ms": self.visible_ms._asdict(),
+            "exact": self.exact,
+        }
+
+
+class StoppedProjecting(LedgerError):
+    """The workers did not project what was on the log."""
+
+
+def run(plan: Plan, console: Console) -> Result:
+    """Measures from nothing, and leaves nothing behind."""
+    with tempfile.TemporaryDirectory(prefix="ledger-bench-") as folder, Stack(Path(folder)) as stack:
+        settings = _settings(stack, plan)
+        bootstrap(settings)
+        load, visibility = Load(plan.seed, plan.accounts), Visibility()
+        _preload(settings, plan, load, console)
+        with Watch(settings.database, visibility) as watch, Children(console.print) as workers:
+            _start(workers, settings, plan.workers, stack.home)
+            _wait_for(plan.events, watch, workers, console)
+            rate = watch.rate_of(plan.events)
+            sent = _open_loop(settings, plan, load, visibility, console)
+            _wait_for(plan.events + sent, watch, workers, console)
+        differences = _differences(settings, plan.events + sent, load)
+        console.print("Copying the same rows, to compare", style="dim")
+        return Result(
+            plan,
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+            platform.python_version(),
+            rate,
+            copy_rate(settings.database, plan.workers),
+            visibility.percentiles(),
+            not differences,
+            tuple(differences),
+        )
+
+
+def _settings(stack: Stack, plan: Plan) -> Settings:
+    return Settings(
+        kafka=stack.kafka.bootstrap,
+        database=stack.postgres.url(),
+        home=stack.home,
+        event_partitions=plan.partitions,
+        replication_factor=1,
+        signing_key_id=SIGNING_KEY_ID,
+        signing_keys={SIGNING_KEY_ID: signing_secret(stack.home)},
+    )
+
+
+def _preload(settings: Settings, plan: Plan, load: Load, console: Console) -> None:
+    with _bar(console, f"Preloading {plan.events:,} events", plan.events) as bar:
+        task = bar.task_ids[0]
+        appending = preload(
+            settings.kafka,
+            settings.topic(EVENTS),
+            plan.partitions,
+            load.make(plan.events),
+            lambda count: bar.advance(task, count),
+        )
+        asyncio.run(appending)
+
+
+def _start(workers: Children, settings: Settings, count: int, home: Path) -> None:
+    for name, command in worker_commands(count):
+        workers.add(Child(name, command, environment_of(settings), home / f"{name}.log"))
+
+
+def _wait_for(records: int, watch: Watch, workers: Children, console: Console) -> None:
+    """Until so many are committed. Raises DidNotStart for a worker that ended, StoppedProjecting for a stall."""
+    moved_at, before = time.monotonic(), watch.committed
+    with _bar(console, "Projecting", records) as bar:
+        while watch.committed < records:
+            time.sleep(0.05)
+            bar.update(bar.task_ids[0], completed=watch.committed)
+            for worker in workers.all:
+                if not worker.alive and worker.log is not None:
+                    raise DidNotStart(worker.name, "ended while projecting", worker.log)
+            if watch.committed > before:
+                moved_at, before = time.monotonic(), watch.committed
+            if time.monotonic() > moved_at + STALLED_SECONDS:
+                raise StoppedProjecting(f"{watch.committed} of {records}")
+
+
+def _open_loop(settings: Settings, plan: Plan, load: Load, visibility: Visibility, console: Console) -> int:
+    """Sends at a fixed rate, whatever happens; how many it sent."""
+    count, pending = int(plan.rate * plan.seconds), deque[tuple[Append, float]]()
+    title = f"Sending {plan.rate:,} events/s for {plan.seconds:g} s"
+    with Publisher(settings) as publisher, _bar(console, title, count) as bar:
+        started = time.monotonic()
+        for number, event in enumerate(load.make(count)):
+            due = started + number / plan.rate
+            time.sleep(max(due - time.monotonic(), 0))
+            pending.append((publisher.append(EVENTS, event.account.encode(), event.value), due))
+            if number % plan.rate == 0:
+                bar.update(bar.task_ids[0], completed=number)
+        for append, due in pending:
+            position = append.position()
+            visibility.sample(position.partition, position.offset, due)
+    return count
+
+
+def _differences(settings: Settings, events: int, load: Load) -> list[str]:
+    """Where rows or balances are not what they must be."""
+    with psycopg.connect(settings.database) as connection:
+        rows = connection.execute("SELECT count(*) FROM views.entries").fetchone()
+        balances: dict[str, int] = dict(connection.execute("SELECT account_id, balance FROM views.balances").fetchall())
+    found = [] if rows == (events,) else [f"{rows} rows of {events} events"]
+    return found + different_balances(load.expected, balances)
+
+
+class _Rate(ProgressColumn):
+    """So many a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed or 0:,.0f}/s")
+
+
+@contextmanager
+def _bar(console: Console, title: str, total: int) -> Iterator[Progress]:
+    """A bar with rate and remaining time on a terminal, one line elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate())
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
+        if not console.is_terminal:
+            console.print(title)
+        bar.add_task(title, total=total)
+        yield bar
+
+
+def print_result(console: Console, result: Result) -> None:
+    """For people."""
+    plan, visible = result.plan, result.visible_ms
+    title = f"{result.cores} cores, Python {result.python}, seed {plan.seed}"
+    table = Table(title=title, show_header=False)
+    table.add_row("events", f"{plan.events:,} of {plan.accounts:,} accounts in {plan.partitions} partitions")
+    table.add_row("workers", str(plan.workers))
+    table.add_row("projected", f"{result.events_per_second:,.0f} events/s")
+    table.add_row("raw COPY of the same rows", f"{result.copy_rows_per_second:,.0f} rows/s")
+    table.add_row("projected / raw COPY", f"{result.ratio:.2f}")
+    table.add_row(f"visible at {plan.rate:,}/s", f"p50 {visible.p50} ms, p95 {visible.p95} ms, p99 {visible.p99} ms")
+    table.add_row("exact", "yes" if result.exact else f"NO: {'; '.join(result.differences[:3])}")
+    console.print(table)
