@@ -1,0 +1,134 @@
+"""`ledger dev` as people run it: real processes in a fresh home, told to stop, and nothing left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import psutil
+import pytest
+
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """A home that is kept from test to test, as a developer's is."""
+    with TemporaryDirectory(prefix="ledger-test-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def ledger_dev(home: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A run of `ledger dev`; should it still be there at the end, it is killed."""
+    command = [sys.executable, "-m", "ledger.cli", "dev", "--home", str(home), *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, process_group=0, **pipes) as process:  # type: ignore[call-overload]
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def summary_of(process: subprocess.Popen[str]) -> dict[str, Any]:
+    output, errors = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0, errors
+    summary: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return summary
+
+
+def announced(home: Path, process: subprocess.Popen[str]) -> dict[str, Any]:
+    """dev.json, once it is there."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (home / "dev.json").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    facts: dict[str, Any] = json.loads((home / "dev.json").read_text())
+    return facts
+
+
+def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def assert_gone(processes: list[psutil.Process]) -> None:
+    _gone, alive = psutil.wait_procs(processes, timeout=15)
+    assert not alive
+
+
+def csv_trace(folder: Path, rows: int) -> Path:
+    path, start = folder / "trace.csv", datetime.fromisoformat("2023-11-16T18:15:46")
+    lines = [f"{start + timedelta(seconds=n)}.1234567,{100 + n},{10 + n % 90}" for n in range(rows)]
+    path.write_text("\n".join(["TIMESTAMP,ContextTokens,GeneratedTokens", *lines]) + "\n")
+    return path
+
+
+def test_the_stories_happen_within_twenty_seconds_and_the_numbers_are_proven(home: Path) -> None:
+    with ledger_dev(home, "--for", "20", "--json") as process:
+        facts = announced(home, process)
+        assert set(facts) == {"kafka", "database", "api", "operator_key", "pids"}
+        assert (home / "dev.json").stat().st_mode & 0o077 == 0
+        summary = summary_of(process)
+    assert summary["balances_exact"]
+    assert summary["accounted"]
+    assert summary["usage_events"] > 400
+    assert summary["triggers"] >= 1
+    assert summary["refused"] >= 1
+    assert summary["duplicates"] >= 1
+    assert summary["dead_letters"] >= 1
+    assert set(summary["visible_ms"]) == {"p50", "p95", "p99"}
+    assert not (home / "dev.json").exists()
+
+
+def test_a_replayed_trace_posts_every_event_once_though_each_is_sent_twice(home: Path, tmp_path: Path) -> None:
+    with ledger_dev(home, "--trace", str(csv_trace(tmp_path, 500)), "--workers", "2", "--json") as process:
+        summary = summary_of(process)
+    assert (summary["usage_events"], summary["entries"], summary["duplicates"]) == (1000, 500, 500)
+    assert summary["balances_exact"]
+
+
+def test_a_killed_worker_runs_again_and_sigterm_leaves_nothing_behind(home: Path) -> None:
+    with ledger_dev(home, "--json") as process:
+        facts = announced(home, process)
+        os.kill(facts["pids"]["worker-1"], signal.SIGKILL)
+        wait_for_another_worker(home, facts["pids"]["worker-1"])
+        assert balance_by_curl(facts)["account_id"] == "nova-labs"
+        servers = descendants(process)
+        process.send_signal(signal.SIGTERM)
+        summary = summary_of(process)
+    assert summary["balances_exact"]
+    assert_gone(servers)
+
+
+def test_a_killed_dev_leaves_no_orphan(home: Path) -> None:
+    with ledger_dev(home, "--no-traffic") as process:
+        announced(home, process)
+        servers = descendants(process)
+        process.kill()
+    assert_gone(servers)
+
+
+def wait_for_another_worker(home: Path, pid: int) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while json.loads((home / "dev.json").read_text())["pids"]["worker-1"] == pid:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def balance_by_curl(facts: dict[str, Any]) -> dict[str, Any]:
+    """What the printed curl asks for."""
+    headers = {"Authorization": f"Bearer {facts['operator_key']}"}
+    request = urllib.request.Request(f"{facts['api']}/v1/accounts/nova-labs/balance", headers=headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
