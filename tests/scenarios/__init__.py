@@ -1,0 +1,1 @@
+"""Stories of accounts, told as text tables and folded line by line."""
