@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run test check bench lock clean
+.PHONY: setup run test test-slow check bench lock clean
 
 setup: .venv/.ready
 
@@ -19,6 +19,10 @@ run: setup
 
 test: setup
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+# The properties of the core with fifty times as many random logs.
+test-slow: setup
+	LEDGER_HYPOTHESIS=slow $(BIN)/pytest tests/core/test_properties.py $(PYTEST_ARGS)
 
 check: setup
 	$(BIN)/ruff check .

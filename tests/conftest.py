@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 import tempfile
 import uuid
@@ -57,3 +58,14 @@ def settings(stack: Stack, database: str, request: pytest.FixtureRequest) -> Set
     )
     bootstrap(settings)
     return settings
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Every run has another seed for hypothesis, and says which, before hypothesis asks for it."""
+    if getattr(config.option, "hypothesis_seed", None) is None:
+        config.option.hypothesis_seed = str(secrets.randbelow(2**32))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"to draw the same random logs again: --hypothesis-seed={config.option.hypothesis_seed}"
