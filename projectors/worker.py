@@ -5,6 +5,7 @@ worker that is started again reads from Postgres where to go on, so that ending 
 """
 
 import asyncio
+import gc
 import logging
 import os
 import threading
@@ -43,6 +44,9 @@ def run(settings: Settings) -> None:
         # They log every attempt to reach a broker that is away; we say once a second that we wait for it.
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     threading.excepthook = _end_process
+    # A batch allocates some hundred thousand objects and frees them all by reference count; looking for cycles among
+    # them cost a third of the fold's time (docs/decisions/0003).
+    gc.set_threshold(1_000_000, 10, 10)
     worker = Worker(settings, prepare(settings))
     faust.Worker(worker.app, loglevel="WARNING", redirect_stdouts=False, quiet=True).execute_from_commandline()
 

@@ -11,9 +11,18 @@ from ledger.core.account import Account
 from ledger.core.book import Book
 from ledger.core.entry import Applied, Fact, Occasion
 from ledger.core.errors import KeyNotValid, UnknownRules, UnknownSchemaVersion, Unsigned
-from schemas.events import ROUTER_TYPES, Event
+from schemas.events import (
+    ROUTER_TYPES,
+    CreditsPurchased,
+    CreditsRefunded,
+    DisputeClosed,
+    DisputeOpened,
+    Event,
+    InvoiceIssued,
+)
 
 Rules = Callable[[Account, Occasion], Applied]
+_OF_A_PURCHASE = (CreditsPurchased, CreditsRefunded, DisputeOpened, DisputeClosed, InvoiceIssued)
 RULES: dict[int, Rules] = {1: rules_1.apply}
 
 
@@ -35,7 +44,7 @@ def apply(account: Account, fact: Fact, log_time_ms: int, book: Book) -> Applied
 
 def purchase_named(event: Event) -> str | None:
     """The purchase whose state the fold of this event needs."""
-    return getattr(event.data, "purchase_id", None)
+    return event.data.purchase_id if isinstance(event, _OF_A_PURCHASE) else None
 
 
 def _admit(occasion: Occasion) -> None:

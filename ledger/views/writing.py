@@ -9,6 +9,7 @@ from ledger.core.account import Account, Policy, Purchase, TopUps
 from ledger.core.calendar import day_of
 from ledger.core.entry import Entry
 from ledger.sql import statements
+from ledger.views.arrays import integers, texts
 from ledger.views.rows import other_line, usage_line
 from schemas.events import UsageRecorded
 
@@ -39,11 +40,11 @@ def write_balances(connection: Connection, partition: int, accounts: Sequence[Ac
         SQL["put_balances"],
         {
             "partition": partition,
-            "accounts": [account.account_id for account in accounts],
-            "balances": [account.balance for account in accounts],
-            "seqs": [account.seq for account in accounts],
-            "log_times": [account.log_time_ms for account in accounts],
-            "levels": [account.level for account in accounts],
+            "accounts": texts(account.account_id for account in accounts),
+            "balances": integers(account.balance for account in accounts),
+            "seqs": integers(account.seq for account in accounts),
+            "log_times": integers(account.log_time_ms for account in accounts),
+            "levels": texts(account.level for account in accounts),
         },
     )
 
@@ -90,17 +91,13 @@ def write_usage_days(connection: Connection, entries: Iterable[Entry]) -> None:
         connection.execute(SQL["add_usage_days"], _columns(days))
 
 
-def _columns(days: Mapping[tuple[str, int, str, str, str], list[int]]) -> dict[str, list[Any]]:
-    names = (
-        *("accounts", "days", "providers", "models", "keys"),
-        *("requests", "inputs", "outputs", "cached", "written", "costs", "charges", "firsts", "lasts"),
-    )
-    return {name: list(column) for name, column in zip(names, _transposed(days), strict=True)}
-
-
-def _transposed(days: Mapping[tuple[str, int, str, str, str], list[int]]) -> Iterable[tuple[Any, ...]]:
-    yield from zip(*days.keys(), strict=True)
-    yield from zip(*days.values(), strict=True)
+def _columns(days: Mapping[tuple[str, int, str, str, str], list[int]]) -> dict[str, str]:
+    accounts, numbers, *names = zip(*days.keys(), strict=True)
+    columns = {"accounts": texts(accounts), "days": integers(numbers)}
+    columns |= {name: texts(column) for name, column in zip(("providers", "models", "keys"), names, strict=True)}
+    sums = ("requests", "inputs", "outputs", "cached", "written", "costs", "charges", "firsts", "lasts")
+    values = zip(*days.values(), strict=True)
+    return columns | {name: integers(column) for name, column in zip(sums, values, strict=True)}
 
 
 def write_tallies(connection: Connection, partition: int, tallies: Mapping[tuple[str, str], int]) -> None:

@@ -69,7 +69,7 @@ FROM STDIN;
 -- name: put_balances
 INSERT INTO views.balances (account_id, partition, balance, seq, log_time_ms, level)
 SELECT account_id, %(partition)s, balance, seq, log_time_ms, level
-FROM unnest(%(accounts)b::text[], %(balances)b::bigint[], %(seqs)b::bigint[], %(log_times)b::bigint[], %(levels)b::text[])
+FROM unnest(%(accounts)s::text[], %(balances)s::bigint[], %(seqs)s::bigint[], %(log_times)s::bigint[], %(levels)s::text[])
     AS new (account_id, balance, seq, log_time_ms, level)
 ON CONFLICT (account_id) DO UPDATE
 SET balance = excluded.balance, seq = excluded.seq, log_time_ms = excluded.log_time_ms, level = excluded.level;
@@ -108,9 +108,9 @@ INSERT INTO views.usage_days AS d (account_id, day, provider, model, api_key_id,
     cached_input_tokens, cache_write_tokens, cost, charge, seq_first, seq_last)
 SELECT account_id, date '1970-01-01' + day, provider, model, api_key_id, requests, input_tokens, output_tokens,
     cached_input_tokens, cache_write_tokens, cost, charge, seq_first, seq_last
-FROM unnest(%(accounts)b::text[], %(days)b::int[], %(providers)b::text[], %(models)b::text[], %(keys)b::text[],
-    %(requests)b::bigint[], %(inputs)b::bigint[], %(outputs)b::bigint[], %(cached)b::bigint[], %(written)b::bigint[],
-    %(costs)b::bigint[], %(charges)b::bigint[], %(firsts)b::bigint[], %(lasts)b::bigint[])
+FROM unnest(%(accounts)s::text[], %(days)s::int[], %(providers)s::text[], %(models)s::text[], %(keys)s::text[],
+    %(requests)s::bigint[], %(inputs)s::bigint[], %(outputs)s::bigint[], %(cached)s::bigint[], %(written)s::bigint[],
+    %(costs)s::bigint[], %(charges)s::bigint[], %(firsts)s::bigint[], %(lasts)s::bigint[])
     AS new (account_id, day, provider, model, api_key_id, requests, input_tokens, output_tokens,
             cached_input_tokens, cache_write_tokens, cost, charge, seq_first, seq_last)
 ON CONFLICT (account_id, day, provider, model, api_key_id) DO UPDATE
