@@ -162,7 +162,13 @@ class Follower:
                 return
 
     def _follow_until_closed(self) -> None:
-        consumer = KafkaConsumer(bootstrap_servers=self._settings.kafka.split(","), enable_auto_commit=False)
+        consumer = KafkaConsumer(
+            bootstrap_servers=self._settings.kafka.split(","),
+            enable_auto_commit=False,
+            # A broker that is back is to be noticed within seconds, however long it was away.
+            bootstrap_timeout_ms=5000,
+            reconnect_backoff_max_ms=1000,
+        )
         partition = TopicPartition(self._settings.topic(BOOK_TOPIC), 0)
         try:
             consumer.assign([partition])
