@@ -33,8 +33,10 @@ async def open_account(body: NewAccount, parts: PartsOf, caller: Writer, asked: 
     async def answer(event_id: str) -> Account:
         return _answer(parts, await _known(parts, body.account_id))
 
-    opening = Write(AccountOpened, body.account_id, Opening(package=body.package), 201, answer)
-    return await perform(parts, caller, asked, opening)
+    def data(_: str) -> Opening:
+        return Opening(package=body.package)
+
+    return await perform(parts, caller, asked, Write(AccountOpened, body.account_id, data, 201, answer))
 
 
 @router.get("")

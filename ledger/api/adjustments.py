@@ -29,5 +29,7 @@ async def adjust(
     async def answer(event_id: str) -> Transaction:
         return transaction_of(await posted(parts, event_id, account_id))
 
-    data = Adjustment(amount=body.amount, reason_code=body.reason_code, actor_id=caller.key_id)
+    def data(actor_id: str) -> Adjustment:
+        return Adjustment(amount=body.amount, reason_code=body.reason_code, actor_id=actor_id)
+
     return await perform(parts, caller, asked, Write(CreditsAdjusted, account_id, data, 201, answer))

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 from fastapi import Query
@@ -18,7 +18,7 @@ _SEQ_MAX = 2**62
 
 
 def _within_bounds(moment: datetime) -> datetime:
-    return min(max(moment, BEGINNING), END)
+    return min(max(moment, BEGINNING), END).astimezone(UTC)
 
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows of a page.")]

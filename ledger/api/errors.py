@@ -43,7 +43,7 @@ _STATUS = {
     "transaction_unknown": 404,
     "unsigned": 403,
 }
-_HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_HTTP_CODES = {400: "invalid_json", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from ledger.api.auth import Caller
 from ledger.api.database import Pool
 from ledger.api.errors import ApiError, error_response
-from ledger.records.idempotency import Answer, note_answer, reserve
+from ledger.records.idempotency import Answer, Reserved, note_answer, reserve
 from schemas.fields import Token
 from schemas.identity import derived_id
 
@@ -30,31 +30,30 @@ class Asked(NamedTuple):
         """The id of the event that this request makes."""
         return derived_id(caller.owner, "request", self.key) if self.key else str(uuid.uuid4())
 
-    async def earlier(self, pool: Pool, caller: Caller) -> Response | None:
-        """The answer that was given before. Raises IdempotencyConflict when another request took the key."""
+    async def reserve(self, pool: Pool, caller: Caller) -> Reserved:
+        """Who asked first, and what was answered. Raises IdempotencyConflict when another request took the key."""
         if self.key is None:
-            return None
+            return Reserved(caller.key_id, None)
         async with pool.connection() as connection:
-            answer = await reserve(connection, caller.owner, self.key, self.request_hash)
-        return _response(self.request_id, answer) if answer else None
+            return await reserve(connection, caller.owner, self.key, self.request_hash, caller.key_id)
+
+    def response(self, answer: Answer) -> Response:
+        """An answer over HTTP; an error with the id of this request."""
+        if answer.status < 400:
+            return JSONResponse(answer.body, answer.status)
+        return error_response(self.request_id, ApiError(answer.status, **answer.body))
 
     async def keep(self, pool: Pool, caller: Caller, answer: Answer) -> Response:
         """Keeps an answer for later, and is it."""
         if self.key is not None:
             async with pool.connection() as connection:
                 await note_answer(connection, caller.owner, self.key, answer)
-        return _response(self.request_id, answer)
+        return self.response(answer)
 
 
 def refused(status: int, code: str, message: str, param: str | None) -> Answer:
     """A final refusal as an answer that can be kept."""
     return Answer(status, {"code": code, "message": message, "param": param})
-
-
-def _response(request_id: str, answer: Answer) -> Response:
-    if answer.status < 400:
-        return JSONResponse(answer.body, answer.status)
-    return error_response(request_id, ApiError(answer.status, **answer.body))
 
 
 async def _asked(

@@ -15,11 +15,14 @@ from ledger.api.auth import Keys
 from ledger.api.database import Pool, pool_of
 from ledger.api.metrics import RequestMetrics
 from ledger.api.verdicts import Verdicts
-from ledger.log.book import Follower
+from ledger.core.book import Book
+from ledger.log.book import BookStale, Follower
+from ledger.log.publisher import LogUnavailable
 from ledger.records.idempotency import forget_old
 from ledger.settings import Settings
 
 _FORGET_SECONDS = 3600
+_BOOK_SECONDS = 3
 
 log = structlog.get_logger()
 
@@ -36,6 +39,13 @@ class Parts:
     verdicts: Verdicts
     metrics: RequestMetrics
 
+    def current_book(self) -> Book:
+        """The book to judge an event by. Raises LogUnavailable, BookEmpty or BookNotReadable."""
+        try:
+            return self.book.book()
+        except BookStale as error:
+            raise LogUnavailable("the book is stale") from error
+
 
 @contextlib.asynccontextmanager
 async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[Parts]:
@@ -43,6 +53,8 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
     pool = pool_of(settings.database)
     parts = Parts(settings, pool, Keys(pool), Follower(settings), Appender(settings), Verdicts(pool, settings), metrics)
     await pool.open(wait=False)
+    # Without the book usage can't be judged; without Kafka we start nevertheless.
+    await asyncio.to_thread(parts.book.wait, _BOOK_SECONDS)
     tasks = [asyncio.create_task(parts.verdicts.run()), asyncio.create_task(_forget_old_idempotency_keys(pool))]
     try:
         yield parts

@@ -35,9 +35,11 @@ async def put_auto_top_up(
     async def answer(event_id: str) -> TopUps:
         return await _top_ups(parts, account_id)
 
-    policy = TopUpPolicy(**body.model_dump(), actor_id=caller.key_id)
+    def data(actor_id: str) -> TopUpPolicy:
+        return TopUpPolicy(**body.model_dump(), actor_id=actor_id)
+
     # Whether an amount can lift the balance to the threshold depends on the balance: only the fold can say.
-    write = Write(AutoTopUpConfigured, account_id, policy, 200, answer, check_first=False)
+    write = Write(AutoTopUpConfigured, account_id, data, 200, answer, check_first=False)
     return await perform(parts, caller, asked, write)
 
 

@@ -72,7 +72,7 @@ async def record_usage(
     _check_media_type(request)
     body = await request.body()
     sent, is_batch = _events_in(body)
-    facts = _facts(sent, is_batch, caller, parts.book.book())
+    facts = _facts(sent, is_batch, caller, parts.current_book())
     drafts = [Draft(fact.event.subject, event.value) for fact, event in zip(facts, sent, strict=True)]
     positions = await parts.log.append(drafts)
     return UsageAccepted(

@@ -34,11 +34,11 @@ _FIELDS = {"subject": "account_id"}
 
 
 class Write(NamedTuple):
-    """An event to be: its type, its account, its data, and the answer once it is posted."""
+    """An event to be: its type, its account, its data as this key's, and the answer once it is posted."""
 
     kind: Callable[..., Event]
     account_id: str
-    data: Frozen
+    data: Callable[[str], Frozen]
     status: int
     answer: Callable[[str], Awaitable[BaseModel]]
     # Known to be refused whatever the account's state is: refused before it reaches the log.
@@ -55,10 +55,10 @@ async def known_account(parts: Parts, caller: Caller, account_id: str) -> None:
 
 async def perform(parts: Parts, caller: Caller, asked: Asked, write: Write) -> Response:
     """Does it once, and answers with its verdict."""
-    earlier = await asked.earlier(parts.pool, caller)
-    if earlier is not None:
-        return earlier
-    event = _event(write, asked.event_id(caller))
+    reserved = await asked.reserve(parts.pool, caller)
+    if reserved.answer is not None:
+        return asked.response(reserved.answer)
+    event = _event(write, asked.event_id(caller), reserved.actor_id)
     if write.check_first:
         refusal = _refusal_of_any_account(parts, event)
         if refusal is not None:
@@ -80,9 +80,9 @@ async def posted(parts: Parts, event_id: str, account_id: str) -> Line:
     return line
 
 
-def _event(write: Write, event_id: str) -> Event:
-    fields: dict[str, Any] = {"source": SOURCE, "id": event_id, "subject": write.account_id, "data": write.data}
-    return write.kind(**fields, time=datetime.now(UTC))
+def _event(write: Write, event_id: str, actor_id: str) -> Event:
+    fields: dict[str, Any] = {"source": SOURCE, "id": event_id, "subject": write.account_id}
+    return write.kind(**fields, data=write.data(actor_id), time=datetime.now(UTC))
 
 
 def _signed(parts: Parts, event: Event) -> Draft:
@@ -94,7 +94,7 @@ def _refusal_of_any_account(parts: Parts, event: Event) -> Answer | None:
     """What the fold would refuse of an account without a past, by the book as it is now."""
     fact = Fact(event, event.id, content_of(event), parts.settings.signing_key_id)
     try:
-        apply(Account(event.subject), fact, ms_of(datetime.now(UTC)), parts.book.book())
+        apply(Account(event.subject), fact, ms_of(datetime.now(UTC)), parts.current_book())
     except Refused as refusal:
         return _refused(refusal.code, refusal.message)
     return None

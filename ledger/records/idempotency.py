@@ -23,15 +23,24 @@ class Answer(NamedTuple):
     body: Any
 
 
-async def reserve(connection: Connection, owner: str, key: str, request_hash: bytes) -> Answer | None:
-    """Takes the key for a request; the answer when it has been given before. Raises IdempotencyConflict."""
-    parameters = {"owner": owner, "key": key, "request_hash": request_hash}
+class Reserved(NamedTuple):
+    """Who asked first under this key, and the answer when it has been given."""
+
+    actor_id: str
+    answer: Answer | None
+
+
+async def reserve(connection: Connection, owner: str, key: str, request_hash: bytes, actor_id: str) -> Reserved:
+    """Takes the key for a request, or says what became of it. Raises IdempotencyConflict."""
+    parameters = {"owner": owner, "key": key, "request_hash": request_hash, "actor_id": actor_id}
     row = await (await connection.execute(SQL["reserve"], parameters)).fetchone()
     assert row, "the statement inserts or updates one row"
     stored_hash, status, body = row
     if stored_hash != request_hash:
         raise IdempotencyConflict(field="Idempotency-Key")
-    return Answer(status, body) if status is not None else None
+    if status is None:
+        return Reserved(body["actor_id"], None)
+    return Reserved(actor_id, Answer(status, body))
 
 
 async def note_answer(connection: Connection, owner: str, key: str, answer: Answer) -> None:
