@@ -1,0 +1,117 @@
+"""A ledger's own API and projector as real processes, and clients for them; stopped with the module that asked."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+
+from ledger.dev.kafka import free_port
+from ledger.records import api_keys
+from ledger.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+_SERVE = "from ledger.api.server import serve as run"
+_PROJECT = "from projectors.worker import run"
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """These settings as a process reads them."""
+    secrets = {key_id: secret.get_secret_value() for key_id, secret in settings.signing_keys.items()}
+    given = {name: str(value) for name, value in settings.model_dump(exclude={"signing_keys"}).items()}
+    return (
+        os.environ
+        | {f"LEDGER_{name.upper()}": value for name, value in given.items()}
+        | {
+            "LEDGER_SIGNING_KEYS": json.dumps(secrets),
+            "PYTHONWARNINGS": "ignore",
+        }
+    )
+
+
+@contextmanager
+def process(settings: Settings, import_run: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs `run(Settings())` until the block ends, then asks it to stop, which it must do cleanly."""
+    command = [sys.executable, "-c", f"{import_run}; from ledger.settings import Settings; run(Settings())"]
+    with log.open("ab") as out:
+        running = subprocess.Popen(command, env=environment(settings), cwd=ROOT, stdout=out, stderr=out)
+    try:
+        yield running
+    finally:
+        running.terminate()
+        try:
+            running.wait(20)
+        finally:
+            running.kill()
+
+
+@contextmanager
+def api(settings: Settings, folder: Path, **changes: Any) -> Iterator[str]:
+    """The URL of an API for this ledger."""
+    settings = settings.model_copy(update={"api_port": free_port(), **changes})
+    with process(settings, _SERVE, folder / "api.log") as running:
+        url = f"http://{settings.api_host}:{settings.api_port}"
+        eventually(lambda: running.poll() is not None or _listens(settings.api_port))
+        assert running.poll() is None, (folder / "api.log").read_text()
+        yield url
+
+
+@contextmanager
+def projector(settings: Settings, folder: Path) -> Iterator[None]:
+    """A projector's worker for this ledger."""
+    with process(settings, _PROJECT, folder / "projector.log"):
+        yield
+
+
+def key(settings: Settings, *scopes: str, account: str = "") -> str:
+    """A new API key, with all scopes unless some are named."""
+    with psycopg.connect(settings.database) as connection:
+        return api_keys.create(connection, scopes or api_keys.SCOPES, account).token
+
+
+def client(url: str, token: str | None, **more: Any) -> httpx.Client:
+    """A client that sends this key."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return httpx.Client(base_url=url, headers=headers, timeout=20, **more)
+
+
+def eventually(check: Callable[[], Any], seconds: float = 30) -> Any:
+    """Waits until something is true, and returns it."""
+    deadline = time.monotonic() + seconds
+    while not (found := check()):
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.05)
+    return found
+
+
+def usage(account: str, **changes: Any) -> dict[str, Any]:
+    """A usage event, some fields of its data changed."""
+    data = {
+        "request_id": "req_1",
+        "provider": "openai",
+        "model": "gpt-4o",
+        "mode": "auto",
+        "input_tokens": 1000,
+        "output_tokens": 100,
+    }
+    return {
+        "specversion": "1.0",
+        "type": "usage.recorded",
+        "source": "router/test",
+        "id": os.urandom(8).hex(),
+        "subject": account,
+        "data": data | changes,
+    }
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
