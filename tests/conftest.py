@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ledger.dev.stack import Stack
     from ledger.settings import Settings
 
+
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """One stack per test run. Not below pytest's own folder, which pytest closes to the user that Postgres runs as."""
