@@ -51,6 +51,13 @@ def run(settings: Settings) -> None:
     faust.Worker(worker.app, loglevel="WARNING", redirect_stdouts=False, quiet=True).execute_from_commandline()
 
 
+class _App(faust.App):
+    """A Faust app without tables, which needs no folder for them and leaves none behind."""
+
+    def _create_directories(self) -> None:
+        pass
+
+
 class Worker:
     """Owns the parts of a projector process and the rules of when to wait, when to read again and when to end."""
 
@@ -65,7 +72,7 @@ class Worker:
 
     def _create_app(self, partitions: int) -> faust.App:
         broker = [URL(f"kafka://{server}") for server in self._settings.kafka.split(",")]
-        app = faust.App(
+        app = _App(
             self._settings.consumer_group,
             broker=broker,
             store="memory://",
