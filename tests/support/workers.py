@@ -1,0 +1,181 @@
+"""The projector's workers as real processes: started, killed, stopped and resumed; none outlives its test."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from kafka import KafkaConsumer, TopicPartition
+
+from ledger.settings import Settings
+from schemas.topics import EVENTS
+
+ROOT = Path(__file__).parents[2]
+# The kernel ends the worker with the test run, even when that is killed.
+RUN = """
+import ctypes, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+from ledger.settings import Settings
+from projectors.worker import run
+run(Settings())
+"""
+
+
+class Worker:
+    """One worker process; what it logs is in `log`."""
+
+    def __init__(self, settings: Settings, folder: Path, log: Path) -> None:
+        self.log = log
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", RUN],
+                env=environment(settings),
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def output(self) -> str:
+        """What it has said so far."""
+        return self.log.read_text(errors="replace")
+
+    def kill(self) -> None:
+        """SIGKILL, as the kernel's out-of-memory killer sends it."""
+        self._process.kill()
+        self._process.wait(10)
+
+    def pause(self) -> None:
+        """SIGSTOP: the process stands still in the middle of whatever it does."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def stop(self, seconds: float = 20) -> int:
+        """SIGTERM; the exit code."""
+        self._process.terminate()
+        return self.wait(seconds)
+
+    def wait(self, seconds: float = 30) -> int:
+        """The exit code, once it has ended."""
+        return self._process.wait(seconds)
+
+
+class Crew:
+    """The workers of one ledger."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.all: list[Worker] = []
+
+    def start(self, **changes: Any) -> Worker:
+        """One more worker, some of its settings changed."""
+        settings = self.settings.model_copy(update=changes)
+        worker = Worker(settings, self.folder, self.folder / f"worker-{len(self.all)}.log")
+        self.all.append(worker)
+        return worker
+
+    @property
+    def alive(self) -> list[Worker]:
+        return [worker for worker in self.all if worker.alive]
+
+
+@contextmanager
+def crew(settings: Settings, folder: Path) -> Iterator[Crew]:
+    """A crew whose members are all killed at the end of the block."""
+    members = Crew(settings, folder)
+    try:
+        yield members
+    finally:
+        for worker in members.alive:
+            worker.kill()
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """These settings as a process reads them."""
+    secrets = {key_id: secret.get_secret_value() for key_id, secret in settings.signing_keys.items()}
+    plain = settings.model_dump(exclude={"signing_keys"})
+    return {
+        **os.environ,
+        **{f"LEDGER_{name.upper()}": str(value) for name, value in plain.items()},
+        "LEDGER_SIGNING_KEYS": json.dumps(secrets),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONWARNINGS": "ignore",
+    }
+
+
+def eventually(check: Callable[[], Any], seconds: float = 60, why: Callable[[], object] = str) -> Any:
+    """Waits until something is true, and returns it; `why` says more when it doesn't come true."""
+    deadline = time.monotonic() + seconds
+    while not (found := check()):
+        assert time.monotonic() < deadline, f"it did not come true in {seconds:.0f} s {why()}"
+        time.sleep(0.05)
+    return found
+
+
+def wait_until_projected(settings: Settings, seconds: float = 60) -> None:
+    """Waits until all that is on the log is folded and all that the folds say is published."""
+    with log_reader(settings) as reader, psycopg.connect(settings.database, autocommit=True) as connection:
+        eventually(lambda: lag(settings, reader, connection) == 0, seconds, lambda: lag(settings, reader, connection))
+
+
+def lag(settings: Settings, reader: KafkaConsumer, connection: psycopg.Connection[Any]) -> int:
+    """Records that are not folded and messages that are not out. Views first: what they say is on the log by now."""
+    folded = connection.execute(
+        "SELECT coalesce(sum(next_offset), 0)::bigint, (SELECT count(*) FROM records.outbox WHERE sent_at IS NULL) "
+        "FROM views.progress"
+    ).fetchone()
+    assert folded
+    ends = reader.end_offsets([TopicPartition(settings.topic(EVENTS), n) for n in range(settings.event_partitions)])
+    return sum(ends.values()) - folded[0] + folded[1]
+
+
+def folded(settings: Settings) -> int:
+    """How many records are folded."""
+    with psycopg.connect(settings.database) as connection:
+        row = connection.execute("SELECT coalesce(sum(next_offset), 0)::bigint FROM views.progress").fetchone()
+    assert row
+    return int(row[0])
+
+
+@contextmanager
+def log_reader(settings: Settings) -> Iterator[KafkaConsumer]:
+    """A consumer of nobody's group."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka.split(","), enable_auto_commit=False, fetch_max_bytes=8 << 20
+    )
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def records_of(settings: Settings, topic: str, partitions: int) -> list[Any]:
+    """All records of a topic, partition by partition, in their order."""
+    places = [TopicPartition(settings.topic(topic), number) for number in range(partitions)]
+    records: list[Any] = []
+    with log_reader(settings) as consumer:
+        consumer.assign(places)
+        consumer.seek_to_beginning(*places)
+        ends = consumer.end_offsets(places)
+        deadline = time.monotonic() + 60
+        while any(consumer.position(place) < end for place, end in ends.items()):
+            assert time.monotonic() < deadline, f"{topic} could not be read to its end"
+            for fetched in consumer.poll(timeout_ms=500).values():
+                records += fetched
+    return sorted(records, key=lambda record: (record.partition, record.offset))
