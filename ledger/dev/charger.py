@@ -69,7 +69,7 @@ class Charger:
 
     @staticmethod
     async def _charge(router: Router, account_id: str, trigger_id: str, credits: str) -> None:
-        router.said(account_id, f"below its threshold: charging {credits} credits")
+        router.said(account_id, f"below its threshold: charging ${credits}")
         await asyncio.sleep(BANK_SECONDS)
         await router.buy(account_id, credits, trigger_id)
-        router.said(account_id, f"auto top-up of {credits} credits paid")
+        router.said(account_id, f"auto top-up of ${credits} paid")

@@ -3,6 +3,7 @@
 Each has a supervisor of its own (`supervise.py`), so none outlives this process, however it ends.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -48,6 +49,7 @@ class Child:
             return None
         now = time.monotonic()
         if not self._due:
+            self._end_the_rest()
             healthy = now - self._started > HEALTHY_SECONDS
             self._backoff = BACKOFF_SECONDS_MIN if healthy else min(self._backoff * 2, BACKOFF_SECONDS_MAX)
             self._due = now + self._backoff
@@ -65,13 +67,19 @@ class Child:
     def wait(self) -> None:
         """Wait until it has ended; its supervisor kills what doesn't."""
         self._supervisor.wait(PATIENCE_SECONDS + 10)
+        self._end_the_rest()
+
+    def _end_the_rest(self) -> None:
+        """End what the command has left in its session: an API whose main process was killed leaves its workers."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._supervisor.pid, signal.SIGKILL)
 
     def _start(self) -> None:
         order = {
             "command": self._command,
             "folder": os.getcwd(),
             "parent": os.getpid(),
-            "stop_signal": 15,
+            "stop_signal": signal.SIGTERM,
             "patience": PATIENCE_SECONDS,
             "user": None,
         }

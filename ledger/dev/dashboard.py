@@ -65,13 +65,13 @@ class Dashboard:
             self._print_plain(picture)
 
     def _rendered(self, picture: Picture) -> RenderableType:
-        notices = [Text(f" {notice}", style="yellow") for notice in self._board.notices[-2:]]
+        notices = [*_dead_letter(picture), *(Text(f" {each}", style="yellow") for each in self._board.notices[-2:])]
         table = [self._table(picture)] if self._stories else []
         headline = [Text(f" {self._board.headline}")] if self._board.headline else []
         return Group(*table, *headline, _numbers(picture), *notices, *_footer(self._links))
 
     def _table(self, picture: Picture) -> Table:
-        table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False, padding=(0, 1, 0, 1))
+        table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column("account", style="bold", no_wrap=True, width=11)
         table.add_column("story", no_wrap=True, width=18)
         table.add_column("balance", justify="right", no_wrap=True, width=9)
@@ -100,8 +100,9 @@ class Dashboard:
         return ""
 
     def _last(self, story: Story, picture: Picture) -> str:
-        if picture.dead_letter and picture.dead_letter[0] == story.account_id:
-            return picture.dead_letter[1]
+        dead = picture.dead_letter
+        if dead and dead.fresh and dead.account_id == story.account_id:
+            return f"dead letter: {dead.code}"
         return self._board.last.get(story.account_id, "")
 
     def _print_plain(self, picture: Picture) -> None:
@@ -128,6 +129,16 @@ def _numbers(picture: Picture) -> Text:
         "   dead letters ",
         (f"{outcomes.get('dead_letter', 0):,}", "bold"),
     )
+
+
+def _dead_letter(picture: Picture) -> list[Text]:
+    """One line about the newest dead letter, with its reason."""
+    dead = picture.dead_letter
+    if dead is None:
+        return []
+    line = Text.assemble((" last dead letter ", "dim"), (f"{dead.account_id or 'unreadable'}  ", "bold"), dead.reason)
+    line.truncate(98, overflow="ellipsis")
+    return [line]
 
 
 def _footer(links: Links) -> list[Text]:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import httpx
@@ -19,8 +20,8 @@ RATE_SECONDS = 5.0
 _STATES = "SELECT account_id, state, top_up_enabled IS TRUE FROM views.accounts WHERE account_id = ANY (%s)"
 _OUTCOMES = "SELECT outcome, sum(records)::bigint FROM views.tallies GROUP BY outcome"
 _DEAD_LETTER = """
-SELECT account_id, reason FROM views.dead_letters WHERE log_time > now() - interval '4 seconds'
-ORDER BY log_time DESC LIMIT 1
+SELECT account_id, code, reason, log_time > now() - interval '4 seconds' FROM views.dead_letters
+WHERE log_time >= %s ORDER BY log_time DESC LIMIT 1
 """
 
 
@@ -33,6 +34,15 @@ class AccountLine(NamedTuple):
     top_ups: bool
 
 
+class DeadLetter(NamedTuple):
+    """The newest one of this run."""
+
+    account_id: str | None
+    code: str
+    reason: str
+    fresh: bool
+
+
 class Picture(NamedTuple):
     """One look at the ledger. `outcomes`: records since the run began, by what became of them."""
 
@@ -41,7 +51,7 @@ class Picture(NamedTuple):
     per_second: float
     lag: int
     visible: Percentiles
-    dead_letter: tuple[str | None, str] | None
+    dead_letter: DeadLetter | None
 
 
 class Observer:
@@ -54,6 +64,7 @@ class Observer:
         self.picture: Picture | None = None
         self._balances: dict[str, tuple[int, int]] = {}
         self._start: dict[str, int] | None = None
+        self._began = datetime.now(UTC)
         self._history: list[tuple[float, int]] = []
 
     async def run(self, http: httpx.AsyncClient, changed: Callable[[Picture], None]) -> None:
@@ -104,7 +115,7 @@ class Observer:
 
     async def _look(self, connection: psycopg.AsyncConnection[Any]) -> Picture:
         states = await (await connection.execute(_STATES, (self._accounts,))).fetchall()
-        dead_letter = await (await connection.execute(_DEAD_LETTER)).fetchone()
+        dead_letter = await (await connection.execute(_DEAD_LETTER, (self._began,))).fetchone()
         outcomes = dict(await (await connection.execute(_OUTCOMES)).fetchall())
         start = self._start = outcomes if self._start is None else self._start
         return Picture(
@@ -113,7 +124,7 @@ class Observer:
             self._rate(sum(outcomes.values())),
             self.lag,
             self._visibility.percentiles(recent=True),
-            None if dead_letter is None else (dead_letter[0], dead_letter[1]),
+            None if dead_letter is None else DeadLetter(*dead_letter),
         )
 
     def _rate(self, records: int) -> float:

@@ -22,7 +22,7 @@ from ledger.dev.router import Router
 from ledger.dev.stories import STORIES, Story, play
 from ledger.dev.summary import Measured, Summary, summarise
 from ledger.dev.tallies import Tallies, read_tallies
-from ledger.dev.trace import Replay, Row
+from ledger.dev.trace import Replay, Row, account_of
 from ledger.dev.visibility import Visibility
 from ledger.log.publisher import Publisher
 from ledger.settings import Settings
@@ -69,8 +69,14 @@ class Session:
         self._charger = Charger(local.settings)
         accounts = [story.account_id for story in traffic.stories]
         self._observer = Observer(local.settings.database, self._visibility, accounts)
-        links = Links(local.api, local.operator_key, str(local.settings.home), (accounts or ["ACCOUNT"])[0])
+        links = Links(local.api, local.operator_key, str(local.settings.home), self._sample_account())
         self._dashboard = Dashboard(console, traffic.stories, self.board, links)
+
+    def _sample_account(self) -> str:
+        """One whose balance is worth asking for."""
+        if self._traffic.trace is not None:
+            return account_of(0)
+        return self._traffic.stories[0].account_id if self._traffic.stories else "ACCOUNT"
 
     async def run(self, children: Children, announce: Callable[[], None]) -> Summary:
         """Plays until it is over, then proves. A second Ctrl-C ends it at once."""
@@ -122,7 +128,7 @@ class Session:
         def asked() -> None:
             (main.cancel if over.is_set() else over.set)()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, asked)
         waiting = asyncio.ensure_future(over.wait())
         await asyncio.wait({traffic, waiting}, timeout=self._traffic.seconds, return_when=asyncio.FIRST_COMPLETED)

@@ -41,13 +41,13 @@ class Stage:
         if event is None:
             self.say("402: Insufficient credits")
             return False
-        self.say(f"{request.model}, {request.input_tokens:,} + {request.output_tokens:,} tokens")
+        self.say(f"{request.model}, {request.input_tokens + request.output_tokens:,} tokens")
         return True
 
     async def buy(self, credits: str) -> None:
         """The customer adds credits."""
         await self.router.buy(self.account_id, credits)
-        self.say(f"bought {credits} credits")
+        self.say(f"bought ${credits} of credits")
 
     async def ensure(self, credits: str) -> None:
         """Buys so many credits, unless an earlier run left as many."""
@@ -94,11 +94,11 @@ async def beyond_included_traces(stage: Stage) -> None:
     await stage.ensure("10")
     while True:
         for number in range(10):
-            await stage.router.publish(trace_event(stage.account_id, stage.rng.randint(2, 8)))
+            await stage.router.publish(trace_event(stage.account_id, stage.rng.randint(5, 12)))
             await stage.pause(3)
             if number % 3 == 0:
                 traces = (await stage.router.account(stage.account_id))["traces"]
-                stage.say(f"{traces['used']:,} traces this month, {traces['included']:,} included")
+                stage.say(f"{traces['used']:,} traces, {traces['included']:,} included")
         if not (await stage.router.request(stage.account_id, chat(stage.rng))):
             await stage.ensure("10")
 
@@ -113,7 +113,7 @@ async def sends_twice(stage: Stage) -> None:
         event = await stage.router.request(stage.account_id, chat(stage.rng))
         if event is not None:
             await stage.router.publish(event)
-            stage.say(f"{event.data.request_id} sent twice, counted once")
+            stage.say(f"{event.data.request_id} sent twice")
         await stage.pause(2)
 
 
@@ -164,7 +164,7 @@ async def _chat_or_buy(stage: Stage) -> None:
 async def _unknown_model(stage: Stage) -> None:
     request = Request("openai", "gpt-99-unreleased", "auto", 1_000, 100, hold="0.01")
     await stage.router.publish(usage_event(stage.account_id, request))
-    stage.say("sent a model without a price: never free, but a dead letter")
+    stage.say("sent a model without a price")
 
 
 async def _forged_credits(stage: Stage) -> None:
@@ -175,7 +175,7 @@ async def _forged_credits(stage: Stage) -> None:
         data=Adjustment(amount="1000000", reason_code="gift", actor_id="nobody"),
     )
     await stage.router.publish(forged)
-    stage.say("tried to mint credits without a signature: refused")
+    stage.say("tried to mint credits, unsigned")
 
 
 async def _other_content(stage: Stage) -> None:
@@ -183,7 +183,7 @@ async def _other_content(stage: Stage) -> None:
     await stage.router.publish(event)
     other = event.model_copy(update={"data": Trace(trace_id=event.data.trace_id, count=2)})
     await stage.router.publish(other)
-    stage.say("used an id again with other content: the first one stands")
+    stage.say("used an id for other content")
 
 
 async def _not_json(stage: Stage) -> None:

@@ -82,7 +82,7 @@ class Replay:
 
     def _publish_all(self) -> None:
         for number in range(ACCOUNTS):
-            purchase = purchase_event(_account(number), CREDITS, None)
+            purchase = purchase_event(account_of(number), CREDITS, None)
             self._publisher.append_event(EVENTS, purchase, self._signing_key).position()
         started = time.monotonic()
         for count, (second, event) in enumerate(self._events(), 1):
@@ -100,7 +100,7 @@ class Replay:
         """Every event, and each once more behind the ones that follow it."""
         repeats: deque[UsageRecorded] = deque()
         for number, row in enumerate(self._rows):
-            event = usage_event(_account(number % ACCOUNTS), _request(number, row))
+            event = usage_event(account_of(number % ACCOUNTS), _request(number, row))
             yield row.second, event
             repeats.append(event)
             if len(repeats) > REPEATED_AFTER:
@@ -116,7 +116,8 @@ class Replay:
             self._visibility.sample(position.partition, position.offset, sent_at)
 
 
-def _account(number: int) -> str:
+def account_of(number: int) -> str:
+    """The account's name."""
     return f"trace-{number + 1:02}"
 
 
