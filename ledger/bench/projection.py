@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil  # type: ignore[import-untyped]
 import psycopg
 from rich.console import Console
 from rich.progress import (
@@ -62,12 +63,18 @@ class Plan(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What was measured. `exact`: as many rows as events, and every balance the exact sum of its charges."""
+    """What was measured. `exact`: as many rows as events, and every balance the exact sum of its charges.
+
+    `load_before`: the machine's load average at the start; above zero, somebody else took part of it.
+    `worker_cpu_micros`: CPU of the workers per event, which does not depend on who else is on the machine.
+    """
 
     plan: Plan
     cores: int
     python: str
+    load_before: float
     events_per_second: float
+    worker_cpu_micros: float
     copy_rows_per_second: float
     visible_ms: Percentiles
     exact: bool
@@ -83,12 +90,25 @@ class Result(NamedTuple):
         return {
             **self.plan._asdict(),
             "machine": {"cores": self.cores, "python": self.python, "system": platform.system()},
+            "load_before": round(self.load_before, 2),
             "events_per_second": round(self.events_per_second),
+            "worker_cpu_micros": round(self.worker_cpu_micros, 1),
             "copy_rows_per_second": round(self.copy_rows_per_second),
             "ratio": round(self.ratio, 3),
             "visible_ms": self.visible_ms._asdict(),
             "exact": self.exact,
         }
+
+
+class _Spent(NamedTuple):
+    """CPU seconds of all workers, when so many records were committed."""
+
+    committed: int
+    cpu_seconds: float
+
+    def micros_per_record(self, later: "_Spent") -> float:
+        records = later.committed - self.committed
+        return (later.cpu_seconds - self.cpu_seconds) * 1e6 / records if records else 0.0
 
 
 class StoppedProjecting(LedgerError):
@@ -97,6 +117,7 @@ class StoppedProjecting(LedgerError):
 
 def run(plan: Plan, console: Console) -> Result:
     """Measures from nothing, and leaves nothing behind."""
+    load_before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="ledger-bench-") as folder, Stack(Path(folder)) as stack:
         settings = _settings(stack, plan)
         bootstrap(settings)
@@ -104,8 +125,10 @@ def run(plan: Plan, console: Console) -> Result:
         _preload(settings, plan, load, console)
         with Watch(settings.database, visibility) as watch, Children(console.print) as workers:
             _start(workers, settings, plan.workers, stack.home)
+            _wait_for(1, watch, workers, console)
+            began = _Spent(watch.committed, _cpu_seconds(workers))
             _wait_for(plan.events, watch, workers, console)
-            rate = watch.rate_of(plan.events)
+            rate, ended = watch.rate_of(plan.events), _Spent(watch.committed, _cpu_seconds(workers))
             sent = _open_loop(settings, plan, load, visibility, console)
             _wait_for(plan.events + sent, watch, workers, console)
         differences = _differences(settings, plan.events + sent, load)
@@ -114,7 +137,9 @@ def run(plan: Plan, console: Console) -> Result:
             plan,
             len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
             platform.python_version(),
+            load_before,
             rate,
+            began.micros_per_record(ended),
             copy_rate(settings.database, plan.workers),
             visibility.percentiles(),
             not differences,
@@ -152,10 +177,16 @@ def _start(workers: Children, settings: Settings, count: int, home: Path) -> Non
         workers.add(Child(name, command, environment_of(settings), home / f"{name}.log"))
 
 
+def _cpu_seconds(workers: Children) -> float:
+    """User and system time of the worker processes so far."""
+    times = [psutil.Process(pid).cpu_times() for pid in workers.pids.values()]
+    return float(sum(each.user + each.system for each in times))
+
+
 def _wait_for(records: int, watch: Watch, workers: Children, console: Console) -> None:
     """Until so many are committed. Raises DidNotStart for a worker that ended, StoppedProjecting for a stall."""
     moved_at, before = time.monotonic(), watch.committed
-    with _bar(console, "Projecting", records) as bar:
+    with _bar(console, "Projecting" if records > 1 else "Waiting for the workers", records) as bar:
         while watch.committed < records:
             time.sleep(0.05)
             bar.update(bar.task_ids[0], completed=watch.committed)
@@ -216,11 +247,12 @@ def _bar(console: Console, title: str, total: int) -> Iterator[Progress]:
 def print_result(console: Console, result: Result) -> None:
     """For people."""
     plan, visible = result.plan, result.visible_ms
-    title = f"{result.cores} cores, Python {result.python}, seed {plan.seed}"
+    title = f"{result.cores} cores, load {result.load_before:.1f} before, Python {result.python}, seed {plan.seed}"
     table = Table(title=title, show_header=False)
     table.add_row("events", f"{plan.events:,} of {plan.accounts:,} accounts in {plan.partitions} partitions")
     table.add_row("workers", str(plan.workers))
     table.add_row("projected", f"{result.events_per_second:,.0f} events/s")
+    table.add_row("CPU of the workers", f"{result.worker_cpu_micros:.1f} µs an event")
     table.add_row("raw COPY of the same rows", f"{result.copy_rows_per_second:,.0f} rows/s")
     table.add_row("projected / raw COPY", f"{result.ratio:.2f}")
     table.add_row(f"visible at {plan.rate:,}/s", f"p50 {visible.p50} ms, p95 {visible.p95} ms, p99 {visible.p99} ms")
