@@ -73,15 +73,18 @@ def csv_trace(folder: Path, rows: int) -> Path:
     return path
 
 
-def test_the_stories_happen_within_twenty_seconds_and_the_numbers_are_proven(home: Path) -> None:
-    with ledger_dev(home, "--for", "20", "--json") as process:
+def test_every_story_happens_within_seconds_though_a_worker_is_killed_and_the_numbers_are_proven(home: Path) -> None:
+    with ledger_dev(home, "--for", "16", "--json") as process:
         facts = announced(home, process)
         assert set(facts) == {"kafka", "database", "api", "operator_key", "pids"}
         assert (home / "dev.json").stat().st_mode & 0o077 == 0
+        os.kill(facts["pids"]["worker-1"], signal.SIGKILL)
+        wait_for_another_worker(home, facts["pids"]["worker-1"])
+        assert balance_by_curl(facts)["account_id"] == "nova-labs"
         summary = summary_of(process)
     assert summary["balances_exact"]
     assert summary["accounted"]
-    assert summary["usage_events"] > 400
+    assert summary["usage_events"] > 100
     assert summary["triggers"] >= 1
     assert summary["refused"] >= 1
     assert summary["duplicates"] >= 1
@@ -97,12 +100,9 @@ def test_a_replayed_trace_posts_every_event_once_though_each_is_sent_twice(home:
     assert summary["balances_exact"]
 
 
-def test_a_killed_worker_runs_again_and_sigterm_leaves_nothing_behind(home: Path) -> None:
+def test_sigterm_leaves_nothing_behind(home: Path) -> None:
     with ledger_dev(home, "--json") as process:
-        facts = announced(home, process)
-        os.kill(facts["pids"]["worker-1"], signal.SIGKILL)
-        wait_for_another_worker(home, facts["pids"]["worker-1"])
-        assert balance_by_curl(facts)["account_id"] == "nova-labs"
+        announced(home, process)
         servers = descendants(process)
         process.send_signal(signal.SIGTERM)
         summary = summary_of(process)
