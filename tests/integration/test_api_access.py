@@ -9,7 +9,7 @@ import pytest
 
 from ledger.records import api_keys
 from ledger.settings import Settings
-from tests.integration.api_harness import api, client, eventually, key, usage
+from tests.integration.api_harness import ROOT, api, client, eventually, key, usage
 
 INSUFFICIENT = b'{"error":{"message":"Insufficient credits. Please top up your account.","type":"billing_error"}}'
 
@@ -150,6 +150,8 @@ SHAPES = [
     ("POST", "/v1/accounts", {"content": b"{"}, 400, "invalid_json", None),
     ("POST", "/v1/accounts", {"content": b"[" * 60_000}, 400, "invalid_json", None),
     ("POST", "/v1/accounts", {"content": b"{}" + b" " * 70_000}, 413, "too_large", None),
+    ("POST", "/v1/accounts", {"content": b'{"account_id": "\\ud800"}'}, 422, "invalid", "account_id"),
+    ("POST", "/v1/accounts", {"content": b'{"\\ud800": 1, "account_id": "a"}'}, 422, "invalid", None),
     ("POST", "/v1/accounts", {"json": {"account_id": 7}}, 422, "invalid", "account_id"),
     ("POST", "/v1/accounts", {"json": {"account_id": "a", "x": 1}}, 422, "invalid", "x"),
     ("POST", "/v1/accounts", {"json": {"account_id": "a", "package": "gold"}}, 422, "unknown_package", "package"),
@@ -223,3 +225,10 @@ def test_prices_are_the_book_s(http: httpx.Client, settings: Settings) -> None:
     assert (gpt["input_per_million"], gpt["output_per_million"]) == ("2.5", "10")
     assert gpt["cached_input_per_million"] == "1.25"
     assert {package["name"]: package["included_traces"] for package in prices["packages"]}["free"] == 100
+
+
+def test_every_route_stands_in_the_reference(http: httpx.Client) -> None:
+    page = (ROOT / "docs" / "reference" / "http.md").read_text()
+    paths = http.get("/openapi.json").json()["paths"]
+    assert [path for path in paths if f"{path}`" not in page] == []
+    assert [scope for scope in api_keys.SCOPES if f"`{scope}`" not in page] == []
