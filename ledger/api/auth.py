@@ -15,7 +15,7 @@ from ledger.api.database import Pool
 from ledger.api.errors import AccountUnknown, ApiError
 from ledger.records.api_keys import StoredKey, Token, find, parse
 
-CACHE_SECONDS = 5
+CACHE_SECONDS = 2
 _CACHED_MAX = 10_000
 _BEARER = HTTPBearer(auto_error=False, description="`lk_<key id>_<secret>`")
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}

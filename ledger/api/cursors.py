@@ -2,12 +2,13 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 from fastapi import Query
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from ledger.api.errors import InvalidCursor
 from ledger.core.calendar import moment_of, ms_of
@@ -15,6 +16,12 @@ from ledger.views.history import BEGINNING, END, Place
 
 Row = TypeVar("Row")
 _SEQ_MAX = 2**62
+_SPACE = re.compile(r"(?<=\d) (\d\d:\d\d)$")
+
+
+def _with_plus(given: object) -> object:
+    """A "+" in a query is a space to HTTP; before an offset from UTC nothing else can be meant."""
+    return _SPACE.sub(r"+\1", given) if isinstance(given, str) else given
 
 
 def _within_bounds(moment: datetime) -> datetime:
@@ -23,7 +30,7 @@ def _within_bounds(moment: datetime) -> datetime:
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows of a page.")]
 Cursor = Annotated[str | None, Query(max_length=512, description="`next_cursor` of the page before.")]
-Time = Annotated[AwareDatetime, AfterValidator(_within_bounds)]
+Time = Annotated[AwareDatetime, BeforeValidator(_with_plus), AfterValidator(_within_bounds)]
 
 
 def split(rows: Sequence[Row], limit: int) -> tuple[Sequence[Row], Row | None]:

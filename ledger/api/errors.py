@@ -101,6 +101,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(LedgerError, _ledger_error)
     app.add_exception_handler(psycopg.OperationalError, _database_error)
+    app.add_exception_handler(psycopg.errors.UndefinedTable, _database_error)
 
 
 def error_response(request_id: str | None, error: ApiError) -> JSONResponse:
@@ -148,7 +149,13 @@ async def _ledger_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _database_error(request: Request, error: Exception) -> JSONResponse:
     log.warning("database_unavailable", error=type(error).__name__, detail=str(error))
-    return _answer(request, ApiError(503, "database_unavailable", "Postgres does not answer; try again."))
+    return _answer(request, ApiError(503, "database_unavailable", _reason(error)))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, psycopg.errors.UndefinedTable):
+        return "The database lacks a table; run `ledger migrate`."
+    return "Postgres does not answer; try again."
 
 
 def _answer(request: Request, error: ApiError) -> JSONResponse:

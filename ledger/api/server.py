@@ -1,6 +1,10 @@
 """`ledger serve`: the API on granian, in worker processes of its own; SIGTERM and SIGINT end it cleanly."""
 
+import os
+import signal
 import socket
+import threading
+import time
 from functools import partial
 
 from fastapi import FastAPI
@@ -13,6 +17,7 @@ from ledger.core.errors import LedgerError
 from ledger.settings import Settings
 
 _STOP_SECONDS = 10
+_PARENT_SECONDS = 0.5
 
 
 class PortTaken(LedgerError):
@@ -39,8 +44,21 @@ def serve(settings: Settings, workers: int = 1) -> None:
 
 def _load(settings: Settings) -> FastAPI:
     """Runs in the worker process."""
+    _end_with_parent()
     logs.configure()
     return create_app(settings)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would go on serving, out of anybody's sight."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_PARENT_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _refuse_taken(host: str, port: int) -> None:
@@ -49,4 +67,4 @@ def _refuse_taken(host: str, port: int) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         socket.create_server((host, port), family=family).close()
     except OSError as error:
-        raise PortTaken(f"{host}:{port}, {error.strerror}") from None
+        raise PortTaken(f"{host}:{port}, {os.strerror(error.errno or 0)}") from None

@@ -219,6 +219,7 @@ def test_a_balance_is_known_at_every_moment(http: httpx.Client) -> None:
     assert [http.get(path, params={"at": at}).json()["balance"] for at in moments] == ["1", "3", "7"]
     before = http.get(path, params={"at": "2020-01-01T00:00:00+02:00"}).json()
     assert (before["balance"], before["as_of"]) == ("0", "2019-12-31T22:00:00Z")
+    assert http.get(path + f"?at={moments[1].replace('Z', '+00:00')}").json()["balance"] == "3"
     now = http.get(path, params={"at": "2999-01-01T00:00:00Z"}).json()
     assert (now["balance"], now["held"], now["available"]) == ("7", "0", "7")
     assert now["as_of"] < "2999"

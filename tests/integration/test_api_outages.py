@@ -1,7 +1,8 @@
 """Kafka or Postgres away: the API says so within seconds, lives on, and works on by itself when they are back."""
 
+import shutil
+import tempfile
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +18,14 @@ PATIENCE_SECONDS = 9
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Servers of our own, since they are stopped. Short, and not below pytest's folder: see tests/conftest.py."""
-    home = Path("/tmp") / f"ledger-outage-{uuid.uuid4().hex[:8]}"
-    with Stack(home) as running:
-        yield running
+def stack() -> Iterator[Stack]:
+    """Servers of our own, since they are stopped. Not below pytest's folder, as tests/conftest.py says."""
+    home = Path(tempfile.mkdtemp(prefix="ledger-test-"))
+    try:
+        with Stack(home) as running:
+            yield running
+    finally:
+        shutil.rmtree(home)
 
 
 @pytest.fixture(scope="module")
