@@ -118,8 +118,10 @@ class Projection:
         try:
             return self._write(number, partition, readings, book, self._known(partition, readings))
         except UniqueViolation:
+            if partition.expect_duplicates:
+                raise
             partition.expect_duplicates = True
-            return self._write(number, partition, readings, book, self._known(partition, readings))
+            return self._project(number, partition, readings, book)  # which may find data that Postgres refuses
         except psycopg.DataError as error:
             return self._narrow(number, partition, readings, book, error)
 
