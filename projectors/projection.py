@@ -207,7 +207,7 @@ class Projection:
             raise Fenced(str(number))
 
     def _messages(self, connection: psycopg.Connection[Any], number: int, batch: Batch) -> list[outbox.Message]:
-        """What the batch says. A misplaced record is sent on only while its entry is missing."""
+        """What the batch says. A misplaced record is sent on unless just this is posted; its home refuses a reused id."""
         there = writing.find_posted(connection, [misplaced.fact.event_id for misplaced in batch.misplaced])
         return [
             *(effect_message(effect, self._key) for effect in batch.effects),
@@ -215,7 +215,7 @@ class Projection:
             *(
                 forward_message(self._topic, number, record)
                 for record, fact in batch.misplaced
-                if fact.identity not in there
+                if there.get(fact.identity) != fact.content
             ),
         ]
 
