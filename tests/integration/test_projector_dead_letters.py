@@ -1,6 +1,5 @@
 """What can't be read or applied is a dead letter with its place and a reason, and stops nothing else."""
 
-import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ from ledger.settings import Settings
 from schemas.dead_letters import DEAD_LETTER
 from schemas.signatures import SigningKey, signature_of, verifies
 from schemas.topics import DEAD_LETTERS, EVENTS
-from tests.support.events import Event, Ids, Place, event, purchase, sender, usage
+from tests.support.events import Event, Ids, Place, event, json_bytes, purchase, sender, usage
 from tests.support.expected import charge, home_of
 from tests.support.workers import crew, records_of, wait_until_projected
 
@@ -30,10 +29,6 @@ class Bad(NamedTuple):
     value: bytes | None
     key: bytes | None = ACCOUNT.encode()
     headers: tuple[tuple[str, bytes | None], ...] = ()
-
-
-def json_bytes(event: Event) -> bytes:
-    return json.dumps(event).encode()
 
 
 def changed(**data: Any) -> bytes:

@@ -73,6 +73,11 @@ def policy(account: str, id: str, threshold: str, amount: str) -> Event:
     return event("auto_top_up.configured", account, data, id)
 
 
+def json_bytes(event: Event) -> bytes:
+    """An event as it goes over the wire."""
+    return json.dumps(event).encode()
+
+
 class Place(NamedTuple):
     """Where a record stands on `ledger.events`."""
 
@@ -91,7 +96,7 @@ class Sender:
     def send(self, *events: Event) -> None:
         """Appends events under their account's key; those that no router may send are signed."""
         for each in events:
-            value = json.dumps(each).encode()
+            value = json_bytes(each)
             signed = each["type"] not in ROUTER_TYPES
             self.append(value, each["subject"].encode(), [self.signature(value)] if signed else [])
 
@@ -134,6 +139,7 @@ def sender(settings: Settings, **configuration: Any) -> Iterator[Sender]:
             "partitioner": "murmur2_random",
             "enable.idempotence": True,
             "message.max.bytes": 2_000_000,
+            "log_level": 0,
             "queue.buffering.max.messages": 1_000_000,
             **configuration,
         }
