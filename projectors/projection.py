@@ -207,7 +207,7 @@ class Projection:
             raise Fenced(str(number))
 
     def _messages(self, connection: psycopg.Connection[Any], number: int, batch: Batch) -> list[outbox.Message]:
-        """What the batch says. A misplaced record is sent on unless just this is posted; its home refuses a reused id."""
+        """What the batch says. A misplaced record goes on unless just this is posted; its home refuses a reused id."""
         there = writing.find_posted(connection, [misplaced.fact.event_id for misplaced in batch.misplaced])
         return [
             *(effect_message(effect, self._key) for effect in batch.effects),
