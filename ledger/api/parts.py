@@ -22,7 +22,7 @@ from ledger.records.idempotency import forget_old
 from ledger.settings import Settings
 
 _FORGET_SECONDS = 3600
-_BOOK_SECONDS = 3
+_BOOK_SECONDS = 2
 
 log = structlog.get_logger()
 

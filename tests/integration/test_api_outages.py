@@ -38,8 +38,8 @@ def http(
     stack: Stack, settings: Settings, token: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx.Client]:
     """A client of an API that was started while neither server ran."""
-    stack.kafka.stop()
-    stack.postgres.stop()
+    stack.kafka.kill()
+    stack.postgres.kill()
     with api(settings, tmp_path_factory.mktemp("api")) as url, client(url, token) as http:
         yield http
 
@@ -71,7 +71,7 @@ def test_it_starts_without_either(http: httpx.Client, stack: Stack) -> None:
 
 
 def test_without_kafka_reads_go_on_and_usage_is_refused(http: httpx.Client, stack: Stack) -> None:
-    stack.kafka.stop()
+    stack.kafka.kill()
     with patience():
         answer = http.post("/v1/usage", json=[usage("acct_1"), usage("acct_2")])
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "log_unavailable")
@@ -85,7 +85,7 @@ def test_without_kafka_reads_go_on_and_usage_is_refused(http: httpx.Client, stac
 
 def test_without_postgres_everything_but_life_is_503(http: httpx.Client, settings: Settings, stack: Stack) -> None:
     unseen = key(settings)
-    stack.postgres.stop()
+    stack.postgres.kill()
     with patience():
         answer = http.post(
             "/v1/authorizations", json={"account_id": "a"}, headers={"Authorization": f"Bearer {unseen}"}
