@@ -1,8 +1,7 @@
 """A charge as its arithmetic: recomputed by the version of the book that the entry names, and compared with it."""
 
 from ledger.core.book import Book, Version
-from ledger.core.explanation import price_lines, priced_by_book
-from ledger.core.rating import Rated
+from ledger.core.explanation import price_lines
 from ledger.core.statement import format_attos
 from ledger.log.book import BookEmpty
 from ledger.views.history import Line
@@ -13,7 +12,7 @@ from schemas.money import format_nanos
 _MILLION = 10**6
 _TOKENS = (
     *("request_id", "provider", "model", "mode"),
-    *("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens"),
+    *("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "provider_cost"),
 )
 
 
@@ -29,7 +28,6 @@ def explanation_of(line: Line, book: Book) -> Explanation | None:
 
 def _usage(line: Line, version: Version) -> Explanation:
     usage = Usage.model_validate({name: getattr(line, name) for name in _TOKENS})
-    by_book = priced_by_book(usage, version, Rated(line.cost, -line.amount))
     lines = [
         ChargeLine(
             item=priced.item,
@@ -37,10 +35,10 @@ def _usage(line: Line, version: Version) -> Explanation:
             price=format_attos(priced.attos_per_token * _MILLION),
             cost=format_attos(priced.attos),
         )
-        for priced in (price_lines(usage, version) if by_book else ())
+        for priced in price_lines(usage, version)
     ]
     return Explanation(
-        priced_by="book" if by_book else "provider_cost",
+        priced_by="book" if usage.provider_cost is None else "provider_cost",
         lines=lines,
         cost=format_nanos(line.cost),
         markup_rate=format_attos(version.markups[usage.mode]),

@@ -3,8 +3,6 @@
 from typing import Literal, NamedTuple
 
 from ledger.core.book import Version
-from ledger.core.errors import Refused
-from ledger.core.rating import Rated, rate_usage
 from schemas.events import Usage
 
 
@@ -22,10 +20,13 @@ class PriceLine(NamedTuple):
 
 
 def price_lines(usage: Usage, version: Version) -> tuple[PriceLine, ...]:
-    """The lines that the book prices this call with; they add up to its exact cost. None when it knows no price."""
-    price = version.prices.get((usage.provider, usage.model))
-    if price is None:
+    """The lines that the book prices this call with; they add up to its exact cost.
+
+    There are none when the event brought its own cost.
+    """
+    if usage.provider_cost is not None:
         return ()
+    price = version.prices[usage.provider, usage.model]
     cached, written = usage.cached_input_tokens or 0, usage.cache_write_tokens or 0
     lines = (
         PriceLine("input", usage.input_tokens - cached - written, price.input),
@@ -34,11 +35,3 @@ def price_lines(usage: Usage, version: Version) -> tuple[PriceLine, ...]:
         PriceLine("output", usage.output_tokens, price.output),
     )
     return tuple(line for line in lines if line.tokens)
-
-
-def priced_by_book(usage: Usage, version: Version, posted: Rated) -> bool:
-    """Whether rating these tokens by the book gives what was posted; otherwise the event brought its own cost."""
-    try:
-        return rate_usage(usage, version) == posted
-    except Refused:
-        return False

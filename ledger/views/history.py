@@ -49,6 +49,7 @@ class Line(NamedTuple):
     output_tokens: int | None
     cached_input_tokens: int | None
     cache_write_tokens: int | None
+    provider_cost: str | None
     free_traces: int | None
     currency: str | None
     clearing_minor: int | None

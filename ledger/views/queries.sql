@@ -37,7 +37,7 @@ LIMIT %(limit)s;
 SELECT event_id::text, account_id, signed, type, seq, log_time, occurred_at, source, amount, balance_after, cost,
        book_version, rules, partition, log_offset, request_id, provider, model, mode, api_key_id,
        input_tokens, output_tokens, cached_input_tokens, cache_write_tokens,
-       free_traces, currency, clearing_minor, data
+       trim_scale(provider_cost)::text AS provider_cost, free_traces, currency, clearing_minor, data
 FROM views.entries
 WHERE event_id = %(event_id)s
   AND (%(account_id)s::text IS NULL OR account_id = %(account_id)s)
@@ -51,7 +51,7 @@ LIMIT 2;
 SELECT event_id::text, account_id, signed, type, seq, log_time, occurred_at, source, amount, balance_after, cost,
        book_version, rules, partition, log_offset, request_id, provider, model, mode, api_key_id,
        input_tokens, output_tokens, cached_input_tokens, cache_write_tokens,
-       free_traces, currency, clearing_minor, data
+       trim_scale(provider_cost)::text AS provider_cost, free_traces, currency, clearing_minor, data
 FROM views.entries
 WHERE account_id = %(account_id)s AND type = ANY (%(types)s)
   AND log_time >= %(since)s AND log_time <= %(before_time)s
@@ -64,7 +64,7 @@ LIMIT %(limit)s;
 SELECT event_id::text, account_id, signed, type, seq, log_time, occurred_at, source, amount, balance_after, cost,
        book_version, rules, partition, log_offset, request_id, provider, model, mode, api_key_id,
        input_tokens, output_tokens, cached_input_tokens, cache_write_tokens,
-       free_traces, currency, clearing_minor, data
+       trim_scale(provider_cost)::text AS provider_cost, free_traces, currency, clearing_minor, data
 FROM views.entries
 WHERE account_id = %(account_id)s AND type = ANY (%(types)s)
   AND type IN ('credits.purchased', 'credits.refunded', 'dispute.opened', 'dispute.closed', 'credits.adjusted')
@@ -98,7 +98,7 @@ FROM newest d CROSS JOIN LATERAL (
     SELECT event_id::text, account_id, signed, type, seq, log_time, occurred_at, source, amount, balance_after, cost,
            book_version, rules, partition, log_offset, request_id, provider, model, mode, api_key_id,
            input_tokens, output_tokens, cached_input_tokens, cache_write_tokens,
-           free_traces, currency, clearing_minor, data
+           trim_scale(provider_cost)::text AS provider_cost, free_traces, currency, clearing_minor, data
     FROM views.entries
     WHERE account_id = %(account_id)s AND type = 'usage.recorded'
       AND log_time >= greatest(%(since)s, d.day::timestamp AT TIME ZONE 'UTC')

@@ -19,13 +19,14 @@ def usage_line(entry: Entry, event: UsageRecorded, partition: int, offset: int) 
     """One line for `copy_usage`."""
     usage = event.data
     key, authorization = usage.api_key_id, usage.authorization_id
-    cached, written = usage.cached_input_tokens, usage.cache_write_tokens
+    cached, written, cost = usage.cached_input_tokens, usage.cache_write_tokens, usage.provider_cost
     return (
         f"{_common(entry, partition, offset)}\t{_text(usage.request_id)}\t{_text(usage.provider)}\t{_text(usage.model)}"
         f"\t{usage.mode}\t{NULL if key is None else _text(key)}"
         f"\t{NULL if authorization is None else _text(authorization)}"
         f"\t{usage.input_tokens}\t{usage.output_tokens}"
         f"\t{NULL if cached is None else cached}\t{NULL if written is None else written}"
+        f"\t{NULL if cost is None else cost}"
         f"\t{NULL if usage.metadata is None else _text(json.dumps(usage.metadata, ensure_ascii=False))}\n"
     )
 

@@ -43,6 +43,7 @@ CREATE TABLE views.entries (
     output_tokens       bigint,
     cached_input_tokens bigint,
     cache_write_tokens  bigint,
+    provider_cost       numeric(27, 18),
     -- trace.recorded
     free_traces         bigint,
     -- money at a provider

@@ -57,7 +57,7 @@ FROM views.entries WHERE event_id = ANY (%(ids)s::uuid[]);
 COPY views.entries (event_id, account_id, signed, content, type, seq, log_time, occurred_at, source,
     amount, balance_after, cost, book_version, rules, partition, log_offset,
     request_id, provider, model, mode, api_key_id, authorization_id,
-    input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, data)
+    input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, provider_cost, data)
 FROM STDIN;
 
 -- name: copy_others
