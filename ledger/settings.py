@@ -47,7 +47,6 @@ class Settings(BaseSettings):
     verdict_seconds: float = Field(
         5, ge=0, description="How long a write waits for its projection before it answers 202."
     )
-    metrics_port: int = Field(0, ge=0, le=65535, description="Port of a worker's own /metrics; 0 turns it off.")
 
     @cached_property
     def secrets(self) -> dict[str, bytes]:
