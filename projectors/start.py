@@ -2,21 +2,30 @@
 
 import psycopg
 from kafka import KafkaConsumer, TopicPartition
+from psycopg.errors import UndefinedTable
 
+from ledger.core.errors import LedgerError
 from ledger.log.topics import check_topics
 from ledger.settings import Settings
 from projectors.continuity import ViewsLost
 from schemas.topics import EVENTS
 
 
+class NotMigrated(LedgerError):
+    """The database lacks tables of this program; run `ledger migrate`."""
+
+
 def prepare(settings: Settings) -> int:
     """Checks the topics and makes progress for new ones; returns the partitions of ledger.events.
 
-    Raises TopicMissing, TopicChanged or ViewsLost.
+    Raises TopicMissing, TopicChanged, ViewsLost or NotMigrated.
     """
     with psycopg.connect(settings.database, connect_timeout=5) as connection:
-        partitions = check_topics(settings, connection)
-        _make_progress(settings, connection, partitions)
+        try:
+            partitions = check_topics(settings, connection)
+            _make_progress(settings, connection, partitions)
+        except UndefinedTable as error:
+            raise NotMigrated(error.diag.message_primary or "") from error
     return partitions
 
 
