@@ -1,6 +1,7 @@
 """The projector's workers as real processes: started, killed, stopped and resumed; none outlives its test."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -12,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import CoordinatorNotAvailableError
 
 from ledger.settings import Settings
 from schemas.topics import EVENTS
+
+# It warns whenever it describes a group that is between two assignments.
+logging.getLogger("kafka.admin").setLevel(logging.ERROR)
 
 ROOT = Path(__file__).parents[2]
 # The kernel ends the worker with the test run, even when that is killed.
@@ -89,6 +94,18 @@ class Crew:
         worker = Worker(settings, self.folder, self.folder / f"worker-{len(self.all)}.log")
         self.all.append(worker)
         return worker
+
+    def assignments(self, group_id: str = "") -> dict[str, int]:
+        """How many partitions each member of the group, or of another one, owns, as the broker has it."""
+        group_id = group_id or self.settings.consumer_group
+        admin = KafkaAdminClient(bootstrap_servers=self.settings.kafka)
+        try:
+            group = admin.describe_groups([group_id])[group_id]
+        except CoordinatorNotAvailableError:  # the broker is young, and this its first group
+            return {}
+        finally:
+            admin.close()
+        return {member["member_id"]: _partitions(member) for member in group["members"]}
 
     @property
     def alive(self) -> list[Worker]:
@@ -179,3 +196,8 @@ def records_of(settings: Settings, topic: str, partitions: int) -> list[Any]:
             for fetched in consumer.poll(timeout_ms=500).values():
                 records += fetched
     return sorted(records, key=lambda record: (record.partition, record.offset))
+
+
+def _partitions(member: dict[str, Any]) -> int:
+    assignment = member["member_assignment"]  # empty bytes while the group is between two assignments
+    return sum(len(topic["partitions"]) for topic in assignment["assigned_partitions"]) if assignment else 0
