@@ -6,11 +6,11 @@ from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile(
     "usual",
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     print_blob=True,
     phases=set(Phase) - {Phase.explain},  # which can take minutes on logs
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("slow", settings.get_profile("usual"), max_examples=3_000)
+settings.register_profile("slow", settings.get_profile("usual"), max_examples=2_000)
 settings.load_profile(os.environ.get("LEDGER_HYPOTHESIS", "usual"))

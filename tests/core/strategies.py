@@ -57,6 +57,7 @@ COSTS = st.one_of(
     st.integers(0, 3_000).map(lambda cents: _decimal(cents, 2)),
     st.integers(0, 10**10).map(lambda pico: _decimal(pico, 12)),
     st.integers(0, 10**18).map(lambda atto: _decimal(atto, 18)),
+    st.sampled_from(TIES),
     st.sampled_from([*TIES, "0", "999999999.999999999999999999", "909090.909090909"]),
 )
 TOKENS = st.one_of(st.integers(0, 2_000_000), st.sampled_from([0, 1, 1_000_000_000]))
@@ -127,6 +128,10 @@ WISHES: dict[str, st.SearchStrategy[Data]] = {
     "payout.received": wish(provider=st.sampled_from(PROVIDERS), minor=MINOR, fee=st.integers(0, 300)),
 }
 OFTEN = [
+    "usage.recorded",
+    "usage.recorded",
+    "trace.recorded",
+    "trace.recorded",
     "payment",
     "auto_top_up.failed",
     "spending",

@@ -37,6 +37,11 @@ def _bought(credits: str = "100", **more: Any) -> Story:
             ["dispute 60", "decide lost", "refund 40.01 1!", "refund 40 4000"], "0", id="lost, the rest refunded"
         ),
         pytest.param(["dispute 60", "decide lost", "dispute 41!", "dispute 40"], "0", id="lost, the rest disputed"),
+        pytest.param(
+            ["dispute 30", "decide lost", "dispute 30", "decide lost", "refund 40.01 1!", "refund 40 4000"],
+            "0",
+            id="lost twice, the rest refunded",
+        ),
         pytest.param(["dispute 60", "decide won", "decide lost!"], "100", id="decided once"),
         pytest.param(["decide won!"], "100", id="nothing to decide"),
         pytest.param(["refund 100 10000", "dispute 1!"], "0", id="nothing left to dispute"),

@@ -310,6 +310,25 @@ def test_a_top_up_counts_in_the_window_in_which_it_was_paid() -> None:
     assert kinds(story.recheck("2026-11-23T00:00:00Z")) == ["triggered"]
 
 
+def test_what_was_bought_last_month_does_not_count_in_this_one() -> None:
+    story = _armed(cap_month="120")
+    for number, at in enumerate(("2026-11-30T23:59:00Z", "2026-12-01T00:00:00Z")):
+        story.spend("60", at)
+        story.pay("60", f"t{number}")
+    assert kinds(story.spend("60")) == ["triggered"]
+
+
+def test_nothing_triggers_before_the_last_dispute_is_decided() -> None:
+    story = _armed()
+    story.buy("10", "p2")
+    story.dispute("90", "p1")
+    story.dispute("10", "p2")
+    story.decide("lost", "p2")
+    assert kinds(story.spend("1")) == []
+    story.decide("lost", "p1")
+    assert kinds(story.spend("1")) == ["triggered"]
+
+
 def test_a_month_of_days_that_were_not_exhausted_can_be() -> None:
     story = _armed(cap_day="60", cap_month="120")
     said = []
