@@ -4,6 +4,7 @@ A trigger that an earlier run left in flight is answered too; the purchase of a 
 """
 
 import asyncio
+import threading
 
 import psycopg
 from kafka import KafkaConsumer, TopicPartition
@@ -31,6 +32,7 @@ class Charger:
         self._consumer.seek_to_end()
         for partition in self._consumer.assignment():
             self._consumer.position(partition)  # the end is looked up now, and not at the first poll
+        self._one_at_a_time = threading.Lock()  # a cancelled read goes on in its thread for a moment
         self.triggers = 0
 
     async def run(self, router: Router) -> None:
@@ -45,16 +47,19 @@ class Charger:
 
     def count_the_rest(self) -> None:
         """Reads up to the end of the topic, to count; charges nothing."""
-        ends = self._consumer.end_offsets(list(self._consumer.assignment()))
+        with self._one_at_a_time:
+            ends = self._consumer.end_offsets(list(self._consumer.assignment()))
         while any(self._consumer.position(partition) < end for partition, end in ends.items()):
             self._read(200)
 
     def close(self) -> None:
         """Lets go of the consumer."""
-        self._consumer.close()
+        with self._one_at_a_time:
+            self._consumer.close()
 
     def _read(self, timeout_ms: int) -> list[AutoTopUpTriggered]:
-        polled: dict[TopicPartition, list[ConsumerRecord]] = self._consumer.poll(timeout_ms=timeout_ms)
+        with self._one_at_a_time:
+            polled: dict[TopicPartition, list[ConsumerRecord]] = self._consumer.poll(timeout_ms=timeout_ms)
         effects = [EFFECT.validate_json(record.value) for records in polled.values() for record in records]
         triggered = [effect for effect in effects if isinstance(effect, AutoTopUpTriggered)]
         self.triggers += len(triggered)

@@ -6,6 +6,7 @@ of them were to be expected is the summary's question.
 """
 
 import json
+import threading
 from collections import defaultdict
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -73,6 +74,7 @@ class Recount:
         self._settings = settings
         self.balances: defaultdict[str, int] = defaultdict(int, before.balances)
         self._traces, self._disputed = dict(before.traces), dict(before.disputed)
+        self._one_at_a_time = threading.Lock()  # a consumer is not thread-safe
         self._seen: set[Identity] = set()
         self._consumer = KafkaConsumer(bootstrap_servers=settings.kafka.split(","), enable_auto_commit=False)
         self._book = _BookLog(settings)
@@ -85,7 +87,8 @@ class Recount:
 
     def ends(self) -> dict[int, int]:
         """Where each partition of the log ends now."""
-        return {each.partition: end for each, end in self._consumer.end_offsets(self._partitions).items()}
+        with self._one_at_a_time:
+            return {each.partition: end for each, end in self._consumer.end_offsets(self._partitions).items()}
 
     @property
     def began(self) -> dict[int, int]:
@@ -94,8 +97,8 @@ class Recount:
 
     def follow(self, progress: dict[int, int]) -> None:
         """Takes every record up to where the log is projected; beyond that no verdicts are known yet."""
-        self._book.read()
-        with psycopg.connect(self._settings.database) as connection:
+        with self._one_at_a_time, psycopg.connect(self._settings.database) as connection:
+            self._book.read()
             while behind := self._behind(progress):
                 self._consumer.pause(*[each for each in self._partitions if each not in behind])
                 self._consumer.resume(*behind)
@@ -106,8 +109,9 @@ class Recount:
 
     def close(self) -> None:
         """Lets go of the consumers."""
-        self._consumer.close()
-        self._book.close()
+        with self._one_at_a_time:
+            self._consumer.close()
+            self._book.close()
 
     def _behind(self, progress: dict[int, int]) -> list[TopicPartition]:
         return [each for each in self._partitions if self._consumer.position(each) < progress.get(each.partition, 0)]

@@ -132,10 +132,12 @@ class Router:
         await self._call("PUT", path, body)
 
     async def open(self, account_id: str, package: str) -> None:
-        """Opens an account; one that an earlier run opened stays as it is."""
-        found = await self._call("GET", f"/v1/accounts/{account_id}", None)
-        if found.status_code == 404:
+        """Opens an account and waits until it is known; one that an earlier run opened stays as it is."""
+        path = f"/v1/accounts/{account_id}"
+        if (await self._call("GET", path, None)).status_code == 404:
             await self._call("POST", "/v1/accounts", {"account_id": account_id, "package": package})
+        while (await self._call("GET", path, None)).status_code == 404:  # the answer was 202: projection is late
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def account(self, account_id: str) -> dict[str, Any]:
         """What the API says about an account."""

@@ -56,10 +56,8 @@ def run(options: Options, traffic: Traffic, console: Console) -> Summary:
             console.print("Starting the projector and the API", style="dim")
             _start(children, local, options.workers)
             _wait_until_ready(children, local.api)
-            announce = _announcer(dev_json, local, stack, children)
-            announce()
             try:
-                return asyncio.run(session.run(children, announce))
+                return asyncio.run(session.run(children, _announcer(dev_json, local, stack, children)))
             except asyncio.CancelledError:  # asked twice
                 raise KeyboardInterrupt from None
 

@@ -80,6 +80,8 @@ class Session:
 
     async def run(self, children: Children, announce: Callable[[], None]) -> Summary:
         """Plays until it is over, then proves. A second Ctrl-C ends it at once."""
+        over = self._listen()
+        announce()  # not before: whoever reads dev.json may send a signal
         with closing(self._recount), closing(self._charger):
             async with self._router() as router, asyncio.TaskGroup() as tasks:
                 background = [
@@ -89,7 +91,7 @@ class Session:
                 began = time.monotonic()
                 with self._dashboard.shown():
                     following = tasks.create_task(self._follow_the_log())
-                    await self._until_over(tasks.create_task(self._play(router)))
+                    await self._until_over(over, tasks.create_task(self._play(router)))
                     following.cancel()
                 self._console.print("Traffic has stopped; waiting for the projection", style="dim")
                 await self._caught_up()
@@ -114,15 +116,16 @@ class Session:
             )
             await replay.play()
             return
+        if not self._traffic.stories:
+            await asyncio.Event().wait()
         async with asyncio.TaskGroup() as stories:
             stories.create_task(self._charger.run(router))
             for story in self._traffic.stories:
                 stories.create_task(play(story, router))
 
-    async def _until_over(self, traffic: asyncio.Task[None]) -> None:
-        """Until a signal, the time that was asked for, or the end of the trace."""
-        over = asyncio.Event()
-        loop, main = asyncio.get_running_loop(), asyncio.current_task()
+    def _listen(self) -> asyncio.Event:
+        """What the first signal sets; the second one ends everything at once."""
+        over, loop, main = asyncio.Event(), asyncio.get_running_loop(), asyncio.current_task()
         assert main is not None
 
         def asked() -> None:
@@ -130,6 +133,10 @@ class Session:
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, asked)
+        return over
+
+    async def _until_over(self, over: asyncio.Event, traffic: asyncio.Task[None]) -> None:
+        """Until a signal, the time that was asked for, or the end of the trace."""
         waiting = asyncio.ensure_future(over.wait())
         await asyncio.wait({traffic, waiting}, timeout=self._traffic.seconds, return_when=asyncio.FIRST_COMPLETED)
         over.set()

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -14,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -80,7 +80,7 @@ def test_every_story_happens_within_seconds_though_a_worker_is_killed_and_the_nu
         assert (home / "dev.json").stat().st_mode & 0o077 == 0
         os.kill(facts["pids"]["worker-1"], signal.SIGKILL)
         wait_for_another_worker(home, facts["pids"]["worker-1"])
-        assert balance_by_curl(facts)["account_id"] == "nova-labs"
+        assert wait_for_balance(facts)["account_id"] == "nova-labs"
         summary = summary_of(process)
     assert summary["balances_exact"]
     assert summary["accounted"]
@@ -125,10 +125,12 @@ def wait_for_another_worker(home: Path, pid: int) -> None:
         time.sleep(0.05)
 
 
-def balance_by_curl(facts: dict[str, Any]) -> dict[str, Any]:
-    """What the printed curl asks for."""
+def wait_for_balance(facts: dict[str, Any]) -> dict[str, Any]:
+    """What the printed curl asks for, once the account is opened."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
     headers = {"Authorization": f"Bearer {facts['operator_key']}"}
-    request = urllib.request.Request(f"{facts['api']}/v1/accounts/nova-labs/balance", headers=headers)
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        found: dict[str, Any] = json.load(answer)
+    while (answer := httpx.get(f"{facts['api']}/v1/accounts/nova-labs/balance", headers=headers)).is_error:
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.1)
+    found: dict[str, Any] = answer.json()
     return found
