@@ -90,7 +90,7 @@ class BookVersion(Frozen):
     def _names_are_known_and_unique(self) -> "BookVersion":
         _unique("prices", [f"{price.provider}/{price.model}" for price in self.prices])
         _unique("packages", [package.name for package in self.packages])
-        _unique("levels", [level.name for level in self.levels])
+        _unique("levels", ["ok", *(level.name for level in self.levels)])  # "ok" is above all levels
         _unique("signing_keys", [key.key_id for key in self.signing_keys])
         if self.default_package not in {package.name for package in self.packages}:
             raise ValueError(f"default_package {self.default_package!r} is not one of packages")

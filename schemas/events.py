@@ -208,7 +208,10 @@ class AutoTopUpResumed(Envelope):
 
 
 class TopUpRequest(Frozen):
+    """`balance`: what `available` was reckoned from, so that a request that comes late is not taken for a new one."""
+
     available: SignedCredits
+    balance: SignedCredits | None = None
 
 
 class AutoTopUpRequested(Envelope):

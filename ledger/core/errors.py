@@ -115,5 +115,5 @@ class BookNoticeTooShort(Refused):
     """A book version takes effect at least 60 seconds after its append."""
 
 
-class UnknownRules(Refused):
+class UnknownRules(LedgerError):
     """The book asks for rules that this program doesn't have; a newer one is needed."""

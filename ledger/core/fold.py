@@ -30,7 +30,8 @@ def apply(account: Account, fact: Fact, log_time_ms: int, book: Book) -> Applied
     """The account after the fact, its entry and its effects.
 
     `log_time_ms` is the record's append time; an account's own time never runs backwards. The caller has loaded the
-    purchase that `purchase_named` names. Raises `Refused`, and then nothing has happened.
+    purchase that `purchase_named` names. Raises `Refused`, and then nothing has happened; or UnknownRules, and then
+    this program must not fold at all.
     """
     log_time_ms = max(log_time_ms, account.log_time_ms)
     version = book.at(log_time_ms)
@@ -38,7 +39,7 @@ def apply(account: Account, fact: Fact, log_time_ms: int, book: Book) -> Applied
     _admit(occasion)
     rules = RULES.get(version.rules)
     if rules is None:
-        raise UnknownRules(str(version.rules), field="rules")
+        raise UnknownRules(f"rules {version.rules}")
     return rules(account, occasion)
 
 

@@ -187,7 +187,11 @@ def _resumed(account: Account, data: Any, occasion: Occasion) -> Change:
 
 
 def _requested(account: Account, data: Any, occasion: Occasion) -> Change:
-    return Change(account, may_trigger=True, available=parse_nanos(data.available))
+    available = parse_nanos(data.available)
+    if data.balance is not None:
+        # What was credited since the refusal is available, too: a card is never charged above the threshold.
+        available += max(account.balance - parse_nanos(data.balance), 0)
+    return Change(account, may_trigger=True, available=available)
 
 
 def _rechecked(account: Account, data: Any, occasion: Occasion) -> Change:

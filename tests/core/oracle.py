@@ -33,8 +33,7 @@ MAY_TRIGGER = {
 class Oracle:
     """Told every record in order, it answers `{"refused": reasons}` or what was posted, as fractions of credits."""
 
-    def __init__(self, published: list[Published], rules: tuple[int, ...] = (1,)) -> None:
-        self.rules = rules
+    def __init__(self, published: list[Published]) -> None:
         self.accounts: dict[str, dict[str, Any]] = {}
         self.starts: list[tuple[int, dict[str, Any]]] = []
         for wire, append_ms in published:
@@ -67,7 +66,7 @@ class Oracle:
         book = self.book_at(now)
         if not account["history"]:
             account.update(level=level_of(book, Fraction(0)), package=book["default_package"])
-        reasons = refusals(record, account, now, book, self.rules)
+        reasons = refusals(record, account, now, book)
         if reasons:
             return {"refused": reasons}
         verdict = posted(record, account, now, book)
@@ -273,9 +272,7 @@ def given_back(record: Record, purchase: dict[str, Any]) -> Verdict:
 # Why a record is refused: all the reasons there are.
 
 
-def refusals(
-    record: Record, account: dict[str, Any], now: int, book: dict[str, Any], rules: tuple[int, ...]
-) -> set[str]:
+def refusals(record: Record, account: dict[str, Any], now: int, book: dict[str, Any]) -> set[str]:
     reasons = set()
     if record.key_id is None and record.type not in MAY_BE_UNSIGNED:
         reasons.add("unsigned")
@@ -283,8 +280,6 @@ def refusals(
         reasons.add("key_not_valid")
     if record.schema not in book.get("schema_versions", [1]):
         reasons.add("unknown_schema_version")
-    if book.get("rules", 1) not in rules:
-        reasons.add("unknown_rules")
     return reasons | meaningless(record, account, book)
 
 
@@ -397,6 +392,8 @@ def machine(
     if record.type in MAY_TRIGGER and account["state"] == "armed":
         asked = record.type == "auto_top_up.requested"
         available = Fraction(data["available"]) if asked else balance
+        if asked and data.get("balance") is not None and balance > Fraction(data["balance"]):
+            available += balance - Fraction(data["balance"])
         effects += crossing(record, account, now, book, available)
     return effects
 

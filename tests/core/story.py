@@ -76,8 +76,8 @@ class Story:
     def recheck(self, at: str | None = None) -> Applied:
         return self.tell("auto_top_up.rechecked", at, window="day")
 
-    def request(self, available: str) -> Applied:
-        return self.tell("auto_top_up.requested", available=available)
+    def request(self, available: str, balance: str | None = None) -> Applied:
+        return self.tell("auto_top_up.requested", available=available, balance=balance)
 
     def refund(self, credits: str, minor: int, purchase_id: str = "p1", currency: str = "USD") -> Applied:
         charged = {"currency": currency, "amount_minor": minor}

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from ledger.core.account import Account
 from ledger.core.book import Book
-from ledger.core.errors import Refused
+from ledger.core.errors import Refused, UnknownRules
 from ledger.core.fold import apply
 from schemas.fields import reasons_of
 
@@ -113,10 +113,9 @@ def test_an_entry_names_the_version_and_rules_that_made_it() -> None:
     ]
 
 
-def test_rules_that_this_program_does_not_have_are_refused() -> None:
-    with pytest.raises(Refused) as refusal:
+def test_rules_that_this_program_does_not_have_stop_the_fold_and_refuse_nobody() -> None:
+    with pytest.raises(UnknownRules):
         Story(plain_book(rules=99)).spend("1")
-    assert refusal.value.code == "unknown_rules"
 
 
 KEYS = [{"key_id": "k1", "valid_from": "2026-11-21T00:00:00Z", "valid_until": "2026-11-22T00:00:00Z"}]

@@ -23,7 +23,6 @@ from .oracle import Oracle, same_window
 from .records import Published, Record, book_of, event_of, version_of
 from .strategies import SECOND, Log, logs
 
-RULES_SOMETIMES_UNKNOWN = st.sampled_from([1] * 14 + [7])
 RULES_1_OR_2 = st.sampled_from([1, 2])
 
 
@@ -31,7 +30,7 @@ RULES_1_OR_2 = st.sampled_from([1, 2])
 
 
 @settings(max_examples=8 * settings.default.max_examples)
-@given(logs(rules=RULES_SOMETIMES_UNKNOWN))
+@given(logs())
 def test_the_fold_says_what_the_oracle_says(log: Log) -> None:
     book, oracle, result = book_of(*log.published), Oracle(log.published), Folded()
     for record in log.records:
@@ -139,7 +138,7 @@ def _account_of(stored: str) -> Account:
     return account._replace(top_ups=top_ups._replace(policy=policy))
 
 
-@given(logs(rules=RULES_1_OR_2, known_rules=(1, 2)))
+@given(logs(rules=RULES_1_OR_2))
 def test_a_replay_gives_the_bytes_of_the_first_run_whatever_was_changed_since(log: Log) -> None:
     """The first run knew of a book version only after its append, up to 20 s late; the replay has the whole book.
 
@@ -308,7 +307,6 @@ REFUSALS = {
     "top_up_too_small",
     "unknown_package",
     "unknown_purchase",
-    "unknown_rules",
     "unknown_schema_version",
     "unpriced",
     "unsigned",
@@ -321,7 +319,7 @@ def test_random_logs_reach_every_effect_and_every_refusal() -> None:
     seen: Counter[str] = Counter()
 
     @settings(max_examples=400, derandomize=True, database=None)
-    @given(logs(rules=RULES_SOMETIMES_UNKNOWN))
+    @given(logs())
     def look(log: Log) -> None:
         result = folded(log.records, book_of(*log.published))
         seen.update(answer.code for answer in result.answers if isinstance(answer, Refused))

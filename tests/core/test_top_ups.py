@@ -95,6 +95,8 @@ TRANSITIONS = [
     ("armed", "a policy with a higher threshold", lambda s: s.configure("150", "60"), "in_flight", ["triggered"]),
     ("armed", "a policy that is off", _disable, "armed", NEVER),
     ("armed", "a request below the threshold", lambda s: s.request("49.99"), "in_flight", ["triggered"]),
+    ("armed", "a request that a purchase has overtaken", lambda s: s.request("49", "98"), "armed", NEVER),
+    ("armed", "a request that usage has overtaken", lambda s: s.request("49", "102"), "in_flight", ["triggered"]),
     ("armed", "a request at the threshold", lambda s: s.request("50"), "armed", NEVER),
     ("armed", "a request far below zero", lambda s: s.request("-500"), "in_flight", ["triggered"]),
     ("armed", "a failure of nothing", lambda s: s.fail(True, UNKNOWN_TRIGGER), "armed", NEVER),
