@@ -6,6 +6,7 @@ of a past that it doesn't have. The client doesn't notice; so it is asked at eve
 
 import psycopg
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaTimeoutError
 
 from ledger.core.errors import LedgerError
 from ledger.log.reading import Record
@@ -24,7 +25,10 @@ class ViewsLost(LedgerError):
 
 
 def check_continuity(settings: Settings, partitions: set[int]) -> None:
-    """Compares the record that was folded last, per partition, with the one on the log. Raises LogDiverged."""
+    """Compares the record that was folded last, per partition, with the one on the log.
+
+    Raises LogDiverged; or KafkaError or psycopg's OperationalError, which say nothing about the log.
+    """
     with psycopg.connect(settings.database, connect_timeout=5) as connection:
         stored = {
             partition: connection.execute(SQL["load_progress"], {"partition": partition}).fetchone()
@@ -58,4 +62,6 @@ def _record_at(consumer: KafkaConsumer, tp: TopicPartition, offset: int) -> Reco
     consumer.assign([tp])
     consumer.seek(tp, offset)
     records: list[Record] = consumer.poll(timeout_ms=10_000, max_records=1).get(tp, [])
+    if not records and consumer.position(tp) <= offset:
+        raise KafkaTimeoutError(f"{tp.topic}/{tp.partition}: the broker does not answer")
     return records[0] if records and records[0].offset == offset else None
