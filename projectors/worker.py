@@ -16,6 +16,7 @@ import faust
 import psycopg
 import structlog
 from aiokafka.errors import KafkaError
+from kafka.errors import KafkaError as KafkaPythonError
 from yarl import URL
 
 from ledger.core.book import Book
@@ -34,6 +35,7 @@ EXIT_FAILED = 70
 EXIT_REFUSED = 78
 _RETRY_SECONDS = 0.5
 _BEAT_SECONDS = 1.0
+_STOP_SECONDS = 5.0
 
 log = structlog.get_logger()
 
@@ -52,10 +54,20 @@ def run(settings: Settings) -> None:
 
 
 class _App(faust.App):
-    """A Faust app without tables, which needs no folder for them and leaves none behind."""
+    """A Faust app without tables, which needs no folder for them, and which ends when told to, broker or not."""
 
     def _create_directories(self) -> None:
         pass
+
+    async def stop(self) -> None:
+        # Without a broker the consumer would try to leave its group for ever; what was folded is in Postgres anyway.
+        threading.Thread(target=self._end_soon, name="stop", daemon=True).start()
+        await super().stop()
+
+    def _end_soon(self) -> None:
+        time.sleep(_STOP_SECONDS)
+        log.warning("stopped_without_leaving_the_group")
+        os._exit(EXIT_FAILED if self.crashed else 0)
 
 
 class Worker:
@@ -153,6 +165,8 @@ class Worker:
                 return await asyncio.to_thread(check_continuity, self._settings, partitions)
             except psycopg.OperationalError as error:
                 await self._wait_for("postgres", error)
+            except KafkaPythonError as error:
+                await self._wait_for("kafka", error)
             except LedgerError as error:
                 self._end(error)
 
