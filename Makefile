@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run test test-slow check bench lock clean
+.PHONY: setup run test test-slow test-faults check bench lock clean
 
 setup: .venv/.ready
 
@@ -23,6 +23,10 @@ test: setup
 # The properties of the core with fifty times as many random logs.
 test-slow: setup
 	LEDGER_HYPOTHESIS=slow $(BIN)/pytest tests/core/test_properties.py $(PYTEST_ARGS)
+
+# Workers, Kafka and Postgres killed, stopped and frozen for some ten minutes, another way each time.
+test-faults: setup
+	LEDGER_SLOW=1 $(BIN)/pytest tests/faults $(PYTEST_ARGS)
 
 check: setup
 	$(BIN)/ruff check .

@@ -1,5 +1,8 @@
 """Kafka and Postgres that die under load and come back: workers wait, say so in few words, and go on by themselves."""
 
+import os
+import random
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +20,8 @@ from tests.support.load import load, publishing
 from tests.support.workers import Crew, crew, eventually, folded, wait_until_projected
 
 IDS = Ids(13)
-LINES_PER_SECOND_MAX = 8  # of one worker: its consumer, its relay, its book and its beats each say it once a second
+SLOW = bool(os.environ.get("LEDGER_SLOW"))
+LINES_MAX = 20  # its consumer, its relay, its book and its beats try many times a second, and don't say so each time
 
 
 @pytest.fixture(scope="module")
@@ -40,28 +44,49 @@ def works(members: Crew) -> None:
     eventually(lambda: folded(members.settings) > before, why=lambda: [each.output for each in members.all])
 
 
+def postgres_dies(mortal: Stack) -> None:
+    mortal.postgres.kill()
+    time.sleep(1.5)
+    mortal.postgres.start()
+
+
+def kafka_dies(mortal: Stack) -> None:
+    mortal.kafka.kill()
+    time.sleep(1.5)
+    mortal.kafka.start()
+
+
+def both_die(mortal: Stack) -> None:
+    mortal.postgres.kill()
+    mortal.kafka.kill()
+    mortal.kafka.start()
+    mortal.postgres.start()
+
+
+def kafka_freezes(mortal: Stack) -> None:
+    """Longer than sessions, requests and patience last."""
+    assert mortal.kafka.pid is not None
+    os.kill(mortal.kafka.pid, signal.SIGSTOP)
+    time.sleep(13)
+    os.kill(mortal.kafka.pid, signal.SIGCONT)
+
+
 def test_postgres_and_kafka_die_under_load_and_the_same_workers_go_on(
     mortal: Stack, own: Settings, tmp_path: Path
 ) -> None:
+    seed = random.randrange(10**6) if SLOW else 13
+    outages = [postgres_dies, kafka_dies, both_die]
+    if SLOW:
+        outages = random.Random(seed).choices([*outages, kafka_freezes], k=20)
     with crew(own, tmp_path) as members:
         members.start(), members.start()
-        with publishing(own, load(13, 30_000), per_second=1000) as published:
+        with publishing(own, load(seed), per_second=1000, at_least=5000):
             works(members)
-            mortal.postgres.kill()
-            time.sleep(1.5)
-            mortal.postgres.start()
-            works(members)
-            mortal.kafka.kill()
-            time.sleep(1.5)
-            mortal.kafka.start()
-            works(members)
-            mortal.postgres.kill()
-            mortal.kafka.kill()
-            mortal.kafka.start()
-            mortal.postgres.start()
-            works(members)
-            assert not published.is_set(), "all died after the load"
-        wait_until_projected(own)
+            for outage in outages:
+                print(outage.__name__)
+                outage(mortal)
+                works(members)
+        wait_until_projected(own, 120)
         assert len(members.alive) == 2, [each.output for each in members.all]
     assert discrepancies(own) == []
 
@@ -77,10 +102,9 @@ def test_a_worker_without_a_broker_says_so_in_few_words_and_stops_when_told(
         said = len(worker.output.splitlines())
         mortal.kafka.kill()
         try:
-            time.sleep(8)
+            eventually(lambda: "for_=kafka" in worker.output, 20)
             lines = worker.output.splitlines()[said:]
-            assert any("kafka" in line for line in lines)
-            assert len(lines) <= 8 * LINES_PER_SECOND_MAX, "\n".join(lines)
+            assert len(lines) <= LINES_MAX, "\n".join(lines)
             assert worker.stop(seconds=10) == 0
         finally:
             mortal.kafka.start()
@@ -91,6 +115,7 @@ def test_a_worker_without_a_database_stops_when_told(mortal: Stack, own: Setting
         worker = members.start()
         with sender(own) as log:
             log.send(usage("acct_1", IDS()))
+            log.acknowledged()
             wait_until_projected(own)
             mortal.postgres.kill()
             try:

@@ -57,14 +57,14 @@ def test_a_worker_stopped_in_the_middle_of_a_batch_is_replaced_and_harmless_when
 ) -> None:
     with crew(settings, tmp_path) as members:
         zombie = members.start()
-        with publishing(settings, load(10, 20_000), per_second=2000):
+        with publishing(settings, load(10), per_second=2000, at_least=15_000):
             session = pause_in_the_middle_of_a_batch(zombie, server)
             heir = members.start()
         wait_until_projected(settings)
         assert f"terminated=[{session}]" in heir.output
         before = folded(settings)
         zombie.resume()
-        with publishing(settings, load(11, 5000), per_second=2000):
+        with publishing(settings, load(11), per_second=2000, at_least=5000):
             eventually(lambda: folded(settings) > before)
         wait_until_projected(settings)
         eventually(lambda: len(members.assignments()) == 2, why=lambda: zombie.output)
@@ -101,7 +101,7 @@ def test_two_workers_that_both_believe_they_own_every_partition_post_every_event
         everything = [settings.event_partitions]
         for group in (settings.consumer_group, "others"):
             eventually(lambda: list(members.assignments(group).values()) == everything)  # noqa: B023
-        with publishing(settings, load(12, 10_000), per_second=2000):
+        with publishing(settings, load(12), per_second=2000, at_least=10_000):
             pass
         wait_until_projected(settings)
         assert one.alive

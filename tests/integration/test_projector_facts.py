@@ -224,6 +224,7 @@ def test_an_id_with_other_content_is_a_dead_letter_and_the_first_stands(
     with sender(settings) as log:
         log.send(usage(account, id, "0.01"))
         if apart:
+            log.acknowledged()
             wait_until_projected(settings)
         log.send(usage(account, id, "0.02"), usage(account, IDS(), "0.03"))
     wait_until_projected(settings)

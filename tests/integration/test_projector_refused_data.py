@@ -33,7 +33,7 @@ def project(settings: Settings, folder: Path, *events: Event) -> None:
     with crew(settings, folder) as members:
         worker = members.start()
         wait_until_projected(settings)
-        assert worker.alive, worker.output
+        assert worker.stop() == 0, worker.output
 
 
 def balance_of(views: psycopg.Connection[Any], account: str) -> int:

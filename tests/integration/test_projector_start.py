@@ -138,20 +138,3 @@ def test_a_worker_without_its_signing_key_names_the_setting(settings: Settings, 
     with refusing(settings.model_copy(update={"signing_key_id": "nobody"}), tmp_path) as worker:
         assert worker.wait() != 0
         assert "LEDGER_SIGNING_KEY_ID" in worker.output
-
-
-def test_a_worker_that_is_told_to_stop_again_and_again_loses_nothing(used: Settings, tmp_path: Path) -> None:
-    before = folded(used)
-    with crew(used, tmp_path) as members:
-        for _ in range(2):
-            with sender(used) as log:
-                log.send(*(usage("acct_again", IDS()) for _ in range(50)))
-            worker = members.start()
-            eventually(lambda: folded(used) > before)  # noqa: B023
-            before = folded(used)
-            assert worker.stop(seconds=10) == 0, worker.output
-        members.start()
-        wait_until_projected(used)
-    with psycopg.connect(used.database) as views:
-        row = views.execute("SELECT count(*), max(seq) FROM views.entries WHERE account_id = 'acct_again'").fetchone()
-    assert row == (100, 100)

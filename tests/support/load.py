@@ -9,16 +9,16 @@ from ledger.settings import Settings
 from tests.support.events import Event, Ids, policy, purchase, sender, usage
 
 
-def load(seed: int, count: int, accounts: int = 50) -> Iterator[Event]:
-    """`count` events and now and then one of them again: at once, a little later, or much later."""
-    print(f"load: seed {seed}, {count} events")
+def load(seed: int, accounts: int = 50) -> Iterator[Event]:
+    """Events without end, and now and then one of them again: at once, a little later, or much later."""
+    print(f"load: seed {seed}")
     chance, ids = random.Random(seed), Ids(seed)
     names = [f"load_{seed}_{number}" for number in range(accounts)]
     past: list[Event] = []
     for name in names[::5]:
         yield purchase(name, ids(), "12", f"pur_{name}")
         yield policy(name, ids(), "10", "20")
-    for _ in range(count):
+    while True:
         cost = f"{chance.randrange(1, 10**17):d}".rjust(19, "0")
         mode = chance.choice(("auto", "tier"))
         fresh = usage(chance.choice(names), ids(), f"0.{cost[1:]}", mode=mode, model=f"m{chance.randrange(3)}")
@@ -29,31 +29,41 @@ def load(seed: int, count: int, accounts: int = 50) -> Iterator[Event]:
 
 
 @contextmanager
-def publishing(settings: Settings, events: Iterator[Event], per_second: int) -> Iterator[threading.Event]:
-    """Publishes in a thread at about this rate while the block runs; the event is set when all is acknowledged.
+def publishing(settings: Settings, events: Iterator[Event], per_second: int, at_least: int) -> Iterator[None]:
+    """Publishes in a thread at about this rate while the block runs, and goes on after it until there are so many.
 
-    The block's end waits for that, and a failed append fails the test.
+    An append that fails fails the test.
     """
-    done, failures = threading.Event(), list[BaseException]()
-    thread = threading.Thread(target=_publish, args=(settings, events, per_second, done, failures), daemon=True)
+    enough, failures = threading.Event(), list[BaseException]()
+    arguments = (settings, events, per_second, at_least, enough, failures)
+    thread = threading.Thread(target=_publish, args=arguments, daemon=True)
     thread.start()
-    yield done
-    thread.join(timeout=180)
+    try:
+        yield
+    finally:
+        enough.set()
+        thread.join(timeout=180)
     assert not failures, failures
-    assert done.is_set(), "the load could not be published"
+    assert not thread.is_alive(), "the load could not be published"
 
 
 def _publish(
-    settings: Settings, events: Iterator[Event], per_second: int, done: threading.Event, failures: list[BaseException]
+    settings: Settings,
+    events: Iterator[Event],
+    per_second: int,
+    at_least: int,
+    enough: threading.Event,
+    failures: list[BaseException],
 ) -> None:
     try:
         with sender(settings) as log:
-            portion = max(1, per_second // 20)
-            pause = threading.Event()
+            pause, portion = threading.Event(), max(1, per_second // 20)
             for number, event in enumerate(events, start=1):
                 log.send(event)
+                if number >= at_least and enough.is_set():
+                    break
                 if number % portion == 0:
                     pause.wait(0.05)
-        done.set()
+        print(f"load: {number} records")
     except BaseException as failure:
         failures.append(failure)
