@@ -4,7 +4,7 @@ Pure: the same records over the same accounts give the same batch, and where a b
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -18,20 +18,6 @@ from schemas.effects import Effect
 
 Identity = tuple[str, bool, str]
 REUSED = Problem("id_reused", "id: was used before for an event with other content; the first one stands")
-
-
-class Reading(NamedTuple):
-    """A record and what it states, or what is wrong with it."""
-
-    record: Record
-    fact: Fact | Problem
-
-
-class Posted(NamedTuple):
-    """An entry and the record that it comes from."""
-
-    entry: Entry
-    record: Record
 
 
 class Dead(NamedTuple):
@@ -51,64 +37,69 @@ class Misplaced(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """What the records of one batch come to. `accounts` are those that changed, as they are after it."""
+    """What the records folded so far come to. Each entry goes to `post` with its offset, and is not kept.
 
+    `accounts`: those that changed, as they are now. `known`: the content of every fact that has an entry, by identity,
+    as far as it was looked up or posted here.
+    """
+
+    book: Book
+    post: Callable[[Entry, int], None]
     accounts: dict[str, Account] = field(default_factory=dict)
-    posted: list[Posted] = field(default_factory=list)
+    known: dict[Identity, str] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
     dead: list[Dead] = field(default_factory=list)
     misplaced: list[Misplaced] = field(default_factory=list)
     tallies: Counter[tuple[str, str]] = field(default_factory=Counter)
 
+    def fold(
+        self,
+        records: Sequence[Record],
+        readings: Sequence[Fact | Problem],
+        before: Mapping[str, Account],
+        elsewhere: frozenset[str] = frozenset(),
+    ) -> None:
+        """Folds records in their order; `readings` are what each of them states, or what is wrong with it.
 
-def fold(
-    readings: Sequence[Reading],
-    accounts: Mapping[str, Account],
-    known: Mapping[Identity, str],
-    elsewhere: frozenset[str],
-    book: Book,
-) -> Batch:
-    """Folds readings in their order.
-
-    `accounts`: the state before, of every account that the readings name and that has one. `known`: the content of
-    facts that have an entry already. `elsewhere`: accounts of other partitions.
-    """
-    batch = Batch()
-    changed, tallies = batch.accounts, batch.tallies
-    seen = dict(known)
-    for record, fact in readings:
-        if isinstance(fact, Problem):
-            _refuse(batch, Dead(record, None, fact))
-            continue
-        event = fact.event
-        subject, kind = event.subject, event.type
-        if subject in elsewhere:
-            batch.misplaced.append(Misplaced(record, fact))
-            tallies[kind, "forwarded"] += 1
-            continue
-        identity = (subject, fact.key_id is not None, fact.event_id)
-        content = seen.get(identity)
-        if content is not None:
-            if content == fact.content:
-                tallies[kind, "duplicate"] += 1
+        `before`: the accounts that the readings name and that have a state, as they are without this batch.
+        `elsewhere`: accounts of other partitions.
+        """
+        for record, fact in zip(records, readings, strict=True):
+            if isinstance(fact, Problem):
+                self._refuse(Dead(record, None, fact))
+            elif fact.event.subject in elsewhere:
+                self.misplaced.append(Misplaced(record, fact))
+                self.tallies[fact.event.type, "forwarded"] += 1
             else:
-                _refuse(batch, Dead(record, fact, REUSED))
-            continue
-        account = changed.get(subject) or accounts.get(subject) or Account(subject)
+                self._fold(record, fact, before)
+
+    def _fold(self, record: Record, fact: Fact, before: Mapping[str, Account]) -> None:
+        event = fact.event
+        subject = event.subject
+        identity = (subject, fact.key_id is not None, fact.event_id)
+        content = self.known.get(identity)
+        if content is not None:
+            self._repeat(record, fact, content)
+            return
+        account = self.accounts.get(subject) or before.get(subject) or Account(subject)
         try:
-            after, entry, effects = apply(account, fact, record.timestamp, book)
+            after, entry, effects = apply(account, fact, record.timestamp, self.book)
         except Refused as refused:
-            _refuse(batch, Dead(record, fact, Problem(refused.code, refused.message)))
-            continue
-        seen[identity] = fact.content
-        changed[subject] = after
-        batch.posted.append(Posted(entry, record))
-        tallies[kind, "posted"] += 1
+            self._refuse(Dead(record, fact, Problem(refused.code, refused.message)))
+            return
+        self.known[identity] = fact.content
+        self.accounts[subject] = after
+        self.post(entry, record.offset)
+        self.tallies[event.type, "posted"] += 1
         if effects:
-            batch.effects += effects
-    return batch
+            self.effects += effects
 
+    def _repeat(self, record: Record, fact: Fact, content: str) -> None:
+        if content == fact.content:
+            self.tallies[fact.event.type, "duplicate"] += 1
+        else:
+            self._refuse(Dead(record, fact, REUSED))
 
-def _refuse(batch: Batch, dead: Dead) -> None:
-    batch.dead.append(dead)
-    batch.tallies[dead.fact.event.type if dead.fact else "unreadable", "dead_letter"] += 1
+    def _refuse(self, dead: Dead) -> None:
+        self.dead.append(dead)
+        self.tallies[dead.fact.event.type if dead.fact else "unreadable", "dead_letter"] += 1

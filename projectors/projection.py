@@ -4,15 +4,12 @@ It is the only writer of its partitions' accounts. What it remembers of a partit
 partition's stored offset is the one that it expects; the fence compares them in the same transaction that writes.
 """
 
-from collections import ChainMap
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 import psycopg
-from psycopg.errors import LockNotAvailable, UniqueViolation
+from psycopg.errors import UniqueViolation
 
 from ledger.core.account import NO_PURCHASES, Account
 from ledger.core.book import Book
@@ -20,44 +17,37 @@ from ledger.core.entry import Fact
 from ledger.core.errors import LedgerError
 from ledger.core.fold import purchase_named
 from ledger.log.partitioning import partition_of
-from ledger.log.reading import Problem, fact_of
+from ledger.log.reading import Problem, Record, fact_of
 from ledger.records import outbox
 from ledger.settings import Settings
 from ledger.views import writing
 from ledger.views.dead_letters import write_dead_letters
-from ledger.views.writing import SQL
-from projectors import batch as batches
-from projectors.batch import Batch, Identity, Reading
-from projectors.fingerprint import fingerprint
+from ledger.views.writing import Connection, Postings
+from projectors.batch import Batch
 from projectors.messages import dead_letter_message, dead_row, effect_message, forward_message
+from projectors.session import Session
 from projectors.transport import Fetch
 from schemas.topics import EVENTS
 
-_LOCK_NAMESPACE = 0x1ED6E5
-
-
-class Fenced(LedgerError):
-    """Another worker has folded this partition in the meantime."""
+# Records are read, folded and written out in chunks whose objects stay in the processor's cache (docs/decisions/0003).
+_CHUNK_RECORDS = 500
 
 
 class Gap(LedgerError):
     """Records before this fetch have not been folded."""
 
 
-class Blocked(LedgerError):
-    """Another writer is in the middle of a batch of this partition."""
-
-
 @dataclass(slots=True)
 class Partition:
     """What this worker remembers of a partition, true while Postgres says that `next_offset` is to be folded next.
 
-    `expect_duplicates`: the last batch had some, so that it is worth looking ids up before the COPY finds out.
+    `expect_repeats`: the last batch had repeated ids, so that it is worth looking ids up before the COPY finds out.
     """
 
+    number: int
     next_offset: int
     accounts: dict[str, Account] = field(default_factory=dict)
-    expect_duplicates: bool = False
+    expect_repeats: bool = False
 
 
 class Projection:
@@ -69,23 +59,21 @@ class Projection:
         self._key = settings.signing_key()
         self._count = partitions
         self._partitions: dict[int, Partition] = {}
-        self._connection: psycopg.Connection[Any] | None = None
+        self.session = Session(settings)
 
-    def next_offset(self, partition: int) -> int:
+    def next_offset(self, number: int) -> int:
         """Where the partition is to be read from, as Postgres has it."""
-        self.forget(partition)
-        return self._partition(partition).next_offset
+        self.forget(number)
+        return self._partition(number).next_offset
 
-    def forget(self, partition: int) -> None:
+    def forget(self, number: int) -> None:
         """Drops what is remembered of a partition; the next batch reads it again."""
-        self._partitions.pop(partition, None)
+        self._partitions.pop(number, None)
 
     def disconnect(self) -> None:
         """Drops the connection and all that is remembered: a commit whose answer was lost may have happened."""
         self._partitions.clear()
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self.session.close()
 
     def project(self, number: int, fetch: Fetch, book: Book) -> bool:
         """Folds what of a fetch has not been folded yet, and commits it; whether anything is in the outbox for it.
@@ -95,118 +83,86 @@ class Projection:
         partition = self._partition(number)
         if fetch.starts_at > partition.next_offset:
             raise Gap(f"{number}: at {partition.next_offset}, the fetch starts at {fetch.starts_at}")
-        readings = [
-            Reading(record, fact_of(record, self._settings.secrets))
-            for record in fetch.records
-            if record.offset >= partition.next_offset
-        ]
-        return self._project(number, partition, readings, book) if readings else False
+        records = [record for record in fetch.records if record.offset >= partition.next_offset]
+        return self._project(partition, records, book) if records else False
 
     def note_caught_up(self, number: int, log_end: int, asked_ms: int) -> None:
         """Notes where the log ended at a moment; what is folded up to there is true up to that moment."""
         partition = self._partitions.get(number)
         if partition is not None:
-            parameters = {"partition": number, "log_end": log_end, "asked_ms": asked_ms}
-            self._connect().execute(SQL["note_caught_up"], {**parameters, "expected": partition.next_offset})
+            self.session.note_caught_up(number, partition.next_offset, log_end, asked_ms)
 
     def lag(self, number: int, log_end: int) -> int:
         """Records of a partition that are not folded yet."""
         partition = self._partitions.get(number)
         return log_end - partition.next_offset if partition else 0
 
-    def _project(self, number: int, partition: Partition, readings: list[Reading], book: Book) -> bool:
+    def _project(self, partition: Partition, records: Sequence[Record], book: Book) -> bool:
         try:
-            return self._write(number, partition, readings, book, self._known(partition, readings))
+            return self._write(partition, records, book)
         except UniqueViolation:
-            if partition.expect_duplicates:
+            if partition.expect_repeats:
                 raise
-            partition.expect_duplicates = True
-            return self._project(number, partition, readings, book)  # which may find data that Postgres refuses
+            partition.expect_repeats = True
+            return self._project(partition, records, book)  # which may find data that Postgres refuses
         except psycopg.DataError as error:
-            return self._narrow(number, partition, readings, book, error)
+            return self._narrow(partition, records, book, error)
 
-    def _narrow(
-        self, number: int, partition: Partition, readings: list[Reading], book: Book, error: psycopg.DataError
-    ) -> bool:
+    def _narrow(self, partition: Partition, records: Sequence[Record], book: Book, error: psycopg.DataError) -> bool:
         """Finds the record whose data Postgres refuses, half by half, and makes it a dead letter."""
-        if len(readings) == 1:
+        if len(records) == 1:
             problem = Problem("refused_by_database", f"Postgres refuses it: {error.diag.message_primary}")
-            return self._write(number, partition, [Reading(readings[0].record, problem)], book, {})
-        middle = len(readings) // 2
-        first = self._project(number, partition, readings[:middle], book)
-        return self._project(number, partition, readings[middle:], book) or first
-
-    def _known(self, partition: Partition, readings: list[Reading]) -> dict[Identity, str]:
-        if not partition.expect_duplicates:
-            return {}
-        ids = [reading.fact.event_id for reading in readings if isinstance(reading.fact, Fact)]
-        return writing.find_posted(self._connect(), ids)
+            return self._write(partition, records, book, problem)
+        middle = len(records) // 2
+        first = self._project(partition, records[:middle], book)
+        return self._project(partition, records[middle:], book) or first
 
     def _write(
-        self, number: int, partition: Partition, readings: list[Reading], book: Book, known: dict[Identity, str]
+        self, partition: Partition, records: Sequence[Record], book: Book, problem: Problem | None = None
     ) -> bool:
-        with self._transaction(number) as connection:
-            facts = [reading.fact for reading in readings if isinstance(reading.fact, Fact)]
-            elsewhere = self._load_accounts(connection, number, partition, facts)
-            accounts = _with_purchases(connection, partition.accounts, facts)
-            batch = batches.fold(readings, accounts, known, elsewhere, book)
-            self._advance(connection, number, partition, readings)
-            _write_views(connection, number, batch, partition.accounts)
-            write_dead_letters(connection, self._topic, number, map(dead_row, batch.dead))
-            messages = self._messages(connection, number, batch)
-            outbox.put(connection, number, messages)
-        self._remember(partition, readings, batch)
-        partition.expect_duplicates = any(outcome == "duplicate" for _, outcome in batch.tallies)
+        """Folds and commits records; all of them as dead letters if there is a problem with them."""
+        postings = Postings(partition.number)
+        batch = Batch(book, postings.add)
+        with self.session.transaction(partition.number) as connection:
+            for start in range(0, len(records), _CHUNK_RECORDS):
+                self._fold(connection, partition, batch, records[start : start + _CHUNK_RECORDS], problem)
+            self.session.advance(partition.number, partition.next_offset, records[-1])
+            postings.write(connection)
+            _write_accounts(connection, partition, batch)
+            writing.write_tallies(connection, partition.number, batch.tallies)
+            write_dead_letters(connection, self._topic, partition.number, map(dead_row, batch.dead))
+            messages = self._messages(connection, partition.number, batch)
+            outbox.put(connection, partition.number, messages)
+        self._remember(partition, records[-1].offset + 1, batch)
         return bool(messages)
 
-    @contextmanager
-    def _transaction(self, number: int) -> Iterator[psycopg.Connection[Any]]:
-        connection = self._connect()
-        with connection.transaction():
-            try:
-                connection.execute(SQL["lock_partition"], {"namespace": _LOCK_NAMESPACE, "partition": number})
-            except LockNotAvailable as error:
-                raise Blocked(str(number)) from error
-            yield connection
+    def _fold(
+        self,
+        connection: Connection,
+        partition: Partition,
+        batch: Batch,
+        records: Sequence[Record],
+        problem: Problem | None,
+    ) -> None:
+        secrets = self._settings.secrets
+        readings = [problem or fact_of(record, secrets) for record in records]
+        facts = [reading for reading in readings if isinstance(reading, Fact)]
+        elsewhere = self._load_accounts(connection, partition, facts)
+        _load_purchases(connection, partition, batch, facts)
+        if partition.expect_repeats:
+            posted = writing.find_posted(connection, [fact.event_id for fact in facts])
+            batch.known = posted | batch.known
+        batch.fold(records, readings, partition.accounts, elsewhere)
 
-    def terminate_blockers(self, number: int) -> list[int]:
-        """Ends the sessions of writers that hold the partition for too long: a stopped process keeps its locks."""
-        connection = self._connect()
-        parameters = {"namespace": _LOCK_NAMESPACE, "partition": number, "seconds": self._settings.lock_seconds}
-        blockers = [pid for (pid,) in connection.execute(SQL["find_blockers"], parameters)]
-        for pid in blockers:
-            connection.execute(SQL["terminate"], {"pid": pid})
-        return blockers
-
-    def _load_accounts(
-        self, connection: psycopg.Connection[Any], number: int, partition: Partition, facts: list[Fact]
-    ) -> frozenset[str]:
+    def _load_accounts(self, connection: Connection, partition: Partition, facts: list[Fact]) -> frozenset[str]:
         """Brings the accounts that the facts name into memory; returns those that belong to other partitions."""
         unknown = {fact.event.subject for fact in facts} - partition.accounts.keys()
-        elsewhere = {account for account in unknown if partition_of(account.encode(), self._count) != number}
+        elsewhere = {account for account in unknown if partition_of(account.encode(), self._count) != partition.number}
         if unknown - elsewhere:
             partition.accounts.update(writing.load_accounts(connection, list(unknown - elsewhere)))
         return frozenset(elsewhere)
 
-    def _advance(
-        self, connection: psycopg.Connection[Any], number: int, partition: Partition, readings: list[Reading]
-    ) -> None:
-        last = readings[-1].record
-        advanced = connection.execute(
-            SQL["advance_progress"],
-            {
-                "partition": number,
-                "expected": partition.next_offset,
-                "next_offset": last.offset + 1,
-                "last_offset": last.offset,
-                "last_record": fingerprint(last),
-                "through_ms": last.timestamp,
-            },
-        )
-        if advanced.rowcount == 0:
-            raise Fenced(str(number))
-
-    def _messages(self, connection: psycopg.Connection[Any], number: int, batch: Batch) -> list[outbox.Message]:
+    def _messages(self, connection: Connection, number: int, batch: Batch) -> list[outbox.Message]:
         """What the batch says. A misplaced record goes on unless just this is posted; its home refuses a reused id."""
         there = writing.find_posted(connection, [misplaced.fact.event_id for misplaced in batch.misplaced])
         return [
@@ -219,9 +175,10 @@ class Projection:
             ),
         ]
 
-    def _remember(self, partition: Partition, readings: list[Reading], batch: Batch) -> None:
+    def _remember(self, partition: Partition, next_offset: int, batch: Batch) -> None:
         """Makes the committed batch the state in memory, within its bound; purchases are read again when named."""
-        partition.next_offset = readings[-1].record.offset + 1
+        partition.next_offset = next_offset
+        partition.expect_repeats = any(outcome == "duplicate" for _, outcome in batch.tallies)
         accounts = partition.accounts
         for account_id, account in batch.accounts.items():
             accounts[account_id] = account._replace(purchases=NO_PURCHASES) if account.purchases else account
@@ -231,41 +188,29 @@ class Projection:
     def _partition(self, number: int) -> Partition:
         known = self._partitions.get(number)
         if known is None:
-            row = self._connect().execute(SQL["load_progress"], {"partition": number}).fetchone()
-            if row is None:
-                raise Fenced(f"{number}: no progress is stored")
-            known = self._partitions[number] = Partition(row[0])
+            known = self._partitions[number] = Partition(number, self.session.next_offset(number))
         return known
 
-    def _connect(self) -> psycopg.Connection[Any]:
-        if self._connection is None:
-            self._connection = psycopg.connect(
-                self._settings.database, autocommit=True, application_name="ledger-projector", connect_timeout=5
-            )
-            self._connection.execute(f"SET lock_timeout = '{int(self._settings.lock_seconds * 1000)}ms'")
-        return self._connection
 
-
-def _with_purchases(
-    connection: psycopg.Connection[Any], accounts: dict[str, Account], facts: list[Fact]
-) -> Mapping[str, Account]:
-    """The accounts, those of them with the purchases that facts name; memory keeps none."""
-    named = [(fact.event.subject, purchase) for fact in facts if (purchase := purchase_named(fact.event))]
+def _load_purchases(connection: Connection, partition: Partition, batch: Batch, facts: list[Fact]) -> None:
+    """Gives the batch's accounts the purchases that facts name; what the batch knows of one already is newer."""
+    signed = (fact.event for fact in facts if fact.key_id is not None)  # a router's events name no purchase
+    named = [(event.subject, purchase) for event in signed if (purchase := purchase_named(event))]
     if not named:
-        return accounts
-    loaded = writing.load_purchases(connection, named)
-    return ChainMap({name: accounts[name]._replace(purchases=found) for name, found in loaded.items()}, accounts)
+        return
+    for account_id, found in writing.load_purchases(connection, named).items():
+        account = batch.accounts.get(account_id) or partition.accounts[account_id]
+        batch.accounts[account_id] = account._replace(purchases={**found, **account.purchases})
 
 
-def _write_views(connection: psycopg.Connection[Any], number: int, batch: Batch, before: dict[str, Account]) -> None:
-    accounts = list(batch.accounts.values())
-    writing.write_entries(connection, number, ((posted.entry, posted.record.offset) for posted in batch.posted))
+def _write_accounts(connection: Connection, partition: Partition, batch: Batch) -> None:
+    accounts = sorted(batch.accounts.values())
     if accounts:
-        writing.write_balances(connection, number, accounts)
-        writing.write_accounts(connection, number, [a for a in accounts if _is_new(a, before.get(a.account_id))])
+        before = partition.accounts
+        writing.write_balances(connection, partition.number, accounts)
+        new = [account for account in accounts if _is_new(account, before.get(account.account_id))]
+        writing.write_accounts(connection, partition.number, new)
         writing.write_purchases(connection, accounts)
-    writing.write_usage_days(connection, (posted.entry for posted in batch.posted))
-    writing.write_tallies(connection, number, batch.tallies)
 
 
 def _is_new(after: Account, before: Account | None) -> bool:

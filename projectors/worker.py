@@ -24,8 +24,9 @@ from ledger.core.errors import LedgerError
 from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.settings import Settings
 from projectors.continuity import check_continuity
-from projectors.projection import Blocked, Fenced, Gap, Projection
+from projectors.projection import Gap, Projection
 from projectors.relay import Relay
+from projectors.session import Blocked, Fenced
 from projectors.start import prepare
 from projectors.transport import Fetch, FetchConsumer, FetchTransport, PassThrough
 from projectors.watchdog import Watchdog
@@ -136,7 +137,9 @@ class Worker:
                 log.info("fenced", reason=str(fenced))
                 self._projection.forget(partition)
             except Blocked:
-                log.warning("blocked", partition=partition, terminated=self._projection.terminate_blockers(partition))
+                log.warning(
+                    "blocked", partition=partition, terminated=self._projection.session.terminate_blockers(partition)
+                )
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 await self._wait_for("postgres", error)
                 self._projection.disconnect()

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import NamedTuple
 
 from ledger.core.calendar import ms_of
@@ -11,6 +12,7 @@ from schemas.money import parse_attos, parse_nanos
 
 NOTICE_MS = int(NOTICE.total_seconds()) * 1000
 _FOREVER_MS = 2**62
+_ONE = 10**18
 _ATTOS_PER_TOKEN = 10**6  # a price per million with 12 digits is whole in attos per token
 
 
@@ -32,12 +34,16 @@ class LevelBound(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of the book, compiled. Markups are attos of the cost: 10¹⁸ is one hundred percent."""
+    """One version of the book, compiled. Markups are attos of the cost: 10¹⁸ is one hundred percent.
+
+    `factors`: 1 + markup in lowest terms, which keeps the arithmetic of a charge within machine words.
+    """
 
     number: int
     effective_from_ms: int
     rules: int
     markups: dict[str, int]
+    factors: dict[str, tuple[int, int]]
     prices: dict[tuple[str, str], TokenPrice]
     packages: dict[str, int]
     default_package: str
@@ -94,11 +100,13 @@ class Book:
 
 def compiled(wire: BookVersion, effective_from_ms: int) -> Version:
     """A version of the book as integers, in force from `effective_from_ms`."""
+    markups = {"auto": parse_attos(wire.markups.auto), "tier": parse_attos(wire.markups.tier)}
     return Version(
         number=wire.version,
         effective_from_ms=effective_from_ms,
         rules=wire.rules,
-        markups={"auto": parse_attos(wire.markups.auto), "tier": parse_attos(wire.markups.tier)},
+        markups=markups,
+        factors={mode: Fraction(_ONE + markup, _ONE).as_integer_ratio() for mode, markup in markups.items()},
         prices={(price.provider, price.model): _token_price(price) for price in wire.prices},
         packages={package.name: package.included_traces for package in wire.packages},
         default_package=wire.default_package,

@@ -11,8 +11,6 @@ from ledger.core.errors import CachedTokensExceedInput, Unpriced
 from schemas.events import Usage
 from schemas.money import ATTOS_PER_NANO, parse_attos
 
-_ONE = 10**18
-
 
 class Rated(NamedTuple):
     """Nanos: what the provider takes, and what the customer pays."""
@@ -24,8 +22,9 @@ class Rated(NamedTuple):
 def rate_usage(usage: Usage, version: Version) -> Rated:
     """The charge of one call. Raises Unpriced or CachedTokensExceedInput."""
     attos = _exact_cost(usage, version)
-    factor = _ONE + version.markups[usage.mode]
-    return Rated(round_half_even(attos, ATTOS_PER_NANO), round_half_even(attos * factor, ATTOS_PER_NANO * _ONE))
+    numerator, denominator = version.factors[usage.mode]
+    charge = round_half_even(attos * numerator, ATTOS_PER_NANO * denominator)
+    return Rated(round_half_even(attos, ATTOS_PER_NANO), charge)
 
 
 def rate_traces(beyond: int, version: Version) -> int:

@@ -87,7 +87,7 @@ def apply(account: Account, occasion: Occasion) -> Applied:
 
 def _usage(account: Account, data: Any, occasion: Occasion) -> Change:
     rated = rate_usage(data, occasion.version)
-    return Change(account, amount=-rated.charge, cost=rated.cost, may_trigger=True)
+    return Change(account, -rated.charge, rated.cost, 0, None, True)  # positional: for every event
 
 
 def _trace(account: Account, data: Any, occasion: Occasion) -> Change:

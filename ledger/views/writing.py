@@ -10,28 +10,57 @@ from ledger.core.calendar import day_of
 from ledger.core.entry import Entry
 from ledger.sql import statements
 from ledger.views.arrays import integers, texts
-from ledger.views.rows import other_line, usage_line
+from ledger.views.rows import copy_text, other_line, usage_line
 from schemas.events import UsageRecorded
 
 SQL = statements("ledger.views", "writing.sql")
 
 Connection = psycopg.Connection[Any]
+# Account, days since 1970, provider, model, API key or "".
+Day = tuple[str, int, str, str, str]
 
 
-def write_entries(connection: Connection, partition: int, entries: Iterable[tuple[Entry, int]]) -> None:
-    """Appends entries with their offsets: COPY, optimistic. Raises UniqueViolation when one is there already."""
-    usage: list[str] = []
-    others: list[str] = []
-    for entry, offset in entries:
+class Postings:
+    """Entries of one partition on their way into the views: collected as lines and sums, written in one go."""
+
+    def __init__(self, partition: int) -> None:
+        self._partition = partition
+        self._usage: list[str] = []
+        self._others: list[str] = []
+        self._days: dict[Day, list[int]] = {}
+
+    def add(self, entry: Entry, offset: int) -> None:
+        """Takes one more entry and the offset that it comes from; keeps neither."""
         event = entry.fact.event
         if isinstance(event, UsageRecorded):
-            usage.append(usage_line(entry, event, partition, offset))
+            self._usage.append(usage_line(entry, event, self._partition, offset))
+            self._add_to_day(entry, event)
         else:
-            others.append(other_line(entry, partition, offset))
-    for statement, rows in (("copy_usage", usage), ("copy_others", others)):
-        if rows:
-            with connection.cursor().copy(SQL[statement]) as copy:
-                copy.write("".join(rows))
+            self._others.append(other_line(entry, self._partition, offset))
+
+    def write(self, connection: Connection) -> None:
+        """Appends the entries: COPY, optimistic. Raises UniqueViolation when one of them is there already."""
+        for statement, lines in (("copy_usage", self._usage), ("copy_others", self._others)):
+            if lines:
+                with connection.cursor().copy(SQL[statement]) as copy:
+                    copy.write(copy_text(lines))
+        if self._days:
+            connection.execute(SQL["add_usage_days"], _columns(sorted(self._days.items())))
+
+    def _add_to_day(self, entry: Entry, event: UsageRecorded) -> None:
+        usage = event.data
+        day = (event.subject, day_of(entry.log_time_ms), usage.provider, usage.model, usage.api_key_id or "")
+        sums = self._days.get(day)
+        if sums is None:
+            sums = self._days[day] = [0, 0, 0, 0, 0, 0, 0, entry.seq, 0]
+        sums[0] += 1
+        sums[1] += usage.input_tokens
+        sums[2] += usage.output_tokens
+        sums[3] += usage.cached_input_tokens or 0
+        sums[4] += usage.cache_write_tokens or 0
+        sums[5] += entry.cost
+        sums[6] -= entry.amount
+        sums[8] = entry.seq
 
 
 def write_balances(connection: Connection, partition: int, accounts: Sequence[Account]) -> None:
@@ -67,36 +96,12 @@ def write_purchases(connection: Connection, accounts: Iterable[Account]) -> None
         connection.cursor().executemany(SQL["put_purchase"], rows)
 
 
-def write_usage_days(connection: Connection, entries: Iterable[Entry]) -> None:
-    """Adds usage to the days, models and keys that it belongs to."""
-    days: dict[tuple[str, int, str, str, str], list[int]] = {}
-    for entry in entries:
-        event = entry.fact.event
-        if isinstance(event, UsageRecorded):
-            usage = event.data
-            day = day_of(entry.log_time_ms)
-            key = (event.subject, day, usage.provider, usage.model, usage.api_key_id or "")
-            sums = days.get(key)
-            if sums is None:
-                sums = days[key] = [0, 0, 0, 0, 0, 0, 0, entry.seq, 0]
-            sums[0] += 1
-            sums[1] += usage.input_tokens
-            sums[2] += usage.output_tokens
-            sums[3] += usage.cached_input_tokens or 0
-            sums[4] += usage.cache_write_tokens or 0
-            sums[5] += entry.cost
-            sums[6] -= entry.amount
-            sums[8] = entry.seq
-    if days:
-        connection.execute(SQL["add_usage_days"], _columns(days))
-
-
-def _columns(days: Mapping[tuple[str, int, str, str, str], list[int]]) -> dict[str, str]:
-    accounts, numbers, *names = zip(*days.keys(), strict=True)
+def _columns(days: list[tuple[Day, list[int]]]) -> dict[str, str]:
+    accounts, numbers, *names = zip(*(day for day, _ in days), strict=True)
     columns = {"accounts": texts(accounts), "days": integers(numbers)}
     columns |= {name: texts(column) for name, column in zip(("providers", "models", "keys"), names, strict=True)}
     sums = ("requests", "inputs", "outputs", "cached", "written", "costs", "charges", "firsts", "lasts")
-    values = zip(*days.values(), strict=True)
+    values = zip(*(sums for _, sums in days), strict=True)
     return columns | {name: integers(column) for name, column in zip(sums, values, strict=True)}
 
 

@@ -1,0 +1,94 @@
+"""A worker's session with Postgres: one connection, one writer per partition, and the fence between two of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.errors import LockNotAvailable
+
+from ledger.core.errors import LedgerError
+from ledger.log.reading import Record
+from ledger.settings import Settings
+from ledger.views.writing import SQL, Connection
+from projectors.fingerprint import fingerprint
+
+_LOCK_NAMESPACE = 0x1ED6E5
+
+
+class Fenced(LedgerError):
+    """Another worker has folded this partition in the meantime."""
+
+
+class Blocked(LedgerError):
+    """Another writer is in the middle of a batch of this partition."""
+
+
+class Session:
+    """Connects when it is needed; whoever gets psycopg's OperationalError calls `close` and begins anew."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connection: Connection | None = None
+
+    def connection(self) -> Connection:
+        """The connection, in autocommit; made when there is none."""
+        if self._connection is None:
+            self._connection = psycopg.connect(
+                self._settings.database, autocommit=True, application_name="ledger-projector", connect_timeout=5
+            )
+            self._connection.execute(f"SET lock_timeout = '{int(self._settings.lock_seconds * 1000)}ms'")
+        return self._connection
+
+    def close(self) -> None:
+        """Drops the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def next_offset(self, partition: int) -> int:
+        """Where the partition is to be read from. Raises Fenced when no progress is stored for it."""
+        row: tuple[Any, ...] | None = (
+            self.connection().execute(SQL["load_progress"], {"partition": partition}).fetchone()
+        )
+        if row is None:
+            raise Fenced(f"{partition}: no progress is stored")
+        return int(row[0])
+
+    @contextmanager
+    def transaction(self, partition: int) -> Iterator[Connection]:
+        """A transaction as the only writer of the partition. Raises Blocked when another one holds it for too long."""
+        connection = self.connection()
+        with connection.transaction():
+            try:
+                connection.execute(SQL["lock_partition"], {"namespace": _LOCK_NAMESPACE, "partition": partition})
+            except LockNotAvailable as error:
+                raise Blocked(str(partition)) from error
+            yield connection
+
+    def advance(self, partition: int, expected: int, last: Record) -> None:
+        """Moves the partition's progress from `expected` to behind `last`. Raises Fenced when it is not there."""
+        parameters = {
+            "partition": partition,
+            "expected": expected,
+            "next_offset": last.offset + 1,
+            "last_offset": last.offset,
+            "last_record": fingerprint(last),
+            "through_ms": last.timestamp,
+        }
+        if self.connection().execute(SQL["advance_progress"], parameters).rowcount == 0:
+            raise Fenced(str(partition))
+
+    def note_caught_up(self, partition: int, expected: int, log_end: int, asked_ms: int) -> None:
+        """Notes where the log ended at a moment; what is folded up to there is true up to that moment."""
+        parameters = {"partition": partition, "expected": expected, "log_end": log_end, "asked_ms": asked_ms}
+        self.connection().execute(SQL["note_caught_up"], parameters)
+
+    def terminate_blockers(self, partition: int) -> list[int]:
+        """Ends the sessions of writers that hold the partition for too long: a stopped process keeps its locks."""
+        connection = self.connection()
+        parameters = {"namespace": _LOCK_NAMESPACE, "partition": partition, "seconds": self._settings.lock_seconds}
+        blockers = [pid for (pid,) in connection.execute(SQL["find_blockers"], parameters)]
+        for pid in blockers:
+            connection.execute(SQL["terminate"], {"pid": pid})
+        return blockers
