@@ -8,13 +8,13 @@ import pytest
 from tests.support.workers import ROOT
 
 EXIT_STALLED = 70
-# The main thread lives for three seconds, which is six times the patience of this watchdog, and beats in its own way.
+# The main thread lives for two seconds, which is four times the patience of this watchdog, and beats in its own way.
 PROCESS = """
 import time
 from projectors.watchdog import Watchdog
 
 watchdog = Watchdog(stall_seconds=0.5)
-for _ in range(30):
+for _ in range(20):
     {each_time}
     time.sleep(0.1)
 """
