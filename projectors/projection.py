@@ -123,16 +123,17 @@ class Projection:
         """Folds and commits records; all of them as dead letters if there is a problem with them."""
         postings = Postings(partition.number)
         batch = Batch(book, postings.add)
-        with self.session.transaction(partition.number) as connection:
+        with self.session.transaction(partition.number, partition.next_offset, records[-1]) as connection:
             for start in range(0, len(records), _CHUNK_RECORDS):
                 self._fold(connection, partition, batch, records[start : start + _CHUNK_RECORDS], problem)
-            self.session.advance(partition.number, partition.next_offset, records[-1])
-            postings.write(connection)
-            _write_accounts(connection, partition, batch)
-            writing.write_tallies(connection, partition.number, batch.tallies)
-            write_dead_letters(connection, self._topic, partition.number, map(dead_row, batch.dead))
             messages = self._messages(connection, partition.number, batch)
-            outbox.put(connection, partition.number, messages)
+            postings.write_entries(connection)
+            with connection.pipeline():  # one round trip
+                postings.write_days(connection)
+                _write_accounts(connection, partition, batch)
+                writing.write_tallies(connection, partition.number, batch.tallies)
+                write_dead_letters(connection, self._topic, partition.number, map(dead_row, batch.dead))
+                outbox.put(connection, partition.number, messages)
         self._remember(partition, records[-1].offset + 1, batch)
         return bool(messages)
 

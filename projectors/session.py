@@ -56,28 +56,36 @@ class Session:
         return int(row[0])
 
     @contextmanager
-    def transaction(self, partition: int) -> Iterator[Connection]:
-        """A transaction as the only writer of the partition. Raises Blocked when another one holds it for too long."""
+    def transaction(self, partition: int, expected: int, last: Record) -> Iterator[Connection]:
+        """A transaction as the only writer of the partition, which moves its progress from `expected` behind `last`.
+
+        Raises Fenced when the progress is not there, and Blocked when another writer holds it for too long.
+        """
         connection = self.connection()
         with connection.transaction():
             try:
-                connection.execute(SQL["lock_partition"], {"namespace": _LOCK_NAMESPACE, "partition": partition})
+                advanced = self._advance(connection, partition, expected, last)
             except LockNotAvailable as error:
                 raise Blocked(str(partition)) from error
+            if not advanced:
+                raise Fenced(str(partition))
             yield connection
 
-    def advance(self, partition: int, expected: int, last: Record) -> None:
-        """Moves the partition's progress from `expected` to behind `last`. Raises Fenced when it is not there."""
-        parameters = {
-            "partition": partition,
-            "expected": expected,
-            "next_offset": last.offset + 1,
-            "last_offset": last.offset,
-            "last_record": fingerprint(last),
-            "through_ms": last.timestamp,
-        }
-        if self.connection().execute(SQL["advance_progress"], parameters).rowcount == 0:
-            raise Fenced(str(partition))
+    def _advance(self, connection: Connection, partition: int, expected: int, last: Record) -> bool:
+        with connection.pipeline():  # one round trip
+            connection.execute(SQL["lock_partition"], {"namespace": _LOCK_NAMESPACE, "partition": partition})
+            cursor = connection.execute(
+                SQL["advance_progress"],
+                {
+                    "partition": partition,
+                    "expected": expected,
+                    "next_offset": last.offset + 1,
+                    "last_offset": last.offset,
+                    "last_record": fingerprint(last),
+                    "through_ms": last.timestamp,
+                },
+            )
+        return cursor.rowcount == 1
 
     def note_caught_up(self, partition: int, expected: int, log_end: int, asked_ms: int) -> None:
         """Notes where the log ended at a moment; what is folded up to there is true up to that moment."""

@@ -1,4 +1,4 @@
-"""Faust's aiokafka driver, changed in two places: whole fetches instead of records, and offsets from Postgres.
+"""Faust's aiokafka driver, changed in three places: whole fetches, gathered for a moment, from Postgres's offsets.
 
 Faust's own loop makes four tasks per record and does some 5,500 records/s here; one message per partition and fetch
 does more than 250,000. Kafka's committed offsets can run past records that were never folded, so they are only a hint
@@ -16,6 +16,9 @@ from yarl import URL
 
 from ledger.log.reading import Record
 
+_GATHER_BYTES = 32 * 1024
+_GATHER_MS = 20
+
 
 class Fetch(NamedTuple):
     """One partition's records of one fetch, which was to start at `starts_at`; a gap after that is Kafka's.
@@ -32,6 +35,20 @@ class Fetch(NamedTuple):
 LoadOffsets = Callable[[set[int]], Awaitable[dict[int, int]]]
 
 
+class _Thread(driver.AIOKafkaConsumerThread):
+    """Lets the broker gather a fetch for a moment: the driver asks for the first byte, and has no setting for it.
+
+    A commit costs the same for three records as for ten. At 1,000 events/s this halves the worker's CPU, and because
+    less queues for the processor, the slowest events are visible sooner (docs/decisions/0003).
+    """
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_min_bytes = _GATHER_BYTES
+        consumer._fetch_max_wait_ms = _GATHER_MS
+        return consumer
+
+
 class FetchConsumer(driver.Consumer):
     """Yields one message per partition and fetch, and starts from the offsets in Postgres."""
 
@@ -39,6 +56,9 @@ class FetchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._starts_at: dict[TP, int] = {}
         self._connections: tuple[object, ...] = ()
+
+    def _new_consumer_thread(self) -> _Thread:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         records, active = await self._wait_next_records(timeout)

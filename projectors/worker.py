@@ -35,6 +35,7 @@ from schemas.topics import EVENTS
 EXIT_FAILED = 70
 EXIT_REFUSED = 78
 _RETRY_SECONDS = 0.5
+_PREPARE_SECONDS = 2.0
 _BEAT_SECONDS = 1.0
 _STOP_SECONDS = 5.0
 
@@ -50,8 +51,20 @@ def run(settings: Settings) -> None:
     # A batch allocates some hundred thousand objects and frees them all by reference count; looking for cycles among
     # them cost a third of the fold's time (docs/decisions/0003).
     gc.set_threshold(1_000_000, 10, 10)
-    worker = Worker(settings, prepare(settings))
-    faust.Worker(worker.app, loglevel="WARNING", redirect_stdouts=False, quiet=True).execute_from_commandline()
+    worker = Worker(settings, _prepare(settings))
+    runner = faust.Worker(worker.app, loglevel="WARNING", redirect_stdouts=False, quiet=True)
+    runner.spinner = None  # it writes cursor movements, also into files
+    runner.execute_from_commandline()
+
+
+def _prepare(settings: Settings) -> int:
+    """Waits for servers that are away; what they refuse is in the log, because it may be a wrong password."""
+    while True:
+        try:
+            return prepare(settings)
+        except (psycopg.OperationalError, KafkaPythonError) as error:
+            log.warning("waiting", for_="postgres" if isinstance(error, psycopg.Error) else "kafka", reason=str(error))
+            time.sleep(_PREPARE_SECONDS)
 
 
 class _App(faust.App):

@@ -204,8 +204,11 @@ def _open_loop(settings: Settings, plan: Plan, load: Load, visibility: Visibilit
     count, pending = int(plan.rate * plan.seconds), deque[tuple[Append, float]]()
     title = f"Sending {plan.rate:,} events/s for {plan.seconds:g} s"
     with Publisher(settings) as publisher, _bar(console, title, count) as bar:
+        events = load.make(count)
+        connecting = next(events)  # the client's first connection is no part of the projection's time
+        publisher.append(EVENTS, connecting.account.encode(), connecting.value).position()
         started = time.monotonic()
-        for number, event in enumerate(load.make(count)):
+        for number, event in enumerate(events):
             due = started + number / plan.rate
             time.sleep(max(due - time.monotonic(), 0))
             pending.append((publisher.append(EVENTS, event.account.encode(), event.value), due))

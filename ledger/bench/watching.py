@@ -9,7 +9,7 @@ import psycopg
 
 from ledger.dev.visibility import Visibility
 
-SECONDS_BETWEEN = 0.002
+SECONDS_BETWEEN = 0.005
 
 
 class Seen(NamedTuple):
@@ -20,7 +20,7 @@ class Seen(NamedTuple):
 
 
 class Watch:
-    """A thread that looks every two milliseconds; `changes` has a line for each time that more was committed."""
+    """A thread that looks every five milliseconds; `changes` has a line for each time that more was committed."""
 
     def __init__(self, database: str, visibility: Visibility) -> None:
         self._database, self._visibility = database, visibility

@@ -10,7 +10,7 @@ from ledger.core.calendar import day_of
 from ledger.core.entry import Entry
 from ledger.sql import statements
 from ledger.views.arrays import integers, texts
-from ledger.views.rows import copy_text, other_line, usage_line
+from ledger.views.rows import copy_texts, other_line, usage_line
 from schemas.events import UsageRecorded
 
 SQL = statements("ledger.views", "writing.sql")
@@ -38,26 +38,31 @@ class Postings:
         else:
             self._others.append(other_line(entry, self._partition, offset))
 
-    def write(self, connection: Connection) -> None:
+    def write_entries(self, connection: Connection) -> None:
         """Appends the entries: COPY, optimistic. Raises UniqueViolation when one of them is there already."""
         for statement, lines in (("copy_usage", self._usage), ("copy_others", self._others)):
             if lines:
                 with connection.cursor().copy(SQL[statement]) as copy:
-                    copy.write(copy_text(lines))
+                    for text in copy_texts(lines):
+                        copy.write(text)
+
+    def write_days(self, connection: Connection) -> None:
+        """Adds usage to the days, models and keys that it belongs to."""
         if self._days:
             connection.execute(SQL["add_usage_days"], _columns(sorted(self._days.items())))
 
     def _add_to_day(self, entry: Entry, event: UsageRecorded) -> None:
-        usage = event.data
-        day = (event.subject, day_of(entry.log_time_ms), usage.provider, usage.model, usage.api_key_id or "")
+        usage = event.data.__dict__  # see usage_line
+        key = usage["api_key_id"] or ""
+        day = (event.subject, day_of(entry.log_time_ms), usage["provider"], usage["model"], key)
         sums = self._days.get(day)
         if sums is None:
             sums = self._days[day] = [0, 0, 0, 0, 0, 0, 0, entry.seq, 0]
         sums[0] += 1
-        sums[1] += usage.input_tokens
-        sums[2] += usage.output_tokens
-        sums[3] += usage.cached_input_tokens or 0
-        sums[4] += usage.cache_write_tokens or 0
+        sums[1] += usage["input_tokens"]
+        sums[2] += usage["output_tokens"]
+        sums[3] += usage["cached_input_tokens"] or 0
+        sums[4] += usage["cache_write_tokens"] or 0
         sums[5] += entry.cost
         sums[6] -= entry.amount
         sums[8] = entry.seq
