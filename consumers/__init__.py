@@ -1,1 +1,1 @@
-"""The consumers of what the fold derives: charging top-ups, invoices, notices, the payment sweep. They come with them."""
+"""The consumers of what the fold derives: charging top-ups, invoices, notices, the payment sweep come here."""
