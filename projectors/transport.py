@@ -56,6 +56,7 @@ class FetchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._starts_at: dict[TP, int] = {}
         self._connections: tuple[object, ...] = ()
+        self._doubtful: set[TP] = set()
 
     def _new_consumer_thread(self) -> _Thread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
@@ -68,20 +69,22 @@ class FetchConsumer(driver.Consumer):
         if not self.flow_active:
             await self.perform_seek()
             return
-        doubtful = self._was_reconnected()
+        if self._was_reconnected():
+            self._doubtful |= self.assignment()  # also those of which this fetch brings nothing
         for tp, fetched in records.items():
             # A rebalance may begin while we are suspended in a yield; what follows is then no longer ours.
             if not self.flow_active or generation != self.app.consumer_generation_id:
                 break
             if not fetched or (active is not None and tp not in active and tp not in self._buffered_partitions):
                 continue
-            yield tp, self._message(tp, fetched, doubtful, generation)
+            yield tp, self._message(tp, fetched, generation)
 
-    def _message(self, tp: TP, fetched: list[Any], doubtful: bool, generation: int) -> ConsumerMessage:
+    def _message(self, tp: TP, fetched: list[Any], generation: int) -> ConsumerMessage:
         last = fetched[-1]
         starts_at = self._starts_at.get(tp, fetched[0].offset)
         self._starts_at[tp] = last.offset + 1
-        fetch = Fetch(starts_at, fetched, doubtful or fetched[0].offset < starts_at)
+        fetch = Fetch(starts_at, fetched, tp in self._doubtful or fetched[0].offset < starts_at)
+        self._doubtful.discard(tp)
         # Without the generation the stream would skip the message without a word, and acknowledge it.
         return ConsumerMessage(
             tp.topic,
