@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import re
 import secrets
-import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from ledger.dev.stack import Stack
-    from ledger.settings import Settings
+from ledger.dev.bootstrap import bootstrap
+from ledger.dev.stack import Stack
+from ledger.settings import Settings
+from tests.support.ledgers import new_ledger, temporary_stack
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """One stack per test run. Not below pytest's own folder, which pytest closes to the user that Postgres runs as."""
-    from ledger.dev.stack import Stack
-
-    home = Path(tempfile.mkdtemp(prefix="ledger-test-"))
-    try:
-        with Stack(home) as running:
-            yield running
-    finally:
-        shutil.rmtree(home)
+    """One stack per test run."""
+    with temporary_stack() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -44,19 +35,7 @@ def database(stack: Stack, request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def settings(stack: Stack, database: str, request: pytest.FixtureRequest) -> Settings:
     """A ledger of the module's own: migrated, fresh topics behind a prefix, the first book published."""
-    from ledger.dev.bootstrap import bootstrap
-    from ledger.settings import Settings
-
-    settings = Settings(
-        kafka=stack.kafka.bootstrap,
-        database=database,
-        topic_prefix=f"{uuid.uuid4().hex[:8]}.",
-        consumer_group=f"projector-{uuid.uuid4().hex[:8]}",
-        event_partitions=4,
-        replication_factor=1,
-        signing_key_id="test-1",
-        signing_keys={"test-1": "a secret of the tests only"},
-    )
+    settings = new_ledger(stack, database=database)
     bootstrap(settings)
     return settings
 

@@ -17,6 +17,7 @@ import psycopg
 from ledger.dev.kafka import free_port
 from ledger.records import api_keys
 from ledger.settings import Settings
+from tests.support import events
 
 ROOT = Path(__file__).parents[2]
 _SERVE = "from ledger.api.server import serve as run"
@@ -93,23 +94,8 @@ def eventually(check: Callable[[], Any], seconds: float = 30) -> Any:
 
 
 def usage(account: str, **changes: Any) -> dict[str, Any]:
-    """A usage event, some fields of its data changed."""
-    data = {
-        "request_id": "req_1",
-        "provider": "openai",
-        "model": "gpt-4o",
-        "mode": "auto",
-        "input_tokens": 1000,
-        "output_tokens": 100,
-    }
-    return {
-        "specversion": "1.0",
-        "type": "usage.recorded",
-        "source": "router/test",
-        "id": os.urandom(8).hex(),
-        "subject": account,
-        "data": data | changes,
-    }
+    """A usage event with an id of its own, priced by the book, some fields of its data changed."""
+    return events.usage(account, os.urandom(8).hex(), None, **changes)
 
 
 def _listens(port: int) -> bool:

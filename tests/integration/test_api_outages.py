@@ -1,11 +1,8 @@
 """Kafka or Postgres away: the API says so within seconds, lives on, and works on by itself when they are back."""
 
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
@@ -13,19 +10,16 @@ import pytest
 from ledger.dev.stack import Stack
 from ledger.settings import Settings
 from tests.integration.api_harness import api, client, eventually, key, usage
+from tests.support.ledgers import temporary_stack
 
 PATIENCE_SECONDS = 9
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    """Servers of our own, since they are stopped. Not below pytest's folder, as tests/conftest.py says."""
-    home = Path(tempfile.mkdtemp(prefix="ledger-test-"))
-    try:
-        with Stack(home) as running:
-            yield running
-    finally:
-        shutil.rmtree(home)
+    """Servers of our own, since they are stopped."""
+    with temporary_stack() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
