@@ -1,5 +1,8 @@
 # One virtual environment, built from the hash-pinned lock; every target builds it first when it is missing or old.
-PYTHON ?= python3
+# The system's own Python is preferred where it is new enough: a distribution builds it with profile-guided
+# optimization, a version manager often does not, and that is worth a third of the projection's speed.
+PYTHON ?= $(firstword $(foreach python,/usr/bin/python3 python3,$(shell \
+	$(python) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))) python3)
 BIN := .venv/bin
 
 .PHONY: setup run test test-slow test-faults check bench lock clean

@@ -61,9 +61,9 @@ class Version:
 
     def level_of(self, balance: int) -> str:
         """The lowest level that the balance is at, or "ok"."""
-        for bound in self.levels:
-            if balance <= bound.at_most:
-                return bound.name
+        for at_most, name in self.levels:
+            if balance <= at_most:
+                return name
         return "ok"
 
 
@@ -76,6 +76,8 @@ class Book:
 
     def at(self, log_time_ms: int) -> Version:
         """The version in force at a log time; the first one also before it was appended."""
+        if self._starts and log_time_ms >= self._starts[-1]:
+            return self.versions[-1]
         return self.versions[max(bisect_right(self._starts, log_time_ms), 1) - 1]
 
     def with_version(self, wire: BookVersion, appended_ms: int) -> "Book":

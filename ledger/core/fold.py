@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ledger.core import rules_1
 from ledger.core.account import Account
-from ledger.core.book import Book
+from ledger.core.book import Book, Version
 from ledger.core.entry import Applied, Fact, Occasion
 from ledger.core.errors import KeyNotValid, UnknownRules, UnknownSchemaVersion, Unsigned
 from schemas.events import (
@@ -33,14 +33,14 @@ def apply(account: Account, fact: Fact, log_time_ms: int, book: Book) -> Applied
     purchase that `purchase_named` names. Raises `Refused`, and then nothing has happened; or UnknownRules, and then
     this program must not fold at all.
     """
-    log_time_ms = max(log_time_ms, account.log_time_ms)
+    if log_time_ms < account.log_time_ms:
+        log_time_ms = account.log_time_ms
     version = book.at(log_time_ms)
-    occasion = Occasion(fact, log_time_ms, version)
-    _admit(occasion)
+    _admit(fact, log_time_ms, version)
     rules = RULES.get(version.rules)
     if rules is None:
         raise UnknownRules(f"rules {version.rules}")
-    return rules(account, occasion)
+    return rules(account, Occasion(fact, log_time_ms, version))
 
 
 def purchase_named(event: Event) -> str | None:
@@ -48,13 +48,13 @@ def purchase_named(event: Event) -> str | None:
     return event.data.purchase_id if isinstance(event, _OF_A_PURCHASE) else None
 
 
-def _admit(occasion: Occasion) -> None:
+def _admit(fact: Fact, log_time_ms: int, version: Version) -> None:
     """Who may say this, and in which version of the language."""
-    fact, version = occasion.fact, occasion.version
-    if fact.key_id is None:
-        if fact.event.type not in ROUTER_TYPES:
-            raise Unsigned(fact.event.type, field="ledger-signature")
-    elif not version.accepts_key(fact.key_id, occasion.log_time_ms):
-        raise KeyNotValid(fact.key_id, field="ledger-signature")
-    if fact.event.schema_version not in version.schema_versions:
-        raise UnknownSchemaVersion(str(fact.event.schema_version), field="dataschema")
+    event, key_id = fact.event, fact.key_id
+    if key_id is None:
+        if event.type not in ROUTER_TYPES:
+            raise Unsigned(event.type, field="ledger-signature")
+    elif not version.accepts_key(key_id, log_time_ms):
+        raise KeyNotValid(key_id, field="ledger-signature")
+    if event.schema_version not in version.schema_versions:
+        raise UnknownSchemaVersion(str(event.schema_version), field="dataschema")

@@ -4,27 +4,21 @@
 difference.
 """
 
-from typing import NamedTuple
-
 from ledger.core.book import Version
 from ledger.core.errors import CachedTokensExceedInput, Unpriced
 from schemas.events import Usage
 from schemas.money import ATTOS_PER_NANO, parse_attos
 
 
-class Rated(NamedTuple):
-    """Nanos: what the provider takes, and what the customer pays."""
+def rate_usage(usage: Usage, version: Version) -> tuple[int, int]:
+    """What the provider takes for one call and what the customer pays, in nanos.
 
-    cost: int
-    charge: int
-
-
-def rate_usage(usage: Usage, version: Version) -> Rated:
-    """The charge of one call. Raises Unpriced or CachedTokensExceedInput."""
+    Raises Unpriced or CachedTokensExceedInput.
+    """
     attos = _exact_cost(usage, version)
     numerator, denominator = version.factors[usage.mode]
-    charge = round_half_even(attos * numerator, ATTOS_PER_NANO * denominator)
-    return Rated(round_half_even(attos, ATTOS_PER_NANO), charge)
+    cost = round_half_even(attos, ATTOS_PER_NANO)
+    return cost, round_half_even(attos * numerator, ATTOS_PER_NANO * denominator)
 
 
 def rate_traces(beyond: int, version: Version) -> int:
@@ -51,10 +45,6 @@ def _exact_cost(usage: Usage, version: Version) -> int:
     price = version.prices.get((usage.provider, usage.model))
     if price is None:
         raise Unpriced(f"{usage.provider}/{usage.model}", field="data.model")
-    plain = usage.input_tokens - cached - written
-    return (
-        plain * price.input
-        + cached * price.cached_input
-        + written * price.cache_write
-        + usage.output_tokens * price.output
-    )
+    input_, output, cached_input, cache_write = price
+    attos = (usage.input_tokens - cached - written) * input_ + usage.output_tokens * output
+    return attos + cached * cached_input + written * cache_write if cached or written else attos

@@ -10,7 +10,7 @@ from ledger.core.calendar import day_of
 from ledger.core.entry import Entry
 from ledger.sql import statements
 from ledger.views.arrays import integers, texts
-from ledger.views.rows import copy_texts, other_line, usage_line
+from ledger.views.rows import UsageValues, copy_texts, other_line, usage_line, usage_values
 from schemas.events import UsageRecorded
 
 SQL = statements("ledger.views", "writing.sql")
@@ -33,8 +33,9 @@ class Postings:
         """Takes one more entry and the offset that it comes from; keeps neither."""
         event = entry.fact.event
         if isinstance(event, UsageRecorded):
-            self._usage.append(usage_line(entry, event, self._partition, offset))
-            self._add_to_day(entry, event)
+            usage = usage_values(event)
+            self._usage.append(usage_line(entry, usage, self._partition, offset))
+            self._add_to_day(entry, event.subject, usage)
         else:
             self._others.append(other_line(entry, self._partition, offset))
 
@@ -51,21 +52,24 @@ class Postings:
         if self._days:
             connection.execute(SQL["add_usage_days"], _columns(sorted(self._days.items())))
 
-    def _add_to_day(self, entry: Entry, event: UsageRecorded) -> None:
-        usage = event.data.__dict__  # see usage_line
-        key = usage["api_key_id"] or ""
-        day = (event.subject, day_of(entry.log_time_ms), usage["provider"], usage["model"], key)
+    def _add_to_day(self, entry: Entry, account_id: str, usage: UsageValues) -> None:
+        _, log_time_ms, seq, amount, _, cost, *_ = entry
+        _, provider, model, _, input_, output, cached, written, _, key, _, _ = usage
+        day = (account_id, day_of(log_time_ms), provider, model, key or "")
         sums = self._days.get(day)
         if sums is None:
-            sums = self._days[day] = [0, 0, 0, 0, 0, 0, 0, entry.seq, 0]
+            self._days[day] = [1, input_, output, cached or 0, written or 0, cost, -amount, seq, seq]
+            return
         sums[0] += 1
-        sums[1] += usage["input_tokens"]
-        sums[2] += usage["output_tokens"]
-        sums[3] += usage["cached_input_tokens"] or 0
-        sums[4] += usage["cache_write_tokens"] or 0
-        sums[5] += entry.cost
-        sums[6] -= entry.amount
-        sums[8] = entry.seq
+        sums[1] += input_
+        sums[2] += output
+        if cached:
+            sums[3] += cached
+        if written:
+            sums[4] += written
+        sums[5] += cost
+        sums[6] -= amount
+        sums[8] = seq
 
 
 def write_balances(connection: Connection, partition: int, accounts: Sequence[Account]) -> None:
