@@ -16,6 +16,7 @@ import faust
 import psycopg
 import structlog
 from aiokafka.errors import KafkaError
+from faust.types import TP
 from kafka.errors import KafkaError as KafkaPythonError
 from yarl import URL
 
@@ -25,6 +26,7 @@ from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.settings import Settings
 from projectors.continuity import check_continuity
 from projectors.projection import Gap, Projection
+from projectors.rejections import REPORTING_PARTITION, report_rejected
 from projectors.relay import Relay
 from projectors.session import Blocked, Fenced
 from projectors.start import prepare
@@ -95,6 +97,7 @@ class Worker:
         self._book = Follower(settings)
         self._relay = Relay(settings)
         self._watchdog = Watchdog(settings.stall_seconds)
+        self._reported = 0
 
     def _create_app(self, partitions: int) -> faust.App:
         broker = [URL(f"kafka://{server}") for server in self._settings.kafka.split(",")]
@@ -197,6 +200,7 @@ class Worker:
             lag = 0
             try:
                 lag = await self._note_caught_up()
+                self._report_rejected()
             except (TimeoutError, KafkaError) as error:
                 log.warning("waiting", for_="kafka", reason=type(error).__name__)
                 self._watchdog.progressed()
@@ -212,6 +216,14 @@ class Worker:
         for partition, end in ends.items():
             self._projection.note_caught_up(partition, end, asked_ms)
         return sum(self._projection.lag(partition, end) for partition, end in ends.items())
+
+    def _report_rejected(self) -> None:
+        """Makes dead letters of what was rejected on the book's topic since the last time."""
+        new = self._book.rejected[self._reported :]
+        if new and TP(self._topic, REPORTING_PARTITION) in self.app.consumer.assignment():
+            report_rejected(self._projection.session.connection(), self._settings, new)
+            self._reported += len(new)
+            self._relay.wake()
 
     def _end(self, error: BaseException) -> None:
         """Ends the process at once: nothing more must be folded, acknowledged or cleaned up."""

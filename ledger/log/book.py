@@ -44,7 +44,7 @@ class BookNotReadable(LedgerError):
 class Rejected(NamedTuple):
     """A record of the book's topic that is not a version."""
 
-    offset: int
+    record: Record
     problem: Problem
 
 
@@ -89,7 +89,7 @@ class Reader:
             raise BookNotReadable(f"LEDGER_SIGNING_KEYS lacks {', '.join(missing)}")
 
     def _reject(self, record: Record, problem: Problem) -> None:
-        self.rejected.append(Rejected(record.offset, problem))
+        self.rejected.append(Rejected(record, problem))
 
 
 class UnsignedBook(Refused):
@@ -138,7 +138,7 @@ class Follower:
     @property
     def rejected(self) -> list[Rejected]:
         """Records of the topic that are no version, oldest first."""
-        return self._reader.rejected
+        return list(self._reader.rejected)
 
     def wait(self, timeout_seconds: float) -> bool:
         """Waits until the end of the topic was seen once; False when it was not in time."""
