@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(foreach python,/usr/bin/python3 python3,$(shell \
 	$(python) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))) python3)
 BIN := .venv/bin
 
-.PHONY: setup run test test-slow test-faults check bench lock clean
+.PHONY: setup run test test-slow test-faults check bench docs lock clean
 
 setup: .venv/.ready
 
@@ -39,6 +39,11 @@ check: setup
 
 bench: setup
 	$(BIN)/ledger bench projection
+
+# The pages of docs/reference that follow from the program, and the JSON Schemas.
+docs: setup
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m schemas.export
 
 lock: setup
 	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra embedded --extra dev \

@@ -40,7 +40,7 @@ def lose_partition(stack: Stack, settings: Settings, partition: int) -> None:
 
 
 def test_a_partition_that_was_refilled_with_other_records_is_not_folded_on(mortal: Stack, tmp_path: Path) -> None:
-    """The first fetch after the reconnect brings records of the sound partition only; the lost one has as many again."""
+    """The first fetch after the reconnect brings the sound partition only; the lost one has as many records again."""
     settings = new_ledger(mortal)
     bootstrap(settings)
     sound, lost = an_account_of(1, settings), an_account_of(0, settings)

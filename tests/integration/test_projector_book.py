@@ -1,4 +1,4 @@
-"""Whatever is on the book's topic and is no version of it is a dead letter; what is folded goes by the versions only."""
+"""Whatever is on the book's topic and is no version of it is a dead letter; the fold goes by the versions only."""
 
 from pathlib import Path
 

@@ -1,0 +1,15 @@
+"""The command line: every command is a few lines here, and its work lives in its part of the program.
+
+What prints data takes `--json`. Imports stay inside the commands, so that each loads only what it runs. The order here
+is the order of `ledger --help`.
+"""
+
+import typer
+
+from ledger.cli import bench, installation, keys, processes, proofs
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="The prepaid-credit ledger.")
+for commands in (processes, installation, proofs):
+    app.add_typer(commands.app)
+app.add_typer(keys.app, name="keys")
+app.add_typer(bench.app, name="bench")

@@ -1,0 +1,37 @@
+"""`ledger bench`: measurements on this machine."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ledger.cli.shared import Json, Workers, console, failing_in_words
+
+app = typer.Typer(no_args_is_help=True, help="Measure on this machine.")
+
+
+@app.command("projection", epilog="Example: ledger bench projection --events 200000 --json")
+def projection(
+    workers: Workers = 2,
+    events: Annotated[int, typer.Option(min=1, help="Events that are on the log before the workers start.")] = 500_000,
+    accounts: Annotated[int, typer.Option(min=1, help="Accounts that the events are spread over.")] = 10_000,
+    partitions: Annotated[int, typer.Option(min=1, max=256, help="Partitions of ledger.events.")] = 4,
+    rate: Annotated[int, typer.Option(min=1, help="Events a second while time to visible is measured.")] = 1_000,
+    seconds: Annotated[float, typer.Option(min=1, help="How long that is measured.")] = 30,
+    seed: Annotated[int, typer.Option(help="Another seed makes other events; the same one the same.")] = 20261121,
+    as_json: Json = False,
+) -> None:
+    """Measure how fast the log becomes balances: events/s, time to visible, and raw COPY of the same rows beside it.
+
+    Starts a Kafka and a Postgres of its own and leaves nothing behind. The exit code is 1 if anything is not exact.
+    """
+    from ledger.bench.projection import Plan, print_result, run
+
+    shown = Console(stderr=True) if as_json else console
+    with failing_in_words():
+        result = run(Plan(workers, events, accounts, partitions, rate, seconds, seed), shown)
+    print_result(shown, result)
+    if as_json:
+        print(json.dumps(result.for_machines()))
+    raise typer.Exit(0 if result.exact else 1)

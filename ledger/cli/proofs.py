@@ -1,0 +1,30 @@
+"""`ledger trial-balance`: what shows that the numbers hold."""
+
+import json
+
+import typer
+
+from ledger.cli.shared import Json, console, failing_in_words, table_of
+from ledger.settings import Settings
+
+app = typer.Typer()
+
+
+@app.command("trial-balance", epilog="Example: ledger trial-balance --json")
+def trial_balance(as_json: Json = False) -> None:
+    """What stands on every posting account: credits, and minor units of each currency.
+
+    Each unit must sum to zero; the exit code is 1 if one doesn't.
+    """
+    import psycopg
+
+    from ledger.views.trial_balance import trial_balance
+
+    with failing_in_words(), psycopg.connect(Settings().database) as connection:
+        found = trial_balance(connection)
+    if as_json:
+        print(json.dumps({"data": [line.shown() for line in found.lines], "balanced": found.balanced}))
+    else:
+        console.print(table_of([line.shown() for line in found.lines], ("account", "unit", "total")))
+        console.print("Every unit sums to zero." if found.balanced else f"NOT balanced: {found.sums}")
+    raise typer.Exit(0 if found.balanced else 1)

@@ -1,0 +1,49 @@
+"""What the commands have in common: the console, `--json`, tables, and errors in words."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+console = Console()
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Workers = Annotated[int, typer.Option(min=1, max=64, help="Projector processes.")]
+
+
+@contextmanager
+def failing_in_words() -> Iterator[None]:
+    """Errors that say what to do end the command with their message; all others keep their traceback."""
+    from ledger.core.errors import LedgerError
+    from ledger.dev.errors import EmbeddedStackError
+
+    try:
+        yield
+    except (LedgerError, EmbeddedStackError, ExceptionGroup) as error:
+        causes = list(leaves(error))
+        if not all(isinstance(cause, (LedgerError, EmbeddedStackError)) for cause in causes):
+            raise
+        for cause in causes:
+            typer.echo(f"Error: {cause}", err=True)
+        raise typer.Exit(1) from None
+
+
+def leaves(error: Exception) -> Iterator[Exception]:
+    """The errors in a group of groups; an error that is no group is its own only leaf."""
+    if isinstance(error, ExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
+
+
+def table_of(lines: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table:
+    """A plain table of some fields of each line."""
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for line in lines:
+        table.add_row(*(str(line[column]) for column in columns))
+    return table
