@@ -203,17 +203,22 @@ class ExplainedTransaction(Transaction):
 
 
 class UsageGroup(Answer):
-    """Usage of one day, model and API key; a field that was not grouped by is null."""
+    """Usage of one day, model and API key; a field that was not grouped by is null.
+
+    Traces belong to no provider, model or API key: grouped by one of these, they are a group of their own.
+    """
 
     day: date | None
-    provider: str | None
-    model: str | None
-    api_key_id: Annotated[str | None, Field(description="Empty for usage without a key.")]
+    provider: Annotated[str | None, Field(description="Empty for traces.")]
+    model: Annotated[str | None, Field(description="Empty for traces.")]
+    api_key_id: Annotated[str | None, Field(description="Empty for usage without a key, and for traces.")]
     requests: int
     input_tokens: int
     output_tokens: int
     cached_input_tokens: int
     cache_write_tokens: int
+    traces: int
+    free_traces: Annotated[int, Field(description="The included part of `traces`, which is not charged.")]
     cost: Amount
     markup: Amount
     charge: Amount
