@@ -4,6 +4,7 @@ A version takes effect at `effective_from`, at least `NOTICE` after its own appe
 applies from the beginning. So a replay answers every event as the first run did, whatever was changed since.
 """
 
+from collections import Counter
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -109,6 +110,6 @@ BOOK: TypeAdapter[BookPublished] = TypeAdapter(BookPublished)
 
 
 def _unique(field: str, names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise ValueError(f"{field}: {', '.join(twice)} more than once")

@@ -20,12 +20,13 @@ from ledger.log.publisher import Position, Publisher
 from ledger.log.reading import Problem, Record, signer_of
 from ledger.settings import Settings
 from schemas.book import BOOK, BOOK_SUBJECT, BookPublished, BookVersion
-from schemas.fields import reasons_of
+from schemas.fields import json_of, reasons_of
 from schemas.identity import derived_id
 from schemas.signatures import SigningKey
 from schemas.topics import BOOK as BOOK_TOPIC
 
 FRESH_SECONDS = 20
+BOOK_BYTES_MAX = 1_000_000  # some 6,000 prices; brokers take 1,048,588 bytes by default, with header and key
 _POLL_SECONDS = 1
 
 
@@ -39,6 +40,17 @@ class BookEmpty(LedgerError):
 
 class BookNotReadable(LedgerError):
     """This program can't fold by the book: it lacks its rules or the secret of one of its keys."""
+
+
+class BookTooLarge(LedgerError):
+    """A version of the book has at most 1,000,000 bytes, so that Kafka takes it as one record."""
+
+
+class SignedValue(NamedTuple):
+    """A version as it goes on the topic: the value, and the header that proves it."""
+
+    value: bytes
+    header: tuple[str, bytes]
 
 
 class Rejected(NamedTuple):
@@ -60,16 +72,22 @@ class Reader:
     def read(self, record: Record) -> None:
         """Takes one more version, or notes why it is none. Raises BookNotReadable."""
         try:
-            published = BOOK.validate_json(record.value or b"")
-            self._check_signature(record, published)
-            book = self.book.with_version(published.data, record.timestamp)
+            self.latest, self.book = self.with_record(record)
         except ValidationError as error:
             self._reject(record, Problem("invalid", reasons_of(error)))
         except Refused as error:
             self._reject(record, Problem(error.code, error.message))
-        else:
-            self._check_readable(published.data)
-            self.book, self.latest = book, published.data
+
+    def with_record(self, record: Record) -> tuple[BookVersion, Book]:
+        """The version that a record states, and the book with it; nothing changes here, so a record can be rehearsed.
+
+        Raises ValidationError, Refused or BookNotReadable.
+        """
+        published = BOOK.validate_json(record.value or b"")
+        self._check_signature(record, published)
+        book = self.book.with_version(published.data, record.timestamp)
+        self._check_readable(published.data)
+        return published.data, book
 
     def _check_signature(self, record: Record, published: BookPublished) -> None:
         """A version must be signed by a key of the version in force; the first one by a key of its own."""
@@ -162,16 +180,8 @@ class Follower:
                 return
 
     def _follow_until_closed(self) -> None:
-        consumer = KafkaConsumer(
-            bootstrap_servers=self._settings.kafka.split(","),
-            enable_auto_commit=False,
-            # A broker that is back is to be noticed within seconds, however long it was away.
-            bootstrap_timeout_ms=5000,
-            reconnect_backoff_max_ms=1000,
-        )
-        partition = TopicPartition(self._settings.topic(BOOK_TOPIC), 0)
+        consumer, partition = book_consumer(self._settings)
         try:
-            consumer.assign([partition])
             consumer.seek(partition, self._next_offset)
             while not self._closing.is_set():
                 asked_at = time.monotonic()
@@ -187,7 +197,30 @@ class Follower:
             consumer.close()
 
 
-def publish_version(publisher: Publisher, version: BookVersion, signing_key: SigningKey) -> Position:
-    """Appends a version of the book, signed. The same version twice has the same event id."""
+def book_consumer(settings: Settings) -> tuple[KafkaConsumer, TopicPartition]:
+    """A consumer of nobody's group, assigned to the book's one partition, which is returned with it."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka.split(","),
+        enable_auto_commit=False,
+        # A broker that is back is to be noticed within seconds, however long it was away.
+        bootstrap_timeout_ms=5000,
+        reconnect_backoff_max_ms=1000,
+    )
+    partition = TopicPartition(settings.topic(BOOK_TOPIC), 0)
+    consumer.assign([partition])
+    return consumer, partition
+
+
+def record_of(version: BookVersion, signing_key: SigningKey) -> SignedValue:
+    """What is appended for a version. The same version twice has the same event id. Raises BookTooLarge."""
     event = BookPublished(source="ledger/book", id=derived_id(BOOK_SUBJECT, str(version.version)), data=version)
-    return publisher.append_event(BOOK_TOPIC, event, signing_key).position()
+    value = json_of(event)
+    if len(value) > BOOK_BYTES_MAX:
+        raise BookTooLarge(f"{len(value):,} bytes; {len(version.prices):,} prices", field="prices")
+    return SignedValue(value, signing_key.header(value))
+
+
+def publish_version(publisher: Publisher, version: BookVersion, signing_key: SigningKey) -> Position:
+    """Appends a version of the book, signed. Raises BookTooLarge or LogUnavailable."""
+    value, header = record_of(version, signing_key)
+    return publisher.append(BOOK_TOPIC, BOOK_SUBJECT.encode(), value, [header]).position()
