@@ -19,6 +19,11 @@ def matching(pattern: str, meaning: str, **more: Any) -> Any:
     return Field(pattern=pattern, description=meaning, **more)
 
 
+def says(meaning: str) -> Any:
+    """What a field means: its description in the JSON Schemas, the OpenAPI document and docs/reference/events.md."""
+    return Field(description=meaning)
+
+
 # An account id is part of URLs and of the Kafka key; ":" is kept for `provider:<name>`.
 AccountId = Annotated[str, matching(r"^[A-Za-z0-9][A-Za-z0-9_.~|-]{0,127}$", "1 to 128 letters, digits or _.~|-")]
 ProviderSubject = Annotated[str, matching(r"^provider:[a-z][a-z0-9_]{0,31}$", "provider:<name in lower case>")]
