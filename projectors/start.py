@@ -5,6 +5,7 @@ from kafka import KafkaConsumer, TopicPartition
 from psycopg.errors import UndefinedTable
 
 from ledger.core.errors import LedgerError
+from ledger.log.connecting import kafka_options, refusals_in_words
 from ledger.log.topics import check_topics
 from ledger.settings import Settings
 from projectors.continuity import ViewsLost
@@ -18,9 +19,9 @@ class NotMigrated(LedgerError):
 def prepare(settings: Settings) -> int:
     """Checks the topics and makes progress for new ones; returns the partitions of ledger.events.
 
-    Raises TopicMissing, TopicChanged, ViewsLost or NotMigrated.
+    Raises TopicMissing, TopicChanged, ViewsLost, NotMigrated, KafkaRefusesUser or KafkaForbids.
     """
-    with psycopg.connect(settings.database, connect_timeout=5) as connection:
+    with refusals_in_words(), psycopg.connect(settings.database, connect_timeout=5) as connection:
         try:
             partitions = check_topics(settings, connection)
             _make_progress(settings, connection, partitions)
@@ -47,7 +48,7 @@ def _make_progress(settings: Settings, connection: psycopg.Connection, partition
 
 
 def _has_records(settings: Settings, partitions: int) -> bool:
-    consumer = KafkaConsumer(bootstrap_servers=settings.kafka.split(","), enable_auto_commit=False)
+    consumer = KafkaConsumer(**kafka_options(settings), enable_auto_commit=False)
     try:
         topic = settings.topic(EVENTS)
         return any(consumer.end_offsets([TopicPartition(topic, number) for number in range(partitions)]).values())

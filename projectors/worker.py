@@ -23,6 +23,7 @@ from yarl import URL
 from ledger.core.book import Book
 from ledger.core.errors import LedgerError
 from ledger.log.book import BookEmpty, BookStale, Follower
+from ledger.log.connecting import LogUnavailable, tls_of, uses_sasl
 from ledger.settings import Settings
 from projectors.continuity import check_continuity
 from projectors.projection import Gap, Projection
@@ -104,6 +105,7 @@ class Worker:
         app = _App(
             self._settings.consumer_group,
             broker=broker,
+            broker_credentials=_credentials(self._settings),
             store="memory://",
             topic_disable_leader=True,
             topic_allow_declare=False,
@@ -184,13 +186,13 @@ class Worker:
                 return await asyncio.to_thread(check_continuity, self._settings, partitions)
             except psycopg.OperationalError as error:
                 await self._wait_for("postgres", error)
-            except KafkaPythonError as error:
+            except (KafkaPythonError, LogUnavailable) as error:
                 await self._wait_for("kafka", error)
             except LedgerError as error:
                 self._end(error)
 
     async def _wait_for(self, what: str, error: Exception) -> None:
-        log.warning("waiting", for_=what, reason=type(error).__name__)
+        log.warning("waiting", for_=what, reason=str(error) if isinstance(error, LedgerError) else type(error).__name__)
         self._watchdog.progressed()
         await asyncio.sleep(_RETRY_SECONDS)
 
@@ -230,6 +232,19 @@ class Worker:
         code = getattr(error, "code", type(error).__name__)
         log.error("worker_ends", code=code, reason=str(error), exc_info=not isinstance(error, LedgerError))
         os._exit(EXIT_REFUSED)
+
+
+def _credentials(settings: Settings) -> faust.types.auth.CredentialsT | None:
+    """Who the worker is to Kafka, as Faust wants to know it."""
+    tls = tls_of(settings)
+    if uses_sasl(settings):
+        return faust.SASLCredentials(
+            username=settings.kafka_username,
+            password=settings.kafka_password.get_secret_value(),
+            mechanism=settings.kafka_sasl_mechanism,
+            ssl_context=tls,
+        )
+    return faust.SSLCredentials(tls) if tls else None
 
 
 def _end_process(failed: threading.ExceptHookArgs) -> None:

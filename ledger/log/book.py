@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from ledger.core.book import Book
 from ledger.core.errors import LedgerError, Refused
 from ledger.core.fold import RULES
+from ledger.log.connecting import LogUnavailable, kafka_options, refusals_in_words
 from ledger.log.publisher import Position, Publisher
 from ledger.log.reading import Problem, Record, signer_of
 from ledger.settings import Settings
@@ -123,6 +124,7 @@ class Follower:
         self._next_offset = 0
         self._seen_end_at = float("-inf")
         self._failure: LedgerError | None = None
+        self.refused = ""  # why the broker doesn't let us read, in words; empty when it does or is away
         self._closing = threading.Event()
         self._first_read = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="book", daemon=True)
@@ -133,7 +135,7 @@ class Follower:
         if self._failure:
             raise self._failure
         if self.age_seconds > FRESH_SECONDS:
-            raise BookStale()
+            raise BookStale(self.refused)
         if not self._reader.book.versions:
             raise BookEmpty()
         return self._reader.book
@@ -170,9 +172,11 @@ class Follower:
     def _follow(self) -> None:
         while not self._closing.is_set():
             try:
-                self._follow_until_closed()
-            except KafkaError:
+                with refusals_in_words():
+                    self._follow_until_closed()
+            except (KafkaError, LogUnavailable) as error:
                 # The book goes stale, which everybody who folds notices; until the broker is back that is all.
+                self.refused = str(error) if isinstance(error, LogUnavailable) else ""
                 self._closing.wait(_POLL_SECONDS)
             except LedgerError as error:
                 self._failure = error
@@ -190,7 +194,7 @@ class Follower:
                     for record in consumer.poll(timeout_ms=1000).get(partition, []):
                         self._reader.read(record)
                         self._next_offset = record.offset + 1
-                self._seen_end_at = asked_at
+                self._seen_end_at, self.refused = asked_at, ""
                 self._first_read.set()
                 self._closing.wait(_POLL_SECONDS)
         finally:
@@ -200,7 +204,7 @@ class Follower:
 def book_consumer(settings: Settings) -> tuple[KafkaConsumer, TopicPartition]:
     """A consumer of nobody's group, assigned to the book's one partition, which is returned with it."""
     consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka.split(","),
+        **kafka_options(settings),
         enable_auto_commit=False,
         # A broker that is back is to be noticed within seconds, however long it was away.
         bootstrap_timeout_ms=5000,

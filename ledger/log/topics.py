@@ -13,6 +13,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, Ne
 from kafka.errors import TopicAlreadyExistsError
 
 from ledger.core.errors import LedgerError
+from ledger.log.connecting import kafka_options, refusals_in_words
 from ledger.settings import Settings
 from schemas.topics import TOPICS, Topic
 
@@ -104,8 +105,9 @@ def _new_topic(topic: Topic, settings: Settings) -> NewTopic:
 
 @contextmanager
 def _admin(settings: Settings) -> Iterator[KafkaAdminClient]:
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka.split(","), client_id="ledger-admin")
-    try:
-        yield admin
-    finally:
-        admin.close()
+    with refusals_in_words():
+        admin = KafkaAdminClient(**kafka_options(settings), client_id="ledger-admin")
+        try:
+            yield admin
+        finally:
+            admin.close()
