@@ -29,7 +29,7 @@ from pydantic import ValidationError
 
 from ledger.core.errors import LedgerError
 from schemas.book import BookVersion, Price
-from schemas.fields import json_of, reasons_of
+from schemas.fields import reasons_of
 
 _FIELDS = {
     "input_mtok": "input_per_million",
@@ -90,15 +90,10 @@ def list_prices(providers: Iterable[Provider], pattern: str, at: datetime) -> Li
 
 
 def with_prices(base: BookVersion, prices: Iterable[Price], *, replace: bool) -> BookVersion:
-    """The version after `base` with these prices: instead of all others, or beside those of other models."""
+    """The same version with these prices: instead of all others, or beside those of other models."""
     merged = {} if replace else {(price.provider, price.model): price for price in base.prices}
     merged |= {(price.provider, price.model): price for price in prices}
-    changed = {
-        "version": base.version + 1,
-        "effective_from": None,
-        "prices": tuple(price for _, price in sorted(merged.items())),
-    }
-    return BookVersion.model_validate_json(json_of(base.model_copy(update=changed)))
+    return base.model_copy(update={"prices": tuple(price for _, price in sorted(merged.items()))})
 
 
 def _add(found: ListPrices, provider: str, model: ModelInfo, names: list[str], at: datetime) -> None:

@@ -6,10 +6,11 @@ is the order of `ledger --help`.
 
 import typer
 
-from ledger.cli import bench, installation, keys, processes, proofs
+from ledger.cli import bench, book, installation, keys, processes, proofs
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="The prepaid-credit ledger.")
 for commands in (processes, installation, proofs):
     app.add_typer(commands.app)
+app.add_typer(book.app, name="book")
 app.add_typer(keys.app, name="keys")
 app.add_typer(bench.app, name="bench")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 console = Console()
@@ -45,5 +46,5 @@ def table_of(lines: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Tabl
     for column in columns:
         table.add_column(column, overflow="fold")
     for line in lines:
-        table.add_row(*(str(line[column]) for column in columns))
+        table.add_row(*(escape(str(line[column])) for column in columns))  # a name may have brackets
     return table
