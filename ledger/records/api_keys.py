@@ -33,6 +33,10 @@ class UnknownScope(LedgerError):
     """There is no such scope."""
 
 
+class UnknownKey(LedgerError):
+    """There is no key of this id."""
+
+
 class NewKey(NamedTuple):
     """`token` is shown once, to whom it is for, and kept nowhere."""
 
@@ -85,10 +89,19 @@ def create(
     return NewKey(key_id, f"lk_{key_id}_{secret}")
 
 
-def listed(connection: psycopg.Connection[Any]) -> list[KeyInfo]:
-    """All keys, oldest first, the revoked ones too."""
+def listed(connection: psycopg.Connection[Any], account_id: str | None = None) -> list[KeyInfo]:
+    """The keys of one account (of operators: ""), or all; oldest first, the revoked ones too."""
     with connection.cursor(row_factory=class_row(KeyInfo)) as cursor:
-        return cursor.execute(SQL["list"]).fetchall()
+        return cursor.execute(SQL["list"], {"account_id": account_id}).fetchall()
+
+
+def key_info(connection: psycopg.Connection[Any], key_id: str) -> KeyInfo:
+    """What may be shown of one key. Raises UnknownKey."""
+    with connection.cursor(row_factory=class_row(KeyInfo)) as cursor:
+        found = cursor.execute(SQL["info"], {"key_id": key_id}).fetchone()
+    if found is None:
+        raise UnknownKey(key_id)
+    return found
 
 
 def revoke(connection: psycopg.Connection[Any], key_id: str) -> bool:
