@@ -6,11 +6,12 @@ is the order of `ledger --help`.
 
 import typer
 
-from ledger.cli import bench, book, installation, keys, processes, proofs
+from ledger.cli import bench, book, dead_letters, installation, keys, processes, proofs, publish, tail
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="The prepaid-credit ledger.")
-for commands in (processes, installation, proofs):
+for commands in (processes, installation, publish, tail, proofs):
     app.add_typer(commands.app)
+app.add_typer(dead_letters.app, name="deadletters")
 app.add_typer(book.app, name="book")
 app.add_typer(keys.app, name="keys")
 app.add_typer(bench.app, name="bench")
