@@ -2,12 +2,11 @@
 
 import base64
 import json
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger.cli.moments import moment
+from ledger.cli.asking import moment
 from ledger.cli.shared import Json, failing_in_words
 from ledger.cli.tail import TopicName
 from ledger.core.errors import LedgerError
@@ -25,15 +24,13 @@ class NoDeadLetter(LedgerError):
     """The record at this place is no dead letter, or is not projected yet."""
 
 
-@app.command("list", epilog="Example: ledger deadletters list --code unpriced --since 2026-11-21")
+@app.command("list", epilog="Example: ledger deadletters list --code unpriced --since 2026-11-21T00:00:00Z")
 def list_(
     code: Annotated[str | None, typer.Option(help="Only this code, such as invalid.")] = None,
     topic: Annotated[
         TopicName | None, typer.Option(help='Only of this topic, without the "ledger." of its name.')
     ] = None,
-    since: Annotated[
-        datetime | None, typer.Option(parser=moment, metavar="TIME", help="Only from this moment of the log on.")
-    ] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Only from this moment of the log on.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
     as_json: Json = False,
 ) -> None:
@@ -45,8 +42,9 @@ def list_(
     with failing_in_words():
         settings = Settings()
         name = settings.topic(f"ledger.{topic}") if topic else None
+        begin = moment(since, "--since") if since else None
         with psycopg.connect(settings.database) as connection:
-            found = list_dead_letters(connection, code=code, topic=name, since=since, limit=limit)
+            found = list_dead_letters(connection, code=code, topic=name, since=begin, limit=limit)
     if as_json:
         print(json.dumps({"data": [_fields(each) for each in found]}))
         return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from ledger.cli.moments import moment
+from ledger.cli.asking import moment
 from ledger.cli.shared import Json, failing_in_words
 from ledger.settings import Settings
 
@@ -26,10 +26,10 @@ app = typer.Typer()
 
 
 def start_of(text: str) -> Start:
-    """Where to begin, as it is said on the command line."""
+    """Where to begin, as it is said on the command line. Raises NotAMoment."""
     if text in ("beginning", "end"):
         return cast(Literal["beginning", "end"], text)
-    return int(text) if text.isascii() and text.isdigit() else moment(text)
+    return int(text) if text.isascii() and text.isdigit() else moment(text, "--from")
 
 
 @app.command(epilog="Example: ledger tail --account acct_42 --last 20 --no-follow")
@@ -56,13 +56,13 @@ def tail(
         raise typer.BadParameter("--last and --from exclude each other")
     if account is not None and topic not in _BY_ACCOUNT:
         raise typer.BadParameter(f"--account is for {' and '.join(_BY_ACCOUNT)}")
-    begin = start_of(start or "end")
     if not (start or last or follow):
         last = _LAST
     with failing_in_words(), _ending_quietly():
         from ledger.cli.log_lines import Lens
         from ledger.log.reader import reading
 
+        begin = start_of(start or "end")
         settings, name = Settings(), f"ledger.{topic}"
         lens = Lens(name, settings.secrets, account, type_)
         with reading(settings, settings.topic(name), account) as reader:
