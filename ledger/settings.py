@@ -86,6 +86,10 @@ class Settings(BaseSettings):
         5, ge=0, description="How long a write waits for its projection before it answers 202."
     )
 
+    consumer_metrics_port: int = Field(
+        0, ge=0, le=65535, description="Port of the Prometheus metrics of `ledger consume`, on LEDGER_API_HOST; 0: none."
+    )
+
     def __init__(self, **given: Any) -> None:
         try:
             super().__init__(**given)

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from granian import Granian
 from granian.constants import Interfaces
 
-from ledger.api import logs
+from ledger import logs
 from ledger.api.app import create_app
 from ledger.core.errors import LedgerError
 from ledger.settings import Settings
