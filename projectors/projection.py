@@ -53,13 +53,13 @@ class Partition:
 class Projection:
     """Folds fetches into Postgres. Not thread-safe: one worker, one connection, one batch at a time."""
 
-    def __init__(self, settings: Settings, partitions: int) -> None:
+    def __init__(self, settings: Settings, partitions: int, session: Session) -> None:
         self._settings = settings
         self._topic = settings.topic(EVENTS)
         self._key = settings.signing_key()
         self._count = partitions
         self._partitions: dict[int, Partition] = {}
-        self.session = Session(settings)
+        self.session = session
 
     def next_offset(self, number: int) -> int:
         """Where the partition is to be read from, as Postgres has it."""

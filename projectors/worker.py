@@ -24,12 +24,13 @@ from ledger.core.book import Book
 from ledger.core.errors import LedgerError
 from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.connecting import LogUnavailable, tls_of, uses_sasl
+from ledger.records.rebuilds import RebuildRunning, RebuildUnfinished
 from ledger.settings import Settings
 from projectors.continuity import check_continuity
 from projectors.projection import Gap, Projection
 from projectors.rejections import REPORTING_PARTITION, report_rejected
 from projectors.relay import Relay
-from projectors.session import Blocked, Fenced
+from projectors.session import Blocked, Fenced, Session
 from projectors.start import prepare
 from projectors.transport import Fetch, FetchConsumer, FetchTransport, PassThrough
 from projectors.watchdog import Watchdog
@@ -41,6 +42,9 @@ _RETRY_SECONDS = 0.5
 _PREPARE_SECONDS = 2.0
 _BEAT_SECONDS = 1.0
 _STOP_SECONDS = 5.0
+
+# What a restart would not bring back sooner.
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, RebuildRunning)
 
 log = structlog.get_logger()
 
@@ -61,12 +65,14 @@ def run(settings: Settings) -> None:
 
 
 def _prepare(settings: Settings) -> int:
-    """Waits for servers that are away; what they refuse is in the log, because it may be a wrong password."""
+    """Waits for servers that are away, and for a rebuild; the reason is in the log: it may be a wrong password."""
     while True:
         try:
             return prepare(settings)
-        except (psycopg.OperationalError, KafkaPythonError) as error:
-            log.warning("waiting", for_="postgres" if isinstance(error, psycopg.Error) else "kafka", reason=str(error))
+        except (psycopg.OperationalError, KafkaPythonError, RebuildRunning) as error:
+            log.warning(
+                "waiting", for_="kafka" if isinstance(error, KafkaPythonError) else "postgres", reason=str(error)
+            )
             time.sleep(_PREPARE_SECONDS)
 
 
@@ -93,7 +99,7 @@ class Worker:
     def __init__(self, settings: Settings, partitions: int) -> None:
         self._settings = settings
         self._topic = settings.topic(EVENTS)
-        self._projection = Projection(settings, partitions)
+        self._projection = Projection(settings, partitions, Session(settings))
         self.app = self._create_app(partitions)
         self._book = Follower(settings)
         self._relay = Relay(settings)
@@ -158,7 +164,7 @@ class Worker:
                 log.warning(
                     "blocked", partition=partition, terminated=self._projection.session.terminate_blockers(partition)
                 )
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except _AWAY as error:
                 await self._wait_for("postgres", error)
                 self._projection.disconnect()
 
@@ -176,9 +182,11 @@ class Worker:
         while True:
             try:
                 return {partition: self._projection.next_offset(partition) for partition in partitions}
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except _AWAY as error:
                 await self._wait_for("postgres", error)
                 self._projection.disconnect()
+            except RebuildUnfinished as error:
+                self._end(error)
 
     async def _check_continuity(self, partitions: set[int]) -> None:
         while True:
@@ -206,8 +214,10 @@ class Worker:
             except (TimeoutError, KafkaError) as error:
                 log.warning("waiting", for_="kafka", reason=type(error).__name__)
                 self._watchdog.progressed()
-            except (psycopg.OperationalError, psycopg.InterfaceError):
+            except _AWAY:
                 self._projection.disconnect()
+            except RebuildUnfinished as error:
+                self._end(error)
             self._watchdog.beat(lag)
             await asyncio.sleep(_BEAT_SECONDS)
 

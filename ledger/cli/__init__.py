@@ -6,10 +6,10 @@ is the order of `ledger --help`.
 
 import typer
 
-from ledger.cli import bench, book, dead_letters, installation, keys, processes, proofs, publish, tail
+from ledger.cli import bench, book, dead_letters, installation, keys, processes, proofs, publish, replays, tail
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="The prepaid-credit ledger.")
-for commands in (processes, installation, publish, tail, proofs):
+for commands in (processes, installation, publish, tail, replays, proofs):
     app.add_typer(commands.app)
 app.add_typer(dead_letters.app, name="deadletters")
 app.add_typer(book.app, name="book")

@@ -30,6 +30,9 @@ SET log_end = %(log_end)s,
               THEN greatest(through, to_timestamp(%(asked_ms)s::numeric / 1000)) ELSE through END
 WHERE partition = %(partition)s AND next_offset = %(expected)s;
 
+-- name: make_progress
+INSERT INTO views.progress (partition, next_offset) SELECT n, 0 FROM generate_series(0, %(partitions)s - 1) AS n;
+
 -- name: load_progress
 SELECT next_offset, last_offset, last_record FROM views.progress WHERE partition = %(partition)s;
 
