@@ -1,4 +1,4 @@
-"""Logs of the API and the consumers: one JSON object per line on stderr, ours and those of the libraries; never a secret or a body."""
+"""Logs of the API and the consumers: one JSON object per line on stderr, the libraries' too; never a secret or a body."""
 
 import logging
 import sys

@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     )
 
     consumer_metrics_port: int = Field(
-        0, ge=0, le=65535, description="Port of the Prometheus metrics of `ledger consume`, on LEDGER_API_HOST; 0: none."
+        0, ge=0, le=65535, description="Port of the metrics of `ledger consume`, on LEDGER_API_HOST; 0: none."
     )
 
     def __init__(self, **given: Any) -> None:
