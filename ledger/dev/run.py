@@ -53,7 +53,7 @@ def run(options: Options, traffic: Traffic, console: Console) -> Summary:
         local = _prepared(stack, options)
         session = Session(local, read_tallies(local.settings.database), traffic, console)
         with Children(session.board.notice) as children:
-            console.print("Starting the projector and the API", style="dim")
+            console.print("Starting the projector, the consumers and the API", style="dim")
             _start(children, local, options.workers)
             _wait_until_ready(children, local.api)
             try:
@@ -82,7 +82,8 @@ def _start(children: Children, local: Local, workers: int) -> None:
     logs = local.settings.home / "logs"
     logs.mkdir(exist_ok=True)
     environment = environment_of(local.settings)
-    for name, command in [*worker_commands(workers), ("api", ledger_command("serve"))]:
+    others = {"consume": ledger_command("consume"), "api": ledger_command("serve")}
+    for name, command in [*worker_commands(workers), *others.items()]:
         children.add(Child(name, command, environment, logs / f"{name}.log"))
 
 
