@@ -1,14 +1,9 @@
 """`ledger publish`: events from a file or a pipe onto the log."""
 
 import json
-import os
-import stat
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import typer
 
@@ -17,6 +12,8 @@ from ledger.settings import Settings
 
 if TYPE_CHECKING:
     from ledger.log.ndjson import Line, Publication
+
+_SHOWN_EVERY = 100
 
 app = typer.Typer()
 
@@ -43,8 +40,8 @@ class _Counts:
 @app.command(epilog="Example: ledger publish usage.ndjson")
 def publish(
     file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, allow_dash=True, help='One event per line; "-" is stdin.')
-    ] = Path("-"),
+        typer.FileBinaryRead, typer.Argument(metavar="[FILE]", help='One event per line; "-" is stdin.')
+    ] = "-",  # type: ignore[assignment]  # Typer opens it
     sign: Annotated[
         bool, typer.Option("--sign", help="Sign, with LEDGER_SIGNING_KEY_ID, the events that a router may not send.")
     ] = False,
@@ -59,24 +56,23 @@ def publish(
     counts = _Counts()
     try:
         with failing_in_words():
-            _publish(file, Settings(), sign, check, counts)
+            _publish(cast(BinaryIO, file), Settings(), sign, check, counts)
     finally:
         _say(counts, check, as_json)
 
 
-def _publish(file: Path, settings: Settings, sign: bool, check: bool, counts: _Counts) -> None:
+def _publish(stream: BinaryIO, settings: Settings, sign: bool, check: bool, counts: _Counts) -> None:
     from ledger.log.ndjson import Publication, lines_of
     from ledger.log.publisher import Publisher
 
     key = settings.signing_key() if sign else None
-    with _opened(file) as stream:
-        lines = _counted(lines_of(stream, key), stream, "Checking" if check else "Publishing", counts)
-        if check:
-            for _ in lines:
-                pass
-            return
-        with Publisher(settings) as publisher:
-            _append_all(Publication(publisher), lines, counts)
+    lines = _counted(lines_of(stream, key), _lines_in(stream), "Checking" if check else "Publishing", counts)
+    if check:
+        for _ in lines:
+            pass
+        return
+    with Publisher(settings) as publisher:
+        _append_all(Publication(publisher), lines, counts)
 
 
 def _append_all(publication: "Publication", lines: Iterator["Line"], counts: _Counts) -> None:
@@ -88,32 +84,28 @@ def _append_all(publication: "Publication", lines: Iterator["Line"], counts: _Co
         counts.published = publication.published
 
 
-def _counted(lines: Iterator["Line"], stream: BinaryIO, what: str, counts: _Counts) -> Iterator["Line"]:
+def _counted(lines: Iterator["Line"], total: int | None, what: str, counts: _Counts) -> Iterator["Line"]:
     """The same lines, counted and shown as progress."""
-    from ledger.cli.progress import events_progress
+    from ledger.cli.bars import Stages
 
-    bytes_read = 0
-    with events_progress(what, _size_of(stream)) as show:
+    with Stages() as bar:
+        bar.begin(what, total)
         for line in lines:
             counts.read += 1
-            bytes_read += len(line.value) + 1
-            show(counts.read, bytes_read)
+            if counts.read % _SHOWN_EVERY == 0:  # an update costs as much as several events
+                bar.reach(counts.read)
             yield line
+        bar.reach(counts.read)
 
 
-@contextmanager
-def _opened(file: Path) -> Iterator[BinaryIO]:
-    if str(file) == "-":
-        yield sys.stdin.buffer
-        return
-    with file.open("rb") as stream:
-        yield stream
-
-
-def _size_of(stream: BinaryIO) -> int | None:
-    """Bytes of a file; None for a pipe, whose end nobody knows."""
-    found = os.fstat(stream.fileno())
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
+def _lines_in(stream: BinaryIO) -> int | None:
+    """How many lines a file has; None for a pipe, whose end nobody knows."""
+    if not stream.seekable():
+        return None
+    begin = stream.tell()
+    count = sum(part.count(b"\n") for part in iter(lambda: stream.read(1 << 20), b""))
+    stream.seek(begin)
+    return count
 
 
 def _say(counts: _Counts, check: bool, as_json: bool) -> None:

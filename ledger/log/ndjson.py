@@ -51,14 +51,15 @@ def lines_of(stream: BinaryIO, signing_key: SigningKey | None) -> Iterator[Line]
     number = 0
     while text := stream.readline(_LINE_BYTES_MAX):
         number += 1
-        if value := text.strip():
+        value = text.strip()
+        if len(value) > RECORD_BYTES_MAX or len(text) == _LINE_BYTES_MAX:
+            raise BadLine(f"an event has at most {RECORD_BYTES_MAX} bytes", field=f"line {number}")
+        if value:
             yield _checked(number, value, signing_key)
 
 
 def _checked(number: int, value: bytes, signing_key: SigningKey | None) -> Line:
     field = f"line {number}"
-    if len(value) > RECORD_BYTES_MAX:
-        raise BadLine(f"an event has at most {RECORD_BYTES_MAX} bytes", field=field)
     line = Line(number, _key_of(value), value)
     fact = fact_of(line, {})
     if isinstance(fact, Problem):
