@@ -16,6 +16,7 @@ from ledger.api import (
     prices,
     top_ups,
     transactions,
+    transactions_csv,
     usage,
     usage_summary,
 )
@@ -50,7 +51,18 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         responses={"4XX": {"model": ProblemAnswer}, 503: {"model": ProblemAnswer}},
     )
-    for part in (usage, authorizations, accounts, transactions, usage_summary, top_ups, adjustments, prices, health):
+    for part in (
+        usage,
+        authorizations,
+        accounts,
+        transactions,
+        transactions_csv,
+        usage_summary,
+        top_ups,
+        adjustments,
+        prices,
+        health,
+    ):
         app.include_router(part.router)
     errors.install(app)
     app.add_middleware(Around, metrics=metrics)

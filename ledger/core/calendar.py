@@ -39,6 +39,11 @@ def moment_of(time_ms: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=time_ms)
 
 
+def utc_text(moment: datetime) -> str:
+    """A moment in UTC as JSON has it: "2026-11-21T10:00:00.123000Z"."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def ms_of(moment: datetime) -> int:
     """The log time of an aware datetime, rounded down to the millisecond."""
     return (moment - _EPOCH) // timedelta(milliseconds=1)

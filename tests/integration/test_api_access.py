@@ -33,6 +33,7 @@ ROUTES = [
     ("GET", "/v1/accounts/acct_1", "accounts:read", None),
     ("GET", "/v1/accounts/acct_1/balance", "accounts:read", None),
     ("GET", "/v1/accounts/acct_1/transactions", "accounts:read", None),
+    ("GET", "/v1/accounts/acct_1/transactions.csv", "accounts:read", None),
     ("GET", "/v1/accounts/acct_1/usage-summary", "accounts:read", None),
     ("GET", "/v1/accounts/acct_1/auto-top-up", "accounts:read", None),
     ("PUT", "/v1/accounts/acct_1/auto-top-up", "accounts:write", {"enabled": False, "threshold": "5", "amount": "5"}),
