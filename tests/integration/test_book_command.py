@@ -1,4 +1,4 @@
-"""`ledger book` as a process against a real broker and database: show, diff, publish, import."""
+"""`ledger book` against a real broker and database: show, diff, publish, import; at a terminal and without one."""
 
 import json
 import os
@@ -6,12 +6,17 @@ import pty
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import chdir
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from ledger.cli import app
+from ledger.cli.shared import console
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import environment_of
 from ledger.dev.first_book import first_book
@@ -28,7 +33,6 @@ from tests.support.ledgers import new_ledger
 from tests.support.workers import crew, records_of, wait_until_projected
 
 IDS = Ids(31)
-LEDGER = [sys.executable, "-m", "ledger.cli", "book"]
 Wire = dict[str, Any]
 
 
@@ -38,31 +42,24 @@ class Commands:
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
         self.folder = folder
-        self._environment = {**environment_of(settings), "COLUMNS": "200"}
+        self._environment = environment_of(settings)
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*LEDGER, *words],
-            env=self._environment,
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+    def run(self, *words: str) -> Result:
+        """Runs a command in this process, which takes a tenth of the time that a new one takes."""
+        with chdir(self.folder):
+            return CliRunner().invoke(app, ["book", *words], env=self._environment, catch_exceptions=False)
 
     def says(self, *words: str) -> str:
         """What a command prints that must succeed."""
         ended = self.run(*words)
-        assert ended.returncode == 0, ended.stderr
+        assert ended.exit_code == 0, ended.stderr
         return ended.stdout
 
     def refuses(self, *words: str) -> str:
-        """What is said on stderr by a command that must fail, in one line; nothing may be appended meanwhile."""
+        """What is said on stderr by a command that must fail, in its last line; nothing may be appended meanwhile."""
         before = self.versions()
         ended = self.run(*words)
-        assert ended.returncode == 1, (ended.stdout, ended.stderr)
-        assert "Traceback" not in ended.stderr
+        assert ended.exit_code == 1, ended.output
         assert self.versions() == before
         return ended.stderr.splitlines()[-1]
 
@@ -70,7 +67,12 @@ class Commands:
         """Runs a command on a terminal and types an answer; the exit code, and all that the terminal shows."""
         terminal, theirs = pty.openpty()
         with subprocess.Popen(
-            [*LEDGER, *words], env=self._environment, cwd=self.folder, stdin=theirs, stdout=theirs, stderr=theirs
+            [sys.executable, "-m", "ledger.cli", "book", *words],
+            env=self._environment,
+            cwd=self.folder,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
         ) as process:
             os.close(theirs)
             os.write(terminal, f"{answer}\n".encode())
@@ -103,7 +105,8 @@ def _all_of(terminal: int) -> Iterator[bytes]:
 
 
 @pytest.fixture
-def commands(settings: Settings, tmp_path: Path) -> Commands:
+def commands(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    monkeypatch.setattr(console, "width", 200)
     return Commands(settings, tmp_path)
 
 
@@ -232,7 +235,7 @@ def test_a_removed_model_that_is_in_use_is_warned_about(commands: Commands) -> N
 def test_list_prices_are_imported_beside_the_others_and_published(commands: Commands) -> None:
     before = commands.latest()
     said = commands.run("import", "--provider", "openai", "--model", "gpt-4o*", "-o", "next.json")
-    assert said.returncode == 0
+    assert said.exit_code == 0
     assert "Skipped:" in said.stderr
     assert "a price of its own for input_audio_mtok" in " ".join(said.stderr.split())
     assert commands.says("diff", "next.json").startswith("Prices: ")
@@ -263,7 +266,7 @@ def test_an_import_of_nothing_is_an_error(commands: Commands) -> None:
 def test_a_broker_that_is_away_is_named(commands: Commands) -> None:
     away = Commands(commands.settings.model_copy(update={"kafka": "127.0.0.1:1"}), commands.folder)
     ended = away.run("show")
-    assert (ended.returncode, ended.stdout) == (1, "")
+    assert (ended.exit_code, ended.stdout) == (1, "")
     assert ended.stderr.startswith("Error: The book's topic can't be read; is Kafka there")
 
 
