@@ -36,7 +36,7 @@ class Charged(Frozen):
 
     currency: Annotated[Currency, says("The currency that was paid in.")]
     amount_minor: Annotated[Minor, says("What moved, tax included, in minor units: cents, paise.")]
-    tax_minor: Annotated[Minor, says("The tax in it.")] = 0
+    tax_minor: Annotated[Minor, says("The tax in it, at most `amount_minor`.")] = 0
 
     @model_validator(mode="after")
     def _tax_is_part_of_the_amount(self) -> "Charged":
@@ -290,7 +290,7 @@ class Payout(Frozen):
 
 
 class PayoutReceived(Envelope):
-    """The provider paid out to the bank: `amount_minor` arrived, `fee_minor` it kept."""
+    """The provider paid out to the bank; the subject is `provider:` and its name, not an account."""
 
     subject: ProviderSubject
     type: Literal["payout.received"] = "payout.received"
