@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from kafka.consumer.fetcher import ConsumerRecord
 from pydantic_core import from_json
 
 from ledger.cli.escaping import printable, readable
-from ledger.core.calendar import moment_of, utc_text
+from ledger.core.calendar import moment_of
 from ledger.log.readable import Seal, event_of, seal_of
 from ledger.log.reading import Problem
 
@@ -28,7 +29,7 @@ class Shown(NamedTuple):
     def line(self) -> str:
         """For people: the data cut short."""
         record = self.record
-        place = f"{utc_text(moment_of(record.timestamp))}  {record.partition}/{record.offset}"
+        place = f"{log_time_text(moment_of(record.timestamp))}  {record.partition}/{record.offset}"
         if self.event is None:
             assert self.problem is not None
             return f"{place}  UNREADABLE  {printable(self.problem.reason)}  {_cut(readable(record.value))}"
@@ -42,7 +43,7 @@ class Shown(NamedTuple):
             "topic": self.topic,
             "partition": record.partition,
             "offset": record.offset,
-            "log_time": utc_text(moment_of(record.timestamp)),
+            "log_time": log_time_text(moment_of(record.timestamp)),
             "key_id": self.seal.key_id,
             "signature": self.seal.proof,
             "event": self.event,
@@ -77,6 +78,11 @@ class Lens:
     def passes(self, record: ConsumerRecord) -> bool:
         """Whether it is to be shown."""
         return self.shown(record) is not None
+
+
+def log_time_text(moment: datetime) -> str:
+    """A moment of the log, which counts milliseconds: "2026-11-21T10:00:00.123Z", always as wide."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _seal(seal: Seal) -> str:
