@@ -97,13 +97,13 @@ def test_bad_input_names_the_field_and_records_nothing(opened: Open, field: str,
 
 
 def test_a_missing_field_is_named_and_so_are_all_that_are_wrong(opened: Open) -> None:
-    with pytest.raises(InvalidEvent, match="trace_id: .* is missing; count: ") as caught:
+    with pytest.raises(InvalidEvent, match=r"^trace_id: .* is missing; count: ") as caught:
         opened(NOWHERE).record_trace("acct_1", count=0)  # type: ignore[call-arg]
     assert caught.value.field == "trace_id"
 
 
 def test_a_wrong_source_is_refused_at_once(opened: Open) -> None:
-    with pytest.raises(InvalidEvent, match="^source: "):
+    with pytest.raises(InvalidEvent, match=r"^source: "):
         opened(source="a router")
 
 
@@ -111,18 +111,6 @@ def test_a_wrong_source_is_refused_at_once(opened: Open) -> None:
 def test_what_the_promises_rest_on_can_t_be_chosen(opened: Open, option: str) -> None:
     with pytest.raises(UnsuitableOption, match=f"^{option}: "):
         opened(**{option: 0})
-
-
-def test_nothing_of_the_service_is_imported() -> None:
-    import subprocess
-    import sys
-
-    code = (
-        "import sys, ledger.client, ledger.client.kafka, ledger.client.http; "
-        "print([m for m in ('ledger.settings', 'psycopg', 'faust', 'aiokafka', 'fastapi', 'structlog') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "[]\n"
 
 
 def test_it_is_a_context_manager(settings: Settings, opened: Open, tmp_path: Any) -> None:
