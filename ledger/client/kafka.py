@@ -36,6 +36,23 @@ class KafkaTransport:
 
     def send(self, portion: Sequence[Waiting]) -> Outcome:
         """See Transport."""
+        outcome = self._send(portion)
+        return self._one_by_one(portion, outcome) if outcome.refused and len(portion) > 1 else outcome
+
+    def _one_by_one(self, portion: Sequence[Waiting], outcome: Outcome) -> Outcome:
+        """Finds out which one Kafka refuses: kafka-python fails all others that it still has with the same error."""
+        delivered, refused = set(outcome.delivered), []
+        for waiting in portion:
+            if waiting.seq in delivered:
+                continue
+            alone = self._send([waiting])
+            delivered.update(alone.delivered)
+            refused += alone.refused
+            if alone.trouble:
+                return Outcome([*delivered], refused, alone.trouble)
+        return Outcome([*delivered], refused)
+
+    def _send(self, portion: Sequence[Waiting]) -> Outcome:
         try:
             producer = self._producer = self._producer or self._connected()
             futures = [
@@ -45,7 +62,7 @@ class KafkaTransport:
             outcome = _outcome(portion, futures)
         except KafkaError as error:
             outcome = Outcome(trouble=repr(error))
-        if outcome.trouble:
+        if outcome.trouble or outcome.refused:
             self.close()
         return outcome
 
