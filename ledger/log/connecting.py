@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kafka.errors import AuthorizationError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError
+from kafka.errors import AuthorizationError, KafkaConnectionError
 
 from ledger.core.errors import LedgerError
+from ledger.log.first_contact import REFUSALS, RepairedClient, tls_problem
 from ledger.settings import Settings
 
 
@@ -27,13 +28,18 @@ class KafkaForbids(LogUnavailable):
     """This Kafka user lacks an ACL for what it has to do; see docs/how-to/secure-kafka.md."""
 
 
+class KafkaTlsFailed(LogUnavailable):
+    """Kafka and we can't agree on TLS; check LEDGER_KAFKA_SECURITY_PROTOCOL, _CA_FILE and _CERTIFICATE_FILE."""
+
+
 class CertificateUnusable(LedgerError):
     """A certificate or key for Kafka can't be used."""
 
 
 def kafka_options(settings: Settings) -> dict[str, Any]:
-    """What every client of kafka-python and aiokafka is made with. Raises CertificateUnusable."""
+    """What every client of kafka-python is made with. Raises CertificateUnusable."""
     options: dict[str, Any] = {
+        "kafka_client": RepairedClient,
         "bootstrap_servers": settings.kafka.split(","),
         "security_protocol": settings.kafka_security_protocol,
         "ssl_context": tls_of(settings),
@@ -74,7 +80,11 @@ def refusals_in_words() -> Iterator[None]:
     """Makes of Kafka's refusals errors that say which settings or ACLs to change; all others pass."""
     try:
         yield
-    except (SaslAuthenticationFailedError, UnsupportedSaslMechanismError) as error:
+    except REFUSALS as error:
         raise KafkaRefusesUser(type(error).__name__) from None
     except AuthorizationError as error:
         raise KafkaForbids(type(error).__name__) from None
+    except KafkaConnectionError as error:
+        if problem := tls_problem(error):
+            raise KafkaTlsFailed(problem.reason or str(problem)) from None
+        raise

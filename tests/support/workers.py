@@ -15,6 +15,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import CoordinatorNotAvailableError
 
 from ledger.dev.children import environment_of
+from ledger.log.connecting import kafka_options
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 
@@ -98,7 +99,7 @@ class Crew:
     def assignments(self, group_id: str = "") -> dict[str, int]:
         """How many partitions each member of the group, or of another one, owns, as the broker has it."""
         group_id = group_id or self.settings.consumer_group
-        admin = KafkaAdminClient(bootstrap_servers=self.settings.kafka)
+        admin = KafkaAdminClient(**kafka_options(self.settings))
         try:
             group = admin.describe_groups([group_id])[group_id]
         except CoordinatorNotAvailableError:  # the broker is young, and this its first group
@@ -165,9 +166,7 @@ def folded(settings: Settings) -> int:
 @contextmanager
 def log_reader(settings: Settings) -> Iterator[KafkaConsumer]:
     """A consumer of nobody's group."""
-    consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka.split(","), enable_auto_commit=False, fetch_max_bytes=8 << 20
-    )
+    consumer = KafkaConsumer(**kafka_options(settings), enable_auto_commit=False, fetch_max_bytes=8 << 20)
     try:
         yield consumer
     finally:
