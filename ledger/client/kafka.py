@@ -41,7 +41,7 @@ class KafkaTransport:
 
     def _one_by_one(self, portion: Sequence[Waiting], outcome: Outcome) -> Outcome:
         """Finds out which one Kafka refuses: kafka-python fails all others that it still has with the same error."""
-        delivered, refused = set(outcome.delivered), []
+        delivered, refused = set(outcome.delivered), list[Refusal]()
         for waiting in portion:
             if waiting.seq in delivered:
                 continue
