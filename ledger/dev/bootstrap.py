@@ -1,18 +1,31 @@
 """Makes an empty broker and an empty database a ledger: schema, topics, first version of the book. Safe to repeat."""
 
-import psycopg
+import json
+from collections.abc import Callable
 
+import psycopg
+from pydantic import ValidationError
+
+from ledger.core.errors import LedgerError
 from ledger.dev.first_book import first_book
-from ledger.log.book import Follower, publish_version
+from ledger.log.book import BookEmpty, Follower, publish_version
 from ledger.log.publisher import Publisher
 from ledger.log.topics import check_topics, create_topics
 from ledger.records.migrate import migrate
 from ledger.settings import Settings
 from schemas.book import BookVersion
+from schemas.fields import reasons_of
 
 
-def bootstrap(settings: Settings, book: BookVersion | None = None) -> None:
-    """Migrates, makes the topics, and publishes `book` (or the first book) where there is none yet."""
+class FirstBookInvalid(LedgerError):
+    """The file holds no version of the book."""
+
+
+def bootstrap(settings: Settings, book: Callable[[], BookVersion] | None = None) -> bool:
+    """Migrates, makes the topics, and publishes a book (by default the development one) where there is none yet.
+
+    Whether it published. Raises BookStale or BookNotReadable when the topic could not be read.
+    """
     migrate(settings.database)
     create_topics(settings)
     with psycopg.connect(settings.database) as connection:
@@ -20,8 +33,25 @@ def bootstrap(settings: Settings, book: BookVersion | None = None) -> None:
     follower = Follower(settings)
     try:
         follower.wait(timeout_seconds=30)
-        if follower.latest is None:
-            with Publisher(settings) as publisher:
-                publish_version(publisher, book or first_book(settings.signing_key_id), settings.signing_key())
+        follower.book()
+        return False
+    except BookEmpty:
+        first = book() if book else first_book(settings.signing_key_id)
+        with Publisher(settings) as publisher:
+            publish_version(publisher, first, settings.signing_key())
+        return True
     finally:
         follower.close()
+
+
+def first_version_of(text: str, signing_key_id: str) -> BookVersion:
+    """The first version in a file, signed by this key unless it names others. Raises FirstBookInvalid."""
+    try:
+        stated = json.loads(text)
+        if not isinstance(stated, dict):
+            raise FirstBookInvalid("it is no JSON object")
+        return BookVersion(**{"version": 1, "signing_keys": [{"key_id": signing_key_id}], **stated})
+    except ValidationError as error:
+        raise FirstBookInvalid(reasons_of(error)) from None
+    except ValueError as error:
+        raise FirstBookInvalid(str(error)) from None

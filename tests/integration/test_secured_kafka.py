@@ -82,6 +82,20 @@ def test_the_api_appends_and_the_worker_folds_with_their_own_rights(
     assert not [role for role in ("ledger-projector", "ledger-api") if _password(roles(role)) in said]
 
 
+def test_the_consumers_run_with_their_own_rights(roles: Any, tmp_path: Path) -> None:
+    log = tmp_path / "consume.log"
+    with log.open("wb") as out:
+        command = [sys.executable, "-m", "ledger.cli", "consume"]
+        consuming = subprocess.Popen(command, env=environment(roles("ledger-consumer")), stdout=out, stderr=out)
+    try:
+        # The record that is no dead letter becomes one itself, which takes every right that a consumer has.
+        eventually(lambda: "dead_letter" in log.read_text() or consuming.poll() is not None, 60)
+        assert consuming.poll() is None, log.read_text()
+    finally:
+        consuming.terminate()
+        assert consuming.wait(20) == 0, log.read_text()
+
+
 def test_a_worker_with_another_mechanism_or_a_certificate_reads_the_log_too(
     roles: Any, admin: Settings, kafka: SecuredKafka, tmp_path: Path
 ) -> None:
