@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -43,9 +44,11 @@ def run(settings: Settings, names: Sequence[str] = ()) -> None:
     settings.signing_key()  # what is not signed becomes a dead letter, which is
     logs.configure()
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it logs every attempt to reach a broker that is away
-    stopping = _stopped_by_signals()
+    stopping = threading.Event()
     with _metrics(settings):
-        _wait_for_topics(settings, stopping)
+        _on_signals(sys.exit)  # there is nothing to finish yet
+        _wait_for_topics(settings)
+        _on_signals(stopping.set)
         with closing(Follower(settings)) as book:
             book.wait(_FIRST_BOOK_SECONDS)
             _run_all([Runner(consumer, settings, book, stopping) for consumer in consumers], stopping)
@@ -67,10 +70,10 @@ def _run_all(runners: Sequence[Runner], stopping: threading.Event) -> None:
             ended.result()
 
 
-def _wait_for_topics(settings: Settings, stopping: threading.Event) -> None:
+def _wait_for_topics(settings: Settings) -> None:
     """Until Kafka and Postgres agree that the topics are those that the ledger was built on, or refuse."""
-    patience = Patience("all", stopping)
-    while not stopping.is_set():
+    patience = Patience("all", threading.Event())
+    while True:
         try:
             with psycopg.connect(settings.database, connect_timeout=5) as connection:
                 check_topics(settings, connection)
@@ -79,11 +82,9 @@ def _wait_for_topics(settings: Settings, stopping: threading.Event) -> None:
             patience.wait(error)
 
 
-def _stopped_by_signals() -> threading.Event:
-    stopping = threading.Event()
+def _on_signals(call: Callable[[], object]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stopping.set())
-    return stopping
+        signal.signal(number, lambda _number, _frame: call())
 
 
 @contextmanager

@@ -36,6 +36,7 @@ SOURCE = "ledger/consumers"
 _POLL_MS = 500
 _COMMIT_MS = 10_000
 _LEAVE_MS = 2_000
+_BURY_SECONDS = 10
 _RECORDS_MAX = 100  # handled again after a crash, at most
 
 # Kafka or the end of the book is away, or the group has given our partitions to somebody else meanwhile.
@@ -104,7 +105,7 @@ class Runner:
     def _bury(self, record: ConsumerRecord, problem: Problem) -> None:
         """Makes a dead letter of it. They are so rare that each may have a producer of its own."""
         letter = dead_letter_of(SOURCE, record.topic, record.partition, record, problem)
-        with Publisher(self._settings) as publisher:
+        with Publisher(self._settings, delivery_seconds=_BURY_SECONDS) as publisher:
             publisher.append_event(DEAD_LETTERS, letter, self._settings.signing_key()).position()
 
     @contextmanager
