@@ -5,7 +5,6 @@ rebuild has either changed nothing, or the next one goes on and compares with th
 as it was folded before: the same records must give the same bytes. Workers go on from there.
 """
 
-import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -25,18 +24,13 @@ from ledger.views import digests, writing
 from projectors.forwards import take_back_forwards
 from projectors.refolding import Watch, refold
 from projectors.rejections import report_rejected
-from projectors.replay import spans, whole_book
-from schemas.topics import EVENTS
+from projectors.replay import ends, whole_book
 
 _SHOWN_DIFFERENCES = 100
 
 
 class ProjectorsRunning(LedgerError):
     """Projectors are running; stop them first. One that was killed is forgotten by Kafka after some seconds."""
-
-
-class LogIncomplete(LedgerError):
-    """The log does not begin with its first record; the views know more than could be folded again."""
 
 
 class RebuildInterrupted(LedgerError):
@@ -103,10 +97,10 @@ def rebuild(settings: Settings, watch: Watch) -> Rebuilt:
 def _rebuild(settings: Settings, connection: Connection, watch: Watch) -> Rebuilt:
     started = time.monotonic()
     partitions = check_topics(settings, connection)
-    ends = _ends(settings, partitions)
+    log_ends = ends(settings, partitions)
     before = rebuilds.unfinished(connection) or _begin(settings, connection, partitions, watch)
     _replace_views_of_another_version(connection, partitions)
-    targets = {partition: min(end, before.targets.get(partition, end)) for partition, end in ends.items()}
+    targets = {partition: min(end, before.targets.get(partition, end)) for partition, end in log_ends.items()}
     book = whole_book(settings)  # after the ends: what is published from now on takes effect after all of them
     records = refold(settings, connection, targets, book.book, watch)
     report_rejected(connection, settings, book.rejected)
@@ -120,15 +114,6 @@ def _rebuild(settings: Settings, connection: Connection, watch: Watch) -> Rebuil
     )
     rebuilds.finish(connection, rebuilt.for_machines())
     return rebuilt
-
-
-def _ends(settings: Settings, partitions: int) -> dict[int, int]:
-    """Where each partition of the log ends. Raises LogIncomplete when one does not begin with its first record."""
-    found = asyncio.run(spans(settings, partitions))
-    for number, span in found.items():
-        if span.begin > 0:
-            raise LogIncomplete(f"{settings.topic(EVENTS)}/{number} begins at {span.begin}")
-    return {number: span.end for number, span in found.items()}
 
 
 def _begin(settings: Settings, connection: Connection, partitions: int, watch: Watch) -> Rebuild:

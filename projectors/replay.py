@@ -1,5 +1,6 @@
 """Reading the log again, one partition at a time and without a group, and the book that belongs to it."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import NamedTuple
@@ -22,11 +23,8 @@ class LogAway(LedgerError):
     """Kafka does not answer; what is folded already stays, and the same command goes on from there."""
 
 
-class Span(NamedTuple):
-    """The offsets of a partition that are on the broker: from the first to before the end."""
-
-    begin: int
-    end: int
+class LogIncomplete(LedgerError):
+    """The log does not begin with its first record, so it can't be folded again from the start."""
 
 
 class WholeBook(NamedTuple):
@@ -36,12 +34,18 @@ class WholeBook(NamedTuple):
     rejected: list[Rejected]
 
 
-async def spans(settings: Settings, partitions: int) -> dict[int, Span]:
-    """What the broker has of each partition of ledger.events. Raises LogAway."""
+def ends(settings: Settings, partitions: int) -> dict[int, int]:
+    """Where each partition of ledger.events ends now. Raises LogIncomplete or LogAway."""
+    return asyncio.run(_ends(settings, partitions))
+
+
+async def _ends(settings: Settings, partitions: int) -> dict[int, int]:
     async with _Reading(settings) as consumer:
         places = [TopicPartition(settings.topic(EVENTS), number) for number in range(partitions)]
-        begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-        return {place.partition: Span(begins[place], ends[place]) for place in places}
+        for place, begin in (await consumer.beginning_offsets(places)).items():
+            if begin > 0:
+                raise LogIncomplete(f"{place.topic}/{place.partition} begins at {begin}")
+        return {place.partition: end for place, end in (await consumer.end_offsets(places)).items()}
 
 
 async def fetches(settings: Settings, partition: int, start: int, end: int) -> AsyncIterator[Fetch]:
@@ -82,8 +86,10 @@ class _Reading:
     """A consumer of nobody's group, while the block runs."""
 
     def __init__(self, settings: Settings) -> None:
+        options = kafka_options(settings)
+        options.pop("kafka_client", None)  # which is kafka-python's own
         self._consumer = AIOKafkaConsumer(
-            **kafka_options(settings),
+            **options,
             client_id="ledger-replay",
             enable_auto_commit=False,
             auto_offset_reset="none",
