@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PATIENCE_SECONDS = 60
+# Longer than `ledger dev` itself waits until all is ready: a machine that tests share may be slow.
+PATIENCE_SECONDS = 120
 
 
 @contextmanager
@@ -28,8 +29,8 @@ def announced(home: Path, process: subprocess.Popen[str]) -> dict[str, Any]:
     """dev.json, once it is there."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (home / "dev.json").exists():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
+        assert process.poll() is None, f"ledger dev ended with {process.returncode} before it was ready"
+        assert time.monotonic() < deadline, f"ledger dev was not ready in {PATIENCE_SECONDS} s"
         time.sleep(0.05)
     facts: dict[str, Any] = json.loads((home / "dev.json").read_text())
     return facts
