@@ -14,6 +14,7 @@ from ledger.api import (
     errors,
     health,
     prices,
+    reports,
     top_ups,
     transactions,
     transactions_csv,
@@ -61,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
         top_ups,
         adjustments,
         prices,
+        reports,
         health,
     ):
         app.include_router(part.router)

@@ -25,6 +25,7 @@ SCOPES = (
     "adjustments:write",
     "authorizations:write",
     "metrics:read",
+    "reports:read",
 )
 _TOKEN = re.compile(r"lk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 

@@ -146,6 +146,8 @@ CREATE TABLE views.usage_days (
     PRIMARY KEY (account_id, day, provider, model, api_key_id)
 ) WITH (fillfactor = 50);
 
+CREATE INDEX usage_days_time ON views.usage_days USING brin (day) WITH (pages_per_range = 32);
+
 -- What became of the records of each partition: posted, duplicate, dead_letter or forwarded, by event type.
 CREATE TABLE views.tallies (
     partition       integer NOT NULL,

@@ -42,6 +42,8 @@ ROUTES = [
     ("GET", "/v1/prices", "accounts:read", None),
     ("POST", "/v1/authorizations", "authorizations:write", {"account_id": "acct_1"}),
     ("GET", "/metrics", "metrics:read", None),
+    ("GET", "/v1/reports/months/2026-11", "reports:read", None),
+    ("GET", "/v1/reports/months/2026-11.csv", "reports:read", None),
 ]
 
 
