@@ -5,6 +5,7 @@ id, but never too few times. Whatever goes wrong in between is counted, logged, 
 """
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from ledger.client.errors import Closed, NotDelivered, Refused
+from ledger.client.errors import Closed, NotDelivered, Refused, UsedAfterFork
 from ledger.client.events import Outgoing
 from ledger.client.spool import Refusal, Spool, Waiting, new_spool, orphans
 
@@ -45,6 +46,7 @@ class Delivery:
     """The spools of one process and the thread that empties them. Raises SpoolUnusable."""
 
     def __init__(self, folder: Path, bytes_max: int, connect: Callable[[], Transport]) -> None:
+        self._pid = os.getpid()
         self._folder, self._bytes_max = folder, bytes_max
         self._transport = connect()
         adopted = list(orphans(folder, bytes_max))
@@ -73,12 +75,14 @@ class Delivery:
         return max(0.0, time.time() - min(recorded) / 1000) if recorded else 0.0
 
     def add(self, event: Outgoing) -> None:
-        """Returns when the event is on the disk. Raises SpoolFull, SpoolUnusable, Closed."""
+        """Returns when the event is on the disk. Raises SpoolFull, SpoolUnusable, Closed, UsedAfterFork."""
+        self._refuse_child()
         self._own.add(event)
         self._wake.set()
 
     def flush(self, timeout_seconds: float) -> None:
         """Waits until all that was added before is taken. Raises NotDelivered, and Refused if anything is set aside."""
+        self._refuse_child()
         targets = [(spool, spool.last_seq) for spool in self.spools]
         with self._moved:
             arrived = self._moved.wait_for(lambda: all(_through(*target) for target in targets), timeout_seconds)
@@ -90,6 +94,8 @@ class Delivery:
 
     def close(self, timeout_seconds: float) -> None:
         """Gives what waits so much time, then lets go; the next process that opens the spool goes on."""
+        if os.getpid() != self._pid:  # nothing here is the child's to close
+            return
         with suppress(NotDelivered, Refused):
             self.flush(timeout_seconds)
         self._stop.set()
@@ -106,6 +112,10 @@ class Delivery:
         for spool in self.spools:
             spool.retry_refused()
         self._wake.set()
+
+    def _refuse_child(self) -> None:
+        if os.getpid() != self._pid:
+            raise UsedAfterFork
 
     def _run(self) -> None:
         failures, adopted_at = 0, time.monotonic()

@@ -5,14 +5,12 @@ but for `await`.
 """
 
 import asyncio
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, Unpack
 
 from ledger.client.delivery import Delivery, Transport
-from ledger.client.errors import UsedAfterFork
 from ledger.client.events import Outgoing, TraceFields, UsageFields, checked_source, trace_event, usage_event
 from ledger.client.metrics import Metrics
 from ledger.client.spool import RefusedEvent
@@ -27,7 +25,6 @@ class _Client:
 
     def __init__(self, connect: Callable[[], Transport], source: str, spool: str | Path, bytes_max: int) -> None:
         self._source = checked_source(source)
-        self._pid = os.getpid()
         self._delivery = Delivery(Path(spool), bytes_max, connect)
         self.metrics = Metrics(self._delivery)
 
@@ -84,29 +81,17 @@ class _Client:
         for spool in self._delivery.spools:
             spool.drop_refused()
 
-    def _usage(self, account_id: str, fields: UsageFields) -> Outgoing:
-        self._refuse_child()
-        return usage_event(self._source, account_id, fields)
-
-    def _trace(self, account_id: str, fields: TraceFields) -> Outgoing:
-        self._refuse_child()
-        return trace_event(self._source, account_id, fields)
-
-    def _refuse_child(self) -> None:
-        if os.getpid() != self._pid:
-            raise UsedAfterFork
-
 
 class Ledger(_Client):
     """A router's way to the ledger. Thread-safe; make it after a fork; close it, or use it in a with statement."""
 
     def record_usage(self, account_id: str, **usage: Unpack[UsageFields]) -> str:
         """The id of the event, which is on disk. Raises InvalidEvent (names the field), SpoolFull, SpoolUnusable."""
-        return self._add(self._usage(account_id, usage))
+        return self._add(usage_event(self._source, account_id, usage))
 
     def record_trace(self, account_id: str, **trace: Unpack[TraceFields]) -> str:
         """As `record_usage`, for `count` traces."""
-        return self._add(self._trace(account_id, trace))
+        return self._add(trace_event(self._source, account_id, trace))
 
     def flush(self, timeout_seconds: float) -> None:
         """Waits until all that was recorded is on the log. Raises NotDelivered, and Refused if any is set aside."""
@@ -137,11 +122,11 @@ class AsyncLedger(_Client):
 
     async def record_usage(self, account_id: str, **usage: Unpack[UsageFields]) -> str:
         """As `Ledger.record_usage`. Cancelled, the event may have been recorded or not."""
-        return await self._add(self._usage(account_id, usage))
+        return await self._add(usage_event(self._source, account_id, usage))
 
     async def record_trace(self, account_id: str, **trace: Unpack[TraceFields]) -> str:
         """As `record_usage`, for `count` traces."""
-        return await self._add(self._trace(account_id, trace))
+        return await self._add(trace_event(self._source, account_id, trace))
 
     async def flush(self, timeout_seconds: float) -> None:
         """As `Ledger.flush`."""

@@ -259,8 +259,9 @@ _open_spools: weakref.WeakSet[Spool] = weakref.WeakSet()
 
 
 def _leave_to_the_parent() -> None:
-    """In a forked child: no connection is ever freed, since closing one would take away the parent's WAL."""
+    """In a forked child: no connection is used or ever freed, since closing one would take away the parent's WAL."""
     for spool in list(_open_spools):
+        spool._lock, spool._closed = threading.Lock(), True
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(spool._connection))
 
 

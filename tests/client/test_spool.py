@@ -125,10 +125,11 @@ def test_events_of_many_threads_are_all_recorded_each_account_in_its_order(opene
 
 def in_child(ledger: Ledger, spool: Path, settings: Settings, answers: Any) -> None:
     """What a forked worker does: the parent's ledger refuses it, its own works."""
-    try:
-        ledger.record_usage("acct_fork", **CALL)
-    except UsedAfterFork:
-        answers.put("refused")
+    for use in (lambda: ledger.record_usage("acct_fork", **CALL), lambda: ledger.flush(1)):
+        try:
+            use()
+        except UsedAfterFork:
+            answers.put("refused")
     own = {"source": "router/child", "spool": spool, "topic_prefix": settings.topic_prefix}
     with Ledger.over_kafka(settings.kafka, **own) as mine:
         mine.record_usage("acct_fork", **CALL | {"request_id": "child"})
@@ -144,7 +145,7 @@ def test_a_forked_child_is_refused_and_the_parent_goes_on(opened: Open, settings
     child = fork.Process(target=in_child, args=(ledger, tmp_path / "spool", settings, answers))
     child.start()
     child.join(40)
-    assert (child.exitcode, answers.get()) == (0, "refused")
+    assert (child.exitcode, answers.get(), answers.get()) == (0, "refused", "refused")
     ledger.record_usage("acct_fork", **CALL | {"request_id": "after"})
     ledger.flush(20)
     assert requests_of(settings, "acct_fork") == ["before", "child", "after"]
@@ -156,16 +157,32 @@ from ledger.client import Ledger
 ledger = Ledger.over_kafka("127.0.0.1:1", source="router/test", spool=sys.argv[1])
 ledger.record_trace("acct_1", trace_id="before", count=1)
 if os.fork() == 0:
-    del ledger
+    assert ledger.oldest_seconds == 0
+    ledger.close()
     sys.exit()
 os.wait()
 ledger.record_trace("acct_1", trace_id="after", count=1)
 os.kill(os.getpid(), 9)
 """
+FREES_IN_A_CHILD = """
+import os, sys
+from pathlib import Path
+from ledger.client.events import trace_event
+from ledger.client.spool import new_spool
+spool = new_spool(Path(sys.argv[1]), 2**20)
+spool.add(trace_event("router/test", "acct_1", {"trace_id": "before", "count": 1}))
+if os.fork() == 0:
+    del spool
+    sys.exit()
+os.wait()
+spool.add(trace_event("router/test", "acct_1", {"trace_id": "after", "count": 1}))
+os.kill(os.getpid(), 9)
+"""
 
 
-def test_the_end_of_a_forked_child_takes_nothing_from_its_parent(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", LETS_A_CHILD_END, str(tmp_path / "spool")]
+@pytest.mark.parametrize("program", [LETS_A_CHILD_END, FREES_IN_A_CHILD], ids=["closes", "frees"])
+def test_the_end_of_a_forked_child_takes_nothing_from_its_parent(tmp_path: Path, program: str) -> None:
+    command = [sys.executable, "-c", program, str(tmp_path / "spool")]
     assert subprocess.run(command, cwd=ROOT, timeout=60, stderr=subprocess.DEVNULL).returncode == -signal.SIGKILL
     (file,) = (tmp_path / "spool").glob("*.spool")
     with sqlite3.connect(file) as spool:
