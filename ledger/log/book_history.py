@@ -16,6 +16,7 @@ from ledger.core.book import Version
 from ledger.core.calendar import ms_of
 from ledger.core.errors import LedgerError
 from ledger.log.book import BookEmpty, Reader, book_consumer, publish_version, record_of
+from ledger.log.connecting import refusals_in_words
 from ledger.log.publisher import Position, Publisher
 from ledger.log.reading import Record
 from ledger.settings import Settings
@@ -118,20 +119,14 @@ class History:
 
 
 def read_history(settings: Settings) -> History:
-    """The book's topic from its beginning to its end. Raises BookUnreachable or BookNotReadable."""
+    """The book's topic from its beginning to its end.
+
+    Raises BookUnreachable, BookNotReadable, KafkaRefusesUser or KafkaForbids.
+    """
     history = History(settings.secrets)
     try:
-        consumer, partition = book_consumer(settings)
-        try:
-            end, deadline = consumer.end_offsets([partition])[partition], time.monotonic() + _READ_SECONDS
-            consumer.seek(partition, 0)
-            while consumer.position(partition) < end:
-                for record in consumer.poll(timeout_ms=1000).get(partition, []):
-                    history.read(record)
-                if time.monotonic() > deadline:
-                    raise BookUnreachable(f"not read to its end within {_READ_SECONDS} s")
-        finally:
-            consumer.close()
+        with refusals_in_words():
+            _read_to_the_end(history, settings)
     except KafkaError as error:
         raise BookUnreachable(type(error).__name__) from error
     return history
@@ -155,3 +150,17 @@ def version_of(text: str) -> BookVersion:
         return BookVersion.model_validate_json(text)
     except ValidationError as error:
         raise BookVersionInvalid(reasons_of(error)) from error
+
+
+def _read_to_the_end(history: History, settings: Settings) -> None:
+    consumer, partition = book_consumer(settings)
+    try:
+        end, deadline = consumer.end_offsets([partition])[partition], time.monotonic() + _READ_SECONDS
+        consumer.seek(partition, 0)
+        while consumer.position(partition) < end:
+            for record in consumer.poll(timeout_ms=1000).get(partition, []):
+                history.read(record)
+            if time.monotonic() > deadline:
+                raise BookUnreachable(f"not read to its end within {_READ_SECONDS} s")
+    finally:
+        consumer.close()

@@ -21,7 +21,7 @@ from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import environment_of
 from ledger.dev.first_book import first_book
 from ledger.dev.stack import Stack
-from ledger.log.book import publish_version
+from ledger.log.book import BOOK_BYTES_MAX, publish_version
 from ledger.log.book_history import BookVersionRejected, read_history
 from ledger.log.publisher import Publisher
 from ledger.log.topics import create_topics
@@ -184,10 +184,14 @@ def test_what_the_readers_would_reject_is_refused_before_it_is_appended(
     assert said in commands.refuses("publish", commands.file(commands.latest() | changes), "--yes")
 
 
-def test_a_version_that_is_larger_than_a_record_is_refused(commands: Commands) -> None:
+def many_prices(count: int) -> list[Wire]:
+    """So many prices of some 170 bytes each."""
     price = {"provider": "p", "input_per_million": "1", "output_per_million": "1"}
-    prices = [{**price, "model": f"{number:0100}"} for number in range(6_000)]
-    said = commands.refuses("publish", commands.file(commands.latest() | {"prices": prices}), "--yes")
+    return [{**price, "model": f"{number:0100}"} for number in range(count)]
+
+
+def test_a_version_that_is_larger_than_a_record_is_refused(commands: Commands) -> None:
+    said = commands.refuses("publish", commands.file(commands.latest() | {"prices": many_prices(6_000)}), "--yes")
     assert said.startswith("Error: prices: A version of the book has at most 1,000,000 bytes")
     assert "6,000 prices" in said
 
@@ -270,16 +274,17 @@ def test_a_broker_that_is_away_is_named(commands: Commands) -> None:
     assert ended.stderr.startswith("Error: The book's topic can't be read; is Kafka there")
 
 
-def test_the_first_version_applies_from_the_beginning(stack: Stack, tmp_path: Path) -> None:
+def test_the_first_version_applies_from_the_beginning_however_large_it_is(stack: Stack, tmp_path: Path) -> None:
     settings = new_ledger(stack)
     migrate(settings.database)
     create_topics(settings)
     commands = Commands(settings, tmp_path)
     assert "The book has no version yet" in commands.refuses("show")
-    commands.file(json.loads(first_book("test-1").model_dump_json(exclude_none=True, exclude={"version"})))
-    assert json.loads(commands.says("publish", "next.json", "--yes", "--json")) == {
-        "version": 1,
-        "effective_from": "the beginning",
-    }
+    first = json.loads(first_book("test-1").model_dump_json(exclude_none=True, exclude={"version"}))
+    nearly_too_large = first | {"prices": many_prices(5_400)}
+    assert 900_000 < len(json.dumps(nearly_too_large)) < BOOK_BYTES_MAX
+    published = commands.says("publish", commands.file(nearly_too_large), "--yes", "--json")
+    assert json.loads(published) == {"version": 1, "effective_from": "the beginning"}
+    assert commands.latest() == nearly_too_large
     bootstrap(settings)  # leaves a book that is there as it is
     assert commands.versions() == 1
