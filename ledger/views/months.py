@@ -17,8 +17,12 @@ from ledger.views.reading import Connection
 
 SQL = statements("ledger.views", "months.sql")
 Row = TypeVar("Row")
-# A snapshot for all statements, and longer than a request may otherwise take.
-_BEGIN = b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL statement_timeout = '120s'"
+# A snapshot for all statements; more time than other requests have, and room to sum a month up without sorting it.
+_BEGIN = b"""
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+SET LOCAL statement_timeout = '120s';
+SET LOCAL work_mem = '64MB'
+"""
 
 
 async def report_of_month(connection: Connection, month: str, book: Book) -> MonthReport:
