@@ -160,7 +160,7 @@ if os.fork() == 0:
     assert ledger.oldest_seconds == 0
     ledger.close()
     sys.exit()
-os.wait()
+assert os.wait()[1] == 0
 ledger.record_trace("acct_1", trace_id="after", count=1)
 os.kill(os.getpid(), 9)
 """
@@ -174,7 +174,7 @@ spool.add(trace_event("router/test", "acct_1", {"trace_id": "before", "count": 1
 if os.fork() == 0:
     del spool
     sys.exit()
-os.wait()
+assert os.wait()[1] == 0
 spool.add(trace_event("router/test", "acct_1", {"trace_id": "after", "count": 1}))
 os.kill(os.getpid(), 9)
 """
