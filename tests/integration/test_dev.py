@@ -52,6 +52,7 @@ def test_every_story_happens_within_seconds_though_a_worker_is_killed_and_the_nu
     with ledger_dev(home, "--for", "16", "--json") as process:
         facts = announced(home, process)
         assert set(facts) == {"kafka", "database", "api", "operator_key", "pids"}
+        assert set(facts["pids"]) == {"dev", "kafka", "postgres", "worker-1", "consume", "api"}
         assert (home / "dev.json").stat().st_mode & 0o077 == 0
         os.kill(facts["pids"]["worker-1"], signal.SIGKILL)
         wait_for_another_worker(home, facts["pids"]["worker-1"])
