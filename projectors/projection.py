@@ -25,6 +25,7 @@ from ledger.views.dead_letters import write_dead_letters
 from ledger.views.writing import Connection, Postings
 from projectors.batch import Batch
 from projectors.messages import dead_letter_message, dead_row, effect_message, forward_message
+from projectors.misplaced import MisplacedReport
 from projectors.session import Session
 from projectors.transport import Fetch
 from schemas.topics import EVENTS
@@ -59,6 +60,7 @@ class Projection:
         self._key = settings.signing_key()
         self._count = partitions
         self._partitions: dict[int, Partition] = {}
+        self._misplaced = MisplacedReport()
         self.session = session
 
     def next_offset(self, number: int) -> int:
@@ -135,6 +137,7 @@ class Projection:
                 write_dead_letters(connection, self._topic, partition.number, map(dead_row, batch.dead))
                 outbox.put(connection, partition.number, messages)
         self._remember(partition, records[-1].offset + 1, batch)
+        self._misplaced.note(partition.number, batch.misplaced)
         return bool(messages)
 
     def _fold(
