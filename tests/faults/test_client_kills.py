@@ -93,9 +93,7 @@ def test_calls_of_a_router_that_is_killed_are_counted_once_and_in_order(mortal: 
     with crew(settings, tmp_path) as members:
         members.start()
         wait_until_projected(settings, 120)
-    print(
-        f"{EVENTS_TOTAL} calls in {seconds:.0f} s; router killed {KILLS} times, broker {KILLS // 2} times"
-    )
+    print(f"{EVENTS_TOTAL} calls in {seconds:.0f} s; router killed {KILLS} times, broker {KILLS // 2} times")
     assert discrepancies(settings) == []
     of_account = {f"acct_{first}": range(first, EVENTS_TOTAL, ACCOUNTS) for first in range(ACCOUNTS)}
     assert order_in(settings) == {
