@@ -4,21 +4,20 @@ import json
 from collections.abc import Callable
 
 import psycopg
-from pydantic import ValidationError
 
 from ledger.core.errors import LedgerError
 from ledger.dev.first_book import first_book
 from ledger.log.book import BookEmpty, Follower, publish_version
+from ledger.log.book_history import version_of
 from ledger.log.publisher import Publisher
 from ledger.log.topics import check_topics, create_topics
 from ledger.records.migrate import migrate
 from ledger.settings import Settings
 from schemas.book import BookVersion
-from schemas.fields import reasons_of
 
 
 class FirstBookInvalid(LedgerError):
-    """The file holds no version of the book."""
+    """The file of the first book is not a JSON object."""
 
 
 def bootstrap(settings: Settings, book: Callable[[], BookVersion] | None = None) -> bool:
@@ -45,13 +44,14 @@ def bootstrap(settings: Settings, book: Callable[[], BookVersion] | None = None)
 
 
 def first_version_of(text: str, signing_key_id: str) -> BookVersion:
-    """The first version in a file, signed by this key unless it names others. Raises FirstBookInvalid."""
+    """The first version in a file, signed by this key unless it names others.
+
+    Raises FirstBookInvalid or BookVersionInvalid.
+    """
     try:
         stated = json.loads(text)
-        if not isinstance(stated, dict):
-            raise FirstBookInvalid("it is no JSON object")
-        return BookVersion(**{"version": 1, "signing_keys": [{"key_id": signing_key_id}], **stated})
-    except ValidationError as error:
-        raise FirstBookInvalid(reasons_of(error)) from None
     except ValueError as error:
         raise FirstBookInvalid(str(error)) from None
+    if not isinstance(stated, dict):
+        raise FirstBookInvalid()
+    return version_of(json.dumps({"version": 1, "signing_keys": [{"key_id": signing_key_id}], **stated}))
