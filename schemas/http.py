@@ -12,7 +12,15 @@ from schemas.money import Credits, SignedCredits
 Item = TypeVar("Item")
 TopUpState = Literal["armed", "in_flight", "capped", "suspended"]
 MovementLine = Literal[
-    "purchases", "auto_top_ups", "adjustments", "usage", "traces", "refunds", "disputes_opened", "disputes_won"
+    "purchases",
+    "auto_top_ups",
+    "adjustments",
+    "usage",
+    "traces",
+    "refunds",
+    "disputes_opened",
+    "disputes_won",
+    "disputes_lost",
 ]
 ActivityType = Literal["checkout", "deduction", "manual"]
 PurchaseType = Literal["Purchase", "Auto Top-up"]
@@ -238,7 +246,7 @@ class LiabilityAnswer(Answer):
 
 
 class CreditMovement(Answer):
-    """By how much one kind of entry moved the liability; uses and refunds are negative."""
+    """By how much one kind of entry moved the liability; usage and refunds are negative, a lost dispute is 0."""
 
     line: MovementLine
     entries: int

@@ -85,10 +85,11 @@ def _credits(answer: "MonthReportAnswer") -> Table:
     opening, closing = answer.credits.opening, answer.credits.closing
     table.add_row("opening liability", "", opening.total)
     for movement in answer.credits.movements:
-        table.add_row(movement.line.replace("_", " "), f"{movement.entries:,}", movement.credits)
+        name = movement.line.replace("_", " ").replace("top ups", "top-ups")
+        table.add_row(name, f"{movement.entries:,}", movement.credits)
     table.add_row("closing liability", "", closing.total, style="bold")
-    table.add_row(f"  held on {closing.accounts_holding:,} accounts", "", closing.held)
-    table.add_row(f"  owed on {closing.accounts_owing:,} accounts", "", closing.owed)
+    table.add_row(f"  held (accounts: {closing.accounts_holding:,})", "", closing.held)
+    table.add_row(f"  owed (accounts: {closing.accounts_owing:,})", "", closing.owed)
     return table
 
 
@@ -98,9 +99,8 @@ def _usage(answer: "MonthReportAnswer") -> Table:
         table.add_row(escape(usage.provider), f"{usage.requests:,}", usage.revenue, usage.cost, usage.margin)
     total, traces = answer.usage_total, answer.traces
     table.add_row("total", f"{total.requests:,}", total.revenue, total.cost, total.margin, style="bold")
-    table.add_row(f"{traces.traces:,} traces", "", traces.revenue, "", "")
-    note = f"  {traces.free_traces:,} of them free, worth {traces.free_value}"
-    table.add_row(note, "", "", "", "", style="dim")
+    table.add_row(f"traces ({traces.traces:,})", "", traces.revenue)
+    table.add_row(f"  of them free ({traces.free_traces:,}), worth {traces.free_value}", style="dim")
     return table
 
 

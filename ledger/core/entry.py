@@ -53,7 +53,7 @@ class Entry(NamedTuple):
 class EntrySums(NamedTuple):
     """What the columns of entries of equal type, provider and currency add up to; columns as in `Entry` and `Money`.
 
-    `kind` is set of purchases, `book_version` of traces, and then the entries are equal in it, too.
+    `kind`: of a purchase, or how a dispute was closed; `book_version`: of traces. Then the entries are equal in it.
     """
 
     type: str

@@ -16,7 +16,7 @@ from ledger.core.postings import Posting, postings_of_sums
 from ledger.core.rating import rate_traces
 from schemas.http import MovementLine
 
-# Every kind of entry that moves a balance: its line, its type, and the kind of purchase.
+# Every kind of entry that moves a balance: its line, its type, and its kind where there are several.
 MOVEMENTS: tuple[tuple[MovementLine, str, str | None], ...] = (
     ("purchases", "credits.purchased", "purchase"),
     ("auto_top_ups", "credits.purchased", "auto_top_up"),
@@ -25,7 +25,8 @@ MOVEMENTS: tuple[tuple[MovementLine, str, str | None], ...] = (
     ("traces", "trace.recorded", None),
     ("refunds", "credits.refunded", None),
     ("disputes_opened", "dispute.opened", None),
-    ("disputes_won", "dispute.closed", None),
+    ("disputes_won", "dispute.closed", "won"),
+    ("disputes_lost", "dispute.closed", "lost"),
 )
 # Every line of money at a provider: its type, and the posting account that has it, which is one of its two sides.
 CASH: tuple[tuple[str, str, str], ...] = (

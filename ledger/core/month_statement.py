@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ledger.core.month_report import Account, Liability, ModelProvider, MonthReport, Traces
-from ledger.core.statement import money_decimal, money_text
+from ledger.core.statement import full_money_text, money_decimal
 from schemas.http import (
     CreditMovement,
     CreditsReport,
@@ -115,6 +115,6 @@ def _traces(traces: Traces) -> TracesReport:
 def _money(account: Account) -> MoneyReport:
     amounts = {"opening": account.opening, **account.lines, "closing": account.closing, **account.taxes}
     shown = {
-        line: MoneyAmount(minor=minor, text=money_text(account.currency, minor)) for line, minor in amounts.items()
+        line: MoneyAmount(minor=minor, text=full_money_text(account.currency, minor)) for line, minor in amounts.items()
     }
     return MoneyReport(provider=account.provider, currency=account.currency, **shown)

@@ -65,11 +65,16 @@ def amount_text(nanos: int, activity: str = MANUAL) -> str:
 
 def money_text(currency: str, minor: int) -> str:
     """Money at a provider: "₹850", "$12.50", "CHF 9.90", "-$3"; zeros after the point are left out."""
-    digits = _MINOR_DIGITS.get(currency, 2)
-    text = _grouped(abs(minor), digits)
+    text = full_money_text(currency, minor)
     whole, _, fraction = text.partition(".")
+    return text if fraction.strip("0") else whole
+
+
+def full_money_text(currency: str, minor: int) -> str:
+    """The same with all digits of the currency: "$12.00"."""
+    digits = _MINOR_DIGITS.get(currency, 2)
     sign = "-" if minor < 0 else ""
-    return f"{sign}{_SYMBOLS.get(currency, currency + ' ')}{whole if not fraction.strip('0') else text}"
+    return f"{sign}{_SYMBOLS.get(currency, currency + ' ')}{_grouped(abs(minor), digits)}"
 
 
 def money_decimal(currency: str, minor: int) -> str:

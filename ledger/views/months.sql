@@ -17,7 +17,7 @@ FROM (
 -- name: sums
 -- Sums of the columns that postings are made of.
 SELECT type, provider, currency,
-       CASE type WHEN 'credits.purchased' THEN data ->> 'kind' END AS kind,
+       CASE type WHEN 'credits.purchased' THEN data ->> 'kind' WHEN 'dispute.closed' THEN data ->> 'outcome' END AS kind,
        CASE type WHEN 'trace.recorded' THEN book_version END AS book_version,
        count(*) AS entries, sum(amount) AS amount, sum(cost) AS cost,
        coalesce(sum(CASE type WHEN 'trace.recorded' THEN (data ->> 'count')::bigint END), 0) AS traces,

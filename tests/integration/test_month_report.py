@@ -113,6 +113,7 @@ def test_october_is_what_the_story_says(settings: Settings, past: Past) -> None:
         "refunds": (1, -20 * C),
         "disputes_opened": (2, -80 * C),
         "disputes_won": (1, 30 * C),
+        "disputes_lost": (0, 0),
     }
     ann = 100 * C - 2 - 10_800_000_000 - 30_000_000 - 20 * C - 50 * C
     assert october.closing == (ann + 10 * C, -1_500_000_000, 2, 1)
@@ -260,7 +261,7 @@ def test_the_route_and_the_command_say_the_same(http: httpx.Client, settings: Se
     file = tmp_path / "october.csv"
     shown = command(settings, "2026-10", "--csv", str(file))
     assert shown.returncode == 0, shown.stderr
-    for text in ("2026-10, UTC, complete", "owed on 1 accounts", "-$95.20", "100 of them free, worth 0.05"):
+    for text in ("2026-10, UTC, complete", "owed (accounts: 1)", "-$95.20", "free (100), worth 0.05"):
         assert text in shown.stdout
     downloaded = http.get("/v1/reports/months/2026-10.csv")
     assert downloaded.headers["Content-Disposition"] == 'attachment; filename="ledger-2026-10.csv"'
