@@ -144,7 +144,8 @@ def _print(letter: "DeadLetter", record: "ConsumerRecord") -> None:
         **{f"header {name}": readable(value) for name, value in record.headers},
         "value": f"{len(record.value or b'')} bytes",
     }
+    width = max(map(len, lines))
     for name, text in lines.items():
         if text is not None:
-            print(printable(f"{name:<12}{text}"))
+            print(printable(f"{name:<{width}}  {text}"))
     print(readable(record.value))
