@@ -50,6 +50,7 @@ def test_the_event_loop_is_not_blocked(settings: Settings, tmp_path: Path) -> No
         ledger = opened(settings, tmp_path, NOWHERE)
         ticking = asyncio.create_task(tick())
         lock = ledger._delivery.spools[-1]._lock
+        await asyncio.sleep(0.05)
         lock.acquire()
         threading.Timer(1, lock.release).start()
         await ledger.record_usage("acct_1", **CALL)
