@@ -8,6 +8,7 @@ import asyncio
 import gc
 import os
 import signal
+import threading
 from collections.abc import Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context, parent_process
@@ -67,9 +68,10 @@ def _folded(connection: Connection) -> int:
 
 
 def _prepare_process(stop: Event) -> None:
-    """Ctrl-C reaches every process of a terminal; these end when their parent says so, or is gone."""
+    """Ctrl-C reaches every process of a terminal; these end when their parent says so, or at once when it is gone."""
     global _stop
     _stop = stop
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.set_threshold(1_000_000, 10, 10)  # as in a worker: docs/decisions/0003
 
@@ -77,15 +79,23 @@ def _prepare_process(stop: Event) -> None:
 _stop: Event
 
 
+def _end_with_parent() -> None:
+    """A pool's process that is not at work would wait for its killed parent for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
 def _fold_partition(settings: Settings, partition: int, partitions: int, target: int, book: Book) -> None:
     asyncio.run(_fold(settings, partition, partitions, target, book))
 
 
 async def _fold(settings: Settings, partition: int, partitions: int, target: int, book: Book) -> None:
-    projection, parent = Projection(settings, partitions, Session(settings, shares_views=False)), parent_process()
+    projection = Projection(settings, partitions, Session(settings, shares_views=False))
     try:
         async for fetch in fetches(settings, partition, projection.next_offset(partition), target):
-            if _stop.is_set() or (parent is not None and not parent.is_alive()):
+            if _stop.is_set():
                 return
             projection.project(partition, fetch, book)
     finally:

@@ -110,5 +110,7 @@ def _lines(rebuilt: "Rebuilt") -> list[str]:
 
 
 def _line(each: "Difference") -> str:
-    rows = "" if each.rows_before == each.rows_now else f" ({each.rows_before:,} rows before, {each.rows_now:,} now)"
-    return f"  {each.account_id}: {each.table}{rows}: {', '.join(each.columns)}"
+    what = ", ".join(each.columns)
+    if each.rows_before != each.rows_now:  # then every column differs
+        what = f"{each.rows_before:,} rows before, {each.rows_now:,} now"
+    return f"  {each.account_id}: {each.table}: {what}"

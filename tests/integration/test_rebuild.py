@@ -27,7 +27,7 @@ from tests.support.load import load
 from tests.support.workers import ROOT, Worker, crew, environment, eventually, folded, log_reader, wait_until_projected
 
 SEED = 31
-IDS = Ids(SEED)
+IDS = Ids(SEED + 1)
 EVENTS_BEFORE, EVENTS_AFTER = 14_000, 6_000
 
 
@@ -197,9 +197,7 @@ def test_what_was_tampered_with_is_named_and_made_right(used: Settings, views: p
     assert f"{changed[0]}: balances: balance\n" in said
     assert f"{changed[1]}: entries: amount\n" in said
     rows = one(views, f"SELECT count(*) FROM views.entries WHERE account_id = '{changed[2]}'")
-    assert f"{changed[2]}: entries ({rows - 1:,} rows before, {rows:,} now): content, " in said.replace(
-        " event_id,", ""
-    )
+    assert f"{changed[2]}: entries: {rows - 1} rows before, {rows} now\n" in said
     assert standing(views) == before
     assert rebuilt(used)[0] == 0
 
