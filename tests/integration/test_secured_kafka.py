@@ -112,6 +112,16 @@ def test_a_worker_with_another_mechanism_or_a_certificate_reads_the_log_too(
             wait_until_projected(admin)
 
 
+@pytest.mark.parametrize(
+    "command", ["topics --create", "book show", "tail --no-follow", "deadletters list", "state acme", "rebuild --yes"]
+)
+def test_an_administrators_commands_need_no_more_than_its_rights(admin: Settings, command: str) -> None:
+    # A rebuild waits for the members that were killed above to leave their group.
+    eventually(lambda: (said := _run(admin, *command.split())).returncode == 0 or "members" not in said.stderr)
+    answer = _run(admin, *command.split())
+    assert answer.returncode == 0, answer.stderr
+
+
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
 def test_a_router_publishes_usage_with_any_mechanism(roles: Any, mechanism: str) -> None:
     with Publisher(roles("router", kafka_sasl_mechanism=mechanism), delivery_seconds=10) as publisher:
