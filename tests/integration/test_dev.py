@@ -54,6 +54,15 @@ def test_every_story_happens_within_seconds_though_a_worker_is_killed_and_the_nu
         assert set(facts) == {"kafka", "database", "api", "operator_key", "pids"}
         assert set(facts["pids"]) == {"dev", "kafka", "postgres", "worker-1", "consume", "api"}
         assert (home / "dev.json").stat().st_mode & 0o077 == 0
+        assert (home / "env").stat().st_mode & 0o077 == 0
+        shell = subprocess.run(
+            ["sh", "-c", f'. {home}/env && ledger trial-balance --json && echo "$API $KEY"'],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert '"balanced": true' in shell.stdout
+        assert shell.stdout.splitlines()[-1] == f"{facts['api']} {facts['operator_key']}"
         os.kill(facts["pids"]["worker-1"], signal.SIGKILL)
         wait_for_another_worker(home, facts["pids"]["worker-1"])
         assert wait_for_balance(facts)["account_id"] == "nova-labs"
