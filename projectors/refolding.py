@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import psycopg
 
+from ledger import logs
 from ledger.core.book import Book
 from ledger.settings import Settings
 from projectors.projection import Projection
@@ -71,6 +72,7 @@ def _prepare_process(stop: Event) -> None:
     """Ctrl-C reaches every process of a terminal; these end when their parent says so, or at once when it is gone."""
     global _stop
     _stop = stop
+    logs.configure()  # what a projection warns of goes to stderr: stdout may be read by a program
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.set_threshold(1_000_000, 10, 10)  # as in a worker: docs/decisions/0003
