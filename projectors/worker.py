@@ -200,7 +200,8 @@ class Worker:
                 self._end(error)
 
     async def _wait_for(self, what: str, error: Exception) -> None:
-        log.warning("waiting", for_=what, reason=str(error) if isinstance(error, LedgerError) else type(error).__name__)
+        reason = str(error) if isinstance(error, LogUnavailable) else type(error).__name__
+        log.warning("waiting", for_=what, reason=reason)
         self._watchdog.progressed()
         await asyncio.sleep(_RETRY_SECONDS)
 
