@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from contextlib import aclosing
 from multiprocessing import get_context, parent_process
 from multiprocessing.synchronize import Event
 from typing import Any, Protocol
@@ -96,9 +97,10 @@ def _fold_partition(settings: Settings, partition: int, partitions: int, target:
 async def _fold(settings: Settings, partition: int, partitions: int, target: int, book: Book) -> None:
     projection = Projection(settings, partitions, Session(settings, shares_views=False))
     try:
-        async for fetch in fetches(settings, partition, projection.next_offset(partition), target):
-            if _stop.is_set():
-                return
-            projection.project(partition, fetch, book)
+        async with aclosing(fetches(settings, partition, projection.next_offset(partition), target)) as reading:
+            async for fetch in reading:
+                if _stop.is_set():
+                    return
+                projection.project(partition, fetch, book)
     finally:
         projection.disconnect()
