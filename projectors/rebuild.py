@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import psycopg
-from kafka import KafkaAdminClient
 from kafka.errors import CoordinatorNotAvailableError
 
 from ledger.core.errors import LedgerError
-from ledger.log.connecting import kafka_options, refusals_in_words
+from ledger.log.connecting import administrating
 from ledger.log.topics import check_topics
 from ledger.records import rebuilds
 from ledger.records.migrate import VIEWS_VERSION, create_views, migrate_records
@@ -212,13 +211,10 @@ def _count(connection: Connection, statement: str, **parameters: int) -> int:
 
 def _refuse_members(settings: Settings) -> None:
     """Raises ProjectorsRunning while the workers' group has members."""
-    with refusals_in_words():
-        admin = KafkaAdminClient(**kafka_options(settings), client_id="ledger-admin")
+    with administrating(settings) as admin:
         try:
             members = admin.describe_groups([settings.consumer_group])[settings.consumer_group]["members"]
         except CoordinatorNotAvailableError:  # the broker has no groups yet
             return
-        finally:
-            admin.close()
     if members:
         raise ProjectorsRunning(", ".join(f"{each['member_id']} at {each['client_host']}" for each in members))

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from ledger.core.book import Book
 from ledger.core.errors import LedgerError
 from ledger.log.book import Follower, Rejected
-from ledger.log.connecting import kafka_options
+from ledger.log.connecting import connection_options
 from ledger.settings import Settings
 from projectors.transport import Fetch
 from schemas.topics import EVENTS
@@ -91,10 +91,8 @@ class _Reading:
     """A consumer of nobody's group, while the block runs."""
 
     def __init__(self, settings: Settings) -> None:
-        options = kafka_options(settings)
-        options.pop("kafka_client", None)  # which is kafka-python's own
         self._consumer = AIOKafkaConsumer(
-            **options,
+            **connection_options(settings),
             client_id="ledger-replay",
             enable_auto_commit=False,
             auto_offset_reset="none",

@@ -6,9 +6,10 @@ refusal is an error in words, which names the settings to change and never a pas
 
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
+from kafka import KafkaAdminClient
 from kafka.errors import AuthorizationError, KafkaConnectionError
 
 from ledger.core.errors import LedgerError
@@ -38,8 +39,12 @@ class CertificateUnusable(LedgerError):
 
 def kafka_options(settings: Settings) -> dict[str, Any]:
     """What every client of kafka-python is made with. Raises CertificateUnusable."""
+    return {"kafka_client": RepairedClient, **connection_options(settings)}
+
+
+def connection_options(settings: Settings) -> dict[str, Any]:
+    """Where to, as whom and with which certificates, for aiokafka too. Raises CertificateUnusable."""
     options: dict[str, Any] = {
-        "kafka_client": RepairedClient,
         "bootstrap_servers": settings.kafka.split(","),
         "security_protocol": settings.kafka_security_protocol,
         "ssl_context": tls_of(settings),
@@ -73,6 +78,13 @@ def tls_of(settings: Settings) -> ssl.SSLContext | None:
             names = f"{settings.kafka_certificate_file} and {settings.kafka_key_file}"
             raise CertificateUnusable(f"{names}, {error}", field="LEDGER_KAFKA_CERTIFICATE_FILE") from None
     return context
+
+
+@contextmanager
+def administrating(settings: Settings) -> Iterator[KafkaAdminClient]:
+    """An administrator's client; what Kafka refuses it is an error in words."""
+    with refusals_in_words(), closing(KafkaAdminClient(**kafka_options(settings), client_id="ledger-admin")) as admin:
+        yield admin
 
 
 @contextmanager

@@ -4,16 +4,14 @@ A topic that was deleted and made again, or whose partitions were grown, would f
 past without a sound; so its id, partition count and timestamp type are compared at every start.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import psycopg
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import TopicAlreadyExistsError, TopicAuthorizationFailedError
 
 from ledger.core.errors import LedgerError
-from ledger.log.connecting import KafkaForbids, kafka_options, refusals_in_words
+from ledger.log.connecting import KafkaForbids, administrating
 from ledger.settings import Settings
 from schemas.topics import TOPICS, Topic
 
@@ -44,7 +42,7 @@ class TopicFacts(NamedTuple):
 def create_topics(settings: Settings) -> list[str]:
     """Makes the topics that are missing, and returns their names."""
     made = []
-    with _admin(settings) as admin:
+    with administrating(settings) as admin:
         for topic in TOPICS:
             try:
                 admin.create_topics([_new_topic(topic, settings)], validate_only=False)
@@ -79,7 +77,7 @@ def check_topics(settings: Settings, connection: psycopg.Connection) -> int:
 def _facts(settings: Settings) -> dict[str, TopicFacts]:
     """By full name, in the order of the table, so that ledger.events is first."""
     names = [settings.topic(topic.name) for topic in TOPICS]
-    with _admin(settings) as admin:
+    with administrating(settings) as admin:
         described = admin.describe_topics(names)
         forbidden = [topic["name"] for topic in described if topic["error_code"] == TopicAuthorizationFailedError.errno]
         if forbidden:
@@ -105,13 +103,3 @@ def _new_topic(topic: Topic, settings: Settings) -> NewTopic:
         replication_factor=settings.replication_factor,
         topic_configs=_CONFIG,
     )
-
-
-@contextmanager
-def _admin(settings: Settings) -> Iterator[KafkaAdminClient]:
-    with refusals_in_words():
-        admin = KafkaAdminClient(**kafka_options(settings), client_id="ledger-admin")
-        try:
-            yield admin
-        finally:
-            admin.close()
