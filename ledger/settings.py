@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ledger.core.errors import LedgerError
+from schemas.money import Credits
 from schemas.signatures import SigningKey
 
 
@@ -47,6 +48,14 @@ class Settings(BaseSettings):
     verdict_seconds: float = Field(
         5, ge=0, description="How long a write waits for its projection before it answers 202."
     )
+
+    hold_credits: Credits = Field("0.05", description="What an authorization without an estimate holds, in credits.")
+    hold_seconds: int = Field(300, ge=1, description="How long a hold lasts that names no time to live.")
+    hold_seconds_max: int = Field(3600, ge=1, description="The longest time to live of a hold.")
+    gate_stale_seconds: float = Field(
+        15, gt=0, description="Authorizations are refused with 503 when an account's projection is further behind."
+    )
+    top_up_url: str = Field("", description="Where customers buy credits; sent with a 402. Empty: not sent.")
 
     @cached_property
     def secrets(self) -> dict[str, bytes]:

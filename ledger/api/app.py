@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
+from starlette.routing import Route
 
 from ledger.api import (
     accounts,
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for part in (usage, authorizations, accounts, transactions, usage_summary, top_ups, adjustments, prices, health):
         app.include_router(part.router)
+    app.router.routes.append(Route("/v1/authorizations", authorizations.Authorize(), methods=["POST"]))
     errors.install(app)
     app.add_middleware(Around, metrics=metrics)
     _document_events(app)

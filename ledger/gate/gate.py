@@ -14,7 +14,8 @@ import psycopg
 from psycopg import AsyncConnection
 
 from ledger.core.errors import LedgerError
-from ledger.gate.holds import Connection, Decision, HoldConflict, NewHold, decide_group
+from ledger.gate.holds import Connection, Decision, NewHold, decide_group
+from ledger.settings import Settings
 
 GROUP_MAX = 256
 _LANES = 2
@@ -33,8 +34,8 @@ class _Waiting(NamedTuple):
 class _Lane:
     """One connection and the requests that wait for it."""
 
-    def __init__(self, database: str, queue: "_Queue", *, wait: bool) -> None:
-        self._database, self._queue, self._wait = database, queue, wait
+    def __init__(self, settings: Settings, queue: "_Queue", *, wait: bool) -> None:
+        self._settings, self._queue, self._wait = settings, queue, wait
         self._connection: Connection | None = None
 
     async def run(self, busy: "_Queue | None") -> None:
@@ -53,15 +54,20 @@ class _Lane:
     async def _decide(self, group: list[_Waiting], busy: "_Queue | None") -> None:
         if self._connection is None:
             self._connection = await AsyncConnection[Any].connect(
-                self._database, autocommit=True, options=_OPTIONS, connect_timeout=5, application_name="ledger-gate"
+                self._settings.database,
+                autocommit=True,
+                options=_OPTIONS,
+                connect_timeout=5,
+                application_name="ledger-gate",
             )
-        answers = await decide_group(self._connection, [waiting.new for waiting in group], wait=self._wait)
+        stale_seconds = self._settings.gate_stale_seconds
+        answers = await decide_group(self._connection, [each.new for each in group], stale_seconds, wait=self._wait)
         for waiting, answer in zip(group, answers, strict=True):
             if answer is None and busy is not None:
                 busy.put(waiting)
             elif waiting.answer.done():
                 continue
-            elif isinstance(answer, HoldConflict):
+            elif isinstance(answer, LedgerError):
                 waiting.answer.set_exception(answer)
             elif answer is not None:
                 waiting.answer.set_result(answer)
@@ -95,12 +101,12 @@ class _Queue:
 class Gate:
     """Decides requests of this process, in groups; any number of processes may run beside it."""
 
-    def __init__(self, database: str) -> None:
-        self._database = database
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._arrived, self._busy = _Queue(), _Queue()
 
     async def decide(self, new: NewHold) -> Decision:
-        """Grants or refuses a hold. Raises HoldConflict or GateUnavailable.
+        """Grants or refuses a hold. Raises HoldConflict, ProjectionBehind or GateUnavailable.
 
         Cancelling the wait does not undo the decision; whoever does so releases the hold.
         """
@@ -111,9 +117,9 @@ class Gate:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Decides until the block ends; requests that wait then are not decided."""
-        lanes = [_Lane(self._database, self._arrived, wait=False).run(self._busy) for _ in range(_LANES)]
+        lanes = [_Lane(self._settings, self._arrived, wait=False).run(self._busy) for _ in range(_LANES)]
         tasks = [asyncio.create_task(lane) for lane in lanes]
-        tasks.append(asyncio.create_task(_Lane(self._database, self._busy, wait=True).run(None)))
+        tasks.append(asyncio.create_task(_Lane(self._settings, self._busy, wait=True).run(None)))
         try:
             yield
         finally:

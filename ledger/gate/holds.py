@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
+import psycopg
 from psycopg import AsyncConnection
 
 from ledger.core.errors import LedgerError
@@ -34,8 +35,12 @@ class HoldClosed(LedgerError):
     """The authorization has ended."""
 
 
+class ProjectionBehind(LedgerError):
+    """The account's balance is not known well enough to promise any of it: its projection is behind."""
+
+
 class NewHold(NamedTuple):
-    """A hold that a request asks for. `request_hash` is of a request with an Idempotency-Key; its id follows from that."""
+    """A hold that a request asks for. `request_hash`: of a request whose Idempotency-Key made its id."""
 
     hold_id: str
     account_id: str
@@ -77,6 +82,7 @@ class Funds(NamedTuple):
     top_up_enabled: bool
     top_up_threshold: int | None
     top_up_state: str | None
+    top_up_since: int
 
     @property
     def available(self) -> int:
@@ -92,10 +98,21 @@ class Decision(NamedTuple):
     repeated: bool = False
 
 
-Answer = Decision | HoldConflict | None
+Answer = Decision | LedgerError | None
 
 
-async def decide_group(connection: Connection, group: Sequence[NewHold], *, wait: bool) -> list[Answer]:
+class Settlement(NamedTuple):
+    """Usage that names a hold; `charge` in nanos."""
+
+    hold_id: str
+    account_id: str
+    event_id: str
+    charge: int
+
+
+async def decide_group(
+    connection: Connection, group: Sequence[NewHold], stale_seconds: float, *, wait: bool
+) -> list[Answer]:
     """Decides requests in their order, in one transaction. None: the account is locked, and nobody waited for it."""
     accounts = sorted({new.account_id for new in group})
     async with connection.pipeline(), connection.transaction():
@@ -106,12 +123,12 @@ async def decide_group(connection: Connection, group: Sequence[NewHold], *, wait
         funds = {row[0]: Funds(*row) for row in await found.fetchall() if row[0] in locked}
         repeatable = [new.hold_id for new in group if new.request_hash is not None]
         before = await find(connection, repeatable) if repeatable else {}
-        answers = [_decide(new, funds, before) for new in group]
+        answers = [_decide(new, funds, before, stale_seconds) for new in group]
         await _put(connection, group, answers)
     return answers
 
 
-def _decide(new: NewHold, funds: dict[str, Funds], before: dict[str, Hold]) -> Answer:
+def _decide(new: NewHold, funds: dict[str, Funds], before: dict[str, Hold], stale_seconds: float) -> Answer:
     """Decides one request, and notes what it takes for those behind it."""
     account = funds.get(new.account_id)
     if account is None:
@@ -120,6 +137,8 @@ def _decide(new: NewHold, funds: dict[str, Funds], before: dict[str, Hold]) -> A
     if known is not None:
         same = known.request_hash == new.request_hash and known.account_id == new.account_id
         return Decision(known, account, repeated=True) if same else HoldConflict(field="Idempotency-Key")
+    if account.behind_seconds > stale_seconds:
+        return ProjectionBehind(f"{account.behind_seconds:.0f} s")
     grant = granted(account.available, new.ask)
     if grant is None:
         return Decision(None, account)
@@ -189,8 +208,10 @@ class Extended(NamedTuple):
     funds: Funds
 
 
-async def extend(connection: Connection, hold: Hold, ask: Ask, output_tokens: int | None, until: datetime) -> Extended:
-    """Adds to an open hold. Raises HoldClosed."""
+async def extend(
+    connection: Connection, hold: Hold, amount: int, output_tokens: int | None, until: datetime, stale_seconds: float
+) -> Extended:
+    """Adds to an open hold, all or nothing. Raises HoldClosed or ProjectionBehind."""
     async with connection.transaction():
         await connection.execute(SQL["lock"], {"accounts": [hold.account_id]})
         row = await (await connection.execute(SQL["funds"], {"accounts": [hold.account_id]})).fetchone()
@@ -199,7 +220,9 @@ async def extend(connection: Connection, hold: Hold, ask: Ask, output_tokens: in
         now = (await find(connection, [hold.hold_id]))[hold.hold_id]
         if now.state != "open" or now.expires_at <= datetime.now(UTC):
             raise HoldClosed("expired" if now.state == "open" else now.state)
-        grant = granted(funds.available, ask)
+        if funds.behind_seconds > stale_seconds:
+            raise ProjectionBehind(f"{funds.behind_seconds:.0f} s")
+        grant = granted(funds.available, Ask(amount, amount))
         if grant is None:
             return Extended(None, funds)
         parameters = {
@@ -227,6 +250,29 @@ async def close(
         parameters = {"ids": [hold_id for hold_id, _ in holds], "accounts": locked, "state": state}
         rows = await (await connection.execute(SQL["close"], parameters)).fetchall()
     return {hold_id for (hold_id,) in rows}
+
+
+def settle(connection: psycopg.Connection[Any], usages: Iterable[Settlement]) -> None:
+    """Ends the open holds that usage names, in the transaction that posts it; of a hold's usages, by the first.
+
+    Usage that names an ended hold, or one of another account, ends nothing.
+    """
+    first: dict[str, Settlement] = {}
+    for usage in usages:
+        first.setdefault(usage.hold_id, usage)
+    if not first:
+        return
+    named = sorted(first.values(), key=lambda usage: usage.account_id)
+    connection.execute(SQL["lock"], {"accounts": sorted({usage.account_id for usage in named})})
+    connection.execute(
+        SQL["settle"],
+        {
+            "ids": texts(usage.hold_id for usage in named),
+            "accounts": texts(usage.account_id for usage in named),
+            "events": texts(usage.event_id for usage in named),
+            "charges": integers(usage.charge for usage in named),
+        },
+    )
 
 
 async def expire(connection: Connection, limit: int = 1000) -> int:

@@ -19,7 +19,7 @@ ORDER BY account_id FOR UPDATE SKIP LOCKED;
 SELECT h.account_id, coalesce(b.balance, 0), h.held,
        CASE WHEN b.account_id IS NULL THEN 0
             ELSE coalesce(extract(epoch FROM clock_timestamp() - p.through), 'infinity') END::float8 AS behind_seconds,
-       coalesce(a.top_up_enabled, false), a.top_up_threshold, a.state
+       coalesce(a.top_up_enabled, false), a.top_up_threshold, a.state, coalesce(a.since_seq, 0)
 FROM records.held_accounts h
 LEFT JOIN views.balances b ON b.account_id = h.account_id
 LEFT JOIN views.progress p ON p.partition = b.partition
@@ -92,3 +92,15 @@ LIMIT %(limit)s;
 
 -- name: forget
 DELETE FROM records.holds WHERE state <> 'open' AND closed_at < now() - interval '7 days';
+
+-- name: claim_request
+-- A row for whoever may append the request now: the first, or whoever comes after one that never finished.
+INSERT INTO records.top_up_requests AS r (account_id, since_seq, available, balance)
+VALUES (%(account_id)s, %(since_seq)s, %(available)s, %(balance)s)
+ON CONFLICT (account_id, since_seq) DO UPDATE SET tried_at = clock_timestamp()
+WHERE r.appended_at IS NULL AND r.tried_at < clock_timestamp() - interval '10 seconds'
+RETURNING available, balance;
+
+-- name: request_appended
+UPDATE records.top_up_requests SET appended_at = clock_timestamp()
+WHERE account_id = %(account_id)s AND since_seq = %(since_seq)s;

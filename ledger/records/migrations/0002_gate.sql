@@ -32,3 +32,15 @@ CREATE TABLE records.holds (
 CREATE INDEX holds_open ON records.holds (expires_at) WHERE state = 'open';
 CREATE INDEX holds_of_account ON records.holds (account_id) WHERE state = 'open';
 CREATE INDEX holds_closed ON records.holds (closed_at) WHERE state <> 'open';
+
+-- Refused authorizations that asked for a top-up: once per time that the machine is armed, by the entry that armed it.
+-- What is said is kept, so that whoever says it says the same.
+CREATE TABLE records.top_up_requests (
+    account_id          text NOT NULL,
+    since_seq           bigint NOT NULL,
+    available           bigint NOT NULL,
+    balance             bigint NOT NULL,
+    tried_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
+    appended_at         timestamptz,
+    PRIMARY KEY (account_id, since_seq)
+);
