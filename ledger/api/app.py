@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
-from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from ledger.api import (
     accounts,
@@ -33,7 +33,7 @@ Every request but `/healthz` and `/readyz` needs an API key with the right scope
 """
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings) -> ASGIApp:
     """The application. It starts without Kafka and Postgres, and says 503 until they are there."""
     metrics = RequestMetrics()
 
@@ -53,11 +53,9 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for part in (usage, authorizations, accounts, transactions, usage_summary, top_ups, adjustments, prices, health):
         app.include_router(part.router)
-    app.router.routes.append(Route("/v1/authorizations", authorizations.Authorize(), methods=["POST"]))
     errors.install(app)
-    app.add_middleware(Around, metrics=metrics)
     _document_events(app)
-    return app
+    return Around(authorizations.Front(app), metrics)
 
 
 def _document_events(app: FastAPI) -> None:

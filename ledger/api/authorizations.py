@@ -8,13 +8,14 @@ import hashlib
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, FastAPI, Path, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from ledger.api.auth import Caller, Needs
+from ledger.api.errors import answer_of
 from ledger.api.parts import Parts, PartsOf
 from ledger.gate import holds
 from ledger.gate.asking import affordable, expiry, extension_amount, new_hold, refusal_headers
@@ -25,6 +26,7 @@ from schemas.identity import derived_id, time_ordered_id
 from schemas.money import format_nanos
 
 INSUFFICIENT = b'{"error":{"message":"Insufficient credits. Please top up your account.","type":"billing_error"}}'
+PATH = "/v1/authorizations"
 SCOPE = "authorizations:write"
 REFUSED: dict[int | str, dict[str, Any]] = {
     402: {"description": "The money is gone.", "content": {"application/json": {}}}
@@ -32,25 +34,38 @@ REFUSED: dict[int | str, dict[str, Any]] = {
 
 _KEY: TypeAdapter[str] = TypeAdapter(Token)
 
-router = APIRouter(prefix="/v1/authorizations", tags=["authorizations"])
+router = APIRouter(prefix=PATH, tags=["authorizations"])
 Authorizer = Annotated[Caller, Depends(Needs(SCOPE))]
 HoldId = Annotated[UUID, Path(description="The id of an authorization.")]
 
 
-class Authorize:
-    """`POST /v1/authorizations`: ask before a request runs. An unknown account has no credits."""
+class Front:
+    """Answers `POST /v1/authorizations` itself and hands everything else to the application."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
         request = Request(scope, receive, send)
-        parts: Parts = scope["app"].state.parts
+        try:
+            answer = await self._authorize(request)
+        except Exception as error:
+            answer = answer_of(error, request.state.request_id)
+        await answer(scope, receive, send)
+
+    async def _authorize(self, request: Request) -> Response:
+        """Ask before a request runs. An unknown account has no credits."""
+        parts: Parts = self._app.state.parts
         scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
         caller = (await parts.keys.holder(credentials if scheme.lower() == "bearer" else "")).may(SCOPE)
         raw = await request.body()
         body = _parsed(raw)
         caller.reach(body.account_id)
         key = request.headers.get("idempotency-key")
-        answer = await _authorize(parts, body, _Repeatable.of(caller, _key(key), raw))
-        await answer(scope, receive, send)
+        return await _authorize(parts, body, _Repeatable.of(caller, _key(key), raw))
 
 
 class _Repeatable(NamedTuple):

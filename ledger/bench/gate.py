@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import httpx
+import psutil  # type: ignore[import-untyped]
 import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from ledger.bench.asking import Answered, closed_loop, connect, open_loop
+from ledger.bench.asking import Answered, Connection, closed_loop, connect, open_loop
 from ledger.bench.projection import StoppedProjecting
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import Child, Children, environment_of, ledger_command
@@ -56,7 +57,10 @@ class Plan(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """One load: decisions a second, milliseconds to decide, and how many were refused or failed."""
+    """One load: decisions a second, milliseconds to decide, and how many were refused or failed.
+
+    `cpu_micros`: CPU of the API's processes per decision.
+    """
 
     name: str
     per_second: float
@@ -64,6 +68,7 @@ class Measured(NamedTuple):
     p99: float
     refused: int
     failed: int
+    cpu_micros: float
 
 
 class Result(NamedTuple):
@@ -102,7 +107,7 @@ def run(plan: Plan, console: Console) -> Result:
             console.print(f"Funding {plan.accounts:,} accounts")
             _fund(settings, accounts)
             _wait_until_ready(settings, plan.accounts)
-            measured = asyncio.run(_measure(settings, plan, accounts, console))
+            measured = asyncio.run(_measure(settings, plan, accounts, children.pids["api"], console))
         return Result(
             plan,
             len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
@@ -113,34 +118,52 @@ def run(plan: Plan, console: Console) -> Result:
         )
 
 
-async def _measure(settings: Settings, plan: Plan, accounts: list[str], console: Console) -> list[Measured]:
-    token = _token(settings)
+class _Api:
+    """The API that is measured."""
+
+    def __init__(self, settings: Settings, pid: int) -> None:
+        self._settings = settings
+        self._process = psutil.Process(pid)
+        self._token = _token(settings)
+
+    async def connect(self, count: int) -> list[Connection]:
+        """So many connections to it."""
+        return await connect(self._settings.api_host, self._settings.api_port, PATH, self._token, count)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """User and system time of its processes so far."""
+        times = [process.cpu_times() for process in (self._process, *self._process.children(recursive=True))]
+        return float(sum(each.user + each.system for each in times))
+
+
+async def _measure(settings: Settings, plan: Plan, accounts: list[str], pid: int, console: Console) -> list[Measured]:
+    api, measured = _Api(settings, pid), []
     bodies = _bodies(accounts, random.Random(plan.seed))
-    measured = []
     for count in plan.connections:
         console.print(f"{count} connections, {plan.seconds:g} s")
-        measured.append(await _closed(f"closed loop, {count} connections", settings, plan, token, bodies, count))
+        measured.append(await _closed(f"{count} connections", api, bodies, count, plan.seconds))
     console.print(f"{plan.rate:,} requests/s beside {plan.usage:,} usage events/s, {plan.seconds:g} s")
-    measured.append(await _open(settings, plan, token, bodies, accounts))
+    measured.append(await _open(settings, plan, api, bodies, accounts))
     console.print(f"One hot account, 64 connections, {plan.seconds:g} s")
     hot = itertools.repeat(_body(accounts[0]))
-    measured.append(await _closed("one hot account, 64 connections", settings, plan, token, hot, 64))
+    measured.append(await _closed("one account, 64 connections", api, hot, 64, plan.seconds))
     return measured
 
 
-async def _closed(
-    name: str, settings: Settings, plan: Plan, token: str, bodies: Iterator[bytes], count: int
-) -> Measured:
-    connections = await connect(settings.api_host, settings.api_port, PATH, token, count)
+async def _closed(name: str, api: _Api, bodies: Iterator[bytes], count: int, seconds: float) -> Measured:
+    connections = await api.connect(count)
     await closed_loop(connections, bodies, 1)  # warm: prepared statements, the key's cache
-    answers, seconds = await closed_loop(connections, bodies, plan.seconds)
+    spent = api.cpu_seconds
+    answers, took = await closed_loop(connections, bodies, seconds)
+    spent = api.cpu_seconds - spent
     for connection in connections:
         connection.close()
-    return _of(name, answers, seconds)
+    return _of(name, answers, took, spent)
 
 
-async def _open(settings: Settings, plan: Plan, token: str, bodies: Iterator[bytes], accounts: list[str]) -> Measured:
-    connections = await connect(settings.api_host, settings.api_port, PATH, token, 256)
+async def _open(settings: Settings, plan: Plan, api: _Api, bodies: Iterator[bytes], accounts: list[str]) -> Measured:
+    connections = await api.connect(256)
     answers: list[Answered] = []
     holds: deque[tuple[str, str]] = deque()
 
@@ -152,15 +175,17 @@ async def _open(settings: Settings, plan: Plan, token: str, bodies: Iterator[byt
 
     ended = threading.Event()
     usage = threading.Thread(target=_publish, args=(settings, plan, accounts, holds, ended), name="usage")
+    spent = api.cpu_seconds
     usage.start()
     try:
         await open_loop(connections, bodies, plan.rate, plan.seconds, keep)
     finally:
         ended.set()
         await asyncio.to_thread(usage.join)
+    spent = api.cpu_seconds - spent
     for connection in connections:
         connection.close()
-    return _of(f"open loop, {plan.rate:,}/s beside usage", answers, plan.seconds)
+    return _of(f"{plan.rate:,}/s beside {plan.usage:,} events/s", answers, plan.seconds, spent)
 
 
 def _publish(
@@ -211,12 +236,14 @@ def _body(account: str) -> bytes:
     return json.dumps({"account_id": account, "amount": "0.000001"}).encode()
 
 
-def _of(name: str, answers: list[Answered], seconds: float) -> Measured:
+def _of(name: str, answers: list[Answered], seconds: float, spent: float) -> Measured:
     times = sorted(answer.seconds for answer in answers)
     refused = sum(answer.status == 402 for answer in answers)
     failed = sum(answer.status not in (201, 402) for answer in answers)
     p50, p99 = (round(times[-(-len(times) * percent // 100) - 1] * 1000, 2) for percent in (50, 99))
-    return Measured(name, round(len(answers) / seconds), p50, p99, refused, failed)
+    return Measured(
+        name, round(len(answers) / seconds), p50, p99, refused, failed, round(spent * 1e6 / len(answers), 1)
+    )
 
 
 def _settings(stack: Stack) -> Settings:
@@ -286,11 +313,10 @@ def _proof(settings: Settings) -> tuple[int, bool]:
 def print_result(console: Console, result: Result) -> None:
     """For people."""
     title = f"{result.cores} cores, load {result.load_before:.1f} before, Python {result.python}"
-    table = Table("load", "decisions/s", "p50 ms", "p99 ms", "refused", "failed", title=title)
+    table = Table("load", "decisions/s", "p50 ms", "p99 ms", "refused", "failed", "API µs each", title=title)
     for each in result.measured:
-        table.add_row(
-            each.name, f"{each.per_second:,.0f}", str(each.p50), str(each.p99), str(each.refused), str(each.failed)
-        )
+        numbers = (each.p50, each.p99, each.refused, each.failed, each.cpu_micros)
+        table.add_row(each.name, f"{each.per_second:,.0f}", *map(str, numbers))
     console.print(table)
     console.print(
         f"{result.settled:,} holds settled by usage; what is held is what is open: {'yes' if result.exact else 'NO'}"
