@@ -42,7 +42,7 @@ bench: setup
 
 # The pages of docs/reference that follow from the program, and the JSON Schemas.
 docs: setup
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 	$(BIN)/python -m schemas.export
 
 lock: setup

@@ -5,6 +5,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from docs.making.configuration import configuration
+from docs.making.events import events
+
 REFERENCE = Path(__file__).parent / "reference"
 
 
@@ -15,7 +18,7 @@ def command_line() -> str:
     return made.stdout.strip() + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"cli.md": command_line}
+PAGES: dict[str, Callable[[], str]] = {"cli.md": command_line, "configuration.md": configuration, "events.md": events}
 
 
 def main() -> None:

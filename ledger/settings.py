@@ -3,28 +3,66 @@
 There are no default secrets: a process that needs one and has none refuses to start and names the setting.
 """
 
+import os
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from ledger.core.errors import LedgerError
 from schemas.money import Credits
 from schemas.signatures import SigningKey
+
+PREFIX = "LEDGER_"
+SECRETS_DIR = "LEDGER_SECRETS_DIR"
+USUAL_SECRETS_DIR = Path("/run/secrets")
+
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
 class SettingMissing(LedgerError):
     """A setting is missing."""
 
 
+class SettingsInvalid(LedgerError):
+    """The settings can't be used."""
+
+
 class Settings(BaseSettings):
-    """Read once at start and handed down; nothing else reads the environment."""
+    """Read once at start and handed down; nothing else reads the environment. Raises SettingsInvalid.
 
-    model_config = SettingsConfigDict(env_prefix="LEDGER_", extra="ignore", frozen=True)
+    A file of LEDGER_SECRETS_DIR (default: /run/secrets where it exists) that is named like a variable, in lower case,
+    gives its value, the environment wins. What holds a secret is in no `repr` and in no message.
+    """
 
-    kafka: str = Field("127.0.0.1:9092", description="Bootstrap servers of the broker, comma-separated.")
-    database: str = Field("postgresql:///ledger", description="libpq connection string of Postgres.")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    kafka: str = Field("127.0.0.1:9092", min_length=1, description="Bootstrap servers of the broker, comma-separated.")
+    kafka_security_protocol: SecurityProtocol = Field(
+        "PLAINTEXT", description="How clients connect: with TLS (`SSL`), with a user (`SASL_…`), or both."
+    )
+    kafka_sasl_mechanism: SaslMechanism = Field("SCRAM-SHA-512", description="How a user proves who it is.")
+    kafka_username: str = Field("", description="The user, with `SASL_…`.")
+    kafka_password: SecretStr = Field(SecretStr(""), description="The user's password, with `SASL_…`.")
+    kafka_ca_file: str = Field("", description="PEM file of who signed the brokers' certificates. Empty: the system's.")
+    kafka_certificate_file: str = Field("", description="PEM file of this client's certificate, for mutual TLS.")
+    kafka_key_file: str = Field("", description="PEM file of that certificate's private key.")
+    database: str = Field(
+        "postgresql:///ledger",
+        min_length=1,
+        repr=False,  # it may hold a password
+        description="libpq connection string of Postgres.",
+        json_schema_extra={"secret": True},
+    )
     home: Path = Field(Path(".ledger"), description="Where `ledger dev` keeps its broker, its database and dev.json.")
 
     topic_prefix: str = Field("", description="Put before every topic's name, so that several ledgers share a broker.")
@@ -56,6 +94,52 @@ class Settings(BaseSettings):
         15, gt=0, description="Authorizations are refused with 503 when an account's projection is further behind."
     )
     top_up_url: str = Field("", description="Where customers buy credits; sent with a 402. Empty: not sent.")
+    consumer_metrics_port: int = Field(
+        0, ge=0, le=65535, description="Port of the metrics of `ledger consume`, on LEDGER_API_HOST; 0: none."
+    )
+
+    def __init__(self, **given: Any) -> None:
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            raise SettingsInvalid("; ".join(map(_reason, error.errors()))) from None
+        except SettingsError as error:  # a dictionary that is no JSON
+            raise SettingsInvalid(str(error)) from None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, secrets_dir=_secrets_dir())
+
+    @field_validator("signing_keys")
+    @classmethod
+    def _no_secret_is_empty(cls, keys: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        empty = [key_id for key_id, secret in keys.items() if not secret.get_secret_value()]
+        if empty:
+            raise ValueError(f"the secret of {', '.join(empty)} is empty: anybody could sign with it")
+        return keys
+
+    @model_validator(mode="after")
+    def _kafka_gets_what_its_protocol_needs(self) -> "Settings":
+        protocol, user = self.kafka_security_protocol, (self.kafka_username, self.kafka_password.get_secret_value())
+        if protocol.startswith("SASL_") and not all(user):
+            raise ValueError(f"{protocol} needs LEDGER_KAFKA_USERNAME and LEDGER_KAFKA_PASSWORD")
+        if not protocol.startswith("SASL_") and any(user):
+            raise ValueError(
+                f"LEDGER_KAFKA_SECURITY_PROTOCOL is {protocol}, which would not use the user that is given"
+            )
+        certificate = (self.kafka_certificate_file, self.kafka_key_file)
+        if any(certificate) and not all(certificate):
+            raise ValueError("LEDGER_KAFKA_CERTIFICATE_FILE and LEDGER_KAFKA_KEY_FILE go together")
+        if any((self.kafka_ca_file, *certificate)) and not protocol.endswith("SSL"):
+            raise ValueError(f"LEDGER_KAFKA_SECURITY_PROTOCOL is {protocol}, which would not use the certificates")
+        return self
 
     @cached_property
     def secrets(self) -> dict[str, bytes]:
@@ -72,3 +156,19 @@ class Settings(BaseSettings):
     def topic(self, name: str) -> str:
         """The name of a topic on this deployment's broker."""
         return self.topic_prefix + name
+
+
+def _secrets_dir() -> Path | None:
+    """Where the files of secrets are. One that was named must be there."""
+    named = os.environ.get(SECRETS_DIR)
+    if not named:
+        return USUAL_SECRETS_DIR if USUAL_SECRETS_DIR.is_dir() else None
+    if not Path(named).is_dir():
+        raise SettingsInvalid(f"{SECRETS_DIR}: {named} is no folder")
+    return Path(named)
+
+
+def _reason(error: Any) -> str:
+    """What is wrong with one setting, by its variable's name, without its value."""
+    names, said = [str(part) for part in error["loc"]], error["msg"].removeprefix("Value error, ")
+    return f"{PREFIX}{'.'.join([names[0].upper(), *names[1:]])}: {said}" if names else said

@@ -4,11 +4,14 @@ A broker that lost its tail and was filled anew, or a topic restored from elsewh
 of a past that it doesn't have. The client doesn't notice; so it is asked at every assignment, reconnect and jump.
 """
 
+from contextlib import closing
+
 import psycopg
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from ledger.core.errors import LedgerError
+from ledger.log.connecting import kafka_options, refusals_in_words
 from ledger.log.reading import Record
 from ledger.settings import Settings
 from ledger.views.writing import SQL
@@ -27,20 +30,18 @@ class ViewsLost(LedgerError):
 def check_continuity(settings: Settings, partitions: set[int]) -> None:
     """Compares the record that was folded last, per partition, with the one on the log.
 
-    Raises LogDiverged; or KafkaError or psycopg's OperationalError, which say nothing about the log.
+    Raises LogDiverged, KafkaRefusesUser or KafkaForbids; or KafkaError or psycopg's OperationalError, which say nothing
+    about the log.
     """
     with psycopg.connect(settings.database, connect_timeout=5) as connection:
         stored = {
             partition: connection.execute(SQL["load_progress"], {"partition": partition}).fetchone()
             for partition in partitions
         }
-    consumer = KafkaConsumer(bootstrap_servers=settings.kafka.split(","), enable_auto_commit=False)
-    try:
+    with refusals_in_words(), closing(KafkaConsumer(**kafka_options(settings), enable_auto_commit=False)) as consumer:
         for partition, row in stored.items():
             if row is not None:
                 _check(consumer, TopicPartition(settings.topic(EVENTS), partition), *row)
-    finally:
-        consumer.close()
 
 
 def _check(

@@ -1,10 +1,10 @@
 """What a batch has to say on Kafka, as outbox messages. Ids follow from their cause: said twice is said once."""
 
+from ledger.log.dead_letters import dead_letter_of, excerpt_of
 from ledger.log.reading import Record
 from ledger.records.outbox import Message
 from ledger.views.dead_letters import DeadRow
 from projectors.batch import Dead
-from schemas.dead_letters import DeadLetter, RecordDeadLettered
 from schemas.effects import Effect
 from schemas.envelope import Envelope
 from schemas.fields import json_of
@@ -13,7 +13,6 @@ from schemas.signatures import SIGNATURE_HEADER, SigningKey
 from schemas.topics import DEAD_LETTERS, EVENTS, TOP_UPS
 
 SOURCE = "ledger/projector"
-_EXCERPT_CHARACTERS = 500
 
 
 def effect_message(effect: Effect, key: SigningKey) -> Message:
@@ -23,21 +22,8 @@ def effect_message(effect: Effect, key: SigningKey) -> Message:
 
 def dead_letter_message(topic: str, partition: int, dead: Dead, key: SigningKey) -> Message:
     """A dead letter for whoever watches them; `topic` is the full name of the topic that the record is on."""
-    place = f"{topic}/{partition}"
-    letter = RecordDeadLettered(
-        source=SOURCE,
-        id=derived_id(place, "dead-letter", str(dead.record.offset)),
-        subject=place,
-        data=DeadLetter(
-            topic=topic,
-            partition=partition,
-            offset=dead.record.offset,
-            code=dead.problem.code,
-            reason=dead.problem.reason,
-            excerpt=excerpt_of(dead.record.value),
-        ),
-    )
-    return _signed(DEAD_LETTERS, place.encode(), letter, key)
+    letter = dead_letter_of(SOURCE, topic, partition, dead.record, dead.problem)
+    return _signed(DEAD_LETTERS, letter.subject.encode(), letter, key)
 
 
 def dead_row(dead: Dead) -> DeadRow:
@@ -62,12 +48,6 @@ def forward_message(topic: str, partition: int, record: Record) -> Message:
     return Message(
         message_id, EVENTS, record.key or b"", record.value or b"", signature.decode() if signature else None
     )
-
-
-def excerpt_of(value: bytes | None) -> str:
-    """The beginning of a record's value, readable and harmless: what is not printable ASCII is escaped."""
-    text = (value or b"")[:_EXCERPT_CHARACTERS].decode("utf-8", "backslashreplace")
-    return text.encode("unicode_escape").decode("ascii")[:_EXCERPT_CHARACTERS]
 
 
 def _signed(topic: str, record_key: bytes, event: Envelope, key: SigningKey) -> Message:

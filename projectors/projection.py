@@ -26,6 +26,7 @@ from ledger.views.dead_letters import write_dead_letters
 from ledger.views.writing import Connection, Postings
 from projectors.batch import Batch
 from projectors.messages import dead_letter_message, dead_row, effect_message, forward_message
+from projectors.misplaced import MisplacedReport
 from projectors.session import Session
 from projectors.transport import Fetch
 from schemas.topics import EVENTS
@@ -54,13 +55,14 @@ class Partition:
 class Projection:
     """Folds fetches into Postgres. Not thread-safe: one worker, one connection, one batch at a time."""
 
-    def __init__(self, settings: Settings, partitions: int) -> None:
+    def __init__(self, settings: Settings, partitions: int, session: Session) -> None:
         self._settings = settings
         self._topic = settings.topic(EVENTS)
         self._key = settings.signing_key()
         self._count = partitions
         self._partitions: dict[int, Partition] = {}
-        self.session = Session(settings)
+        self._misplaced = MisplacedReport()
+        self.session = session
 
     def next_offset(self, number: int) -> int:
         """Where the partition is to be read from, as Postgres has it."""
@@ -137,6 +139,7 @@ class Projection:
                 outbox.put(connection, partition.number, messages)
                 settle(connection, batch.settlements)  # last: it locks accounts that the gate waits for
         self._remember(partition, records[-1].offset + 1, batch)
+        self._misplaced.note(partition.number, batch.misplaced)
         return bool(messages)
 
     def _fold(

@@ -11,7 +11,7 @@ import psycopg
 import structlog
 
 from ledger.log.publisher import LogUnavailable, Publisher
-from ledger.records import outbox
+from ledger.records import outbox, rebuilds
 from ledger.settings import Settings
 from schemas.signatures import SIGNATURE_HEADER
 
@@ -49,7 +49,7 @@ class Relay:
         while not self._closing:
             try:
                 self._relay_until_closed()
-            except (psycopg.OperationalError, LogUnavailable) as error:
+            except (psycopg.OperationalError, LogUnavailable, rebuilds.RebuildRunning) as error:
                 # Nothing is lost: messages stay in the outbox until they are marked as sent.
                 log.warning("relay_waits", reason=type(error).__name__)
                 self._awake.wait(_IDLE_SECONDS)
@@ -59,6 +59,7 @@ class Relay:
             psycopg.connect(self._settings.database, autocommit=True, application_name="ledger-relay") as connection,
             Publisher(self._settings) as publisher,
         ):
+            rebuilds.share(connection)  # what a rebuild puts into the outbox is not settled before its end
             while not self._closing:
                 self._awake.clear()
                 if not self._relay(connection, publisher):

@@ -9,6 +9,7 @@ from psycopg.errors import LockNotAvailable
 
 from ledger.core.errors import LedgerError
 from ledger.log.reading import Record
+from ledger.records import rebuilds
 from ledger.settings import Settings
 from ledger.views.writing import SQL, Connection
 from projectors.fingerprint import fingerprint
@@ -25,20 +26,34 @@ class Blocked(LedgerError):
 
 
 class Session:
-    """Connects when it is needed; whoever gets psycopg's OperationalError calls `close` and begins anew."""
+    """Connects when it is needed; whoever gets psycopg's OperationalError calls `close` and begins anew.
 
-    def __init__(self, settings: Settings) -> None:
+    `shares_views` False: of the rebuild itself, which has them alone.
+    """
+
+    def __init__(self, settings: Settings, *, shares_views: bool = True) -> None:
         self._settings = settings
+        self._shares_views = shares_views
         self._connection: Connection | None = None
 
     def connection(self) -> Connection:
-        """The connection, in autocommit; made when there is none."""
+        """The connection, in autocommit; made when there is none. Raises RebuildRunning or RebuildUnfinished."""
         if self._connection is None:
-            self._connection = psycopg.connect(
-                self._settings.database, autocommit=True, application_name="ledger-projector", connect_timeout=5
-            )
-            self._connection.execute(f"SET lock_timeout = '{int(self._settings.lock_seconds * 1000)}ms'")
+            self._connection = self._connect()
         return self._connection
+
+    def _connect(self) -> Connection:
+        connection = psycopg.connect(
+            self._settings.database, autocommit=True, application_name="ledger-projector", connect_timeout=5
+        )
+        try:
+            connection.execute(f"SET lock_timeout = '{int(self._settings.lock_seconds * 1000)}ms'")
+            if self._shares_views:
+                rebuilds.share(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def close(self) -> None:
         """Drops the connection."""

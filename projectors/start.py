@@ -5,8 +5,11 @@ from kafka import KafkaConsumer, TopicPartition
 from psycopg.errors import UndefinedTable
 
 from ledger.core.errors import LedgerError
+from ledger.log.connecting import kafka_options, refusals_in_words
 from ledger.log.topics import check_topics
+from ledger.records import rebuilds
 from ledger.settings import Settings
+from ledger.views.writing import SQL
 from projectors.continuity import ViewsLost
 from schemas.topics import EVENTS
 
@@ -18,10 +21,12 @@ class NotMigrated(LedgerError):
 def prepare(settings: Settings) -> int:
     """Checks the topics and makes progress for new ones; returns the partitions of ledger.events.
 
-    Raises TopicMissing, TopicChanged, ViewsLost or NotMigrated.
+    Raises TopicMissing, TopicChanged, ViewsLost, NotMigrated, RebuildRunning, RebuildUnfinished, KafkaRefusesUser or
+    KafkaForbids.
     """
-    with psycopg.connect(settings.database, connect_timeout=5) as connection:
+    with refusals_in_words(), psycopg.connect(settings.database, connect_timeout=5) as connection:
         try:
+            rebuilds.share(connection)
             partitions = check_topics(settings, connection)
             _make_progress(settings, connection, partitions)
         except UndefinedTable as error:
@@ -37,17 +42,14 @@ def _make_progress(settings: Settings, connection: psycopg.Connection, partition
         return
     if known and known[0] and _has_records(settings, partitions):
         raise ViewsLost()
-    connection.execute(
-        "INSERT INTO views.progress (partition, next_offset) SELECT n, 0 FROM generate_series(0, %s) AS n",
-        (partitions - 1,),
-    )
+    connection.execute(SQL["make_progress"], {"partitions": partitions})
     connection.execute(
         "UPDATE records.topics SET projected_at = coalesce(projected_at, now()) WHERE name = %s", (name,)
     )
 
 
 def _has_records(settings: Settings, partitions: int) -> bool:
-    consumer = KafkaConsumer(bootstrap_servers=settings.kafka.split(","), enable_auto_commit=False)
+    consumer = KafkaConsumer(**kafka_options(settings), enable_auto_commit=False)
     try:
         topic = settings.topic(EVENTS)
         return any(consumer.end_offsets([TopicPartition(topic, number) for number in range(partitions)]).values())

@@ -23,12 +23,14 @@ from yarl import URL
 from ledger.core.book import Book
 from ledger.core.errors import LedgerError
 from ledger.log.book import BookEmpty, BookStale, Follower
+from ledger.log.connecting import LogUnavailable, tls_of, uses_sasl
+from ledger.records.rebuilds import RebuildRunning, RebuildUnfinished
 from ledger.settings import Settings
 from projectors.continuity import check_continuity
 from projectors.projection import Gap, Projection
 from projectors.rejections import REPORTING_PARTITION, report_rejected
 from projectors.relay import Relay
-from projectors.session import Blocked, Fenced
+from projectors.session import Blocked, Fenced, Session
 from projectors.start import prepare
 from projectors.transport import Fetch, FetchConsumer, FetchTransport, PassThrough
 from projectors.watchdog import Watchdog
@@ -40,6 +42,9 @@ _RETRY_SECONDS = 0.5
 _PREPARE_SECONDS = 2.0
 _BEAT_SECONDS = 1.0
 _STOP_SECONDS = 5.0
+
+# What a restart would not bring back sooner.
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, RebuildRunning)
 
 log = structlog.get_logger()
 
@@ -60,12 +65,14 @@ def run(settings: Settings) -> None:
 
 
 def _prepare(settings: Settings) -> int:
-    """Waits for servers that are away; what they refuse is in the log, because it may be a wrong password."""
+    """Waits for servers that are away, and for a rebuild; the reason is in the log: it may be a wrong password."""
     while True:
         try:
             return prepare(settings)
-        except (psycopg.OperationalError, KafkaPythonError) as error:
-            log.warning("waiting", for_="postgres" if isinstance(error, psycopg.Error) else "kafka", reason=str(error))
+        except (psycopg.OperationalError, KafkaPythonError, RebuildRunning) as error:
+            log.warning(
+                "waiting", for_="kafka" if isinstance(error, KafkaPythonError) else "postgres", reason=str(error)
+            )
             time.sleep(_PREPARE_SECONDS)
 
 
@@ -92,7 +99,7 @@ class Worker:
     def __init__(self, settings: Settings, partitions: int) -> None:
         self._settings = settings
         self._topic = settings.topic(EVENTS)
-        self._projection = Projection(settings, partitions)
+        self._projection = Projection(settings, partitions, Session(settings))
         self.app = self._create_app(partitions)
         self._book = Follower(settings)
         self._relay = Relay(settings)
@@ -104,6 +111,7 @@ class Worker:
         app = _App(
             self._settings.consumer_group,
             broker=broker,
+            broker_credentials=_credentials(self._settings),
             store="memory://",
             topic_disable_leader=True,
             topic_allow_declare=False,
@@ -156,7 +164,7 @@ class Worker:
                 log.warning(
                     "blocked", partition=partition, terminated=self._projection.session.terminate_blockers(partition)
                 )
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except _AWAY as error:
                 await self._wait_for("postgres", error)
                 self._projection.disconnect()
 
@@ -174,9 +182,11 @@ class Worker:
         while True:
             try:
                 return {partition: self._projection.next_offset(partition) for partition in partitions}
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except _AWAY as error:
                 await self._wait_for("postgres", error)
                 self._projection.disconnect()
+            except RebuildUnfinished as error:
+                self._end(error)
 
     async def _check_continuity(self, partitions: set[int]) -> None:
         while True:
@@ -184,13 +194,13 @@ class Worker:
                 return await asyncio.to_thread(check_continuity, self._settings, partitions)
             except psycopg.OperationalError as error:
                 await self._wait_for("postgres", error)
-            except KafkaPythonError as error:
+            except (KafkaPythonError, LogUnavailable) as error:
                 await self._wait_for("kafka", error)
             except LedgerError as error:
                 self._end(error)
 
     async def _wait_for(self, what: str, error: Exception) -> None:
-        log.warning("waiting", for_=what, reason=type(error).__name__)
+        log.warning("waiting", for_=what, reason=str(error) if isinstance(error, LedgerError) else type(error).__name__)
         self._watchdog.progressed()
         await asyncio.sleep(_RETRY_SECONDS)
 
@@ -204,8 +214,10 @@ class Worker:
             except (TimeoutError, KafkaError) as error:
                 log.warning("waiting", for_="kafka", reason=type(error).__name__)
                 self._watchdog.progressed()
-            except (psycopg.OperationalError, psycopg.InterfaceError):
+            except _AWAY:
                 self._projection.disconnect()
+            except RebuildUnfinished as error:
+                self._end(error)
             self._watchdog.beat(lag)
             await asyncio.sleep(_BEAT_SECONDS)
 
@@ -230,6 +242,19 @@ class Worker:
         code = getattr(error, "code", type(error).__name__)
         log.error("worker_ends", code=code, reason=str(error), exc_info=not isinstance(error, LedgerError))
         os._exit(EXIT_REFUSED)
+
+
+def _credentials(settings: Settings) -> faust.types.auth.CredentialsT | None:
+    """Who the worker is to Kafka, as Faust wants to know it."""
+    tls = tls_of(settings)
+    if uses_sasl(settings):
+        return faust.SASLCredentials(
+            username=settings.kafka_username,
+            password=settings.kafka_password.get_secret_value(),
+            mechanism=settings.kafka_sasl_mechanism,
+            ssl_context=tls,
+        )
+    return faust.SSLCredentials(tls) if tls else None
 
 
 def _end_process(failed: threading.ExceptHookArgs) -> None:

@@ -4,13 +4,14 @@ A version takes effect at `effective_from`, at least `NOTICE` after its own appe
 applies from the beginning. So a replay answers every event as the first run did, whatever was changed since.
 """
 
+from collections import Counter
 from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, model_validator
 
 from schemas.envelope import Envelope
-from schemas.fields import Frozen, KeyId, Moment, Token
+from schemas.fields import Frozen, KeyId, Moment, Token, says
 from schemas.money import Cost, Credits, PricePerMillion, SignedCredits, parse_nanos
 
 NOTICE = timedelta(seconds=60)
@@ -20,14 +21,18 @@ Markup = Annotated[Cost, Field(description="Added to the provider's cost, as a f
 
 
 class Price(Frozen):
-    """Credits per 1,000,000 tokens of one model. Absent cache prices are the input price."""
+    """Credits per 1,000,000 tokens of one model."""
 
-    provider: Token
-    model: Token
-    input_per_million: PricePerMillion
-    output_per_million: PricePerMillion
-    cached_input_per_million: PricePerMillion | None = None
-    cache_write_per_million: PricePerMillion | None = None
+    provider: Annotated[Token, says("As usage names it.")]
+    model: Annotated[Token, says("As usage names it.")]
+    input_per_million: Annotated[PricePerMillion, says("For 1,000,000 input tokens.")]
+    output_per_million: Annotated[PricePerMillion, says("For 1,000,000 output tokens.")]
+    cached_input_per_million: Annotated[
+        PricePerMillion | None, says("For those read from the cache. Absent: the input price.")
+    ] = None
+    cache_write_per_million: Annotated[
+        PricePerMillion | None, says("For those written to the cache. Absent: the input price.")
+    ] = None
 
 
 class Markups(Frozen):
@@ -36,24 +41,24 @@ class Markups(Frozen):
 
 
 class Package(Frozen):
-    """`included_traces`: free in each UTC calendar month."""
+    """What an account may do for nothing."""
 
-    name: Token
-    included_traces: Annotated[int, Field(ge=0, le=10**12)]
+    name: Annotated[Token, says("What accounts and events call it.")]
+    included_traces: Annotated[int, Field(ge=0, le=10**12), says("Free in each UTC calendar month.")]
 
 
 class Level(Frozen):
-    """A balance of `at_most` so many credits is at this level."""
+    """A balance that somebody wants to know of."""
 
-    name: Token
-    at_most: SignedCredits
+    name: Annotated[Token, says("What effects call it.")]
+    at_most: Annotated[SignedCredits, says("A balance of so much or less is at this level.")]
 
 
 class Bounds(Frozen):
-    """`event_credits_max`: an event that would move more is refused. `top_up_credits_min`: the smallest top-up."""
+    """Limits on single events."""
 
-    event_credits_max: Credits = "1000000"
-    top_up_credits_min: Credits = "5"
+    event_credits_max: Annotated[Credits, says("An event that would move more is refused.")] = "1000000"
+    top_up_credits_min: Annotated[Credits, says("The smallest top-up.")] = "5"
 
     @model_validator(mode="after")
     def _a_smallest_top_up_can_be_bought(self) -> "Bounds":
@@ -63,28 +68,35 @@ class Bounds(Frozen):
 
 
 class KeyValidity(Frozen):
-    """From when to when, in log time, signatures by this key are accepted. The secret itself is a setting."""
+    """Whose signatures are accepted, and when, in log time. The secret itself is a setting."""
 
-    key_id: KeyId
-    valid_from: Moment | None = None
-    valid_until: Moment | None = None
+    key_id: Annotated[KeyId, says("The key's id; its secret is a setting.")]
+    valid_from: Annotated[Moment | None, says("Log time from which its signatures count. Absent: always.")] = None
+    valid_until: Annotated[Moment | None, says("Log time from which they no longer do. Absent: never.")] = None
 
 
 class BookVersion(Frozen):
     """One complete state of the book; versions count up from 1."""
 
-    version: Annotated[int, Field(ge=1)]
-    effective_from: Moment | None = None
-    rules: Annotated[int, Field(ge=1)] = 1
-    markups: Markups
-    prices: tuple[Price, ...]
-    packages: Annotated[tuple[Package, ...], Field(min_length=1)]
-    default_package: Token
-    trace_price: Cost
-    levels: tuple[Level, ...] = ()
-    bounds: Bounds = Bounds()
-    schema_versions: Annotated[tuple[int, ...], Field(min_length=1)] = (1,)
-    signing_keys: Annotated[tuple[KeyValidity, ...], Field(min_length=1)]
+    version: Annotated[int, Field(ge=1), says("Counts up from 1.")]
+    effective_from: Annotated[
+        Moment | None,
+        says("At least 60 s after the version's append. Absent: 60 s after it. The first holds from the beginning."),
+    ] = None
+    rules: Annotated[int, Field(ge=1), says("The number of the fold's rules.")] = 1
+    markups: Annotated[Markups, says("By the mode of a request.")]
+    prices: Annotated[tuple[Price, ...], says("What tokens cost, before the markup; one for each provider and model.")]
+    packages: Annotated[tuple[Package, ...], Field(min_length=1), says("Included traces by package.")]
+    default_package: Annotated[Token, says("Of accounts that were opened without one.")]
+    trace_price: Annotated[Cost, says("Credits for a trace beyond the included ones.")]
+    levels: Annotated[tuple[Level, ...], says("Balance levels that are announced when they are reached or left.")] = ()
+    bounds: Annotated[Bounds, says("Limits on single events.")] = Bounds()
+    schema_versions: Annotated[tuple[int, ...], Field(min_length=1), says("Versions of `data` that are accepted.")] = (
+        1,
+    )
+    signing_keys: Annotated[
+        tuple[KeyValidity, ...], Field(min_length=1), says("Whose signatures are accepted, and when.")
+    ]
 
     @model_validator(mode="after")
     def _names_are_known_and_unique(self) -> "BookVersion":
@@ -109,6 +121,6 @@ BOOK: TypeAdapter[BookPublished] = TypeAdapter(BookPublished)
 
 
 def _unique(field: str, names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise ValueError(f"{field}: {', '.join(twice)} more than once")

@@ -5,20 +5,20 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from schemas.envelope import Envelope
-from schemas.fields import Code, Frozen, Token, matching
+from schemas.fields import Code, Frozen, Token, matching, says
 
 Offset = Annotated[int, Field(ge=0)]
 
 
 class DeadLetter(Frozen):
-    """`excerpt`: the beginning of the record's value, what is not printable ASCII escaped."""
+    """Which record, and why."""
 
-    topic: Token
-    partition: Offset
-    offset: Offset
-    code: Code
-    reason: str
-    excerpt: str
+    topic: Annotated[Token, says("The topic of the record.")]
+    partition: Annotated[Offset, says("Its partition.")]
+    offset: Annotated[Offset, says("Its offset: the record is still there.")]
+    code: Annotated[Code, says("Why, for programs.")]
+    reason: Annotated[str, says("Why, for people; it names the field.")]
+    excerpt: Annotated[str, says("The beginning of the record's value; what is not printable ASCII is escaped.")]
 
 
 class RecordDeadLettered(Envelope):

@@ -9,22 +9,24 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from schemas.envelope import Envelope
-from schemas.fields import Code, Frozen, Moment, PaymentProvider, Token, Uuid
+from schemas.fields import Code, Frozen, Moment, PaymentProvider, Token, Uuid, says
 from schemas.money import Credits, SignedCredits
 
 Window = Literal["day", "month"]
 
 
 class Trigger(Frozen):
-    """Buy `credits` once. `trigger_id` is also the id of this event and part of the provider's idempotency key."""
+    """What to buy, once, and why."""
 
-    trigger_id: Uuid
-    credits: Credits
-    balance: SignedCredits
-    threshold: Credits
-    caused_by: Uuid
-    provider: PaymentProvider | None = None
-    payment_method_id: Token | None = None
+    trigger_id: Annotated[
+        Uuid, says("The purchase to make; also this event's id and part of the idempotency key at the provider.")
+    ]
+    credits: Annotated[Credits, says("What to buy.")]
+    balance: Annotated[SignedCredits, says("What was compared with the threshold.")]
+    threshold: Annotated[Credits, says("The policy's, at that moment.")]
+    caused_by: Annotated[Uuid, says("The event that crossed the threshold.")]
+    provider: Annotated[PaymentProvider | None, says("The policy's.")] = None
+    payment_method_id: Annotated[Token | None, says("The policy's.")] = None
 
 
 class AutoTopUpTriggered(Envelope):
@@ -35,14 +37,14 @@ class AutoTopUpTriggered(Envelope):
 
 
 class Skip(Frozen):
-    """`opens_at`: when the cap's UTC window opens again, and a recheck is due."""
+    """The cap, and what would have exceeded it."""
 
-    reason: Literal["cap"] = "cap"
-    window: Window
-    cap: Credits
-    spent: Credits
-    credits: Credits
-    opens_at: Moment
+    reason: Annotated[Literal["cap"], says("Why nothing was bought.")] = "cap"
+    window: Annotated[Window, says("The cap's window.")]
+    cap: Annotated[Credits, says("The cap.")]
+    spent: Annotated[Credits, says("What auto top-up bought in the window so far.")]
+    credits: Annotated[Credits, says("What would have been bought.")]
+    opens_at: Annotated[Moment, says("When the next window opens and a recheck is due.")]
 
 
 class AutoTopUpSkipped(Envelope):
@@ -53,8 +55,8 @@ class AutoTopUpSkipped(Envelope):
 
 
 class Suspension(Frozen):
-    trigger_id: Uuid
-    reason_code: Code
+    trigger_id: Annotated[Uuid, says("The trigger that could not be paid.")]
+    reason_code: Annotated[Code, says("Why, as the charger classed it.")]
 
 
 class AutoTopUpSuspended(Envelope):
@@ -65,11 +67,11 @@ class AutoTopUpSuspended(Envelope):
 
 
 class LevelChange(Frozen):
-    """`previous` and `level` are names of the book's levels; "ok" is above all of them."""
+    """From which level of the book to which."""
 
-    previous: Token
-    level: Token
-    balance: SignedCredits
+    previous: Annotated[Token, says("The level before; `ok` is above all levels of the book.")]
+    level: Annotated[Token, says("The level now.")]
+    balance: Annotated[SignedCredits, says("The balance now.")]
 
 
 class BalanceLevelChanged(Envelope):

@@ -21,6 +21,7 @@ from schemas.fields import (
     TokenCount,
     TraceCount,
     Uuid,
+    says,
 )
 from schemas.money import Cost, Credits, SignedCredits
 
@@ -31,11 +32,11 @@ ROUTER_TYPES = frozenset({"usage.recorded", "trace.recorded"})
 
 
 class Charged(Frozen):
-    """What the provider moved, in its own currency: `amount_minor` includes `tax_minor`."""
+    """What the provider moved, in its own currency."""
 
-    currency: Currency
-    amount_minor: Minor
-    tax_minor: Minor = 0
+    currency: Annotated[Currency, says("The currency that was paid in.")]
+    amount_minor: Annotated[Minor, says("What moved, tax included, in minor units: cents, paise.")]
+    tax_minor: Annotated[Minor, says("The tax in it, at most `amount_minor`.")] = 0
 
     @model_validator(mode="after")
     def _tax_is_part_of_the_amount(self) -> "Charged":
@@ -45,20 +46,28 @@ class Charged(Frozen):
 
 
 class Usage(Frozen):
-    """One model call. `cached_input_tokens` and `cache_write_tokens` are both part of `input_tokens`."""
+    """One model call, whatever became of it: what the provider counted."""
 
-    request_id: Token
-    provider: Token
-    model: Token
-    mode: Mode
-    input_tokens: TokenCount
-    output_tokens: TokenCount
-    cached_input_tokens: TokenCount | None = None
-    cache_write_tokens: TokenCount | None = None
-    provider_cost: Cost | None = None
-    api_key_id: Token | None = None
-    authorization_id: Token | None = None
-    metadata: Metadata | None = None
+    request_id: Annotated[Token, says("The router's own id of the request, for people who look for it.")]
+    provider: Annotated[Token, says("Who ran the model, as the book's prices name it.")]
+    model: Annotated[Token, says("The model, as the book's prices name it.")]
+    mode: Annotated[Mode, says("How the router chose the model; each mode has its markup in the book.")]
+    input_tokens: Annotated[TokenCount, says("All tokens that went in, cached ones too.")]
+    output_tokens: Annotated[TokenCount, says("All tokens that came out, reasoning too.")]
+    cached_input_tokens: Annotated[
+        TokenCount | None, says("The part of `input_tokens` that was read from the provider's cache.")
+    ] = None
+    cache_write_tokens: Annotated[
+        TokenCount | None, says("The part of `input_tokens` that was written to the provider's cache.")
+    ] = None
+    provider_cost: Annotated[
+        Cost | None, says("What the provider takes for the call, in credits. Absent: the book prices the tokens.")
+    ] = None
+    api_key_id: Annotated[
+        Token | None, says("The customer's API key (its id, never the key), to filter and sum by.")
+    ] = None
+    authorization_id: Annotated[Token | None, says("The authorization that the request ran under.")] = None
+    metadata: Annotated[Metadata | None, says("The router's own names and values; kept, not read.")] = None
 
 
 class UsageRecorded(Envelope):
@@ -69,8 +78,8 @@ class UsageRecorded(Envelope):
 
 
 class Trace(Frozen):
-    trace_id: Token
-    count: TraceCount
+    trace_id: Annotated[Token, says("The router's own id of the trace.")]
+    count: Annotated[TraceCount, says("How many traces this event stands for.")]
 
 
 class TraceRecorded(Envelope):
@@ -81,17 +90,19 @@ class TraceRecorded(Envelope):
 
 
 class Purchase(Frozen):
-    """Credits that a customer paid for. `fx_rate`: units of the paying currency for one credit, as charged."""
+    """Credits that a customer paid for."""
 
-    purchase_id: Token
-    kind: PurchaseKind
-    credits: Credits
-    provider: PaymentProvider
-    provider_payment_id: Token
-    charged: Charged
-    fx_rate: Cost | None = None
-    trigger_id: Uuid | None = None
-    description: Text | None = None
+    purchase_id: Annotated[Token, says("Our id of the purchase; each is credited once.")]
+    kind: Annotated[PurchaseKind, says("Whether the customer bought or auto top-up did.")]
+    credits: Annotated[Credits, says("What the account gets; above zero.")]
+    provider: Annotated[PaymentProvider, says("Who took the payment.")]
+    provider_payment_id: Annotated[Token, says("The provider's id of the payment.")]
+    charged: Annotated[Charged, says("What the customer paid.")]
+    fx_rate: Annotated[Cost | None, says("Units of the paying currency for one credit, as charged.")] = None
+    trigger_id: Annotated[Uuid | None, says("The trigger that this pays; exactly for `auto_top_up`.")] = None
+    description: Annotated[Text | None, says("What the history shows; absent: a sentence from the other fields.")] = (
+        None
+    )
 
     @model_validator(mode="after")
     def _a_top_up_names_its_trigger(self) -> "Purchase":
@@ -108,10 +119,10 @@ class CreditsPurchased(Envelope):
 
 
 class Refund(Frozen):
-    purchase_id: Token
-    provider_refund_id: Token
-    credits: Credits
-    charged: Charged
+    purchase_id: Annotated[Token, says("The purchase that is given back, whole or in part.")]
+    provider_refund_id: Annotated[Token, says("The provider's id of the refund.")]
+    credits: Annotated[Credits, says("What the account loses; above zero, at most what is left of the purchase.")]
+    charged: Annotated[Charged, says("What the customer got back, in the currency of the purchase.")]
 
 
 class CreditsRefunded(Envelope):
@@ -122,8 +133,8 @@ class CreditsRefunded(Envelope):
 
 
 class Dispute(Frozen):
-    purchase_id: Token
-    credits: Credits
+    purchase_id: Annotated[Token, says("The purchase that is disputed.")]
+    credits: Annotated[Credits, says("The credits of it that are disputed; above zero, at most what is left.")]
 
 
 class DisputeOpened(Envelope):
@@ -134,8 +145,8 @@ class DisputeOpened(Envelope):
 
 
 class DisputeOutcome(Frozen):
-    purchase_id: Token
-    outcome: Literal["won", "lost"]
+    purchase_id: Annotated[Token, says("The purchase whose dispute ends.")]
+    outcome: Annotated[Literal["won", "lost"], says("`won`: the credits come back. `lost`: they stay debited.")]
 
 
 class DisputeClosed(Envelope):
@@ -146,9 +157,9 @@ class DisputeClosed(Envelope):
 
 
 class Adjustment(Frozen):
-    amount: SignedCredits
-    reason_code: Code
-    actor_id: Token
+    amount: Annotated[SignedCredits, says("Added to the balance; negative takes away; not zero.")]
+    reason_code: Annotated[Code, says("Why.")]
+    actor_id: Annotated[Token, says("Who did it: an opaque id, such as that of an API key.")]
 
 
 class CreditsAdjusted(Envelope):
@@ -159,20 +170,19 @@ class CreditsAdjusted(Envelope):
 
 
 class TopUpPolicy(Frozen):
-    """When and how much to buy. `amount`: the credits to add (fixed) or the balance to reach (target).
+    """When to buy, how much, and how much at most."""
 
-    `cap_day` and `cap_month` bound the credits bought by auto top-up in one UTC day and month.
-    """
-
-    enabled: bool
-    threshold: Credits
-    amount: Credits
-    sizing: Sizing = "fixed"
-    cap_day: Credits | None = None
-    cap_month: Credits | None = None
-    provider: PaymentProvider | None = None
-    payment_method_id: Token | None = None
-    actor_id: Token | None = None
+    enabled: Annotated[bool, says("Whether it buys at all.")]
+    threshold: Annotated[Credits, says("It buys when the balance is below.")]
+    amount: Annotated[Credits, says("`fixed`: the credits to add. `target`: the balance to reach.")]
+    sizing: Annotated[Sizing, says("How `amount` is meant.")] = "fixed"
+    cap_day: Annotated[Credits | None, says("The most that auto top-up buys in one UTC day. Absent: no cap.")] = None
+    cap_month: Annotated[Credits | None, says("The most that it buys in one UTC calendar month. Absent: no cap.")] = (
+        None
+    )
+    provider: Annotated[PaymentProvider | None, says("Who is to take the payment.")] = None
+    payment_method_id: Annotated[Token | None, says("The card or mandate to charge, as the provider names it.")] = None
+    actor_id: Annotated[Token | None, says("Who set it.")] = None
 
 
 class AutoTopUpConfigured(Envelope):
@@ -183,9 +193,11 @@ class AutoTopUpConfigured(Envelope):
 
 
 class TopUpFailure(Frozen):
-    trigger_id: Uuid
-    reason_code: Code
-    suspended: bool = False
+    trigger_id: Annotated[Uuid, says("The trigger that was not paid.")]
+    reason_code: Annotated[Code, says("Why, as the charger classes it.")]
+    suspended: Annotated[bool, says("True: the charger gave up, and nothing is charged until somebody resumes it.")] = (
+        False
+    )
 
 
 class AutoTopUpFailed(Envelope):
@@ -196,8 +208,8 @@ class AutoTopUpFailed(Envelope):
 
 
 class Resumption(Frozen):
-    reason_code: Code
-    actor_id: Token | None = None
+    reason_code: Annotated[Code, says("Why it may go on.")]
+    actor_id: Annotated[Token | None, says("Who resumed it.")] = None
 
 
 class AutoTopUpResumed(Envelope):
@@ -208,10 +220,13 @@ class AutoTopUpResumed(Envelope):
 
 
 class TopUpRequest(Frozen):
-    """`balance`: what `available` was reckoned from, so that a request that comes late is not taken for a new one."""
+    """What the authorization saw. With `balance`, one that comes late is not taken for a new one."""
 
-    available: SignedCredits
-    balance: SignedCredits | None = None
+    available: Annotated[SignedCredits, says("Balance less open holds when the request was refused; may be negative.")]
+    balance: Annotated[
+        SignedCredits | None,
+        says("The balance that `available` was reckoned from: what was credited since then counts."),
+    ] = None
 
 
 class AutoTopUpRequested(Envelope):
@@ -222,7 +237,7 @@ class AutoTopUpRequested(Envelope):
 
 
 class Recheck(Frozen):
-    window: Literal["day", "month"]
+    window: Annotated[Literal["day", "month"], says("The cap's window that opened again.")]
 
 
 class AutoTopUpRechecked(Envelope):
@@ -233,7 +248,7 @@ class AutoTopUpRechecked(Envelope):
 
 
 class Opening(Frozen):
-    package: Token | None = None
+    package: Annotated[Token | None, says("A package of the book. Absent: the book's default.")] = None
 
 
 class AccountOpened(Envelope):
@@ -244,7 +259,7 @@ class AccountOpened(Envelope):
 
 
 class PackageChange(Frozen):
-    package: Token
+    package: Annotated[Token, says("A package of the book.")]
 
 
 class AccountPackageChanged(Envelope):
@@ -255,8 +270,8 @@ class AccountPackageChanged(Envelope):
 
 
 class Invoice(Frozen):
-    number: Token
-    purchase_id: Token
+    number: Annotated[Token, says("The invoice's number.")]
+    purchase_id: Annotated[Token, says("The purchase that it is for.")]
 
 
 class InvoiceIssued(Envelope):
@@ -267,15 +282,15 @@ class InvoiceIssued(Envelope):
 
 
 class Payout(Frozen):
-    provider: PaymentProvider
-    payout_id: Token
-    currency: Currency
-    amount_minor: Minor
-    fee_minor: Minor = 0
+    provider: Annotated[PaymentProvider, says("Who paid out; the same as in `subject`.")]
+    payout_id: Annotated[Token, says("The provider's id of the payout.")]
+    currency: Annotated[Currency, says("Its currency.")]
+    amount_minor: Annotated[Minor, says("What arrived at the bank, in minor units.")]
+    fee_minor: Annotated[Minor, says("What the provider kept, in minor units.")] = 0
 
 
 class PayoutReceived(Envelope):
-    """The provider paid out to the bank: `amount_minor` arrived, `fee_minor` it kept."""
+    """The provider paid out to the bank; the subject is `provider:` and its name, not an account."""
 
     subject: ProviderSubject
     type: Literal["payout.received"] = "payout.received"

@@ -19,9 +19,14 @@ def matching(pattern: str, meaning: str, **more: Any) -> Any:
     return Field(pattern=pattern, description=meaning, **more)
 
 
+def says(meaning: str) -> Any:
+    """What a field means: its description in the JSON Schemas, the OpenAPI document and docs/reference/events.md."""
+    return Field(description=meaning)
+
+
 # An account id is part of URLs and of the Kafka key; ":" is kept for `provider:<name>`.
 AccountId = Annotated[str, matching(r"^[A-Za-z0-9][A-Za-z0-9_.~|-]{0,127}$", "1 to 128 letters, digits or _.~|-")]
-ProviderSubject = Annotated[str, matching(r"^provider:[a-z][a-z0-9_]{0,31}$", "provider:<name in lower case>")]
+ProviderSubject = Annotated[str, matching(r"^provider:[a-z][a-z0-9_]{0,31}$", "provider: and its name in lower case")]
 PaymentProvider = Annotated[str, matching(r"^[a-z][a-z0-9_]{0,31}$", "a provider's name in lower case")]
 Token = Annotated[str, matching(r"^[!-~]{1,128}$", "1 to 128 printable ASCII characters without spaces")]
 KeyId = Annotated[str, matching(r"^[!-9;-~]{1,128}$", "1 to 128 printable ASCII characters without spaces and colons")]

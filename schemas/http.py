@@ -11,6 +11,17 @@ from schemas.money import Credits, SignedCredits, parse_nanos
 
 Item = TypeVar("Item")
 TopUpState = Literal["armed", "in_flight", "capped", "suspended"]
+MovementLine = Literal[
+    "purchases",
+    "auto_top_ups",
+    "adjustments",
+    "usage",
+    "traces",
+    "refunds",
+    "disputes_opened",
+    "disputes_won",
+    "disputes_lost",
+]
 ActivityType = Literal["checkout", "deduction", "manual"]
 PurchaseType = Literal["Purchase", "Auto Top-up"]
 Amount = Annotated[str, Field(description="Credits as decimal text; 1 credit is 1.00 USD.", examples=["12.5"])]
@@ -203,20 +214,112 @@ class ExplainedTransaction(Transaction):
 
 
 class UsageGroup(Answer):
-    """Usage of one day, model and API key; a field that was not grouped by is null."""
+    """Usage of one day, model and API key; a field that was not grouped by is null.
+
+    Traces belong to no provider, model or API key: grouped by one of these, they are a group of their own.
+    """
 
     day: date | None
-    provider: str | None
-    model: str | None
-    api_key_id: Annotated[str | None, Field(description="Empty for usage without a key.")]
+    provider: Annotated[str | None, Field(description="Empty for traces.")]
+    model: Annotated[str | None, Field(description="Empty for traces.")]
+    api_key_id: Annotated[str | None, Field(description="Empty for usage without a key, and for traces.")]
     requests: int
     input_tokens: int
     output_tokens: int
     cached_input_tokens: int
     cache_write_tokens: int
+    traces: int
+    free_traces: Annotated[int, Field(description="The included part of `traces`, which is not charged.")]
     cost: Amount
     markup: Amount
     charge: Amount
+
+
+class LiabilityAnswer(Answer):
+    """What the balances of all accounts come to: total = held + owed."""
+
+    total: Amount
+    held: Annotated[Amount, Field(description="Balances above zero: what customers can still use.")]
+    owed: Annotated[Amount, Field(description="Balances below zero, a negative amount: what customers owe.")]
+    accounts_holding: int
+    accounts_owing: int
+
+
+class CreditMovement(Answer):
+    """By how much one kind of entry moved the liability; usage and refunds are negative, a lost dispute is 0."""
+
+    line: MovementLine
+    entries: int
+    credits: Amount
+
+
+class CreditsReport(Answer):
+    """opening.total + all movements = closing.total, to the last digit; otherwise there is no report."""
+
+    opening: LiabilityAnswer
+    movements: list[CreditMovement]
+    closing: LiabilityAnswer
+
+
+class ProviderMargin(Answer):
+    """Usage of one model provider: revenue − cost = margin."""
+
+    requests: int
+    revenue: Amount
+    cost: Amount
+    margin: Amount
+
+
+class ModelProviderReport(ProviderMargin):
+    """Usage of one model provider: revenue − cost = margin."""
+
+    provider: str
+
+
+class TracesReport(Answer):
+    """Traces of the month; those within a package are free."""
+
+    traces: int
+    free_traces: int
+    revenue: Amount
+    free_value: Annotated[Amount, Field(description="What the free ones would have cost; no revenue, only a note.")]
+
+
+class MoneyAmount(Answer):
+    """Money in minor units of its currency, and for people."""
+
+    minor: int
+    text: Annotated[str, Field(examples=["-$12.50"])]
+
+
+class MoneyReport(Answer):
+    """One currency at one payment provider: opening + charged + … + fees = closing, which the provider still holds."""
+
+    provider: str
+    currency: str
+    opening: MoneyAmount
+    charged: Annotated[MoneyAmount, Field(description="Taxes included.")]
+    refunded: Annotated[MoneyAmount, Field(description="Taxes included.")]
+    disputes_opened: MoneyAmount
+    disputes_won: MoneyAmount
+    payouts: MoneyAmount
+    fees: MoneyAmount
+    closing: MoneyAmount
+    tax_charged: Annotated[MoneyAmount, Field(description="Part of `charged`.")]
+    tax_refunded: Annotated[MoneyAmount, Field(description="Part of `refunded`.")]
+
+
+class MonthReportAnswer(Answer):
+    """One UTC month by the log's time. `complete` false: the month, or its projection, is not over; more may come."""
+
+    month: Annotated[str, Field(examples=["2026-11"])]
+    complete: bool
+    as_of: AsOf
+    credits: CreditsReport
+    usage: list[ModelProviderReport]
+    usage_total: ProviderMargin
+    traces: TracesReport
+    money: list[MoneyReport]
 
 
 class TopUpSettings(Frozen):

@@ -15,8 +15,10 @@ from ledger.api import (
     errors,
     health,
     prices,
+    reports,
     top_ups,
     transactions,
+    transactions_csv,
     usage,
     usage_summary,
 )
@@ -51,7 +53,19 @@ def create_app(settings: Settings) -> ASGIApp:
         redoc_url=None,
         responses={"4XX": {"model": ProblemAnswer}, 503: {"model": ProblemAnswer}},
     )
-    for part in (usage, authorizations, accounts, transactions, usage_summary, top_ups, adjustments, prices, health):
+    for part in (
+        usage,
+        authorizations,
+        accounts,
+        transactions,
+        transactions_csv,
+        usage_summary,
+        top_ups,
+        adjustments,
+        prices,
+        reports,
+        health,
+    ):
         app.include_router(part.router)
     errors.install(app)
     _document_events(app)

@@ -42,6 +42,7 @@ _STATUS = {
     "invalid_cursor": 400,
     "invalid_json": 400,
     "log_unavailable": 503,
+    "month_does_not_close": 500,
     "not_for_routers": 403,
     "projection_behind": 503,
     "too_large": 413,

@@ -74,7 +74,9 @@ async def _progress(parts: Parts) -> tuple[Sequence[Progress], Part]:
 
 def _kafka(parts: Parts) -> Part:
     age = parts.book.age_seconds
-    return Part(ready=True) if age <= KAFKA_SECONDS else Part(ready=False, reason="the broker has not answered lately")
+    if age <= KAFKA_SECONDS:
+        return Part(ready=True)
+    return Part(ready=False, reason=parts.book.refused or "the broker has not answered lately")
 
 
 def _projection(rows: Sequence[Progress], behind: float | None) -> Part:

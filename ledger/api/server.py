@@ -11,7 +11,7 @@ from granian import Granian
 from granian.constants import Interfaces
 from starlette.types import ASGIApp
 
-from ledger.api import logs
+from ledger import logs
 from ledger.api.app import create_app
 from ledger.core.errors import LedgerError
 from ledger.settings import Settings

@@ -26,7 +26,7 @@ class UnknownTransactionType(LedgerError):
     """The view has no such type of transaction."""
 
 
-async def _wanted(
+async def filtered(
     view: Annotated[View, Query(description="`purchases`: purchases of credits only.")] = "activity",
     type_: Annotated[
         str | None,
@@ -36,18 +36,19 @@ async def _wanted(
     api_key_id: Token | None = None,
     from_: Annotated[Time, Query(alias="from", description="From this moment of the log on.")] = BEGINNING,
     to: Annotated[Time, Query(description="Up to, not including, this moment of the log.")] = END,
-    cursor: Cursor = None,
 ) -> Wanted:
-    """What the parameters of a request ask for."""
-    before = Place(to, 0)
-    if cursor:
-        before = min(before, place_of(cursor))
+    """What the filters of a request ask for."""
     if type_ is not None and type_ not in (PURCHASES if view == "purchases" else ACTIVITY).values():
         raise UnknownTransactionType(field="type")
     if view == "purchases":
         kind = purchase_kind(type_) if type_ else None
-        return Wanted(event_types(CHECKOUT), kind, model, api_key_id, from_, before)
-    return Wanted(event_types(type_), None, model, api_key_id, from_, before)
+        return Wanted(event_types(CHECKOUT), kind, model, api_key_id, from_, Place(to, 0))
+    return Wanted(event_types(type_), None, model, api_key_id, from_, Place(to, 0))
+
+
+async def _wanted(wanted: Annotated[Wanted, Depends(filtered)], cursor: Cursor = None) -> Wanted:
+    """The same, from where the page before ended."""
+    return wanted._replace(before=min(wanted.before, place_of(cursor))) if cursor else wanted
 
 
 @router.get("/accounts/{account_id}/transactions")

@@ -1,4 +1,4 @@
-"""`ledger migrate` and `topics`: what must stand before anything runs."""
+"""`ledger bootstrap`, `migrate` and `topics`: what must stand before anything runs."""
 
 import json
 from typing import Annotated
@@ -24,6 +24,26 @@ def migrate(as_json: Json = False) -> None:
         console.print(f"Ran {', '.join(ran)}." if ran else "Nothing to do.")
 
 
+@app.command(epilog="Example: ledger bootstrap --book deploy/first-book.json")
+def bootstrap(
+    book: Annotated[typer.FileText, typer.Option(encoding="utf-8", help="The first version of the book, as JSON.")],
+    as_json: Json = False,
+) -> None:
+    """Make an empty broker and an empty database a ledger: schema, topics, first book. Safe to repeat.
+
+    A file without signing_keys means this process's signing key. Where a book is already, the file is not looked at.
+    """
+    from ledger.dev.bootstrap import bootstrap, first_version_of
+
+    with failing_in_words():
+        settings = Settings()
+        published = bootstrap(settings, lambda: first_version_of(book.read(), settings.signing_key_id))
+    if as_json:
+        print(json.dumps({"published": published}))
+    else:
+        console.print("The first book is published." if published else "There is a book already.")
+
+
 @app.command(epilog="Example: ledger topics --create")
 def topics(
     create: Annotated[bool, typer.Option("--create", help="Make the topics that are missing.")] = False,
@@ -35,8 +55,8 @@ def topics(
     from ledger.log.topics import check_topics, create_topics
     from schemas.topics import TOPICS
 
-    settings = Settings()
     with failing_in_words():
+        settings = Settings()
         made = create_topics(settings) if create else []
         with psycopg.connect(settings.database) as connection:
             partitions = check_topics(settings, connection)

@@ -1,12 +1,16 @@
 """`ledger keys`: keys of the HTTP API."""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger.cli.shared import Json, console, failing_in_words
+from ledger.cli.asking import Yes, confirm
+from ledger.cli.shared import Json, console, failing_in_words, table_of
 from ledger.settings import Settings
+
+if TYPE_CHECKING:
+    from ledger.records.api_keys import KeyInfo
 
 app = typer.Typer(no_args_is_help=True, help="Keys of the HTTP API.")
 
@@ -30,3 +34,48 @@ def create(
     else:
         console.print(made.token, soft_wrap=True, highlight=False)
         typer.echo(f"This is the only time that the key {made.key_id} is shown.", err=True)
+
+
+@app.command("list", epilog="Example: ledger keys list --account acct_42")
+def list_(
+    account: Annotated[str | None, typer.Option(help="Only keys of this account; '' for operators' keys.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List keys, oldest first, the revoked ones too. Of a key's secret nothing is kept that could be shown."""
+    import psycopg
+
+    from ledger.records import api_keys
+
+    with failing_in_words(), psycopg.connect(Settings().database) as connection:
+        found = [_shown(key) for key in api_keys.listed(connection, account)]
+    if as_json:
+        print(json.dumps({"data": found}))
+        return
+    lines = [{**key, "scopes": " ".join(key["scopes"]), "revoked_at": key["revoked_at"] or ""} for key in found]
+    console.print(table_of(lines, ("key_id", "account_id", "scopes", "description", "created_at", "revoked_at")))
+
+
+@app.command("revoke", epilog="Example: ledger keys revoke 0c9f2b6a1e77d530")
+def revoke(key_id: str, yes: Yes = False, as_json: Json = False) -> None:
+    """End a key, for ever. The API refuses it within two seconds."""
+    import psycopg
+
+    from ledger.records import api_keys
+
+    with failing_in_words(), psycopg.connect(Settings().database, autocommit=True) as connection:
+        key = api_keys.key_info(connection, key_id)
+        if key.revoked_at is None:
+            whose = key.account_id or "an operator"
+            confirm(f"Revoke the key {key_id} of {whose} ({key.description or 'no description'})?", yes=yes)
+        revoked = api_keys.revoke(connection, key_id)
+        key = api_keys.key_info(connection, key_id)
+    if as_json:
+        print(json.dumps({**_shown(key), "revoked_now": revoked}))
+    else:
+        typer.echo(f"The key {key_id} {'is revoked' if revoked else f'was revoked before, at {key.revoked_at}'}.")
+
+
+def _shown(key: "KeyInfo") -> dict[str, Any]:
+    """A key as JSON says it."""
+    revoked_at = key.revoked_at.isoformat() if key.revoked_at else None
+    return {**key._asdict(), "created_at": key.created_at.isoformat(), "revoked_at": revoked_at}

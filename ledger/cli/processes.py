@@ -1,4 +1,4 @@
-"""`ledger dev`, `project` and `serve`: the commands that run until they are told to stop."""
+"""`ledger dev`, `project`, `consume` and `serve`: the commands that run until they are told to stop."""
 
 import json
 from pathlib import Path
@@ -63,6 +63,21 @@ def project(workers: Workers = 1) -> None:
         from ledger.dev.children import keep_workers
 
         keep_workers(workers, Settings(), lambda sentence: typer.echo(sentence, err=True))
+
+
+@app.command(epilog="Example: ledger consume dead-letters")
+def consume(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAMES]...", help="Which ones. Default: all.")] = None,
+) -> None:
+    """Do what follows from the log until told to stop: dead-letters logs and counts what could not be applied.
+
+    Logs are JSON on stderr, metrics at LEDGER_CONSUMER_METRICS_PORT. A process that fails has lost nothing: start it
+    again, and what was not finished comes again.
+    """
+    from consumers.process import run
+
+    with failing_in_words():
+        run(Settings(), names or ())
 
 
 @app.command(epilog="Example: ledger serve")

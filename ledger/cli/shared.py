@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 console = Console()
@@ -16,18 +17,36 @@ Workers = Annotated[int, typer.Option(min=1, max=64, help="Projector processes."
 @contextmanager
 def failing_in_words() -> Iterator[None]:
     """Errors that say what to do end the command with their message; all others keep their traceback."""
+    import psycopg
+    from kafka.errors import KafkaError
+    from psycopg.errors import UndefinedTable
+
     from ledger.core.errors import LedgerError
     from ledger.dev.errors import EmbeddedStackError
 
+    in_words = (LedgerError, EmbeddedStackError, psycopg.OperationalError, UndefinedTable, KafkaError)
     try:
         yield
-    except (LedgerError, EmbeddedStackError, ExceptionGroup) as error:
+    except (*in_words, ExceptionGroup) as error:
         causes = list(leaves(error))
-        if not all(isinstance(cause, (LedgerError, EmbeddedStackError)) for cause in causes):
+        if not all(isinstance(cause, in_words) for cause in causes):
             raise
         for cause in causes:
-            typer.echo(f"Error: {cause}", err=True)
+            typer.echo(f"Error: {_sentence(cause)}", err=True)
         raise typer.Exit(1) from None
+
+
+def _sentence(error: Exception) -> str:
+    import psycopg
+    from kafka.errors import KafkaError
+
+    if isinstance(error, psycopg.errors.UndefinedTable):
+        return "The database lacks a table: run `ledger migrate`."
+    if isinstance(error, psycopg.OperationalError):
+        return f"Postgres (LEDGER_DATABASE) does not answer: {' '.join(str(error).split())}"
+    if isinstance(error, KafkaError):
+        return f"Kafka (LEDGER_KAFKA) does not answer: {type(error).__name__}"
+    return str(error)
 
 
 def leaves(error: Exception) -> Iterator[Exception]:
@@ -45,5 +64,5 @@ def table_of(lines: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Tabl
     for column in columns:
         table.add_column(column, overflow="fold")
     for line in lines:
-        table.add_row(*(str(line[column]) for column in columns))
+        table.add_row(*(escape(str(line[column])) for column in columns))  # a name may have brackets
     return table

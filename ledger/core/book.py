@@ -11,7 +11,7 @@ from schemas.book import NOTICE, BookVersion, Price
 from schemas.money import parse_attos, parse_nanos
 
 NOTICE_MS = int(NOTICE.total_seconds()) * 1000
-_FOREVER_MS = 2**62
+FOREVER_MS = 2**62
 _ONE = 10**18
 _ATTOS_PER_TOKEN = 10**6  # a price per million with 12 digits is whole in attos per token
 
@@ -56,7 +56,7 @@ class Version:
 
     def accepts_key(self, key_id: str, log_time_ms: int) -> bool:
         """Whether a signature by this key is accepted at that log time."""
-        valid_from_ms, valid_until_ms = self.keys.get(key_id, (_FOREVER_MS, 0))
+        valid_from_ms, valid_until_ms = self.keys.get(key_id, (FOREVER_MS, 0))
         return valid_from_ms <= log_time_ms < valid_until_ms
 
     def level_of(self, balance: int) -> str:
@@ -120,7 +120,7 @@ def compiled(wire: BookVersion, effective_from_ms: int) -> Version:
         keys={
             key.key_id: (
                 ms_of(key.valid_from) if key.valid_from else 0,
-                ms_of(key.valid_until) if key.valid_until else _FOREVER_MS,
+                ms_of(key.valid_until) if key.valid_until else FOREVER_MS,
             )
             for key in wire.signing_keys
         },

@@ -50,6 +50,27 @@ class Entry(NamedTuple):
     rules: int
 
 
+class EntrySums(NamedTuple):
+    """What the columns of entries of equal type, provider and currency add up to; columns as in `Entry` and `Money`.
+
+    `kind`: of a purchase, or how a dispute was closed; `book_version`: of traces. Then the entries are equal in it.
+    """
+
+    type: str
+    provider: str | None
+    currency: str | None
+    kind: str | None
+    book_version: int | None
+    entries: int
+    amount: int
+    cost: int
+    traces: int
+    free_traces: int
+    clearing_minor: int
+    tax_minor: int
+    fee_minor: int
+
+
 class Occasion(NamedTuple):
     """What a rule may ask besides the account: which fact, when by the log, under which version of the book."""
 

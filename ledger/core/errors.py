@@ -115,5 +115,9 @@ class BookNoticeTooShort(Refused):
     """A book version takes effect at least 60 seconds after its append."""
 
 
+class NotAMonth(LedgerError):
+    """A month is written as 2026-11."""
+
+
 class UnknownRules(LedgerError):
     """The book asks for rules that this program doesn't have; a newer one is needed."""

@@ -6,7 +6,7 @@ each. The SQL view `views.postings` is generated from this table, so that the ru
 
 from typing import NamedTuple
 
-from ledger.core.entry import Entry
+from ledger.core.entry import Entry, EntrySums
 
 CREDIT = "CREDIT"
 
@@ -58,6 +58,18 @@ def postings_of(entry: Entry) -> list[Posting]:
     """The postings of an entry that are not zero."""
     postings = (_posting(leg, entry) for leg in LEGS if entry.fact.event.type in leg.types)
     return [posting for posting in postings if posting is not None and posting.amount]
+
+
+def postings_of_sums(sums: EntrySums) -> list[Posting]:
+    """The postings of many entries at once: each is linear in the columns, so that a sum of entries has their sum."""
+    postings = (_posting_of_sums(leg, sums) for leg in LEGS if sums.type in leg.types)
+    return [posting for posting in postings if posting.amount]
+
+
+def _posting_of_sums(leg: Leg, sums: EntrySums) -> Posting:
+    unit = sums.currency or "" if leg.money else CREDIT
+    amount = sum(sign * getattr(sums, column) for column, sign in leg.terms)
+    return Posting(leg.account.format(provider=sums.provider), unit, amount)
 
 
 def _posting(leg: Leg, entry: Entry) -> Posting | None:

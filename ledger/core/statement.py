@@ -64,11 +64,23 @@ def amount_text(nanos: int, activity: str = MANUAL) -> str:
 
 
 def money_text(currency: str, minor: int) -> str:
-    """Money at a provider: "₹850", "$12.50", "CHF 9.90"; zeros after the point are left out."""
-    digits = _MINOR_DIGITS.get(currency, 2)
-    text = _grouped(minor, digits)
+    """Money at a provider: "₹850", "$12.50", "CHF 9.90", "-$3"; zeros after the point are left out."""
+    text = full_money_text(currency, minor)
     whole, _, fraction = text.partition(".")
-    return f"{_SYMBOLS.get(currency, currency + ' ')}{whole if not fraction.strip('0') else text}"
+    return text if fraction.strip("0") else whole
+
+
+def full_money_text(currency: str, minor: int) -> str:
+    """The same with all digits of the currency: "$12.00"."""
+    digits = _MINOR_DIGITS.get(currency, 2)
+    sign = "-" if minor < 0 else ""
+    return f"{sign}{_SYMBOLS.get(currency, currency + ' ')}{_grouped(abs(minor), digits)}"
+
+
+def money_decimal(currency: str, minor: int) -> str:
+    """The same as a plain decimal number of the currency: "-1234.50"."""
+    digits = _MINOR_DIGITS.get(currency, 2)
+    return f"{'-' if minor < 0 else ''}{_grouped(abs(minor), digits).replace(',', '')}"
 
 
 def format_attos(attos: int) -> str:

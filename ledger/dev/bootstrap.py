@@ -1,9 +1,14 @@
 """Makes an empty broker and an empty database a ledger: schema, topics, first version of the book. Safe to repeat."""
 
+import json
+from collections.abc import Callable
+
 import psycopg
 
+from ledger.core.errors import LedgerError
 from ledger.dev.first_book import first_book
-from ledger.log.book import Follower, publish_version
+from ledger.log.book import BookEmpty, Follower, publish_version
+from ledger.log.book_history import version_of
 from ledger.log.publisher import Publisher
 from ledger.log.topics import check_topics, create_topics
 from ledger.records.migrate import migrate
@@ -11,8 +16,15 @@ from ledger.settings import Settings
 from schemas.book import BookVersion
 
 
-def bootstrap(settings: Settings, book: BookVersion | None = None) -> None:
-    """Migrates, makes the topics, and publishes `book` (or the first book) where there is none yet."""
+class FirstBookInvalid(LedgerError):
+    """The file of the first book is not a JSON object."""
+
+
+def bootstrap(settings: Settings, book: Callable[[], BookVersion] | None = None) -> bool:
+    """Migrates, makes the topics, and publishes a book (by default the development one) where there is none yet.
+
+    Whether it published. Raises BookStale or BookNotReadable when the topic could not be read.
+    """
     migrate(settings.database)
     create_topics(settings)
     with psycopg.connect(settings.database) as connection:
@@ -20,8 +32,26 @@ def bootstrap(settings: Settings, book: BookVersion | None = None) -> None:
     follower = Follower(settings)
     try:
         follower.wait(timeout_seconds=30)
-        if follower.latest is None:
-            with Publisher(settings) as publisher:
-                publish_version(publisher, book or first_book(settings.signing_key_id), settings.signing_key())
+        follower.book()
+        return False
+    except BookEmpty:
+        first = book() if book else first_book(settings.signing_key_id)
+        with Publisher(settings) as publisher:
+            publish_version(publisher, first, settings.signing_key())
+        return True
     finally:
         follower.close()
+
+
+def first_version_of(text: str, signing_key_id: str) -> BookVersion:
+    """The first version in a file, signed by this key unless it names others.
+
+    Raises FirstBookInvalid or BookVersionInvalid.
+    """
+    try:
+        stated = json.loads(text)
+    except ValueError as error:
+        raise FirstBookInvalid(str(error)) from None
+    if not isinstance(stated, dict):
+        raise FirstBookInvalid()
+    return version_of(json.dumps({"version": 1, "signing_keys": [{"key_id": signing_key_id}], **stated}))

@@ -11,6 +11,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from ledger.dev.router import Router
+from ledger.log.connecting import kafka_options
 from ledger.settings import Settings
 from schemas.effects import EFFECT, AutoTopUpTriggered
 from schemas.money import format_nanos
@@ -25,7 +26,7 @@ class Charger:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._topic = settings.topic(TOP_UPS)
-        self._consumer = KafkaConsumer(bootstrap_servers=settings.kafka.split(","), enable_auto_commit=False)
+        self._consumer = KafkaConsumer(**kafka_options(settings), enable_auto_commit=False)
         self._consumer.assign(
             [TopicPartition(self._topic, number) for number in self._consumer.partitions_for_topic(self._topic) or ()]
         )

@@ -161,8 +161,12 @@ def keep_workers(count: int, settings: Settings, report: Callable[[str], None]) 
 
 def environment_of(settings: Settings) -> dict[str, str]:
     """This process's environment with every setting spelled out, so that a child reads the same settings."""
-    told = {f"LEDGER_{name.upper()}": _text(value) for name, value in settings.model_dump().items()}
-    return {**os.environ, **told}
+    return {**os.environ, **variables_of(settings)}
+
+
+def variables_of(settings: Settings) -> dict[str, str]:
+    """Every setting as the variable that it is read from."""
+    return {f"LEDGER_{name.upper()}": _text(value) for name, value in settings.model_dump().items()}
 
 
 def _text(value: object) -> str:

@@ -68,8 +68,10 @@ rootLogger.appenderRef.out.ref=out
 class EmbeddedKafka:
     """One broker whose data lies in `folder`; it keeps its port for as long as this object lives."""
 
-    def __init__(self, folder: Path, port: int | None = None, *, heap: str = "256m") -> None:
+    def __init__(self, folder: Path, port: int | None = None, *, heap: str = "256m", more: str = "") -> None:
+        """`more`: further lines of server.properties; they may name {port}, {controller_port} and {data}."""
         self.folder = folder.absolute()
+        self._template = SETTINGS + more
         self.port = port or free_port()
         self._heap = heap
         self._lock = FolderLock(self.folder)
@@ -121,7 +123,7 @@ class EmbeddedKafka:
 
     def _configure(self) -> None:
         self._settings.write_text(
-            SETTINGS.format(port=self.port, controller_port=free_port(), data=self.folder / "data")
+            self._template.format(port=self.port, controller_port=free_port(), data=self.folder / "data")
         )
         (self.folder / "log4j2.properties").write_text(LOGGING)
 

@@ -16,9 +16,9 @@ import httpx
 from rich.console import Console
 
 from ledger.core.errors import LedgerError
+from ledger.dev.announcement import Announcement
 from ledger.dev.bootstrap import bootstrap
-from ledger.dev.children import Child, Children, environment_of, ledger_command, worker_commands
-from ledger.dev.dev_json import DevJson
+from ledger.dev.children import Child, Children, environment_of, ledger_command, variables_of, worker_commands
 from ledger.dev.errors import DidNotStart, PortTaken
 from ledger.dev.kafka import free_port
 from ledger.dev.secrets import SIGNING_KEY_ID, operator_key, signing_secret
@@ -49,15 +49,15 @@ class NotReady(LedgerError):
 def run(options: Options, traffic: Traffic, console: Console) -> Summary:
     """Everything, from the first start to the last stop."""
     console.print(f"Starting Kafka and Postgres in {options.home.absolute()}", style="dim", soft_wrap=True)
-    with Stack(options.home, options.kafka_port) as stack, DevJson(stack.home) as dev_json:
+    with Stack(options.home, options.kafka_port) as stack, Announcement(stack.home) as announcement:
         local = _prepared(stack, options)
         session = Session(local, read_tallies(local.settings.database), traffic, console)
         with Children(session.board.notice) as children:
-            console.print("Starting the projector and the API", style="dim")
+            console.print("Starting the projector, the consumers and the API", style="dim")
             _start(children, local, options.workers)
             _wait_until_ready(children, local.api)
             try:
-                return asyncio.run(session.run(children, _announcer(dev_json, local, stack, children)))
+                return asyncio.run(session.run(children, _announcer(announcement, local, stack, children)))
             except asyncio.CancelledError:  # asked twice
                 raise KeyboardInterrupt from None
 
@@ -82,7 +82,8 @@ def _start(children: Children, local: Local, workers: int) -> None:
     logs = local.settings.home / "logs"
     logs.mkdir(exist_ok=True)
     environment = environment_of(local.settings)
-    for name, command in [*worker_commands(workers), ("api", ledger_command("serve"))]:
+    others = {"consume": ledger_command("consume"), "api": ledger_command("serve")}
+    for name, command in [*worker_commands(workers), *others.items()]:
         children.add(Child(name, command, environment, logs / f"{name}.log"))
 
 
@@ -107,19 +108,20 @@ def _is_ready(http: httpx.Client) -> bool:
         return False
 
 
-def _announcer(dev_json: DevJson, local: Local, stack: Stack, children: Children) -> Callable[[], None]:
-    """What writes dev.json, at the start and whenever a child has another pid."""
+def _announcer(announcement: Announcement, local: Local, stack: Stack, children: Children) -> Callable[[], None]:
+    """What writes dev.json and env, at the start and whenever a child has another pid."""
 
     def announce() -> None:
         servers = {"dev": os.getpid(), "kafka": stack.kafka.pid, "postgres": stack.postgres.pid}
-        dev_json.write(
+        announcement.write(
             {
                 "kafka": local.settings.kafka,
                 "database": local.settings.database,
                 "api": local.api,
                 "operator_key": local.operator_key,
                 "pids": {**servers, **children.pids},
-            }
+            },
+            {"API": local.api, "KEY": local.operator_key, **variables_of(local.settings)},
         )
 
     return announce

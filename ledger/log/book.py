@@ -16,16 +16,18 @@ from pydantic import ValidationError
 from ledger.core.book import Book
 from ledger.core.errors import LedgerError, Refused
 from ledger.core.fold import RULES
+from ledger.log.connecting import LogUnavailable, kafka_options, refusals_in_words
 from ledger.log.publisher import Position, Publisher
 from ledger.log.reading import Problem, Record, signer_of
 from ledger.settings import Settings
 from schemas.book import BOOK, BOOK_SUBJECT, BookPublished, BookVersion
-from schemas.fields import reasons_of
+from schemas.fields import json_of, reasons_of
 from schemas.identity import derived_id
 from schemas.signatures import SigningKey
 from schemas.topics import BOOK as BOOK_TOPIC
 
 FRESH_SECONDS = 20
+BOOK_BYTES_MAX = 1_000_000  # some 6,000 prices; brokers take 1,048,588 bytes by default, with header and key
 _POLL_SECONDS = 1
 
 
@@ -39,6 +41,17 @@ class BookEmpty(LedgerError):
 
 class BookNotReadable(LedgerError):
     """This program can't fold by the book: it lacks its rules or the secret of one of its keys."""
+
+
+class BookTooLarge(LedgerError):
+    """A version of the book has at most 1,000,000 bytes, so that Kafka takes it as one record."""
+
+
+class SignedValue(NamedTuple):
+    """A version as it goes on the topic: the value, and the header that proves it."""
+
+    value: bytes
+    header: tuple[str, bytes]
 
 
 class Rejected(NamedTuple):
@@ -60,16 +73,22 @@ class Reader:
     def read(self, record: Record) -> None:
         """Takes one more version, or notes why it is none. Raises BookNotReadable."""
         try:
-            published = BOOK.validate_json(record.value or b"")
-            self._check_signature(record, published)
-            book = self.book.with_version(published.data, record.timestamp)
+            self.latest, self.book = self.with_record(record)
         except ValidationError as error:
             self._reject(record, Problem("invalid", reasons_of(error)))
         except Refused as error:
             self._reject(record, Problem(error.code, error.message))
-        else:
-            self._check_readable(published.data)
-            self.book, self.latest = book, published.data
+
+    def with_record(self, record: Record) -> tuple[BookVersion, Book]:
+        """The version that a record states, and the book with it; nothing changes here, so a record can be rehearsed.
+
+        Raises ValidationError, Refused or BookNotReadable.
+        """
+        published = BOOK.validate_json(record.value or b"")
+        self._check_signature(record, published)
+        book = self.book.with_version(published.data, record.timestamp)
+        self._check_readable(published.data)
+        return published.data, book
 
     def _check_signature(self, record: Record, published: BookPublished) -> None:
         """A version must be signed by a key of the version in force; the first one by a key of its own."""
@@ -105,6 +124,7 @@ class Follower:
         self._next_offset = 0
         self._seen_end_at = float("-inf")
         self._failure: LedgerError | None = None
+        self.refused = ""  # why the broker doesn't let us read, in words; empty when it does or is away
         self._closing = threading.Event()
         self._first_read = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="book", daemon=True)
@@ -115,7 +135,7 @@ class Follower:
         if self._failure:
             raise self._failure
         if self.age_seconds > FRESH_SECONDS:
-            raise BookStale()
+            raise BookStale(self.refused)
         if not self._reader.book.versions:
             raise BookEmpty()
         return self._reader.book
@@ -152,9 +172,11 @@ class Follower:
     def _follow(self) -> None:
         while not self._closing.is_set():
             try:
-                self._follow_until_closed()
-            except KafkaError:
+                with refusals_in_words():
+                    self._follow_until_closed()
+            except (KafkaError, LogUnavailable) as error:
                 # The book goes stale, which everybody who folds notices; until the broker is back that is all.
+                self.refused = str(error) if isinstance(error, LogUnavailable) else ""
                 self._closing.wait(_POLL_SECONDS)
             except LedgerError as error:
                 self._failure = error
@@ -162,16 +184,8 @@ class Follower:
                 return
 
     def _follow_until_closed(self) -> None:
-        consumer = KafkaConsumer(
-            bootstrap_servers=self._settings.kafka.split(","),
-            enable_auto_commit=False,
-            # A broker that is back is to be noticed within seconds, however long it was away.
-            bootstrap_timeout_ms=5000,
-            reconnect_backoff_max_ms=1000,
-        )
-        partition = TopicPartition(self._settings.topic(BOOK_TOPIC), 0)
+        consumer, partition = book_consumer(self._settings)
         try:
-            consumer.assign([partition])
             consumer.seek(partition, self._next_offset)
             while not self._closing.is_set():
                 asked_at = time.monotonic()
@@ -180,14 +194,37 @@ class Follower:
                     for record in consumer.poll(timeout_ms=1000).get(partition, []):
                         self._reader.read(record)
                         self._next_offset = record.offset + 1
-                self._seen_end_at = asked_at
+                self._seen_end_at, self.refused = asked_at, ""
                 self._first_read.set()
                 self._closing.wait(_POLL_SECONDS)
         finally:
             consumer.close()
 
 
-def publish_version(publisher: Publisher, version: BookVersion, signing_key: SigningKey) -> Position:
-    """Appends a version of the book, signed. The same version twice has the same event id."""
+def book_consumer(settings: Settings) -> tuple[KafkaConsumer, TopicPartition]:
+    """A consumer of nobody's group, assigned to the book's one partition, which is returned with it."""
+    consumer = KafkaConsumer(
+        **kafka_options(settings),
+        enable_auto_commit=False,
+        # A broker that is back is to be noticed within seconds, however long it was away.
+        bootstrap_timeout_ms=5000,
+        reconnect_backoff_max_ms=1000,
+    )
+    partition = TopicPartition(settings.topic(BOOK_TOPIC), 0)
+    consumer.assign([partition])
+    return consumer, partition
+
+
+def record_of(version: BookVersion, signing_key: SigningKey) -> SignedValue:
+    """What is appended for a version. The same version twice has the same event id. Raises BookTooLarge."""
     event = BookPublished(source="ledger/book", id=derived_id(BOOK_SUBJECT, str(version.version)), data=version)
-    return publisher.append_event(BOOK_TOPIC, event, signing_key).position()
+    value = json_of(event)
+    if len(value) > BOOK_BYTES_MAX:
+        raise BookTooLarge(f"{len(value):,} bytes; {len(version.prices):,} prices", field="prices")
+    return SignedValue(value, signing_key.header(value))
+
+
+def publish_version(publisher: Publisher, version: BookVersion, signing_key: SigningKey) -> Position:
+    """Appends a version of the book, signed. Raises BookTooLarge or LogUnavailable."""
+    value, header = record_of(version, signing_key)
+    return publisher.append(BOOK_TOPIC, BOOK_SUBJECT.encode(), value, [header]).position()

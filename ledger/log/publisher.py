@@ -11,17 +11,14 @@ from typing import Any, NamedTuple
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from ledger.core.errors import LedgerError
+from ledger.log.connecting import LogUnavailable as LogUnavailable
+from ledger.log.connecting import kafka_options, refusals_in_words
 from ledger.settings import Settings
 from schemas.envelope import Envelope
 from schemas.fields import json_of
 from schemas.signatures import SigningKey
 
 Headers = Iterable[tuple[str, bytes]]
-
-
-class LogUnavailable(LedgerError):
-    """Kafka did not acknowledge the record; it may or may not be on the log. Send it again with the same id."""
 
 
 class Position(NamedTuple):
@@ -40,7 +37,8 @@ class Append:
     def position(self, timeout_seconds: float = 30) -> Position:
         """Waits for the acknowledgement. Raises LogUnavailable."""
         try:
-            metadata = self._future.get(timeout=timeout_seconds)
+            with refusals_in_words():
+                metadata = self._future.get(timeout=timeout_seconds)
         except KafkaError as error:
             raise LogUnavailable(type(error).__name__) from error
         return Position(metadata.partition, metadata.offset)
@@ -71,33 +69,35 @@ async def all_acknowledged(appends: Sequence[Append]) -> list[Position]:
 class Publisher:
     """One idempotent producer of a process; thread-safe. Close it, or use it in a with statement.
 
-    Raises LogUnavailable when no broker answers within `delivery_seconds`.
+    Raises LogUnavailable when no broker answers within `delivery_seconds`, or none accepts our credentials.
     """
 
     def __init__(self, settings: Settings, *, delivery_seconds: float = 30) -> None:
         self._settings = settings
         try:
-            self._producer = KafkaProducer(
-                bootstrap_servers=settings.kafka.split(","),
-                bootstrap_timeout_ms=int(delivery_seconds * 1000),
-                reconnect_backoff_max_ms=1000,
-                client_id="ledger",
-                acks="all",
-                enable_idempotence=True,
-                allow_auto_create_topics=False,
-                linger_ms=1,
-                batch_size=262_144,
-                max_block_ms=int(delivery_seconds * 1000),
-                delivery_timeout_ms=int(delivery_seconds * 1000),
-                request_timeout_ms=int(min(delivery_seconds, 10) * 1000) - 100,
-            )
+            with refusals_in_words():
+                self._producer = KafkaProducer(
+                    **kafka_options(settings),
+                    bootstrap_timeout_ms=int(delivery_seconds * 1000),
+                    reconnect_backoff_max_ms=1000,
+                    client_id="ledger",
+                    acks="all",
+                    enable_idempotence=True,
+                    allow_auto_create_topics=False,
+                    linger_ms=1,
+                    batch_size=262_144,
+                    max_block_ms=int(delivery_seconds * 1000),
+                    delivery_timeout_ms=int(delivery_seconds * 1000),
+                    request_timeout_ms=int(min(delivery_seconds, 10) * 1000) - 100,
+                )
         except KafkaError as error:
             raise LogUnavailable(type(error).__name__) from error
 
     def append(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> Append:
         """Hands a record to the producer. `topic` is a name of schemas.topics. Raises LogUnavailable."""
         try:
-            future = self._producer.send(self._settings.topic(topic), key=key, value=value, headers=list(headers))
+            with refusals_in_words():
+                future = self._producer.send(self._settings.topic(topic), key=key, value=value, headers=list(headers))
         except KafkaError as error:
             raise LogUnavailable(type(error).__name__) from error
         return Append(future)

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import psycopg
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
-from kafka.errors import TopicAlreadyExistsError
+from kafka.errors import TopicAlreadyExistsError, TopicAuthorizationFailedError
 
 from ledger.core.errors import LedgerError
+from ledger.log.connecting import KafkaForbids, kafka_options, refusals_in_words
 from ledger.settings import Settings
 from schemas.topics import TOPICS, Topic
 
@@ -79,7 +80,11 @@ def _facts(settings: Settings) -> dict[str, TopicFacts]:
     """By full name, in the order of the table, so that ledger.events is first."""
     names = [settings.topic(topic.name) for topic in TOPICS]
     with _admin(settings) as admin:
-        found = {topic["name"]: topic for topic in admin.describe_topics(names) if not topic["error_code"]}
+        described = admin.describe_topics(names)
+        forbidden = [topic["name"] for topic in described if topic["error_code"] == TopicAuthorizationFailedError.errno]
+        if forbidden:
+            raise KafkaForbids(", ".join(forbidden))
+        found = {topic["name"]: topic for topic in described if not topic["error_code"]}
         missing = [name for name in names if name not in found]
         if missing:
             raise TopicMissing(", ".join(missing))
@@ -104,8 +109,9 @@ def _new_topic(topic: Topic, settings: Settings) -> NewTopic:
 
 @contextmanager
 def _admin(settings: Settings) -> Iterator[KafkaAdminClient]:
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka.split(","), client_id="ledger-admin")
-    try:
-        yield admin
-    finally:
-        admin.close()
+    with refusals_in_words():
+        admin = KafkaAdminClient(**kafka_options(settings), client_id="ledger-admin")
+        try:
+            yield admin
+        finally:
+            admin.close()

@@ -25,12 +25,17 @@ SCOPES = (
     "adjustments:write",
     "authorizations:write",
     "metrics:read",
+    "reports:read",
 )
 _TOKEN = re.compile(r"lk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 
 
 class UnknownScope(LedgerError):
     """There is no such scope."""
+
+
+class UnknownKey(LedgerError):
+    """There is no key of this id."""
 
 
 class NewKey(NamedTuple):
@@ -85,10 +90,19 @@ def create(
     return NewKey(key_id, f"lk_{key_id}_{secret}")
 
 
-def listed(connection: psycopg.Connection[Any]) -> list[KeyInfo]:
-    """All keys, oldest first, the revoked ones too."""
+def listed(connection: psycopg.Connection[Any], account_id: str | None = None) -> list[KeyInfo]:
+    """The keys of one account (of operators: ""), or all; oldest first, the revoked ones too."""
     with connection.cursor(row_factory=class_row(KeyInfo)) as cursor:
-        return cursor.execute(SQL["list"]).fetchall()
+        return cursor.execute(SQL["list"], {"account_id": account_id}).fetchall()
+
+
+def key_info(connection: psycopg.Connection[Any], key_id: str) -> KeyInfo:
+    """What may be shown of one key. Raises UnknownKey."""
+    with connection.cursor(row_factory=class_row(KeyInfo)) as cursor:
+        found = cursor.execute(SQL["info"], {"key_id": key_id}).fetchone()
+    if found is None:
+        raise UnknownKey(key_id)
+    return found
 
 
 def revoke(connection: psycopg.Connection[Any], key_id: str) -> bool:

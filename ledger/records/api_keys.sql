@@ -7,7 +7,13 @@ VALUES (%(key_id)s, %(key_hash)s, %(account_id)s, %(scopes)s, %(description)s);
 -- name: list
 SELECT key_id, account_id, scopes, description, created_at, revoked_at
 FROM records.api_keys
+WHERE %(account_id)s::text IS NULL OR account_id = %(account_id)s
 ORDER BY created_at, key_id;
+
+-- name: info
+SELECT key_id, account_id, scopes, description, created_at, revoked_at
+FROM records.api_keys
+WHERE key_id = %(key_id)s;
 
 -- name: revoke
 UPDATE records.api_keys SET revoked_at = now() WHERE key_id = %(key_id)s AND revoked_at IS NULL;

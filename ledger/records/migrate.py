@@ -29,13 +29,7 @@ class ViewsOutdated(LedgerError):
 def migrate(database: str) -> list[str]:
     """Runs what has not run yet and returns its names. Raises MigrationChanged or ViewsOutdated."""
     with psycopg.connect(database) as connection:
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        connection.execute("CREATE SCHEMA IF NOT EXISTS records")
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS records.migrations "
-            "(name text PRIMARY KEY, checksum text NOT NULL, ran_at timestamptz NOT NULL DEFAULT now())"
-        )
-        return [*_migrate_records(connection), *_create_views(connection)]
+        return [*migrate_records(connection), *_create_views(connection)]
 
 
 def create_views(connection: psycopg.Connection) -> None:
@@ -49,7 +43,14 @@ def create_views(connection: psycopg.Connection) -> None:
     )
 
 
-def _migrate_records(connection: psycopg.Connection) -> list[str]:
+def migrate_records(connection: psycopg.Connection) -> list[str]:
+    """Runs what of `records` has not run yet, in the caller's transaction; leaves the views as they are."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    connection.execute("CREATE SCHEMA IF NOT EXISTS records")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS records.migrations "
+        "(name text PRIMARY KEY, checksum text NOT NULL, ran_at timestamptz NOT NULL DEFAULT now())"
+    )
     ran: dict[str, str] = dict(connection.execute("SELECT name, checksum FROM records.migrations").fetchall())
     done = []
     for path in sorted(files("ledger.records").joinpath("migrations").iterdir(), key=lambda path: path.name):

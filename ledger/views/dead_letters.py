@@ -1,9 +1,15 @@
 """Dead letters in the views: where a record is that could not be applied, and why."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 
+from psycopg.rows import class_row
+
+from ledger.sql import statements
 from ledger.views.writing import SQL, Connection
+
+_READING = statements("ledger.views", "dead_letters.sql")
 
 
 class DeadRow(NamedTuple):
@@ -24,3 +30,34 @@ def write_dead_letters(connection: Connection, topic: str, partition: int, rows:
     parameters = [{"topic": topic, "partition": partition, **row._asdict()} for row in rows]
     if parameters:
         connection.cursor().executemany(SQL["add_dead_letter"], parameters)
+
+
+class DeadLetter(NamedTuple):
+    """A record that could not be applied. `topic` with the deployment's prefix; `excerpt` escaped."""
+
+    topic: str
+    partition: int
+    log_offset: int
+    code: str
+    reason: str
+    account_id: str | None
+    event_id: str | None
+    type: str | None
+    log_time: datetime
+    excerpt: str
+
+
+def list_dead_letters(
+    connection: Connection, *, code: str | None, topic: str | None, since: datetime | None, limit: int
+) -> list[DeadLetter]:
+    """The newest ones first; None: of any code, on any topic, of any time."""
+    parameters = {"code": code, "topic": topic, "since": since, "limit": limit}
+    with connection.cursor(row_factory=class_row(DeadLetter)) as cursor:
+        return cursor.execute(_READING["list"], parameters).fetchall()
+
+
+def find_dead_letter(connection: Connection, topic: str, partition: int, log_offset: int) -> DeadLetter | None:
+    """The dead letter of the record at this place; None when that record is none."""
+    where = {"topic": topic, "partition": partition, "log_offset": log_offset}
+    with connection.cursor(row_factory=class_row(DeadLetter)) as cursor:
+        return cursor.execute(_READING["find"], where).fetchone()

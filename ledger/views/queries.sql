@@ -123,7 +123,8 @@ SELECT CASE WHEN %(by_day)s THEN day END AS day,
        CASE WHEN %(by_api_key)s THEN api_key_id END AS api_key_id,
        sum(requests)::bigint AS requests, sum(input_tokens)::bigint AS input_tokens,
        sum(output_tokens)::bigint AS output_tokens, sum(cached_input_tokens)::bigint AS cached_input_tokens,
-       sum(cache_write_tokens)::bigint AS cache_write_tokens, sum(cost)::bigint AS cost, sum(charge)::bigint AS charge
+       sum(cache_write_tokens)::bigint AS cache_write_tokens, sum(traces)::bigint AS traces,
+       sum(free_traces)::bigint AS free_traces, sum(cost)::bigint AS cost, sum(charge)::bigint AS charge
 FROM views.usage_days
 WHERE account_id = %(account_id)s AND day >= %(since)s AND day < %(until)s
 GROUP BY 1, 2, 3, 4

@@ -62,6 +62,10 @@ CREATE TABLE views.entries (
 CREATE UNIQUE INDEX entries_history ON views.entries (account_id, log_time, seq);
 CREATE INDEX entries_money ON views.entries (account_id, log_time, seq)
     WHERE type IN ('credits.purchased', 'credits.refunded', 'dispute.opened', 'dispute.closed', 'credits.adjusted');
+-- For reports over all accounts: months of entries, and of those alone that moved money at a provider. Entries arrive
+-- nearly in the order of the log's time, so that a few bytes per hundred pages are an index.
+CREATE INDEX entries_time ON views.entries USING brin (log_time) WITH (pages_per_range = 32);
+CREATE INDEX entries_providers ON views.entries (log_time) WHERE currency IS NOT NULL;
 
 -- The balance of every account; rewritten by nearly every batch, hence narrow and with room on its pages.
 CREATE TABLE views.balances (
@@ -122,6 +126,7 @@ CREATE TABLE views.purchases (
 );
 
 -- Usage per account, UTC day of the log, model and API key ('' for none). `seq_*` bound where in the history it is.
+-- Traces belong to no provider, model or key: they are sums of their own with '' for all three, and no requests.
 CREATE TABLE views.usage_days (
     account_id          text NOT NULL,
     day                 date NOT NULL,
@@ -133,12 +138,16 @@ CREATE TABLE views.usage_days (
     output_tokens       bigint NOT NULL,
     cached_input_tokens bigint NOT NULL,
     cache_write_tokens  bigint NOT NULL,
+    traces              bigint NOT NULL,
+    free_traces         bigint NOT NULL,
     cost                bigint NOT NULL,
     charge              bigint NOT NULL,
     seq_first           bigint NOT NULL,
     seq_last            bigint NOT NULL,
     PRIMARY KEY (account_id, day, provider, model, api_key_id)
 ) WITH (fillfactor = 50);
+
+CREATE INDEX usage_days_time ON views.usage_days USING brin (day) WITH (pages_per_range = 32);
 
 -- What became of the records of each partition: posted, duplicate, dead_letter or forwarded, by event type.
 CREATE TABLE views.tallies (

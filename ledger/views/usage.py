@@ -1,4 +1,4 @@
-"""Usage summed by day, model and API key."""
+"""Usage and traces summed by day, model and API key."""
 
 from datetime import date
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from ledger.views.reading import Connection, fetch_all
 
 
 class Group(NamedTuple):
-    """One sum, amounts in nanos; what was not grouped by is None."""
+    """One sum, amounts in nanos; what was not grouped by is None. Traces have no provider, model or key: ''."""
 
     day: date | None
     provider: str | None
@@ -18,6 +18,8 @@ class Group(NamedTuple):
     output_tokens: int
     cached_input_tokens: int
     cache_write_tokens: int
+    traces: int
+    free_traces: int
     cost: int
     charge: int
 

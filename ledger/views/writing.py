@@ -11,13 +11,17 @@ from ledger.core.entry import Entry
 from ledger.sql import statements
 from ledger.views.arrays import integers, texts
 from ledger.views.rows import UsageValues, copy_texts, other_line, usage_line, usage_values
-from schemas.events import UsageRecorded
+from schemas.events import TraceRecorded, UsageRecorded
 
 SQL = statements("ledger.views", "writing.sql")
 
 Connection = psycopg.Connection[Any]
 # Account, days since 1970, provider, model, API key or "".
 Day = tuple[str, int, str, str, str]
+_SUMS = (
+    *("requests", "inputs", "outputs", "cached", "written", "traces", "free"),
+    *("costs", "charges", "firsts", "lasts"),
+)
 
 
 class Postings:
@@ -38,6 +42,8 @@ class Postings:
             self._add_to_day(entry, event.subject, usage)
         else:
             self._others.append(other_line(entry, self._partition, offset))
+            if isinstance(event, TraceRecorded):
+                self._add_traces_to_day(entry, event.data.count)
 
     def write_entries(self, connection: Connection) -> None:
         """Appends the entries: COPY, optimistic. Raises UniqueViolation when one of them is there already."""
@@ -48,7 +54,7 @@ class Postings:
                         copy.write(text)
 
     def write_days(self, connection: Connection) -> None:
-        """Adds usage to the days, models and keys that it belongs to."""
+        """Adds usage to the days, models and keys that it belongs to, and traces to their days."""
         if self._days:
             connection.execute(SQL["add_usage_days"], _columns(sorted(self._days.items())))
 
@@ -58,7 +64,7 @@ class Postings:
         day = (account_id, day_of(log_time_ms), provider, model, key or "")
         sums = self._days.get(day)
         if sums is None:
-            self._days[day] = [1, input_, output, cached or 0, written or 0, cost, -amount, seq, seq]
+            self._days[day] = [1, input_, output, cached or 0, written or 0, 0, 0, cost, -amount, seq, seq]
             return
         sums[0] += 1
         sums[1] += input_
@@ -67,9 +73,17 @@ class Postings:
             sums[3] += cached
         if written:
             sums[4] += written
-        sums[5] += cost
-        sums[6] -= amount
-        sums[8] = seq
+        sums[7] += cost
+        sums[8] -= amount
+        sums[10] = seq
+
+    def _add_traces_to_day(self, entry: Entry, count: int) -> None:
+        day = (entry.fact.event.subject, day_of(entry.log_time_ms), "", "", "")
+        sums = self._days.setdefault(day, [0, 0, 0, 0, 0, 0, 0, 0, 0, entry.seq, entry.seq])
+        sums[5] += count
+        sums[6] += entry.free_traces
+        sums[8] -= entry.amount
+        sums[10] = entry.seq
 
 
 def write_balances(connection: Connection, partition: int, accounts: Sequence[Account]) -> None:
@@ -109,9 +123,8 @@ def _columns(days: list[tuple[Day, list[int]]]) -> dict[str, str]:
     accounts, numbers, *names = zip(*(day for day, _ in days), strict=True)
     columns = {"accounts": texts(accounts), "days": integers(numbers)}
     columns |= {name: texts(column) for name, column in zip(("providers", "models", "keys"), names, strict=True)}
-    sums = ("requests", "inputs", "outputs", "cached", "written", "costs", "charges", "firsts", "lasts")
     values = zip(*(sums for _, sums in days), strict=True)
-    return columns | {name: integers(column) for name, column in zip(sums, values, strict=True)}
+    return columns | {name: integers(column) for name, column in zip(_SUMS, values, strict=True)}
 
 
 def write_tallies(connection: Connection, partition: int, tallies: Mapping[tuple[str, str], int]) -> None:

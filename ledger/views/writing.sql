@@ -30,6 +30,9 @@ SET log_end = %(log_end)s,
               THEN greatest(through, to_timestamp(%(asked_ms)s::numeric / 1000)) ELSE through END
 WHERE partition = %(partition)s AND next_offset = %(expected)s;
 
+-- name: make_progress
+INSERT INTO views.progress (partition, next_offset) SELECT n, 0 FROM generate_series(0, %(partitions)s - 1) AS n;
+
 -- name: load_progress
 SELECT next_offset, last_offset, last_record FROM views.progress WHERE partition = %(partition)s;
 
@@ -105,20 +108,22 @@ SET refunded = excluded.refunded, refunded_minor = excluded.refunded_minor, disp
 
 -- name: add_usage_days
 INSERT INTO views.usage_days AS d (account_id, day, provider, model, api_key_id, requests, input_tokens, output_tokens,
-    cached_input_tokens, cache_write_tokens, cost, charge, seq_first, seq_last)
+    cached_input_tokens, cache_write_tokens, traces, free_traces, cost, charge, seq_first, seq_last)
 SELECT account_id, date '1970-01-01' + day, provider, model, api_key_id, requests, input_tokens, output_tokens,
-    cached_input_tokens, cache_write_tokens, cost, charge, seq_first, seq_last
+    cached_input_tokens, cache_write_tokens, traces, free_traces, cost, charge, seq_first, seq_last
 FROM unnest(%(accounts)s::text[], %(days)s::int[], %(providers)s::text[], %(models)s::text[], %(keys)s::text[],
     %(requests)s::bigint[], %(inputs)s::bigint[], %(outputs)s::bigint[], %(cached)s::bigint[], %(written)s::bigint[],
-    %(costs)s::bigint[], %(charges)s::bigint[], %(firsts)s::bigint[], %(lasts)s::bigint[])
+    %(traces)s::bigint[], %(free)s::bigint[], %(costs)s::bigint[], %(charges)s::bigint[], %(firsts)s::bigint[], %(lasts)s::bigint[])
     AS new (account_id, day, provider, model, api_key_id, requests, input_tokens, output_tokens,
-            cached_input_tokens, cache_write_tokens, cost, charge, seq_first, seq_last)
+            cached_input_tokens, cache_write_tokens, traces, free_traces, cost, charge, seq_first, seq_last)
 ON CONFLICT (account_id, day, provider, model, api_key_id) DO UPDATE
 SET requests = d.requests + excluded.requests,
     input_tokens = d.input_tokens + excluded.input_tokens,
     output_tokens = d.output_tokens + excluded.output_tokens,
     cached_input_tokens = d.cached_input_tokens + excluded.cached_input_tokens,
     cache_write_tokens = d.cache_write_tokens + excluded.cache_write_tokens,
+    traces = d.traces + excluded.traces,
+    free_traces = d.free_traces + excluded.free_traces,
     cost = d.cost + excluded.cost,
     charge = d.charge + excluded.charge,
     seq_last = excluded.seq_last;

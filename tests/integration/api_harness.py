@@ -1,6 +1,5 @@
 """A ledger's own API and projector as real processes, and clients for them; stopped with the module that asked."""
 
-import json
 import os
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from typing import Any
 import httpx
 import psycopg
 
+from ledger.dev.children import environment_of
 from ledger.dev.kafka import free_port
 from ledger.records import api_keys
 from ledger.settings import Settings
@@ -26,16 +26,7 @@ _PROJECT = "from projectors.worker import run"
 
 def environment(settings: Settings) -> dict[str, str]:
     """These settings as a process reads them."""
-    secrets = {key_id: secret.get_secret_value() for key_id, secret in settings.signing_keys.items()}
-    given = {name: str(value) for name, value in settings.model_dump(exclude={"signing_keys"}).items()}
-    return (
-        os.environ
-        | {f"LEDGER_{name.upper()}": value for name, value in given.items()}
-        | {
-            "LEDGER_SIGNING_KEYS": json.dumps(secrets),
-            "PYTHONWARNINGS": "ignore",
-        }
-    )
+    return environment_of(settings) | {"PYTHONWARNINGS": "ignore"}
 
 
 @contextmanager

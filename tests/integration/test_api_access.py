@@ -33,6 +33,7 @@ ROUTES = [
     ("GET", "/v1/accounts/acct_1", "accounts:read", None),
     ("GET", "/v1/accounts/acct_1/balance", "accounts:read", None),
     ("GET", "/v1/accounts/acct_1/transactions", "accounts:read", None),
+    ("GET", "/v1/accounts/acct_1/transactions.csv", "accounts:read", None),
     ("GET", "/v1/accounts/acct_1/usage-summary", "accounts:read", None),
     ("GET", "/v1/accounts/acct_1/auto-top-up", "accounts:read", None),
     ("PUT", "/v1/accounts/acct_1/auto-top-up", "accounts:write", {"enabled": False, "threshold": "5", "amount": "5"}),
@@ -41,6 +42,8 @@ ROUTES = [
     ("GET", "/v1/prices", "accounts:read", None),
     ("POST", "/v1/authorizations", "authorizations:write", {"account_id": "acct_1"}),
     ("GET", "/metrics", "metrics:read", None),
+    ("GET", "/v1/reports/months/2026-11", "reports:read", None),
+    ("GET", "/v1/reports/months/2026-11.csv", "reports:read", None),
 ]
 
 

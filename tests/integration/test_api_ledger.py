@@ -350,11 +350,13 @@ def test_usage_is_summed_up(http: httpx.Client, busy: str) -> None:
     assert by_model["gpt-4o-mini"]["requests"] == 30
     assert by_model["gpt-4o"]["charge"] == "1.0395"
     assert by_model["gpt-4o"]["day"] is None
-    assert [group["requests"] for group in groups("api_key")] == [100, 100, 100]
+    assert [group["requests"] for group in groups("api_key")] == [0, 100, 100, 100]
     (day,) = groups("day")
     lines = history(http, busy, type="deduction", limit=500)
-    charged = -sum(_nanos(line["amount"]) for line in lines if line["event_type"] == "usage.recorded")
-    assert _nanos(day["charge"]) == charged
+    assert _nanos(day["charge"]) == -sum(_nanos(line["amount"]) for line in lines)
+    for traces in (by_model[""], groups("api_key")[0], day):
+        assert (traces["traces"], traces["free_traces"]) == (103, 100)
+    assert (by_model[""]["charge"], by_model[""]["requests"]) == ("0.0015", 0)
 
 
 def test_accounts_are_listed_once_each_in_order(http: httpx.Client, busy: str) -> None:

@@ -4,10 +4,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-PATIENCE_SECONDS = 60
+from tests.support.dev import PATIENCE_SECONDS, announced, ledger_dev
 
 
 @pytest.fixture(scope="module")
@@ -27,34 +25,11 @@ def home() -> Iterator[Path]:
         yield Path(folder)
 
 
-@contextmanager
-def ledger_dev(home: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A run of `ledger dev`; should it still be there at the end, it is killed."""
-    command = [sys.executable, "-m", "ledger.cli", "dev", "--home", str(home), *arguments]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, process_group=0, **pipes) as process:  # type: ignore[call-overload]
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def summary_of(process: subprocess.Popen[str]) -> dict[str, Any]:
     output, errors = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, errors
     summary: dict[str, Any] = json.loads(output.splitlines()[-1])
     return summary
-
-
-def announced(home: Path, process: subprocess.Popen[str]) -> dict[str, Any]:
-    """dev.json, once it is there."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (home / "dev.json").exists():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    facts: dict[str, Any] = json.loads((home / "dev.json").read_text())
-    return facts
 
 
 def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
@@ -77,7 +52,17 @@ def test_every_story_happens_within_seconds_though_a_worker_is_killed_and_the_nu
     with ledger_dev(home, "--for", "16", "--json") as process:
         facts = announced(home, process)
         assert set(facts) == {"kafka", "database", "api", "operator_key", "pids"}
+        assert set(facts["pids"]) == {"dev", "kafka", "postgres", "worker-1", "consume", "api"}
         assert (home / "dev.json").stat().st_mode & 0o077 == 0
+        assert (home / "env").stat().st_mode & 0o077 == 0
+        shell = subprocess.run(
+            ["sh", "-c", f'. {home}/env && ledger trial-balance --json && echo "$API $KEY"'],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert '"balanced": true' in shell.stdout
+        assert shell.stdout.splitlines()[-1] == f"{facts['api']} {facts['operator_key']}"
         os.kill(facts["pids"]["worker-1"], signal.SIGKILL)
         wait_for_another_worker(home, facts["pids"]["worker-1"])
         assert wait_for_balance(facts)["account_id"] == "nova-labs"

@@ -136,10 +136,18 @@ def test_the_purchase_knows_what_became_of_it(story: str, views: psycopg.Connect
 def test_the_day_of_usage_sums_calls_tokens_cost_and_charge_by_key(story: str, views: psycopg.Connection[Any]) -> None:
     query = """
     SELECT api_key_id, requests, input_tokens, output_tokens, cached_input_tokens, cost, charge, seq_first, seq_last
-    FROM views.usage_days WHERE account_id = %s ORDER BY api_key_id
+    FROM views.usage_days WHERE account_id = %s AND model <> '' ORDER BY api_key_id
     """
     without_key = ("", 3, 3000, 300, 400, nanos("0.023"), nanos("0.0251"), 3, 5)
     assert views.execute(query, [story]).fetchall() == [without_key, ("key_1", 1, 1000, 100, 0, 0, 0, 6, 6)]
+
+
+def test_the_day_of_traces_sums_all_and_the_free_ones(story: str, views: psycopg.Connection[Any]) -> None:
+    query = """
+    SELECT provider, api_key_id, requests, traces, free_traces, cost, charge, seq_first, seq_last
+    FROM views.usage_days WHERE account_id = %s AND model = ''
+    """
+    assert views.execute(query, [story]).fetchall() == [("", "", 0, 180, 160, 0, nanos("0.01"), 7, 10)]
 
 
 def test_what_an_event_said_is_kept_to_the_letter(story: str, views: psycopg.Connection[Any]) -> None:

@@ -52,6 +52,9 @@ def test_records_published_with_the_default_partitioner_of_librdkafka_are_folded
     assert discrepancies(settings) == []
     # Of four partitions, the right one is hit by one account in four.
     assert len(places) * 0.5 < forwarded(views) < len(places) * 0.95
+    warnings = [line for worker in members.all for line in worker.output.splitlines() if "misplaced_records" in line]
+    assert 1 <= len(warnings) <= len(members.all)  # one a minute
+    assert all("partitioner=murmur2_random" in line for line in warnings)
 
 
 def test_the_same_record_in_two_wrong_partitions_and_the_right_one_is_posted_once(

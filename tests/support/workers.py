@@ -1,8 +1,6 @@
 """The projector's workers as real processes: started, killed, stopped and resumed; none outlives its test."""
 
-import json
 import logging
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +14,8 @@ import psycopg
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import CoordinatorNotAvailableError
 
+from ledger.dev.children import environment_of
+from ledger.log.connecting import kafka_options
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 
@@ -28,6 +28,7 @@ RUN = """
 import ctypes, signal, sys
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+from ledger.dev.children import environment_of
 from ledger.settings import Settings
 from projectors.worker import run
 run(Settings())
@@ -98,7 +99,7 @@ class Crew:
     def assignments(self, group_id: str = "") -> dict[str, int]:
         """How many partitions each member of the group, or of another one, owns, as the broker has it."""
         group_id = group_id or self.settings.consumer_group
-        admin = KafkaAdminClient(bootstrap_servers=self.settings.kafka)
+        admin = KafkaAdminClient(**kafka_options(self.settings))
         try:
             group = admin.describe_groups([group_id])[group_id]
         except CoordinatorNotAvailableError:  # the broker is young, and this its first group
@@ -125,15 +126,7 @@ def crew(settings: Settings, folder: Path) -> Iterator[Crew]:
 
 def environment(settings: Settings) -> dict[str, str]:
     """These settings as a process reads them."""
-    secrets = {key_id: secret.get_secret_value() for key_id, secret in settings.signing_keys.items()}
-    plain = settings.model_dump(exclude={"signing_keys"})
-    return {
-        **os.environ,
-        **{f"LEDGER_{name.upper()}": str(value) for name, value in plain.items()},
-        "LEDGER_SIGNING_KEYS": json.dumps(secrets),
-        "PYTHONPATH": str(ROOT),
-        "PYTHONWARNINGS": "ignore",
-    }
+    return environment_of(settings) | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
 
 
 def eventually(check: Callable[[], Any], seconds: float = 60, why: Callable[[], object] = str) -> Any:
@@ -173,9 +166,7 @@ def folded(settings: Settings) -> int:
 @contextmanager
 def log_reader(settings: Settings) -> Iterator[KafkaConsumer]:
     """A consumer of nobody's group."""
-    consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka.split(","), enable_auto_commit=False, fetch_max_bytes=8 << 20
-    )
+    consumer = KafkaConsumer(**kafka_options(settings), enable_auto_commit=False, fetch_max_bytes=8 << 20)
     try:
         yield consumer
     finally:

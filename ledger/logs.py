@@ -1,4 +1,4 @@
-"""Logs of the API: one JSON object per line on stderr, ours and those of the libraries; never a secret or a body."""
+"""Logs of the API and the consumers: a JSON object per line on stderr, ours and the libraries'; no secret, no body."""
 
 import logging
 import sys

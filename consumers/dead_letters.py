@@ -1,0 +1,28 @@
+"""Tells of dead letters: a log line and a count for each, without anything of what the record says."""
+
+from typing import ClassVar
+
+import structlog
+from prometheus_client import Counter
+
+from consumers.consumer import Received
+from schemas.dead_letters import RecordDeadLettered
+from schemas.topics import DEAD_LETTERS
+
+COUNTER = Counter("ledger_dead_letters", "Dead letters since this process started.", ("topic", "code"))
+
+log = structlog.get_logger()
+
+
+class DeadLetters:
+    """One warning per dead letter, with its place and code: `ledger deadletters show` has the rest."""
+
+    name = "dead-letters"
+    topics: ClassVar = (DEAD_LETTERS,)
+
+    def handle(self, received: Received) -> None:
+        """Logs and counts it."""
+        assert isinstance(received.event, RecordDeadLettered), "the topic has one type"
+        dead = received.event.data
+        log.warning("dead_letter", topic=dead.topic, partition=dead.partition, offset=dead.offset, code=dead.code)
+        COUNTER.labels(dead.topic, dead.code).inc()

@@ -1,0 +1,31 @@
+"""Waiting for what is away: longer each time, with a log line when it begins and one when it is over."""
+
+import threading
+
+import structlog
+
+_SECONDS_MIN = 0.5
+_SECONDS_MAX = 15.0
+
+log = structlog.get_logger()
+
+
+class Patience:
+    """Of one consumer. `stopping` ends every wait."""
+
+    def __init__(self, who: str, stopping: threading.Event) -> None:
+        self._who, self._stopping = who, stopping
+        self._seconds = 0.0
+
+    def wait(self, error: Exception) -> None:
+        """Waits before the next attempt."""
+        if not self._seconds:
+            log.warning("waiting", consumer=self._who, error=type(error).__name__, reason=str(error))
+        self._seconds = min(max(self._seconds * 2, _SECONDS_MIN), _SECONDS_MAX)
+        self._stopping.wait(self._seconds)
+
+    def over(self) -> None:
+        """It works."""
+        if self._seconds:
+            log.info("goes_on", consumer=self._who)
+            self._seconds = 0.0

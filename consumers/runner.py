@@ -1,0 +1,141 @@
+"""Runs one consumer: every record handled at least once, and committed only after it was.
+
+A record without a valid signature becomes a dead letter. Kafka that is away is waited for, however long. Anything else
+that goes wrong ends the process: a consumer that logs an error and goes on has lost a record.
+"""
+
+import itertools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kafka import KafkaConsumer
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    RebalanceInProgressError,
+    RetriableError,
+    UnknownMemberIdError,
+)
+
+from consumers.consumer import Consumer, Received
+from consumers.patience import Patience
+from ledger.core.book import Book
+from ledger.core.errors import KeyNotValid, Refused, Unsigned
+from ledger.log.book import BookEmpty, BookStale, Follower
+from ledger.log.connecting import KafkaForbids, KafkaRefusesUser, LogUnavailable, kafka_options, refusals_in_words
+from ledger.log.dead_letters import dead_letter_of
+from ledger.log.publisher import Publisher
+from ledger.log.readable import event_of
+from ledger.log.reading import Problem, signer_of
+from ledger.settings import Settings
+from schemas.topics import DEAD_LETTERS
+
+SOURCE = "ledger/consumers"
+_POLL_MS = 500
+_COMMIT_MS = 10_000
+_LEAVE_MS = 2_000
+_BURY_SECONDS = 10
+_RECORDS_MAX = 100  # handled again after a crash, at most
+
+# Kafka or the end of the book is away, or the group has given our partitions to somebody else meanwhile.
+_COMES_BACK = (
+    RetriableError,
+    LogUnavailable,
+    BookStale,
+    BookEmpty,
+    CommitFailedError,
+    IllegalGenerationError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+
+
+class Runner:
+    """One consumer in its group, until `stopping` is set. `book` is followed by somebody else."""
+
+    def __init__(self, consumer: Consumer, settings: Settings, book: Follower, stopping: threading.Event) -> None:
+        self._consumer, self._settings, self._book, self._stopping = consumer, settings, book, stopping
+
+    def run(self) -> None:
+        """Raises what the consumer raises, KafkaRefusesUser, KafkaForbids, BookNotReadable."""
+        patience = Patience(self._consumer.name, self._stopping)
+        while not self._stopping.is_set():
+            try:
+                self._consume(patience)
+            except (KafkaRefusesUser, KafkaForbids):
+                raise
+            except _COMES_BACK as error:
+                patience.wait(error)
+
+    def _consume(self, patience: Patience) -> None:
+        with self._kafka() as kafka:
+            while not self._stopping.is_set():
+                book = self._book.book()
+                polled = kafka.poll(timeout_ms=_POLL_MS)
+                for record in itertools.chain.from_iterable(polled.values()):
+                    self._take(record, book)
+                if polled:
+                    kafka.commit(timeout_ms=_COMMIT_MS)
+                patience.over()
+
+    def _take(self, record: ConsumerRecord, book: Book) -> None:
+        received = self._received(record, book)
+        if isinstance(received, Problem):
+            self._bury(record, received)
+        else:
+            self._consumer.handle(received)
+
+    def _received(self, record: ConsumerRecord, book: Book) -> Received | Problem:
+        """The event of a record and who signed it, or what is wrong with it."""
+        topic = record.topic.removeprefix(self._settings.topic_prefix)
+        event = event_of(topic, record)
+        if isinstance(event, Problem):
+            return event
+        key_id = signer_of(record, record.value or b"", self._settings.secrets)
+        if isinstance(key_id, Problem):
+            return key_id
+        if key_id is None:
+            return _problem(Unsigned(event.type, field="ledger-signature"))
+        if not book.at(record.timestamp).accepts_key(key_id, record.timestamp):
+            return _problem(KeyNotValid(key_id, field="ledger-signature"))
+        return Received(topic, record.partition, record.offset, record.timestamp, event, key_id)
+
+    def _bury(self, record: ConsumerRecord, problem: Problem) -> None:
+        """Makes a dead letter of it. They are so rare that each may have a producer of its own."""
+        letter = dead_letter_of(SOURCE, record.topic, record.partition, record, problem)
+        with Publisher(self._settings, delivery_seconds=_BURY_SECONDS) as publisher:
+            publisher.append_event(DEAD_LETTERS, letter, self._settings.signing_key()).position()
+
+    @contextmanager
+    def _kafka(self) -> Iterator[KafkaConsumer]:
+        with refusals_in_words():
+            kafka = KafkaConsumer(
+                *map(self._settings.topic, self._consumer.topics),
+                **kafka_options(self._settings),
+                group_id=group_of(self._settings, self._consumer.name),
+                client_id=f"ledger-{self._consumer.name}",
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                allow_auto_create_topics=False,
+                max_poll_records=_RECORDS_MAX,
+                # A dead process's partitions wait for it; so does its successor.
+                session_timeout_ms=6_000,
+                heartbeat_interval_ms=1_500,
+                bootstrap_timeout_ms=5_000,
+                reconnect_backoff_max_ms=1_000,
+            )
+            try:
+                yield kafka
+            finally:
+                kafka.close(autocommit=False, timeout_ms=_LEAVE_MS)
+
+
+def group_of(settings: Settings, name: str) -> str:
+    """The Kafka group of a consumer; ledgers that share a broker have groups of their own."""
+    return f"{settings.topic_prefix}ledger-{name}"
+
+
+def _problem(refused: Refused) -> Problem:
+    return Problem(refused.code, refused.message)

@@ -1,0 +1,1 @@
+"""What makes docs/reference/events.md."""

@@ -1,0 +1,151 @@
+"""`ledger deadletters`: what could not be read or applied, why, and what to do about it."""
+
+import base64
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ledger.cli.asking import moment
+from ledger.cli.shared import Json, failing_in_words
+from ledger.cli.tail import TopicName
+from ledger.core.errors import LedgerError
+from ledger.settings import Settings
+
+if TYPE_CHECKING:
+    from kafka.consumer.fetcher import ConsumerRecord
+
+    from ledger.views.dead_letters import DeadLetter
+
+app = typer.Typer(no_args_is_help=True, help="Records that could not be read or applied.")
+
+
+class NoDeadLetter(LedgerError):
+    """The record at this place is no dead letter, or is not projected yet."""
+
+
+@app.command("list", epilog="Example: ledger deadletters list --code unpriced --since 2026-11-21T00:00:00Z")
+def list_(
+    code: Annotated[str | None, typer.Option(help="Only this code, such as invalid.")] = None,
+    topic: Annotated[
+        TopicName | None, typer.Option(help='Only of this topic, without the "ledger." of its name.')
+    ] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Only from this moment of the log on.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List dead letters, newest first: time, place, code, account, reason."""
+    import psycopg
+
+    from ledger.views.dead_letters import list_dead_letters
+
+    with failing_in_words():
+        settings = Settings()
+        name = settings.topic(f"ledger.{topic}") if topic else None
+        begin = moment(since, "--since") if since else None
+        with psycopg.connect(settings.database) as connection:
+            found = list_dead_letters(connection, code=code, topic=name, since=begin, limit=limit)
+    if as_json:
+        print(json.dumps({"data": [_fields(each) for each in found]}))
+        return
+    for each in found:
+        print(_line(each))
+    if not found:
+        typer.echo("There are none.", err=True)
+
+
+@app.command("show", epilog="Example: ledger deadletters show events/0/1234")
+def show(
+    place: Annotated[str, typer.Argument(metavar="TOPIC/PARTITION/OFFSET", help="As the list has it.")],
+    as_json: Json = False,
+) -> None:
+    """Show one dead letter: the reason, what to do, and the whole record as it is on the log, escaped."""
+    with failing_in_words():
+        settings = Settings()
+        letter = _found(settings, *_place_of(place, settings))
+        record = _record_of(settings, letter)
+    if as_json:
+        print(json.dumps(_fields(letter) | _whole(record)).replace("\x7f", "\\u007f"))
+    else:
+        _print(letter, record)
+
+
+def _place_of(text: str, settings: Settings) -> tuple[str, int, int]:
+    """Topic with its prefix, partition, offset. The topic may be said with or without "ledger." and the prefix."""
+    parts = text.rsplit("/", 2)
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts[1:]):
+        raise typer.BadParameter("write TOPIC/PARTITION/OFFSET, such as events/0/1234", param_hint="PLACE")
+    topic = parts[0].removeprefix(settings.topic_prefix).removeprefix("ledger.")
+    return settings.topic(f"ledger.{topic}"), int(parts[1]), int(parts[2])
+
+
+def _found(settings: Settings, topic: str, partition: int, offset: int) -> "DeadLetter":
+    import psycopg
+
+    from ledger.views.dead_letters import find_dead_letter
+
+    with psycopg.connect(settings.database) as connection:
+        letter = find_dead_letter(connection, topic, partition, offset)
+    if letter is None:
+        raise NoDeadLetter(f"{topic}/{partition}/{offset}")
+    return letter
+
+
+def _record_of(settings: Settings, letter: "DeadLetter") -> "ConsumerRecord":
+    from ledger.log.reader import reading
+
+    with reading(settings, letter.topic) as reader:
+        return reader.at(letter.partition, letter.log_offset)
+
+
+def _fields(letter: "DeadLetter") -> dict[str, Any]:
+    from ledger.cli.advice import advice_on
+    from ledger.cli.log_lines import log_time_text
+
+    told = letter._asdict() | {"log_time": log_time_text(letter.log_time), "advice": advice_on(letter.code)}
+    told["offset"] = told.pop("log_offset")
+    return told
+
+
+def _whole(record: "ConsumerRecord") -> dict[str, Any]:
+    """The record itself: as text, and its value to the byte."""
+    from ledger.cli.escaping import readable
+
+    return {
+        "key": None if record.key is None else readable(record.key),
+        "headers": [[name, readable(value)] for name, value in record.headers],
+        "value": readable(record.value),
+        "value_base64": base64.b64encode(record.value or b"").decode(),
+    }
+
+
+def _line(letter: "DeadLetter") -> str:
+    from ledger.cli.escaping import printable
+
+    told = _fields(letter)
+    place = f"{letter.topic}/{letter.partition}/{letter.log_offset}"
+    return printable(f"{told['log_time']}  {place}  {letter.code}  {letter.account_id or '–'}  {letter.reason}")
+
+
+def _print(letter: "DeadLetter", record: "ConsumerRecord") -> None:
+    from ledger.cli.escaping import printable, readable
+
+    told = _fields(letter)
+    lines = {
+        "record": f"{letter.topic}/{letter.partition}/{letter.log_offset}",
+        "log time": told["log_time"],
+        "code": letter.code,
+        "reason": letter.reason,
+        "what to do": told["advice"],
+        "account": letter.account_id,
+        "type": letter.type,
+        "event id": letter.event_id,
+        "key": None if record.key is None else readable(record.key),
+        **{f"header {name}": readable(value) for name, value in record.headers},
+        "value": f"{len(record.value or b'')} bytes",
+    }
+    width = max(map(len, lines))
+    for name, text in lines.items():
+        if text is not None:
+            print(printable(f"{name:<{width}}  {text}"))
+    print(readable(record.value))

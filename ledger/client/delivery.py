@@ -1,0 +1,183 @@
+"""From the spool to the ledger: one thread, oldest first, again and again until each event is taken or refused.
+
+An event leaves the spool when the ledger has acknowledged it. So it may be sent twice, which the ledger notices by its
+id, but never too few times. Whatever goes wrong in between is counted, logged, and tried again.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from ledger.client.errors import Closed, NotDelivered, Refused, UsedAfterFork
+from ledger.client.events import Outgoing
+from ledger.client.spool import Refusal, Spool, Waiting, new_spool, orphans
+
+PORTION_BYTES = 512 * 1024
+PAUSE_SECONDS_MAX = 2.0
+ADOPTION_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
+
+
+class Outcome(NamedTuple):
+    """What became of a portion: places that the ledger took, what it refused, and why the rest is sent again."""
+
+    delivered: Sequence[int] = ()
+    refused: Sequence[Refusal] = ()
+    trouble: str = ""
+
+
+class Transport(Protocol):
+    """A way to the ledger."""
+
+    def send(self, portion: Sequence[Waiting]) -> Outcome:
+        """Sends events in their order; never one of an account whose earlier event was neither taken nor refused."""
+
+    def close(self) -> None:
+        """Lets go at once, also of what another thread is sending."""
+
+
+class Delivery:
+    """The spools of one process and the thread that empties them. Raises SpoolUnusable."""
+
+    def __init__(self, folder: Path, bytes_max: int, connect: Callable[[], Transport]) -> None:
+        self._pid = os.getpid()
+        self._folder, self._bytes_max = folder, bytes_max
+        self._transport = connect()
+        adopted = list(orphans(folder, bytes_max))
+        self._own = new_spool(folder, bytes_max)
+        self.spools = [*adopted, self._own]
+        self.delivered_total = self.refused_total = self.failures_total = 0
+        self.trouble = ""
+        self._wake, self._stop, self._moved = threading.Event(), threading.Event(), threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="ledger-delivery", daemon=True)
+        self._thread.start()
+
+    @property
+    def depth(self) -> int:
+        """Events that wait."""
+        return sum(spool.depth for spool in self.spools)
+
+    @property
+    def refused_count(self) -> int:
+        """Events that are set aside."""
+        return sum(spool.refused_count for spool in self.spools)
+
+    @property
+    def oldest_seconds(self) -> float:
+        """Age of the oldest event that waits; 0 when none does."""
+        recorded = [first[1] for spool in self.spools if (first := spool.first())]
+        return max(0.0, time.time() - min(recorded) / 1000) if recorded else 0.0
+
+    def add(self, event: Outgoing) -> None:
+        """Returns when the event is on the disk. Raises SpoolFull, SpoolUnusable, Closed, UsedAfterFork."""
+        self._refuse_child()
+        self._own.add(event)
+        self._wake.set()
+
+    def flush(self, timeout_seconds: float) -> None:
+        """Waits until all that was added before is taken. Raises NotDelivered, and Refused if anything is set aside."""
+        self._refuse_child()
+        targets = [(spool, spool.last_seq) for spool in self.spools]
+        with self._moved:
+            arrived = self._moved.wait_for(lambda: all(_through(*target) for target in targets), timeout_seconds)
+            if not arrived or (self._stop.is_set() and self.depth):
+                waiting = f"{self.depth} after {timeout_seconds:g} s"
+                raise NotDelivered(f"{waiting}; {self.trouble}" if self.trouble else waiting)
+        if self.refused_count:
+            raise Refused(str(self.refused_count))
+
+    def close(self, timeout_seconds: float) -> None:
+        """Gives what waits so much time, then lets go; the next process that opens the spool goes on."""
+        if os.getpid() != self._pid:  # nothing here is the child's to close
+            return
+        with suppress(NotDelivered, Refused):
+            self.flush(timeout_seconds)
+        self._stop.set()
+        self._wake.set()
+        self._transport.close()
+        self._thread.join(1)
+        for spool in self.spools:
+            spool.close()
+        if self.depth:
+            log.warning("%d events stay in the spool %s for the next process", self.depth, self._folder)
+
+    def retry_refused(self) -> None:
+        """Lets everything that was set aside wait again."""
+        for spool in self.spools:
+            spool.retry_refused()
+        self._wake.set()
+
+    def _refuse_child(self) -> None:
+        if os.getpid() != self._pid:
+            raise UsedAfterFork
+
+    def _run(self) -> None:
+        failures, adopted_at = 0, time.monotonic()
+        while not self._stop.is_set():
+            if time.monotonic() - adopted_at > ADOPTION_SECONDS:
+                self.spools = [*orphans(self._folder, self._bytes_max), *self.spools]
+                adopted_at = time.monotonic()
+            self._wake.clear()
+            trouble, idle = self._deliver()
+            if self._stop.is_set():
+                break
+            failures = failures + 1 if trouble else 0
+            self._note(trouble)
+            if trouble:
+                self._stop.wait(min(0.05 * 2.0 ** min(failures, 10), PAUSE_SECONDS_MAX))
+            elif idle:
+                self._wake.wait(ADOPTION_SECONDS)
+
+    def _deliver(self) -> tuple[str, bool]:
+        """Sends one portion: what went wrong, if anything, and whether there was nothing to send."""
+        try:
+            spool, portion = self._portion()
+            if not portion:
+                return "", True
+            outcome = self._transport.send(portion)
+            spool.settle(outcome.delivered, outcome.refused)
+        except Closed:
+            return "", True
+        except Exception as error:  # whatever it is, the events wait and the thread lives on
+            log.debug("delivery failed", exc_info=True)
+            return f"{type(error).__name__}: {error}", False
+        self._count(outcome)
+        return outcome.trouble, False
+
+    def _portion(self) -> tuple[Spool, list[Waiting]]:
+        """The oldest events of the oldest spool that has any; spools of others go when they are empty."""
+        for spool in self.spools[:-1]:
+            if portion := spool.head(PORTION_BYTES):
+                return spool, portion
+            if not spool.refused_count:
+                self.spools = [other for other in self.spools if other is not spool]
+                spool.close()
+        return self._own, self._own.head(PORTION_BYTES)
+
+    def _count(self, outcome: Outcome) -> None:
+        self.delivered_total += len(outcome.delivered)
+        self.refused_total += len(outcome.refused)
+        for refusal in outcome.refused:
+            log.error("the ledger refused an event, it is set aside: %s: %s", refusal.code, refusal.reason)
+        with self._moved:
+            self._moved.notify_all()
+
+    def _note(self, trouble: str) -> None:
+        self.failures_total += bool(trouble)
+        if trouble and trouble != self.trouble:
+            log.warning("events can't be delivered, they wait in the spool: %s", trouble)
+        elif self.trouble and not trouble:
+            log.info("events are delivered again")
+        self.trouble = trouble
+
+
+def _through(spool: Spool, seq: int) -> bool:
+    """Whether all up to this place has left the spool."""
+    first = spool.first()
+    return first is None or first[0] > seq

@@ -1,0 +1,113 @@
+"""Events as a router records them: checked by the models of `schemas`, with an id that is made once and for all."""
+
+import os
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Required, TypedDict
+
+from pydantic import TypeAdapter, ValidationError
+
+from ledger.client.errors import InvalidEvent
+from schemas.envelope import Source
+from schemas.events import Mode, Trace, TraceRecorded, Usage, UsageRecorded
+from schemas.fields import json_of, reason_of
+from schemas.identity import event_id_of
+
+_SOURCE: TypeAdapter[str] = TypeAdapter(Source)
+_ARGUMENTS = {"subject": "account_id", "id": "event_id", "record": "source"}
+
+
+class Happened(TypedDict, total=False):
+    """When it happened, now unless given; and an id of the caller's own, so that recording it again is harmless."""
+
+    time: datetime | None
+    event_id: str | None
+
+
+class UsageFields(Happened, total=False):
+    """What may be said of a model call: the fields of `schemas.events.Usage`. `provider_cost`: credits as text."""
+
+    request_id: Required[str]
+    provider: Required[str]
+    model: Required[str]
+    mode: Required[Mode]
+    input_tokens: Required[int]
+    output_tokens: Required[int]
+    cached_input_tokens: int | None
+    cache_write_tokens: int | None
+    provider_cost: str | None
+    api_key_id: str | None
+    authorization_id: str | None
+    metadata: dict[str, str] | None
+
+
+class TraceFields(Happened, total=False):
+    """What may be said of traces: the fields of `schemas.events.Trace`."""
+
+    trace_id: Required[str]
+    count: Required[int]
+
+
+class Outgoing(NamedTuple):
+    """An event as it goes over the wire."""
+
+    account_id: str
+    event_id: str
+    recorded_ms: int
+    value: bytes
+
+
+def checked_source(source: str) -> str:
+    """A source that events may have. Raises InvalidEvent."""
+    try:
+        return _SOURCE.validate_python(source, strict=True)
+    except ValidationError as error:
+        raise _invalid(error) from None
+
+
+def usage_event(source: str, account_id: str, fields: UsageFields) -> Outgoing:
+    """A model call that happened. Raises InvalidEvent, which names the field."""
+    return _event(UsageRecorded, Usage, source, account_id, {**fields})
+
+
+def trace_event(source: str, account_id: str, fields: TraceFields) -> Outgoing:
+    """Traces that happened. Raises InvalidEvent, which names the field."""
+    return _event(TraceRecorded, Trace, source, account_id, {**fields})
+
+
+def _event(
+    kind: type[UsageRecorded | TraceRecorded],
+    data: type[Usage | Trace],
+    source: str,
+    account_id: str,
+    fields: dict[str, Any],
+) -> Outgoing:
+    now_ns = time.time_ns()
+    moment, given_id = fields.pop("time", None), fields.pop("event_id", None)
+    try:
+        envelope = {
+            "source": source,
+            "subject": account_id,
+            "time": datetime.fromtimestamp(now_ns / 10**9, UTC) if moment is None else moment,
+            "id": _new_id(now_ns // 10**6) if given_id is None else given_id,
+            "data": data(**fields),
+        }
+        event = kind.model_validate(envelope)
+    except ValidationError as error:
+        raise _invalid(error) from None
+    return Outgoing(event.subject, event_id_of(source, event.id), now_ns // 10**6, json_of(event))
+
+
+def _new_id(at_ms: int) -> str:
+    """A UUID of version 7. From the system's randomness: a generator in memory would go on twice after a fork."""
+    bits = int.from_bytes(os.urandom(10))
+    high, low = bits >> 68, bits & 0x3FFF_FFFF_FFFF_FFFF
+    return str(uuid.UUID(int=(at_ms & 0xFFFF_FFFF_FFFF) << 80 | 7 << 76 | high << 64 | 2 << 62 | low))
+
+
+def _invalid(error: ValidationError) -> InvalidEvent:
+    """The first wrong field as the error's own, whatever else is wrong behind it; never a value."""
+    first, *others = error.errors(include_url=False)
+    field, _, sentence = reason_of(first).partition(": ")
+    return InvalidEvent("; ".join([sentence, *map(reason_of, others)]), field=_ARGUMENTS.get(field, field))

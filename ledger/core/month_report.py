@@ -1,0 +1,270 @@
+"""The report of one UTC month: which credits customers had, what moved them, what they have; and the money behind them.
+
+All of it follows from sums of entries, to which the table of ledger.core.postings is applied, so that no rule stands
+here again. `discrepancies` names everything that doesn't close: a report that has any is none.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from ledger.core.book import Book
+from ledger.core.entry import EntrySums
+from ledger.core.errors import LedgerError
+from ledger.core.postings import Posting, postings_of_sums
+from ledger.core.rating import rate_traces
+from schemas.http import MovementLine
+
+# Every kind of entry that moves a balance: its line, its type, and its kind where there are several.
+MOVEMENTS: tuple[tuple[MovementLine, str, str | None], ...] = (
+    ("purchases", "credits.purchased", "purchase"),
+    ("auto_top_ups", "credits.purchased", "auto_top_up"),
+    ("adjustments", "credits.adjusted", None),
+    ("usage", "usage.recorded", None),
+    ("traces", "trace.recorded", None),
+    ("refunds", "credits.refunded", None),
+    ("disputes_opened", "dispute.opened", None),
+    ("disputes_won", "dispute.closed", "won"),
+    ("disputes_lost", "dispute.closed", "lost"),
+)
+# Every line of money at a provider: its type, and the posting account that has it, which is one of its two sides.
+CASH: tuple[tuple[str, str, str], ...] = (
+    ("charged", "credits.purchased", "clearing"),
+    ("refunded", "credits.refunded", "clearing"),
+    ("disputes_opened", "dispute.opened", "clearing"),
+    ("disputes_won", "dispute.closed", "clearing"),
+    ("payouts", "payout.received", "payouts"),
+    ("fees", "payout.received", "fees"),
+)
+TAXES: tuple[tuple[str, str, str], ...] = (
+    ("tax_charged", "credits.purchased", "tax"),
+    ("tax_refunded", "credits.refunded", "tax"),
+)
+
+
+class MonthDoesNotClose(LedgerError):
+    """The month does not close, so there is no report of it; verify the ledger."""
+
+
+class MonthNotBegun(LedgerError):
+    """The projected log has not reached this month yet."""
+
+
+class Liability(NamedTuple):
+    """What all balances come to, in nanos: `held` above zero, `owed` below it, and on how many accounts."""
+
+    held: int
+    owed: int
+    accounts_holding: int
+    accounts_owing: int
+
+    @property
+    def total(self) -> int:
+        """What we owe customers, less what they owe us."""
+        return self.held + self.owed
+
+
+class Movement(NamedTuple):
+    """By how many nanos one kind of entry moved the liability."""
+
+    line: MovementLine
+    entries: int
+    nanos: int
+
+
+class ModelProvider(NamedTuple):
+    """Usage of one model provider in nanos."""
+
+    provider: str
+    requests: int
+    revenue: int
+    cost: int
+
+    @property
+    def margin(self) -> int:
+        """What is left of the revenue when the provider is paid."""
+        return self.revenue - self.cost
+
+
+class Traces(NamedTuple):
+    """All traces and the free ones of them; `free_value` is what the free ones would have cost, in nanos."""
+
+    traces: int
+    free: int
+    revenue: int
+    free_value: int
+
+
+class Account(NamedTuple):
+    """One currency at one payment provider, in minor units: what it holds for us, and what moved it, with its sign.
+
+    opening + the sum of `lines` = closing. `taxes` are parts of what was charged and refunded.
+    """
+
+    provider: str
+    currency: str
+    opening: int
+    closing: int
+    lines: Mapping[str, int]
+    taxes: Mapping[str, int]
+
+
+class Days(NamedTuple):
+    """The same usage from the sums per day: of one model provider, or of traces ("")."""
+
+    provider: str
+    requests: int
+    traces: int
+    free_traces: int
+    cost: int
+    charge: int
+
+
+class Clearing(NamedTuple):
+    """What stands on clearing at the month's beginning and end, in minor units."""
+
+    provider: str
+    currency: str
+    opening: int
+    closing: int
+
+
+class Read(NamedTuple):
+    """What a report is made of. `through`: up to when every event is counted."""
+
+    month: str
+    since: datetime
+    until: datetime
+    through: datetime | None
+    opening: Liability
+    closing: Liability
+    sums: Sequence[EntrySums]
+    days: Sequence[Days]
+    clearing: Sequence[Clearing]
+
+
+class MonthReport(NamedTuple):
+    """A month that closes."""
+
+    month: str
+    since: datetime
+    until: datetime
+    through: datetime | None
+    opening: Liability
+    movements: tuple[Movement, ...]
+    closing: Liability
+    providers: tuple[ModelProvider, ...]
+    traces: Traces
+    accounts: tuple[Account, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the log was projected past the month's end, so that nothing is added any more."""
+        return self.through is not None and self.through >= self.until
+
+
+def month_report(read: Read, book: Book) -> MonthReport:
+    """The report. Raises MonthNotBegun or MonthDoesNotClose."""
+    if read.through is not None and read.through < read.since:
+        raise MonthNotBegun(read.month, field="month")
+    report = MonthReport(
+        *read[:5],
+        tuple(_movement(read.sums, *movement) for movement in MOVEMENTS),
+        read.closing,
+        tuple(_model_providers(read.sums)),
+        _traces(read.sums, book),
+        tuple(_account(read.sums, clearing) for clearing in read.clearing),
+    )
+    if found := discrepancies(report, read):
+        raise MonthDoesNotClose("; ".join(found))
+    return report
+
+
+def discrepancies(report: MonthReport, read: Read) -> list[str]:
+    """Whatever doesn't add up."""
+    return [*_unbalanced(read.sums), *_not_closing(report), *_not_shown(report, read.sums), *_other_days(report, read)]
+
+
+def _unbalanced(sums: Iterable[EntrySums]) -> Iterator[str]:
+    units: dict[str, int] = defaultdict(int)
+    for posting in _postings(sums):
+        units[posting.unit] += posting.amount
+    for unit, total in units.items():
+        if total:
+            yield f"the postings of {unit} sum to {total}"
+
+
+def _not_closing(report: MonthReport) -> Iterator[str]:
+    moved = sum(movement.nanos for movement in report.movements)
+    if report.opening.total + moved != report.closing.total:
+        yield f"{report.opening.total} nanos and {moved} moved are not {report.closing.total}"
+    for account in report.accounts:
+        moved = sum(account.lines.values())
+        if account.opening + moved != account.closing:
+            name = f"{account.provider} {account.currency}"
+            yield f"{name}: {account.opening} and {moved} moved are not {account.closing}"
+
+
+def _not_shown(report: MonthReport, sums: Sequence[EntrySums]) -> Iterator[str]:
+    """A type of entry that has no line here would be missing without a word."""
+    shown: dict[str, int] = defaultdict(int)
+    for usage in report.providers:
+        shown["provider_cost"] += usage.cost
+        shown["markup"] += usage.margin
+    shown["trace_revenue"] = report.traces.revenue
+    shown["customer_credits"] = sum(movement.nanos for movement in report.movements)
+    for account, nanos in shown.items():
+        if (posted := _posted(sums, account)) != nanos:
+            yield f"{account}: {nanos} nanos are shown and {posted} posted"
+
+
+def _other_days(report: MonthReport, read: Read) -> Iterator[str]:
+    """Sums per day are kept apart from the entries; both must say the same."""
+    counted = {(usage.provider, usage.requests, usage.cost, usage.revenue) for usage in report.providers}
+    days = {(day.provider, day.requests, day.cost, day.charge) for day in read.days if day.provider}
+    for provider, *_ in sorted(counted ^ days):
+        yield f"{provider}: its days don't add up to its entries"
+    traces = [(day.traces, day.free_traces, day.charge) for day in read.days if not day.provider]
+    if traces != ([report.traces[:3]] if report.traces.traces else []):
+        yield "traces: their days don't add up to their entries"
+
+
+def _movement(sums: Iterable[EntrySums], line: MovementLine, type_: str, kind: str | None) -> Movement:
+    own = [each for each in sums if each.type == type_ and kind in (None, each.kind)]
+    return Movement(line, sum(each.entries for each in own), _posted(own, "customer_credits"))
+
+
+def _model_providers(sums: Iterable[EntrySums]) -> Iterator[ModelProvider]:
+    for each in sorted((each for each in sums if each.type == "usage.recorded"), key=lambda each: each.provider or ""):
+        cost, markup = _posted([each], "provider_cost"), _posted([each], "markup")
+        yield ModelProvider(each.provider or "", each.entries, cost + markup, cost)
+
+
+def _traces(sums: Iterable[EntrySums], book: Book) -> Traces:
+    own = [each for each in sums if each.type == "trace.recorded"]
+    value = sum(rate_traces(each.free_traces, book.versions[(each.book_version or 0) - 1]) for each in own)
+    counts = sum(each.traces for each in own), sum(each.free_traces for each in own)
+    return Traces(*counts, _posted(own, "trace_revenue"), value)
+
+
+def _account(sums: Iterable[EntrySums], clearing: Clearing) -> Account:
+    provider, currency = clearing.provider, clearing.currency
+    own = [each for each in sums if (each.provider, each.currency) == (provider, currency)]
+
+    def moved(type_: str, account: str) -> int:
+        """What came to clearing; the other accounts are the other side of it."""
+        posted = _posted([each for each in own if each.type == type_], f"{account}:{provider}")
+        return posted if account == "clearing" else -posted
+
+    lines, taxes = ({line: moved(type_, account) for line, type_, account in table} for table in (CASH, TAXES))
+    return Account(provider, currency, clearing.opening, clearing.closing, lines, taxes)
+
+
+def _posted(sums: Iterable[EntrySums], account: str) -> int:
+    return sum(posting.amount for posting in _postings(sums) if posting.account == account)
+
+
+def _postings(sums: Iterable[EntrySums]) -> Iterator[Posting]:
+    for each in sums:
+        yield from postings_of_sums(each)

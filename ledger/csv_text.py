@@ -1,0 +1,28 @@
+"""CSV as RFC 4180 has it, in UTF-8 with a header, which a spreadsheet opens without running anything in it.
+
+A cell that a spreadsheet would take for a formula gets an apostrophe in front, as OWASP advises. What is wholly a
+number is no formula, so that negative amounts stay numbers.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+
+MEDIA_TYPE = "text/csv; charset=utf-8; header=present"
+Cell = str | int | None
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+
+
+def csv_text(rows: Iterable[Sequence[Cell]]) -> str:
+    """Rows as lines, each ended by CR LF; None is an empty cell."""
+    text = io.StringIO()
+    csv.writer(text).writerows([_guarded(cell) for cell in row] for row in rows)
+    return text.getvalue()
+
+
+def _guarded(cell: Cell) -> Cell:
+    if isinstance(cell, str) and cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell

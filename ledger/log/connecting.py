@@ -1,0 +1,90 @@
+"""How every Kafka client of the ledger connects: where to, as whom, and with which certificates.
+
+A broker that is away is waited for by whoever needs it; one that refuses our credentials will refuse them again. So a
+refusal is an error in words, which names the settings to change and never a password.
+"""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kafka.errors import AuthorizationError, KafkaConnectionError
+
+from ledger.core.errors import LedgerError
+from ledger.log.first_contact import REFUSALS, RepairedClient, tls_problem
+from ledger.settings import Settings
+
+
+class LogUnavailable(LedgerError):
+    """Kafka did not acknowledge the record; it may or may not be on the log. Send it again with the same id."""
+
+
+class KafkaRefusesUser(LogUnavailable):
+    """Kafka refuses these credentials; check LEDGER_KAFKA_USERNAME, _PASSWORD and _SASL_MECHANISM."""
+
+
+class KafkaForbids(LogUnavailable):
+    """This Kafka user lacks an ACL for what it has to do; see docs/how-to/secure-kafka.md."""
+
+
+class KafkaTlsFailed(LogUnavailable):
+    """Kafka and we can't agree on TLS; check LEDGER_KAFKA_SECURITY_PROTOCOL, _CA_FILE and _CERTIFICATE_FILE."""
+
+
+class CertificateUnusable(LedgerError):
+    """A certificate or key for Kafka can't be used."""
+
+
+def kafka_options(settings: Settings) -> dict[str, Any]:
+    """What every client of kafka-python is made with. Raises CertificateUnusable."""
+    options: dict[str, Any] = {
+        "kafka_client": RepairedClient,
+        "bootstrap_servers": settings.kafka.split(","),
+        "security_protocol": settings.kafka_security_protocol,
+        "ssl_context": tls_of(settings),
+    }
+    if uses_sasl(settings):
+        options |= {
+            "sasl_mechanism": settings.kafka_sasl_mechanism,
+            "sasl_plain_username": settings.kafka_username,
+            "sasl_plain_password": settings.kafka_password.get_secret_value(),
+        }
+    return options
+
+
+def uses_sasl(settings: Settings) -> bool:
+    """Whether a client names a user and proves it."""
+    return settings.kafka_security_protocol.startswith("SASL_")
+
+
+def tls_of(settings: Settings) -> ssl.SSLContext | None:
+    """TLS that checks the broker's certificate and name; None without TLS. Raises CertificateUnusable."""
+    if not settings.kafka_security_protocol.endswith("SSL"):
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.kafka_ca_file or None)
+    except OSError as error:
+        raise CertificateUnusable(f"{settings.kafka_ca_file}, {error}", field="LEDGER_KAFKA_CA_FILE") from None
+    if settings.kafka_certificate_file:
+        try:
+            context.load_cert_chain(settings.kafka_certificate_file, settings.kafka_key_file)
+        except OSError as error:
+            names = f"{settings.kafka_certificate_file} and {settings.kafka_key_file}"
+            raise CertificateUnusable(f"{names}, {error}", field="LEDGER_KAFKA_CERTIFICATE_FILE") from None
+    return context
+
+
+@contextmanager
+def refusals_in_words() -> Iterator[None]:
+    """Makes of Kafka's refusals errors that say which settings or ACLs to change; all others pass."""
+    try:
+        yield
+    except REFUSALS as error:
+        raise KafkaRefusesUser(type(error).__name__) from None
+    except AuthorizationError as error:
+        raise KafkaForbids(type(error).__name__) from None
+    except KafkaConnectionError as error:
+        if problem := tls_problem(error):
+            raise KafkaTlsFailed(problem.reason or str(problem)) from None
+        raise

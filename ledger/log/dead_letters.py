@@ -1,0 +1,31 @@
+"""What is said on `ledger.deadletters` about a record: the same id whoever says it, so that said twice is said once."""
+
+from ledger.log.reading import Problem, Record
+from schemas.dead_letters import DeadLetter, RecordDeadLettered
+from schemas.identity import derived_id
+
+_EXCERPT_CHARACTERS = 500
+
+
+def dead_letter_of(source: str, topic: str, partition: int, record: Record, problem: Problem) -> RecordDeadLettered:
+    """The dead letter of a record; `topic` is the full name of the topic that it is on."""
+    place = f"{topic}/{partition}"
+    return RecordDeadLettered(
+        source=source,
+        id=derived_id(place, "dead-letter", str(record.offset)),
+        subject=place,
+        data=DeadLetter(
+            topic=topic,
+            partition=partition,
+            offset=record.offset,
+            code=problem.code,
+            reason=problem.reason,
+            excerpt=excerpt_of(record.value),
+        ),
+    )
+
+
+def excerpt_of(value: bytes | None) -> str:
+    """The beginning of a record's value, readable and harmless: what is not printable ASCII is escaped."""
+    text = (value or b"")[:_EXCERPT_CHARACTERS].decode("utf-8", "backslashreplace")
+    return text.encode("unicode_escape").decode("ascii")[:_EXCERPT_CHARACTERS]

@@ -1,0 +1,72 @@
+"""Records of any topic as the events they state, and what their signatures prove: for consumers and for people.
+
+The fold reads `ledger.log.reading.fact_of`, and on `ledger.events` so does this.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, NamedTuple
+
+from pydantic import ValidationError
+
+from ledger.log.reading import Problem, Record, fact_of
+from schemas.book import BOOK as BOOK_SCHEMA
+from schemas.book import BookPublished
+from schemas.dead_letters import DEAD_LETTER, RecordDeadLettered
+from schemas.effects import EFFECT, Effect
+from schemas.events import Event
+from schemas.fields import reasons_of
+from schemas.signatures import signature_of, verifies
+from schemas.topics import BOOK, DEAD_LETTERS, EVENTS, TOP_UPS
+
+Said = Event | Effect | BookPublished | RecordDeadLettered
+Proof = Literal["none", "valid", "invalid", "unchecked"]
+
+_VALIDATE: dict[str, Callable[[bytes], Said]] = {
+    TOP_UPS: EFFECT.validate_json,
+    BOOK: BOOK_SCHEMA.validate_json,
+    DEAD_LETTERS: DEAD_LETTER.validate_json,
+}
+
+
+class _Bare(NamedTuple):
+    """A record without its headers, so that only its form is looked at."""
+
+    key: bytes | None
+    value: bytes | None
+    offset: int
+    timestamp: int
+    headers: Iterable[tuple[str, bytes | None]] = ()
+
+
+class Seal(NamedTuple):
+    """Who is said to have signed, and what that is worth; `unchecked`: this process has no secret of that key."""
+
+    key_id: str | None
+    proof: Proof
+
+
+def event_of(topic: str, record: Record) -> Said | Problem:
+    """The event of a record, or why it is none; nothing is said about its signature. `topic` of schemas.topics."""
+    if topic == EVENTS:
+        fact = fact_of(_Bare(record.key, record.value, record.offset, record.timestamp), {})
+        return fact if isinstance(fact, Problem) else fact.event
+    try:
+        event = _VALIDATE[topic](record.value or b"")
+    except ValidationError as error:
+        return Problem("invalid", reasons_of(error))
+    if record.key != event.subject.encode():
+        return Problem("wrong_key", "subject: must equal the record's key")
+    return event
+
+
+def seal_of(record: Record, secrets: Mapping[str, bytes]) -> Seal:
+    """What the record's signature is worth."""
+    try:
+        signature = signature_of(record.headers)
+    except ValueError:
+        return Seal(None, "invalid")
+    if signature is None:
+        return Seal(None, "none")
+    if signature.key_id not in secrets:
+        return Seal(signature.key_id, "unchecked")
+    return Seal(signature.key_id, "valid" if verifies(signature, record.value or b"", secrets) else "invalid")

@@ -1,0 +1,88 @@
+"""Rebuilds of the views: who may write meanwhile, and what stood before, kept until it was compared.
+
+Whoever writes the views or publishes the outbox shares a lock for as long as its session lasts; a rebuild has it alone.
+While a rebuild is unfinished nobody else gets a share, however it ended: half-built views are never folded on.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from ledger.core.errors import LedgerError
+from ledger.sql import statements
+
+SQL = statements("ledger.records", "rebuilds.sql")
+
+Connection = psycopg.Connection[Any]
+# Partitions have the numbers from 0 on in this namespace, where a batch takes its partition's lock.
+_LOCK = {"namespace": 0x1ED6E5, "lock": -1}
+
+
+class RebuildRunning(LedgerError):
+    """The views are being rebuilt; nobody else may write them until `ledger rebuild` has ended."""
+
+
+class RebuildUnfinished(LedgerError):
+    """The views are half-built, because a rebuild was interrupted. Run `ledger rebuild` again."""
+
+
+class ViewsInUse(LedgerError):
+    """Somebody writes the views; stop every projector, then rebuild."""
+
+
+class Rebuild(NamedTuple):
+    """What stood before. `targets`: how far each partition was folded; `columns`: of which columns there are digests.
+
+    `outbox_position`: messages behind it were put there by this rebuild.
+    """
+
+    targets: dict[int, int]
+    columns: dict[str, list[str]]
+    outbox_position: int
+
+
+def share(connection: Connection) -> None:
+    """Joins those who write, until the session ends. Raises RebuildRunning or RebuildUnfinished."""
+    if not _true(connection, "share"):
+        raise RebuildRunning()
+    if connection.execute(SQL["unfinished"]).fetchone():
+        raise RebuildUnfinished()
+
+
+@contextmanager
+def alone(database: str) -> Iterator[Connection]:
+    """A session in autocommit that nobody writes beside. Raises ViewsInUse, naming who does."""
+    with psycopg.connect(database, autocommit=True, application_name="ledger-rebuild") as connection:
+        if not _true(connection, "take_alone"):
+            holders = connection.execute(SQL["holders"], _LOCK)
+            raise ViewsInUse("; ".join(f"{name} (process {pid} of Postgres, from {at})" for pid, name, at in holders))
+        yield connection
+
+
+def unfinished(connection: Connection) -> Rebuild | None:
+    """The rebuild that was interrupted, if one was."""
+    row = connection.execute(SQL["unfinished"]).fetchone()
+    return Rebuild({int(number): offset for number, offset in row[0].items()}, row[1], row[2]) if row else None
+
+
+def begin(connection: Connection, targets: dict[int, int], columns: dict[str, list[str]]) -> Rebuild:
+    """Notes a rebuild as unfinished, from the caller's commit on."""
+    parameters = {"targets": Jsonb(targets), "columns": Jsonb(columns)}
+    row = connection.execute(SQL["begin"], parameters).fetchone()
+    assert row is not None
+    return Rebuild(targets, columns, row[0])
+
+
+def finish(connection: Connection, result: dict[str, Any]) -> None:
+    """Notes the rebuild as finished and drops what stood before."""
+    with connection.transaction():
+        connection.execute(SQL["finish"], {"result": Jsonb(result)})
+        connection.execute(SQL["drop_digests"])
+
+
+def _true(connection: Connection, name: str) -> bool:
+    row = connection.execute(SQL[name], _LOCK).fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,16 @@
+-- What people read of the dead letters.
+
+-- name: list
+-- Newest first.
+SELECT topic, partition, log_offset, code, reason, account_id, event_id::text, type, log_time, excerpt
+FROM views.dead_letters
+WHERE (%(code)s::text IS NULL OR code = %(code)s)
+  AND (%(topic)s::text IS NULL OR topic = %(topic)s)
+  AND (%(since)s::timestamptz IS NULL OR log_time >= %(since)s)
+ORDER BY log_time DESC, topic, partition, log_offset DESC
+LIMIT %(limit)s;
+
+-- name: find
+SELECT topic, partition, log_offset, code, reason, account_id, event_id::text, type, log_time, excerpt
+FROM views.dead_letters
+WHERE topic = %(topic)s AND partition = %(partition)s AND log_offset = %(log_offset)s;

@@ -1,0 +1,30 @@
+"""How often models were used: what a change of prices is about."""
+
+from collections.abc import Collection
+from datetime import date
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import psycopg
+
+_QUERY = files("ledger.views").joinpath("models_used.sql").read_bytes()
+
+
+class ModelUse(NamedTuple):
+    """Model calls of all accounts."""
+
+    provider: str
+    model: str
+    requests: int
+
+
+def models_used(
+    connection: psycopg.Connection[Any], models: Collection[tuple[str, str]], since: date
+) -> list[ModelUse]:
+    """Which of these (provider, model) were used on or after a UTC day, the most used first."""
+    parameters = {
+        "providers": [provider for provider, _ in models],
+        "models": [model for _, model in models],
+        "since": since,
+    }
+    return [ModelUse(*row) for row in connection.execute(_QUERY, parameters)]

@@ -1,0 +1,57 @@
+"""Where an account stands: its whole state, its last entries, and up to where in the log that is true."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+
+from ledger.core.account import Account
+from ledger.core.errors import LedgerError
+from ledger.sql import statements
+from ledger.views.writing import load_accounts
+
+SQL = statements("ledger.views", "standing.sql")
+LAST_ENTRIES = 10
+
+
+class NoSuchAccount(LedgerError):
+    """The ledger has no entry of this account."""
+
+
+class LastEntry(NamedTuple):
+    """One of the last entries; amounts in nanos."""
+
+    event_id: str
+    type: str
+    log_time: datetime
+    amount: int
+    balance_after: int
+    log_offset: int
+
+
+class Standing(NamedTuple):
+    """`last`: newest first. Every record of the partition before `next_offset` is counted, `through`: up to when."""
+
+    account: Account
+    last: tuple[LastEntry, ...]
+    partition: int
+    next_offset: int
+    through: datetime | None
+
+
+def standing(connection: psycopg.Connection[Any], account_id: str) -> Standing:
+    """Where an account stands in the views. Raises NoSuchAccount."""
+    parameters = {"account_id": account_id, "limit": LAST_ENTRIES}
+    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")  # one moment for all of it
+    place = connection.execute(SQL["place"], parameters).fetchone()
+    if place is None:
+        raise NoSuchAccount(account_id)
+    account = load_accounts(connection, [account_id])[account_id]
+    last = tuple(LastEntry(*row) for row in connection.execute(SQL["last_entries"], parameters))
+    return Standing(account, last, *place)
+
+
+def refused_by_database(connection: psycopg.Connection[Any], topic: str, partition: int) -> frozenset[int]:
+    """The offsets of a partition whose records Postgres refused. `topic` with the deployment's prefix."""
+    rows = connection.execute(SQL["refused_by_database"], {"topic": topic, "partition": partition})
+    return frozenset(offset for (offset,) in rows)

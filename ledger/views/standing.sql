@@ -1,0 +1,19 @@
+-- Where an account stands, for `ledger state`.
+
+-- name: place
+-- The account's partition and how far it is folded.
+SELECT p.partition, p.next_offset, p.through
+FROM views.balances b JOIN views.progress p USING (partition)
+WHERE b.account_id = %(account_id)s;
+
+-- name: last_entries
+SELECT event_id::text, type, log_time, amount, balance_after, log_offset
+FROM views.entries
+WHERE account_id = %(account_id)s
+ORDER BY log_time DESC, seq DESC
+LIMIT %(limit)s;
+
+-- name: refused_by_database
+-- Records that Postgres refused, which only it can know: a fold in memory has to be told.
+SELECT log_offset FROM views.dead_letters
+WHERE topic = %(topic)s AND partition = %(partition)s AND code = 'refused_by_database';

@@ -1,0 +1,135 @@
+"""One story of one account that has an event of every type in it, in the order in which they can happen.
+
+docs/reference/events.md shows them with what the fold makes of them; tests see that the ledger accepts each.
+"""
+
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from schemas.envelope import Envelope
+from schemas.events import (
+    AccountOpened,
+    AccountPackageChanged,
+    Adjustment,
+    AutoTopUpConfigured,
+    AutoTopUpFailed,
+    AutoTopUpRechecked,
+    AutoTopUpRequested,
+    AutoTopUpResumed,
+    Charged,
+    CreditsAdjusted,
+    CreditsPurchased,
+    CreditsRefunded,
+    Dispute,
+    DisputeClosed,
+    DisputeOpened,
+    DisputeOutcome,
+    Event,
+    Invoice,
+    InvoiceIssued,
+    Opening,
+    PackageChange,
+    Payout,
+    PayoutReceived,
+    Purchase,
+    Recheck,
+    Refund,
+    Resumption,
+    TopUpFailure,
+    TopUpPolicy,
+    TopUpRequest,
+    Trace,
+    TraceRecorded,
+    Usage,
+    UsageRecorded,
+)
+from schemas.fields import Frozen
+from schemas.identity import derived_id
+
+E = TypeVar("E", bound=Envelope)
+ACCOUNT = "acct_42"
+_IDS = "019aa3f2-0b6e-7c1a-9d53-0c9f2b6a1e{:02}"
+# What the fold calls the purchases that the two refused authorizations lead to.
+_FIRST_TRIGGER = derived_id(ACCOUNT, "signed", _IDS.format(10))
+_SECOND_TRIGGER = derived_id(ACCOUNT, "signed", _IDS.format(13))
+
+
+def story() -> list[Event]:
+    """The events, oldest first. The book of `ledger dev` accepts all of them."""
+    return [
+        _said(1, "api", AccountOpened, Opening(package="free")),
+        _said(2, "payments/stripe", CreditsPurchased, _bought("pur_1", "25", 2975)),
+        _said(
+            3,
+            "api",
+            AutoTopUpConfigured,
+            TopUpPolicy(
+                enabled=True,
+                threshold="20",
+                amount="50",
+                cap_day="60",
+                provider="stripe",
+                payment_method_id="pm_1",
+                actor_id="key_7",
+            ),
+        ),
+        _said(4, "router/eu-1", UsageRecorded, _CALL),
+        _said(5, "router/eu-1", TraceRecorded, Trace(trace_id="trace_1", count=120)),
+        _said(6, "api", CreditsAdjusted, Adjustment(amount="1.25", reason_code="goodwill", actor_id="key_7")),
+        _said(7, "payments/stripe", CreditsRefunded, _REFUND),
+        _said(8, "payments/stripe", DisputeOpened, Dispute(purchase_id="pur_1", credits="20")),
+        _said(9, "payments/stripe", DisputeClosed, DisputeOutcome(purchase_id="pur_1", outcome="won")),
+        _said(10, "gate", AutoTopUpRequested, TopUpRequest(available="3.2")),
+        _said(
+            11,
+            "payments/charger",
+            AutoTopUpFailed,
+            TopUpFailure(trigger_id=_FIRST_TRIGGER, reason_code="card_expired", suspended=True),
+        ),
+        _said(12, "api", AutoTopUpResumed, Resumption(reason_code="card_changed", actor_id="key_7")),
+        _said(13, "gate", AutoTopUpRequested, TopUpRequest(available="3.2")),
+        _said(14, "payments/charger", CreditsPurchased, _bought("pur_2", "50", 5950, _SECOND_TRIGGER)),
+        _said(15, "gate", AutoTopUpRequested, TopUpRequest(available="3.2")),
+        _said(16, "caps", AutoTopUpRechecked, Recheck(window="day")),
+        _said(17, "api", AccountPackageChanged, PackageChange(package="team")),
+        _said(18, "payments/invoices", InvoiceIssued, Invoice(number="2026-000001", purchase_id="pur_1")),
+        _said(19, "payments/stripe", PayoutReceived, _PAYOUT, subject="provider:stripe"),
+    ]
+
+
+_CALL = Usage(
+    request_id="req_9",
+    provider="openai",
+    model="gpt-4o",
+    mode="auto",
+    input_tokens=374,
+    output_tokens=44,
+    provider_cost="0.001375",
+    api_key_id="key_3",
+    metadata={"team": "search"},
+)
+_REFUND = Refund(
+    purchase_id="pur_1",
+    provider_refund_id="re_1",
+    credits="5",
+    charged=Charged(currency="USD", amount_minor=595, tax_minor=95),
+)
+_PAYOUT = Payout(provider="stripe", payout_id="po_1", currency="USD", amount_minor=2265, fee_minor=115)
+
+
+def _bought(purchase_id: str, credits: str, minor: int, trigger_id: str | None = None) -> Purchase:
+    """So many credits, paid by card with 19 percent tax."""
+    return Purchase(
+        purchase_id=purchase_id,
+        kind="auto_top_up" if trigger_id else "purchase",
+        credits=credits,
+        provider="stripe",
+        provider_payment_id=f"pi_{purchase_id}",
+        charged=Charged(currency="USD", amount_minor=minor, tax_minor=minor * 19 // 119),
+        trigger_id=trigger_id,
+    )
+
+
+def _said(number: int, source: str, kind: type[E], data: Frozen, subject: str = ACCOUNT) -> E:
+    time = datetime(2026, 11, 21, 10, number, tzinfo=UTC)
+    return kind(source=source, id=_IDS.format(number), subject=subject, time=time, data=data)

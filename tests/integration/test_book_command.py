@@ -1,0 +1,290 @@
+"""`ledger book` against a real broker and database: show, diff, publish, import; at a terminal and without one."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import chdir
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from ledger.cli import app
+from ledger.cli.shared import console
+from ledger.dev.bootstrap import bootstrap
+from ledger.dev.children import environment_of
+from ledger.dev.first_book import first_book
+from ledger.dev.stack import Stack
+from ledger.log.book import BOOK_BYTES_MAX, publish_version
+from ledger.log.book_history import BookVersionRejected, read_history
+from ledger.log.publisher import Publisher
+from ledger.log.topics import create_topics
+from ledger.records.migrate import migrate
+from ledger.settings import Settings
+from schemas.book import BookVersion
+from tests.support.events import Ids, sender, usage
+from tests.support.ledgers import new_ledger
+from tests.support.workers import crew, records_of, wait_until_projected
+
+IDS = Ids(31)
+Wire = dict[str, Any]
+
+
+class Commands:
+    """Somebody at a shell, in a folder, with the settings of one ledger."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.settings = settings
+        self.folder = folder
+        self._environment = environment_of(settings)
+
+    def run(self, *words: str) -> Result:
+        """Runs a command in this process, which takes a tenth of the time that a new one takes."""
+        with chdir(self.folder):
+            return CliRunner().invoke(app, ["book", *words], env=self._environment, catch_exceptions=False)
+
+    def says(self, *words: str) -> str:
+        """What a command prints that must succeed."""
+        ended = self.run(*words)
+        assert ended.exit_code == 0, ended.stderr
+        return ended.stdout
+
+    def refuses(self, *words: str) -> str:
+        """What is said on stderr by a command that must fail, in its last line; nothing may be appended meanwhile."""
+        before = self.versions()
+        ended = self.run(*words)
+        assert ended.exit_code == 1, ended.output
+        assert self.versions() == before
+        return ended.stderr.splitlines()[-1]
+
+    def answers(self, answer: str, *words: str) -> tuple[int, str]:
+        """Runs a command on a terminal and types an answer; the exit code, and all that the terminal shows."""
+        terminal, theirs = pty.openpty()
+        with subprocess.Popen(
+            [sys.executable, "-m", "ledger.cli", "book", *words],
+            env=self._environment,
+            cwd=self.folder,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        ) as process:
+            os.close(theirs)
+            os.write(terminal, f"{answer}\n".encode())
+            shown = b"".join(_all_of(terminal))
+        os.close(terminal)
+        return process.returncode, shown.decode()
+
+    def versions(self) -> int:
+        """How many records are on the book's topic."""
+        return len(records_of(self.settings, "ledger.book", 1))
+
+    def latest(self) -> Wire:
+        """The version that was published last, without what is particular to it."""
+        wire: Wire = json.loads(
+            self.says("show", "--json", "--version", str(read_history(self.settings).next_number - 1))
+        )
+        return {part: value for part, value in wire.items() if part not in ("version", "effective_from")}
+
+    def file(self, wire: Any, name: str = "next.json") -> str:
+        (self.folder / name).write_text(json.dumps(wire))
+        return name
+
+
+def _all_of(terminal: int) -> Iterator[bytes]:
+    try:
+        while part := os.read(terminal, 4096):
+            yield part
+    except OSError:  # Linux's way to say that the other side has closed
+        return
+
+
+@pytest.fixture
+def commands(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    monkeypatch.setattr(console, "width", 200)
+    return Commands(settings, tmp_path)
+
+
+def in_minutes(minutes: float) -> str:
+    return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
+
+
+def test_the_version_in_force_is_shown_and_its_json_is_a_version(commands: Commands) -> None:
+    shown = commands.says("show", "--prices", "openai/*")
+    assert "Version 1, in force from the beginning" in shown
+    assert "dev" not in shown
+    assert ["openai/gpt-4o-mini", "0.15", "0.6", "0.075", "0.15"] in [line.split() for line in shown.splitlines()]
+    assert "claude" not in shown
+    assert BookVersion.model_validate_json(commands.says("show", "--json")) == first_book("test-1")
+
+
+def test_a_version_is_published_announced_and_shown_as_it_was_given(commands: Commands) -> None:
+    wire = commands.latest() | {"markups": {"auto": "0.12", "tier": "0.08"}}
+    published = json.loads(commands.says("publish", commands.file(wire), "--yes", "--json"))
+    number, moment = published["version"], datetime.fromisoformat(published["effective_from"])
+    assert 50 < (moment - datetime.now(UTC)).total_seconds() <= 60
+    assert f"Version {number} is announced for {published['effective_from']}." in commands.says("show")
+    assert json.loads(commands.says("show", "--json"))["version"] == 1
+    assert json.loads(commands.says("show", "--json", "--at", moment.isoformat())) == wire | {"version": number}
+    assert json.loads(commands.says("diff", commands.file(wire), "--json"))["changes"] == []
+
+
+def test_what_a_version_changes_is_said_before_it_is_published(commands: Commands) -> None:
+    wire = commands.latest()
+    wire["prices"][0]["input_per_million"] = "3.75"
+    name = f"{wire['prices'][0]['provider']}/{wire['prices'][0]['model']} input"
+    change = {"part": "prices", "name": name, "before": "2.5", "after": "3.75", "percent": "+50.00"}
+    found = json.loads(commands.says("diff", commands.file(wire), "--json"))
+    assert change in found["changes"]
+    assert found["removed_in_use"] == []
+    said = commands.says("publish", "next.json", "--yes")
+    assert ["prices", *name.split(), "2.5", "3.75", "+50.00", "%"] in [line.split() for line in said.splitlines()]
+    assert "is accepted; it applies from" in said
+
+
+def test_it_asks_on_a_terminal_and_a_no_changes_nothing(commands: Commands) -> None:
+    wire, before = commands.latest(), commands.versions()
+    status, shown = commands.answers("n", "publish", commands.file(wire))
+    assert (status, commands.versions()) == (1, before)
+    assert "Nothing changes." in shown
+    assert f"Publish version {before + 1}?" in shown
+    status, shown = commands.answers("y", "publish", "next.json")
+    assert (status, commands.versions()) == (0, before + 1), shown
+
+
+def test_nobody_to_ask_means_no(commands: Commands) -> None:
+    assert commands.refuses("publish", commands.file(commands.latest())) == (
+        "Error: This is not a terminal, so nobody can be asked; say --yes to do it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"version": 1}, "Error: version: Book versions count up by one"),
+        ({"effective_from": in_minutes(0.5)}, "Error: effective_from: A book version takes effect at least 60 seconds"),
+        ({"rules": 99}, "needs rules 99; update the program"),
+        ({"signing_keys": [{"key_id": "test-1"}, {"key_id": "new"}]}, "LEDGER_SIGNING_KEYS lacks new"),
+        ({"prices": 1}, "Error: This is not a version of the book: prices: "),
+        ({"trace_price": 0.1}, "trace_price: "),
+        ({"markups": {"auto": "1e3", "tier": "0"}}, "markups.auto: must be zero or more: decimal text"),
+        ({"surprise": 1}, "surprise: is not a field of this type"),
+        ({"default_package": "gold"}, "default_package 'gold' is not one of packages"),
+    ],
+    ids=lambda given: next(iter(given)) if isinstance(given, dict) else "",
+)
+def test_what_the_readers_would_reject_is_refused_before_it_is_appended(
+    commands: Commands, changes: Wire, said: str
+) -> None:
+    assert said in commands.refuses("publish", commands.file(commands.latest() | changes), "--yes")
+
+
+def many_prices(count: int) -> list[Wire]:
+    """So many prices of some 170 bytes each."""
+    price = {"provider": "p", "input_per_million": "1", "output_per_million": "1"}
+    return [{**price, "model": f"{number:0100}"} for number in range(count)]
+
+
+def test_a_version_that_is_larger_than_a_record_is_refused(commands: Commands) -> None:
+    said = commands.refuses("publish", commands.file(commands.latest() | {"prices": many_prices(6_000)}), "--yes")
+    assert said.startswith("Error: prices: A version of the book has at most 1,000,000 bytes")
+    assert "6,000 prices" in said
+
+
+@pytest.mark.parametrize(("text", "said"), [("[]", "next.json: The file is not a JSON object"), ("{", "Expecting")])
+def test_a_file_that_is_no_version_is_refused(commands: Commands, text: str, said: str) -> None:
+    (commands.folder / "next.json").write_text(text)
+    for command in ("diff", "publish"):
+        assert said in commands.refuses(command, "next.json")
+
+
+def test_moments_without_an_offset_are_refused(commands: Commands) -> None:
+    commands.file(commands.latest())
+    for words in (["publish", "next.json", "--effective-from", "2030-01-01"], ["show", "--at", "yesterday"]):
+        assert commands.refuses(*words).startswith(f"Error: {words[-2]}: A moment is a date and time with its offset")
+
+
+def test_a_version_that_does_not_exist_is_not_shown(commands: Commands) -> None:
+    assert "version: The book has no version of that number: 999" in commands.refuses("show", "--version", "999")
+
+
+def test_what_became_of_a_rejected_record_is_said(settings: Settings) -> None:
+    with Publisher(settings) as publisher:
+        position = publish_version(publisher, first_book("test-1"), settings.signing_key())
+    with pytest.raises(BookVersionRejected, match="Book versions count up by one"):
+        read_history(settings).verdict(position)
+
+
+def test_a_removed_model_that_is_in_use_is_warned_about(commands: Commands) -> None:
+    with sender(commands.settings) as log:
+        log.send(*(usage("acct_1", IDS()) for _ in range(3)), usage("acct_2", IDS(), model="gpt-4o-mini"))
+    with crew(commands.settings, commands.folder) as members:
+        members.start()
+        wait_until_projected(commands.settings)
+    wire = commands.latest()
+    wire["prices"] = [price for price in wire["prices"] if price["provider"] != "openai"]
+    found = json.loads(commands.says("diff", commands.file(wire), "--json"))["removed_in_use"]
+    assert found == [
+        {"provider": "openai", "model": "gpt-4o", "requests": 3},
+        {"provider": "openai", "model": "gpt-4o-mini", "requests": 1},
+    ]
+    assert "Warning: openai/gpt-4o was used 3 times in the last 30 days." in commands.says("diff", "next.json")
+
+
+def test_list_prices_are_imported_beside_the_others_and_published(commands: Commands) -> None:
+    before = commands.latest()
+    said = commands.run("import", "--provider", "openai", "--model", "gpt-4o*", "-o", "next.json")
+    assert said.exit_code == 0
+    assert "Skipped:" in said.stderr
+    assert "a price of its own for input_audio_mtok" in " ".join(said.stderr.split())
+    assert commands.says("diff", "next.json").startswith("Prices: ")
+    commands.says("publish", "next.json", "--yes")
+    after = commands.latest()
+    models = {price["model"] for price in after["prices"]}
+    assert {price["model"] for price in before["prices"]} | {"gpt-4o-2024-08-06"} <= models
+    assert {**before, "prices": 0} == {**after, "prices": 0}
+
+
+def test_imported_prices_can_replace_all_others_and_need_no_log(commands: Commands) -> None:
+    commands.file(json.loads(first_book("test-1").model_dump_json(exclude_none=True)), "base.json")
+    offline = Commands(commands.settings.model_copy(update={"kafka": "127.0.0.1:1"}), commands.folder)
+    words = ("import", "--onto", "base.json", "--provider", "anthropic", "--replace", "--json")
+    made = json.loads(offline.says(*words))
+    version = BookVersion.model_validate_json(json.dumps(made["version"]))
+    assert {price.provider for price in version.prices} == {"anthropic"}
+    assert made["imported"] == len(version.prices)
+    assert {remark["provider"] for remark in (*made["notes"], *made["skipped"])} == {"anthropic"}
+
+
+def test_an_import_of_nothing_is_an_error(commands: Commands) -> None:
+    assert "--model: No model of the list prices can be imported so: nope" in commands.refuses(
+        "import", "--model", "nope"
+    )
+
+
+def test_a_broker_that_is_away_is_named(commands: Commands) -> None:
+    away = Commands(commands.settings.model_copy(update={"kafka": "127.0.0.1:1"}), commands.folder)
+    ended = away.run("show")
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("Error: The book's topic can't be read; is Kafka there")
+
+
+def test_the_first_version_applies_from_the_beginning_however_large_it_is(stack: Stack, tmp_path: Path) -> None:
+    settings = new_ledger(stack)
+    migrate(settings.database)
+    create_topics(settings)
+    commands = Commands(settings, tmp_path)
+    assert "The book has no version yet" in commands.refuses("show")
+    first = json.loads(first_book("test-1").model_dump_json(exclude_none=True, exclude={"version"}))
+    nearly_too_large = first | {"prices": many_prices(5_400)}
+    assert 900_000 < len(json.dumps(nearly_too_large)) < BOOK_BYTES_MAX
+    published = commands.says("publish", commands.file(nearly_too_large), "--yes", "--json")
+    assert json.loads(published) == {"version": 1, "effective_from": "the beginning"}
+    assert commands.latest() == nearly_too_large
+    bootstrap(settings)  # leaves a book that is there as it is
+    assert commands.versions() == 1

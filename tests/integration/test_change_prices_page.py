@@ -1,0 +1,31 @@
+"""docs/how-to/change-prices.md: every example on it does what the page says, in its order, on a ledger of its own."""
+
+from pathlib import Path
+
+from ledger.dev.bootstrap import bootstrap
+from ledger.dev.children import environment_of
+from ledger.dev.secrets import SIGNING_KEY_ID, signing_secret
+from ledger.dev.stack import Stack
+from ledger.log.book_history import read_history
+from tests.docs.pages import examples
+from tests.docs.running import Reader
+from tests.support.ledgers import new_ledger
+
+PAGE = "docs/how-to/change-prices.md"
+
+
+def test_the_page_does_what_it_says(stack: Stack, tmp_path: Path) -> None:
+    home = tmp_path / ".ledger"
+    home.mkdir()
+    keys = {SIGNING_KEY_ID: signing_secret(home)}
+    settings = new_ledger(stack, signing_key_id=SIGNING_KEY_ID, signing_keys=keys)
+    bootstrap(settings)
+    told = environment_of(settings).items()
+    given = {name: value for name, value in told if name.startswith("LEDGER_") and "SIGNING" not in name}
+    reader = Reader(tmp_path, {**given, "COLUMNS": "120"}, {})  # the signing key is set by the page
+    for example in examples(PAGE):
+        reader.runs(example)
+    latest = read_history(settings).latest
+    assert latest is not None
+    assert latest.wire.version == 2
+    assert {"gpt-4o-2024-08-06", "claude-sonnet-4-5"} <= {price.model for price in latest.wire.prices}
