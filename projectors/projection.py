@@ -55,13 +55,15 @@ class Partition:
 class Projection:
     """Folds fetches into Postgres. Not thread-safe: one worker, one connection, one batch at a time."""
 
-    def __init__(self, settings: Settings, partitions: int, session: Session) -> None:
+    def __init__(
+        self, settings: Settings, partitions: int, session: Session, misplaced: MisplacedReport | None = None
+    ) -> None:
         self._settings = settings
         self._topic = settings.topic(EVENTS)
         self._key = settings.signing_key()
         self._count = partitions
         self._partitions: dict[int, Partition] = {}
-        self._misplaced = MisplacedReport()
+        self._misplaced = misplaced  # None: a second fold, which tells nobody of the past
         self.session = session
 
     def next_offset(self, number: int) -> int:
@@ -139,7 +141,8 @@ class Projection:
                 outbox.put(connection, partition.number, messages)
                 settle(connection, batch.settlements)  # last: it locks accounts that the gate waits for
         self._remember(partition, records[-1].offset + 1, batch)
-        self._misplaced.note(partition.number, batch.misplaced)
+        if self._misplaced is not None:
+            self._misplaced.note(partition.number, batch.misplaced)
         return bool(messages)
 
     def _fold(

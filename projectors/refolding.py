@@ -11,12 +11,14 @@ import signal
 import threading
 from collections.abc import Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from contextlib import aclosing
 from multiprocessing import get_context, parent_process
 from multiprocessing.synchronize import Event
 from typing import Any, Protocol
 
 import psycopg
 
+from ledger import logs
 from ledger.core.book import Book
 from ledger.settings import Settings
 from projectors.projection import Projection
@@ -71,6 +73,7 @@ def _prepare_process(stop: Event) -> None:
     """Ctrl-C reaches every process of a terminal; these end when their parent says so, or at once when it is gone."""
     global _stop
     _stop = stop
+    logs.configure()  # what a projection warns of goes to stderr: stdout may be read by a program
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.set_threshold(1_000_000, 10, 10)  # as in a worker: docs/decisions/0003
@@ -94,9 +97,10 @@ def _fold_partition(settings: Settings, partition: int, partitions: int, target:
 async def _fold(settings: Settings, partition: int, partitions: int, target: int, book: Book) -> None:
     projection = Projection(settings, partitions, Session(settings, shares_views=False))
     try:
-        async for fetch in fetches(settings, partition, projection.next_offset(partition), target):
-            if _stop.is_set():
-                return
-            projection.project(partition, fetch, book)
+        async with aclosing(fetches(settings, partition, projection.next_offset(partition), target)) as reading:
+            async for fetch in reading:
+                if _stop.is_set():
+                    return
+                projection.project(partition, fetch, book)
     finally:
         projection.disconnect()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -48,8 +48,11 @@ async def _ends(settings: Settings, partitions: int) -> dict[int, int]:
         return {place.partition: end for place, end in (await consumer.end_offsets(places)).items()}
 
 
-async def fetches(settings: Settings, partition: int, start: int, end: int) -> AsyncIterator[Fetch]:
-    """The records of a partition from `start` to before `end`, as they come from the broker. Raises LogAway."""
+async def fetches(settings: Settings, partition: int, start: int, end: int) -> AsyncGenerator[Fetch, None]:
+    """The records of a partition from `start` to before `end`, as they come from the broker. Raises LogAway.
+
+    Close it (contextlib.aclosing): whoever leaves early would leave its connections behind.
+    """
     if start >= end:
         return  # aiokafka's consumer can't be stopped right after its start: it ends in a CancelledError
     place = TopicPartition(settings.topic(EVENTS), partition)

@@ -6,6 +6,7 @@ of the account's own events, whose ids are remembered to know a duplicate.
 
 import asyncio
 from collections import deque
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -79,12 +80,13 @@ def _log_of(settings: Settings, account_id: str, until: Until) -> _Log:
 async def _travel(settings: Settings, log: _Log, traveller: "Traveller", watch: Watch) -> tuple[int, int]:
     """Reads as far as it has to; the offset behind the last record that counts, and when that was appended."""
     next_offset = through_ms = 0
-    async for fetch in fetches(settings, log.partition, 0, log.end):
-        for record in fetch.records:
-            if not traveller.take(record):
-                return next_offset, through_ms
-            next_offset, through_ms = record.offset + 1, record.timestamp
-        watch.reach(next_offset)
+    async with aclosing(fetches(settings, log.partition, 0, log.end)) as reading:
+        async for fetch in reading:
+            for record in fetch.records:
+                if not traveller.take(record):
+                    return next_offset, through_ms
+                next_offset, through_ms = record.offset + 1, record.timestamp
+            watch.reach(next_offset)
     return next_offset, through_ms
 
 

@@ -27,6 +27,7 @@ from ledger.log.connecting import LogUnavailable, tls_of, uses_sasl
 from ledger.records.rebuilds import RebuildRunning, RebuildUnfinished
 from ledger.settings import Settings
 from projectors.continuity import check_continuity
+from projectors.misplaced import MisplacedReport
 from projectors.projection import Gap, Projection
 from projectors.rejections import REPORTING_PARTITION, report_rejected
 from projectors.relay import Relay
@@ -99,7 +100,7 @@ class Worker:
     def __init__(self, settings: Settings, partitions: int) -> None:
         self._settings = settings
         self._topic = settings.topic(EVENTS)
-        self._projection = Projection(settings, partitions, Session(settings))
+        self._projection = Projection(settings, partitions, Session(settings), MisplacedReport())
         self.app = self._create_app(partitions)
         self._book = Follower(settings)
         self._relay = Relay(settings)
@@ -200,7 +201,8 @@ class Worker:
                 self._end(error)
 
     async def _wait_for(self, what: str, error: Exception) -> None:
-        log.warning("waiting", for_=what, reason=str(error) if isinstance(error, LedgerError) else type(error).__name__)
+        reason = str(error) if isinstance(error, LogUnavailable) else type(error).__name__
+        log.warning("waiting", for_=what, reason=reason)
         self._watchdog.progressed()
         await asyncio.sleep(_RETRY_SECONDS)
 

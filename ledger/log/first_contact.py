@@ -1,11 +1,13 @@
-"""Three repairs of kafka-python 3.0.12's first contact with the broker; without them a wrong password is a timeout.
+"""Repairs of kafka-python 3.0.12's first contact with the broker; without them a wrong password is a timeout.
 
 It asks again after a refusal until its time is up: here the refusal ends it. It drops an answer that arrives together
-with the end of the connection, as most refusals do. And what fails to start leaves a thread and its sockets behind; an
+with the end of the connection, as most refusals do. And what fails to start leaves a thread and sockets behind; an
 outage of some hours would use up the process's files.
 """
 
+import socket
 import ssl
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -43,9 +45,24 @@ class _Manager(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python sh
             self._auth_failures[node.node_id] = error
 
     async def _build_transport(self, *args: Any, **more: Any) -> Any:
-        transport = await super()._build_transport(*args, **more)
+        try:
+            transport = await super()._build_transport(*args, **more)
+        except Exception as error:
+            _close_sockets(error)
+            raise
         transport._sock_recv = _data_before_the_end(transport._sock_recv)
         return transport
+
+
+def _close_sockets(error: Exception) -> None:
+    """Closes what an attempt that failed has opened; only the frames of its traceback still know of it.
+
+    In a cycle with them it would wait for the garbage collector, which a worker lets run rarely (docs/decisions/0003).
+    """
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        for found in (frame.f_locals.get("sock"), getattr(frame.f_locals.get("transport"), "_sock", None)):
+            if isinstance(found, socket.socket):
+                found.close()
 
 
 def _data_before_the_end(receive: Callable[[], _Received]) -> Callable[[], _Received]:

@@ -46,7 +46,8 @@ def used(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settin
         with sender(settings) as log:
             for number in range(6):  # log times that differ
                 log.send(
-                    *islice(load(SEED + number), 300), *islice(load(SEED, accounts=5), 100 * number, 100 * number + 100)
+                    *islice(load(SEED + 1 + number), 300),
+                    *islice(load(SEED, accounts=5), 100 * number, 100 * number + 100),
                 )
                 log.append(json_bytes(usage(ACCOUNT, IDS(), "0.25")), ACCOUNT.encode(), partition=wrong)
                 log.send(reused, {**reused, "data": {**reused["data"], "provider_cost": f"0.{number + 2}"}})
