@@ -1,4 +1,4 @@
-"""The gate over HTTP beside a real projector: holds are granted, settled, extended, released, expired; none overdraws."""
+"""The gate beside a real projector: holds are granted, settled, extended, released, expired; none overdraws."""
 
 import asyncio
 import time
