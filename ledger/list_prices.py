@@ -57,6 +57,10 @@ class Remark(NamedTuple):
     says: str
 
 
+# Names of families, which requests finish with a name of their own: "gpt-4o.ft-" and the like.
+_UNFINISHED = ("-", ":", "/")
+
+
 class ListPrices(NamedTuple):
     """`notes` are about prices that are imported, `skipped` says why others are not."""
 
@@ -100,6 +104,8 @@ def _add(found: ListPrices, provider: str, model: ModelInfo, names: list[str], a
     try:
         if not names:
             raise _Inexpressible("no exact name that requests use is known")
+        if "audio" in model.id and not any("audio" in key for key in _given(model.get_prices(at))):
+            raise _Inexpressible("the list has only the price of its text, not of its audio")
         listed = _prices_at(model, at)
         texts, notes = _texts(listed)
         made = [Price.model_validate({"provider": provider, "model": name, **texts}) for name in names]
@@ -116,7 +122,7 @@ def _add(found: ListPrices, provider: str, model: ModelInfo, names: list[str], a
 def _names(provider: Provider, model: ModelInfo) -> list[str]:
     """The exact names that requests may call the model by; patterns among its names can't be listed."""
     names = dict.fromkeys([model.id, *_exact(model.match)])
-    return [name for name in names if provider.find_model(name) is model]
+    return [name for name in names if provider.find_model(name) is model and not name.endswith(_UNFINISHED)]
 
 
 def _exact(match: MatchLogic) -> Iterator[str]:

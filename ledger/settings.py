@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -103,8 +105,8 @@ class Settings(BaseSettings):
             super().__init__(**given)
         except ValidationError as error:
             raise SettingsInvalid("; ".join(map(_reason, error.errors()))) from None
-        except SettingsError as error:  # a dictionary that is no JSON
-            raise SettingsInvalid(str(error)) from None
+        except SettingsError:  # the only setting that is no plain text
+            raise SettingsInvalid("LEDGER_SIGNING_KEYS must be a JSON object of secrets by key id") from None
 
     @classmethod
     def settings_customise_sources(
@@ -116,6 +118,15 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, SecretsSettingsSource(settings_cls, secrets_dir=_secrets_dir())
+
+    @field_validator("database")
+    @classmethod
+    def _libpq_reads_it(cls, database: str) -> str:
+        try:
+            conninfo_to_dict(database)
+        except ProgrammingError:
+            raise ValueError("is no connection string of libpq, such as postgresql://user@host/ledger") from None
+        return database
 
     @field_validator("signing_keys")
     @classmethod

@@ -24,7 +24,7 @@ def dev(
         float | None, typer.Option(min=0.001, help="Replay at N times real time. Default: full speed.")
     ] = None,
     seconds: Annotated[float | None, typer.Option("--for", min=0, help="End by itself after so many seconds.")] = None,
-    workers: Workers = 1,
+    workers: Annotated[int, typer.Option(min=0, max=64, help="Projector processes; 0: none, to rebuild.")] = 1,
     api_port: Annotated[int | None, typer.Option(help="Port of the API. Default: 8080, or a free one.")] = None,
     kafka_port: Annotated[int | None, typer.Option(help="Port of Kafka. Default: a free one.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one last line of JSON.")] = False,

@@ -1,5 +1,6 @@
 """What the commands have in common: the console, `--json`, tables, and errors in words."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -9,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-console = Console()
+# What is piped is not broken at the width of a terminal that nobody sees.
+console = Console() if sys.stdout.isatty() else Console(width=250)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Projector processes.")]
 
@@ -24,7 +26,7 @@ def failing_in_words() -> Iterator[None]:
     from ledger.core.errors import LedgerError
     from ledger.dev.errors import EmbeddedStackError
 
-    in_words = (LedgerError, EmbeddedStackError, psycopg.OperationalError, UndefinedTable, KafkaError)
+    in_words = (LedgerError, EmbeddedStackError, psycopg.OperationalError, UndefinedTable, KafkaError, OSError)
     try:
         yield
     except (*in_words, ExceptionGroup) as error:
@@ -46,6 +48,8 @@ def _sentence(error: Exception) -> str:
         return f"Postgres (LEDGER_DATABASE) does not answer: {' '.join(str(error).split())}"
     if isinstance(error, KafkaError):
         return f"Kafka (LEDGER_KAFKA) does not answer: {type(error).__name__}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
     return str(error)
 
 

@@ -32,7 +32,8 @@ class Links(NamedTuple):
     def curl(self) -> tuple[str, str]:
         """A command that works as it stands, in two lines."""
         url = f"{self.api}/v1/accounts/{self.sample_account}/balance"
-        return f"curl {url} \\", f"  -H 'Authorization: Bearer {self.operator_key}'"
+        # Within 80 columns, because a line that the terminal breaks can't be copied.
+        return f"curl {url} \\", f"--oauth2-bearer {self.operator_key}"
 
 
 class Dashboard:

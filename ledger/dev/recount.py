@@ -211,7 +211,7 @@ class _BookLog:
             for record in self._consumer.poll(timeout_ms=_POLL_MS).get(self._partition, []):
                 data = json.loads(record.value)["data"]
                 if data["version"] == len(self._versions) + 1:
-                    self._versions.append(BookSays(_since(data) if self._versions else 0, data))
+                    self._versions.append(BookSays(_since(data, record.timestamp) if self._versions else 0, data))
 
     def at(self, at_ms: int) -> BookSays:
         """The version in force at a log time."""
@@ -221,8 +221,10 @@ class _BookLog:
         self._consumer.close()
 
 
-def _since(data: dict[str, Any]) -> float:
-    return datetime.fromisoformat(data["effective_from"]).timestamp() * 1000
+def _since(data: dict[str, Any], appended_ms: int) -> float:
+    """A version that names no time takes effect a minute after its append."""
+    named = data.get("effective_from")
+    return appended_ms + 60_000 if named is None else datetime.fromisoformat(named).timestamp() * 1000
 
 
 def _identity(record: ConsumerRecord, event: dict[str, Any]) -> Identity:

@@ -55,7 +55,7 @@ def run(options: Options, traffic: Traffic, console: Console) -> Summary:
         with Children(session.board.notice) as children:
             console.print("Starting the projector, the consumers and the API", style="dim")
             _start(children, local, options.workers)
-            _wait_until_ready(children, local.api)
+            _wait_until_ready(children, local.api, "/readyz" if options.workers else "/healthz")
             try:
                 return asyncio.run(session.run(children, _announcer(announcement, local, stack, children)))
             except asyncio.CancelledError:  # asked twice
@@ -87,11 +87,11 @@ def _start(children: Children, local: Local, workers: int) -> None:
         children.add(Child(name, command, environment, logs / f"{name}.log"))
 
 
-def _wait_until_ready(children: Children, api: str) -> None:
-    """Until the API says that it and the projection are ready. Raises DidNotStart or NotReady."""
+def _wait_until_ready(children: Children, api: str, sign: str) -> None:
+    """Until the API gives the sign, that it and the projection are ready. Raises DidNotStart or NotReady."""
     deadline = time.monotonic() + READY_SECONDS
     with httpx.Client(base_url=api, timeout=5) as http:
-        while not _is_ready(http):
+        while not _answers(http, sign):
             for child in children.all:
                 if not child.alive:
                     assert child.log is not None
@@ -101,9 +101,9 @@ def _wait_until_ready(children: Children, api: str) -> None:
             time.sleep(0.1)
 
 
-def _is_ready(http: httpx.Client) -> bool:
+def _answers(http: httpx.Client, path: str) -> bool:
     try:
-        return http.get("/readyz").is_success
+        return http.get(path).is_success
     except httpx.TransportError:
         return False
 

@@ -83,7 +83,7 @@ def create(
     wanted = sorted(set(scopes))
     unknown = [scope for scope in wanted if scope not in SCOPES]
     if unknown:
-        raise UnknownScope(", ".join(unknown))
+        raise UnknownScope(f"{', '.join(unknown)}; there are {', '.join(SCOPES)}")
     key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     fields = {"key_id": key_id, "key_hash": _hash(secret), "account_id": account_id}
     connection.execute(SQL["create"], {**fields, "scopes": wanted, "description": description})

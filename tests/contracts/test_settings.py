@@ -50,7 +50,7 @@ def test_a_folder_of_secrets_that_is_not_there_is_refused(monkeypatch: pytest.Mo
         ("LEDGER_DATABASE", "", "LEDGER_DATABASE: "),
         ("LEDGER_API_PORT", "hush-hush", "LEDGER_API_PORT: "),
         ("LEDGER_SIGNING_KEYS", '{"k1": ""}', "LEDGER_SIGNING_KEYS: the secret of k1 is empty"),
-        ("LEDGER_SIGNING_KEYS", "hush-hush", "signing_keys"),
+        ("LEDGER_SIGNING_KEYS", "hush-hush", "LEDGER_SIGNING_KEYS must be a JSON object"),
         ("LEDGER_KAFKA_PASSWORD", "hush-hush", "LEDGER_KAFKA_SECURITY_PROTOCOL is PLAINTEXT"),
         ("LEDGER_KAFKA_SECURITY_PROTOCOL", "SASL_SSL", "needs LEDGER_KAFKA_USERNAME and LEDGER_KAFKA_PASSWORD"),
         ("LEDGER_KAFKA_CA_FILE", "/ca.pem", "would not use the certificates"),

@@ -28,7 +28,7 @@ def writers(server: psycopg.Connection[Any]) -> set[Any]:
     """Sessions that are in the middle of a batch, and since when."""
     query = """
     SELECT a.pid, a.xact_start FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-    WHERE l.locktype = 'advisory' AND l.classid = %s AND l.granted
+    WHERE l.locktype = 'advisory' AND l.classid = %s AND l.mode = 'ExclusiveLock' AND l.granted
       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     """
     return set(server.execute(query, [LOCKS]).fetchall())

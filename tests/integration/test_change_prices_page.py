@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from ledger.dev.announcement import Announcement
 from ledger.dev.bootstrap import bootstrap
-from ledger.dev.children import environment_of
+from ledger.dev.children import variables_of
 from ledger.dev.secrets import SIGNING_KEY_ID, signing_secret
 from ledger.dev.stack import Stack
 from ledger.log.book_history import read_history
@@ -20,9 +21,8 @@ def test_the_page_does_what_it_says(stack: Stack, tmp_path: Path) -> None:
     keys = {SIGNING_KEY_ID: signing_secret(home)}
     settings = new_ledger(stack, signing_key_id=SIGNING_KEY_ID, signing_keys=keys)
     bootstrap(settings)
-    told = environment_of(settings).items()
-    given = {name: value for name, value in told if name.startswith("LEDGER_") and "SIGNING" not in name}
-    reader = Reader(tmp_path, {**given, "COLUMNS": "120"}, {})  # the signing key is set by the page
+    Announcement(home).write({}, variables_of(settings))
+    reader = Reader(tmp_path, {"COLUMNS": "120"}, {})
     for example in examples(PAGE):
         reader.runs(example)
     latest = read_history(settings).latest
