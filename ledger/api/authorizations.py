@@ -32,6 +32,36 @@ REFUSED: dict[int | str, dict[str, Any]] = {
     402: {"description": "The money is gone.", "content": {"application/json": {}}}
 }
 
+# The OpenAPI of what `Front` answers.
+OPERATION: dict[str, Any] = {
+    "tags": ["authorizations"],
+    "summary": "Authorize",
+    "description": "Ask before a request runs; what it may cost is held until its usage names the hold. An unknown "
+    "account has no credits. A 402 says in its headers what there is, what it takes, and whether more is on its way.",
+    "operationId": "authorize",
+    "security": [{"HTTPBearer": []}],
+    "parameters": [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string"}}],
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewAuthorization"}}},
+    },
+    "responses": {
+        "201": {
+            "description": "The request may run.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Authorization"}}},
+        },
+        "402": REFUSED[402],
+        "4XX": {
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}},
+            "description": "",
+        },
+        "503": {
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}},
+            "description": "",
+        },
+    },
+}
+
 _KEY: TypeAdapter[str] = TypeAdapter(Token)
 
 router = APIRouter(prefix=PATH, tags=["authorizations"])
