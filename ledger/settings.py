@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -122,6 +120,10 @@ class Settings(BaseSettings):
     @field_validator("database")
     @classmethod
     def _libpq_reads_it(cls, database: str) -> str:
+        # Here, because it takes a third of the time of `ledger --help` to load.
+        from psycopg import ProgrammingError
+        from psycopg.conninfo import conninfo_to_dict
+
         try:
             conninfo_to_dict(database)
         except ProgrammingError:

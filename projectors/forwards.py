@@ -4,25 +4,13 @@ A record in a wrong partition is sent on unless its entry is there. The first fo
 posted the same event; a second one folds the partitions in another order, and can only tell when all are folded.
 """
 
-from typing import NamedTuple
-
 from ledger.core.entry import Fact
-from ledger.log.reading import fact_of
+from ledger.log.reading import PlainRecord, fact_of
 from ledger.records.rebuilds import SQL, Connection
 from ledger.settings import Settings
 from ledger.views.writing import find_posted
 from schemas.signatures import SIGNATURE_HEADER
 from schemas.topics import EVENTS
-
-
-class _Forward(NamedTuple):
-    """A message of the outbox as the record that it will be."""
-
-    key: bytes
-    value: bytes
-    headers: tuple[tuple[str, bytes], ...]
-    offset: int = 0
-    timestamp: int = 0
 
 
 def take_back_forwards(settings: Settings, connection: Connection, outbox_position: int) -> None:
@@ -32,7 +20,7 @@ def take_back_forwards(settings: Settings, connection: Connection, outbox_positi
         SQL["new_forwards"], {"after": outbox_position, "topic": EVENTS}
     ):
         headers = ((SIGNATURE_HEADER, signature.encode()),) if signature else ()
-        fact = fact_of(_Forward(key, value, headers), settings.secrets)
+        fact = fact_of(PlainRecord(key, value, headers), settings.secrets)
         if isinstance(fact, Fact):
             facts[message_id] = fact
     posted = find_posted(connection, [fact.event_id for fact in facts.values()])

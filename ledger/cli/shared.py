@@ -19,38 +19,38 @@ Workers = Annotated[int, typer.Option(min=1, max=64, help="Projector processes."
 @contextmanager
 def failing_in_words() -> Iterator[None]:
     """Errors that say what to do end the command with their message; all others keep their traceback."""
+    try:
+        yield
+    except Exception as error:
+        sentences = [_sentence(cause) for cause in leaves(error)]
+        if None in sentences:
+            raise
+        for sentence in sentences:
+            typer.echo(f"Error: {sentence}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _sentence(error: Exception) -> str | None:
+    """What to say of an error; None when it is not one that is met in operation."""
+    # Here, because Kafka's client alone takes a quarter of a second to load, and most commands don't fail.
     import psycopg
     from kafka.errors import KafkaError
-    from psycopg.errors import UndefinedTable
 
     from ledger.core.errors import LedgerError
     from ledger.dev.errors import EmbeddedStackError
 
-    in_words = (LedgerError, EmbeddedStackError, psycopg.OperationalError, UndefinedTable, KafkaError, OSError)
-    try:
-        yield
-    except (*in_words, ExceptionGroup) as error:
-        causes = list(leaves(error))
-        if not all(isinstance(cause, in_words) for cause in causes):
-            raise
-        for cause in causes:
-            typer.echo(f"Error: {_sentence(cause)}", err=True)
-        raise typer.Exit(1) from None
-
-
-def _sentence(error: Exception) -> str:
-    import psycopg
-    from kafka.errors import KafkaError
-
-    if isinstance(error, psycopg.errors.UndefinedTable):
-        return "The database lacks a table: run `ledger migrate`."
-    if isinstance(error, psycopg.OperationalError):
-        return f"Postgres (LEDGER_DATABASE) does not answer: {' '.join(str(error).split())}"
-    if isinstance(error, KafkaError):
-        return f"Kafka (LEDGER_KAFKA) does not answer: {type(error).__name__}"
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
+    match error:
+        case LedgerError() | EmbeddedStackError():
+            return str(error)
+        case psycopg.errors.UndefinedTable():
+            return "The database lacks a table: run `ledger migrate`."
+        case psycopg.OperationalError():
+            return f"Postgres (LEDGER_DATABASE) does not answer: {' '.join(str(error).split())}"
+        case KafkaError():
+            return f"Kafka (LEDGER_KAFKA) does not answer: {type(error).__name__}"
+        case OSError():
+            return str(error) if error.filename is None else f"{error.filename}: {error.strerror}"
+    return None
 
 
 def leaves(error: Exception) -> Iterator[Exception]:

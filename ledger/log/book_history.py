@@ -5,7 +5,7 @@ refused before it is appended.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -18,9 +18,9 @@ from ledger.core.errors import LedgerError
 from ledger.log.book import BookEmpty, Reader, book_consumer, publish_version, record_of
 from ledger.log.connecting import refusals_in_words
 from ledger.log.publisher import Position, Publisher
-from ledger.log.reading import Record
+from ledger.log.reading import PlainRecord, Record
 from ledger.settings import Settings
-from schemas.book import BookVersion
+from schemas.book import BOOK_SUBJECT, BookVersion
 from schemas.fields import reasons_of
 from schemas.signatures import SigningKey
 
@@ -48,16 +48,6 @@ class Published(NamedTuple):
 
     wire: BookVersion
     version: Version
-
-
-class Rehearsed(NamedTuple):
-    """What of a Kafka record the reader looks at, of one that is not appended yet."""
-
-    timestamp: int
-    value: bytes
-    headers: Iterable[tuple[str, bytes]]
-    key: bytes | None = None
-    offset: int = -1
 
 
 class History:
@@ -108,7 +98,8 @@ class History:
         Raises Refused, BookNotReadable or BookTooLarge, as its readers would.
         """
         value, header = record_of(wire, signing_key)
-        return self._reader.with_record(Rehearsed(at_ms, value, [header]))[1].versions[-1]
+        record = PlainRecord(BOOK_SUBJECT.encode(), value, [header], timestamp=at_ms)
+        return self._reader.with_record(record)[1].versions[-1]
 
     def verdict(self, position: Position) -> Published:
         """What became of the record there. Raises BookVersionRejected."""

@@ -13,7 +13,7 @@ from pydantic_core import from_json
 
 from ledger.core.errors import LedgerError
 from ledger.log.publisher import Append, LogUnavailable, Publisher
-from ledger.log.reading import Problem, fact_of
+from ledger.log.reading import PlainRecord, Problem, fact_of
 from schemas.events import ROUTER_TYPES
 from schemas.fields import RECORD_BYTES_MAX
 from schemas.signatures import SigningKey
@@ -36,14 +36,12 @@ class LineNotAcknowledged(LedgerError):
 
 
 class Line(NamedTuple):
-    """An event as it will be on the log. It has what `fact_of` reads of a record."""
+    """An event as it will be on the log, and the number of its line."""
 
     number: int
     key: bytes
     value: bytes
     headers: Sequence[tuple[str, bytes]] = ()
-    offset: int = 0
-    timestamp: int = 0
 
 
 def lines_of(stream: BinaryIO, signing_key: SigningKey | None) -> Iterator[Line]:
@@ -61,7 +59,7 @@ def lines_of(stream: BinaryIO, signing_key: SigningKey | None) -> Iterator[Line]
 def _checked(number: int, value: bytes, signing_key: SigningKey | None) -> Line:
     field = f"line {number}"
     line = Line(number, _key_of(value), value)
-    fact = fact_of(line, {})
+    fact = fact_of(PlainRecord(line.key, line.value), {})
     if isinstance(fact, Problem):
         raise BadLine(fact.reason, field=field)
     if fact.event.type in ROUTER_TYPES:

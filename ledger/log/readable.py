@@ -3,12 +3,12 @@
 The fold reads `ledger.log.reading.fact_of`, and on `ledger.events` so does this.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 
-from ledger.log.reading import Problem, Record, fact_of
+from ledger.log.reading import PlainRecord, Problem, Record, fact_of
 from schemas.book import BOOK as BOOK_SCHEMA
 from schemas.book import BookPublished
 from schemas.dead_letters import DEAD_LETTER, RecordDeadLettered
@@ -28,16 +28,6 @@ _VALIDATE: dict[str, Callable[[bytes], Said]] = {
 }
 
 
-class _Bare(NamedTuple):
-    """A record without its headers, so that only its form is looked at."""
-
-    key: bytes | None
-    value: bytes | None
-    offset: int
-    timestamp: int
-    headers: Iterable[tuple[str, bytes | None]] = ()
-
-
 class Seal(NamedTuple):
     """Who is said to have signed, and what that is worth; `unchecked`: this process has no secret of that key."""
 
@@ -48,7 +38,7 @@ class Seal(NamedTuple):
 def event_of(topic: str, record: Record) -> Said | Problem:
     """The event of a record, or why it is none; nothing is said about its signature. `topic` of schemas.topics."""
     if topic == EVENTS:
-        fact = fact_of(_Bare(record.key, record.value, record.offset, record.timestamp), {})
+        fact = fact_of(PlainRecord(record.key, record.value), {})  # without its headers: only its form is looked at
         return fact if isinstance(fact, Problem) else fact.event
     try:
         event = _VALIDATE[topic](record.value or b"")

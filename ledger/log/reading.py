@@ -3,7 +3,7 @@
 Nothing here depends on the book or on an account: the same record reads the same on any day.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from pydantic import ValidationError
@@ -30,6 +30,16 @@ class Record(Protocol):
     def value(self) -> bytes | None: ...
     @property
     def headers(self) -> Iterable[tuple[str, bytes | None]]: ...
+
+
+class PlainRecord(NamedTuple):
+    """What of a record is read here, without a Kafka client: one that is to be appended, or a part of another."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+    offset: int = -1
+    timestamp: int = 0
 
 
 class Problem(NamedTuple):
