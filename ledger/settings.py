@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from ledger.core.errors import LedgerError
+from schemas.money import Credits
 from schemas.signatures import SigningKey
 
 PREFIX = "LEDGER_"
@@ -86,6 +87,13 @@ class Settings(BaseSettings):
         5, ge=0, description="How long a write waits for its projection before it answers 202."
     )
 
+    hold_credits: Credits = Field("0.05", description="What an authorization without an estimate holds, in credits.")
+    hold_seconds: int = Field(300, ge=1, description="How long a hold lasts that names no time to live.")
+    hold_seconds_max: int = Field(3600, ge=1, description="The longest time to live of a hold.")
+    gate_stale_seconds: float = Field(
+        15, gt=0, description="Authorizations are refused with 503 when an account's projection is further behind."
+    )
+    top_up_url: str = Field("", description="Where customers buy credits; sent with a 402. Empty: not sent.")
     consumer_metrics_port: int = Field(
         0, ge=0, le=65535, description="Port of the metrics of `ledger consume`, on LEDGER_API_HOST; 0: none."
     )

@@ -13,8 +13,10 @@ from ledger.core.book import Book
 from ledger.core.entry import Entry, Fact
 from ledger.core.errors import Refused
 from ledger.core.fold import apply
+from ledger.gate.holds import Settlement
 from ledger.log.reading import Problem, Record
 from schemas.effects import Effect
+from schemas.identity import is_uuid
 
 Identity = tuple[str, bool, str]
 REUSED = Problem("id_reused", "id: was used before for an event with other content; the first one stands")
@@ -50,6 +52,7 @@ class Batch:
     effects: list[Effect] = field(default_factory=list)
     dead: list[Dead] = field(default_factory=list)
     misplaced: list[Misplaced] = field(default_factory=list)
+    settlements: list[Settlement] = field(default_factory=list)
     tallies: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def fold(
@@ -90,9 +93,15 @@ class Batch:
         self.known[identity] = fact.content
         self.accounts[subject] = after
         self.post(entry, record.offset)
+        if event.type == "usage.recorded" and event.data.authorization_id is not None:
+            self._settle(subject, fact, event.data.authorization_id, -entry.amount)
         self.tallies[event.type, "posted"] += 1
         if effects:
             self.effects += effects
+
+    def _settle(self, account_id: str, fact: Fact, authorization_id: str, charge: int) -> None:
+        if is_uuid(authorization_id):  # another router's own name for it is none of ours
+            self.settlements.append(Settlement(authorization_id.lower(), account_id, fact.event_id, charge))
 
     def _repeat(self, record: Record, fact: Fact, content: str) -> None:
         if content == fact.content:

@@ -16,6 +16,7 @@ from ledger.core.book import Book
 from ledger.core.entry import Fact
 from ledger.core.errors import LedgerError
 from ledger.core.fold import purchase_named
+from ledger.gate.holds import settle
 from ledger.log.partitioning import partition_of
 from ledger.log.reading import Problem, Record, fact_of
 from ledger.records import outbox
@@ -138,6 +139,7 @@ class Projection:
                 writing.write_tallies(connection, partition.number, batch.tallies)
                 write_dead_letters(connection, self._topic, partition.number, map(dead_row, batch.dead))
                 outbox.put(connection, partition.number, messages)
+                settle(connection, batch.settlements)  # last: it locks accounts that the gate waits for
         self._remember(partition, records[-1].offset + 1, batch)
         if self._misplaced is not None:
             self._misplaced.note(partition.number, batch.misplaced)

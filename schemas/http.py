@@ -3,11 +3,11 @@
 from datetime import date, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from schemas.events import Sizing
-from schemas.fields import AccountId, Code, Frozen, PaymentProvider, Token
-from schemas.money import Credits, SignedCredits
+from schemas.events import Mode, Sizing
+from schemas.fields import AccountId, Code, Frozen, PaymentProvider, Token, TokenCount
+from schemas.money import Credits, SignedCredits, parse_nanos
 
 Item = TypeVar("Item")
 TopUpState = Literal["armed", "in_flight", "capped", "suspended"]
@@ -362,21 +362,74 @@ class NewAdjustment(Frozen):
     reason_code: Annotated[Code, Field(examples=["goodwill"])]
 
 
-class NewAuthorization(Frozen):
-    """May this account spend, and so much?"""
+class Estimate(Frozen):
+    """How much to hold: an `amount`, or a call that the book prices, or nothing, which holds the default."""
+
+    amount: Annotated[Credits | None, Field(examples=["0.05"])] = None
+    provider: Annotated[Token | None, Field(examples=["openai"])] = None
+    model: Annotated[Token | None, Field(examples=["gpt-4o"])] = None
+    mode: Mode | None = None
+    input_tokens: TokenCount | None = None
+    max_output_tokens: TokenCount | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_say_it(self) -> "Estimate":
+        call = ("provider", "model", "mode", "input_tokens", "max_output_tokens")
+        missing = [name for name in call if getattr(self, name) is None]
+        if self.amount is not None and len(missing) < len(call):
+            raise ValueError("amount excludes provider, model, mode and tokens")
+        if 0 < len(missing) < len(call):
+            raise ValueError(f"{', '.join(missing)} belong to a priced call, too")
+        if self.amount is not None and parse_nanos(self.amount) == 0:
+            raise ValueError("amount must not be zero")
+        return self
+
+
+class NewAuthorization(Estimate):
+    """May this account make a request? It holds what the request may cost until its usage settles it."""
 
     account_id: Annotated[AccountId, Field(examples=["acct_42"])]
-    amount: Annotated[Credits | None, Field(examples=["0.05"])] = None
+    ttl: Annotated[int | None, Field(ge=1, description="Seconds until the hold expires; bounded by a setting.")] = None
+    api_key_id: Token | None = None
+    clamp: Annotated[bool, Field(description="Grant the largest affordable output instead of refusing.")] = False
 
 
 class Authorization(Answer):
-    """The account may spend."""
+    """A hold: usage that names its id settles it."""
 
+    id: str
     account_id: str
-    status: Literal["authorized"] = "authorized"
-    amount: str | None = None
-    available: Amount
-    as_of: AsOf
+    amount: Annotated[Amount, Field(description="What is held, in credits.")]
+    max_output_tokens: Annotated[int | None, Field(description="The output that it pays for; null if not priced.")]
+    expires_at: datetime
+    available: Annotated[Amount, Field(description="What is left for other requests.")]
+
+
+class AuthorizationState(Answer):
+    """Where a hold stands."""
+
+    id: str
+    account_id: str
+    amount: Amount
+    max_output_tokens: int | None
+    expires_at: datetime
+    state: Literal["open", "settled", "released", "expired"]
+
+
+class Extension(Frozen):
+    """More for a request under way: so many credits, or so many output tokens of the call that was priced."""
+
+    amount: Credits | None = None
+    output_tokens: Annotated[TokenCount | None, Field(gt=0)] = None
+    ttl: Annotated[int | None, Field(ge=1, description="Seconds from now, if that is later than the end.")] = None
+
+    @model_validator(mode="after")
+    def _one_way_to_say_it(self) -> "Extension":
+        if (self.amount is None) == (self.output_tokens is None):
+            raise ValueError("name either amount or output_tokens")
+        if self.amount is not None and parse_nanos(self.amount) == 0:
+            raise ValueError("amount must not be zero")
+        return self
 
 
 class ModelPrice(Answer):

@@ -75,11 +75,12 @@ async def get_balance(
         if now is None:
             raise AccountUnknown(account_id, field="account_id")
         if at is None:
-            return _balance(account_id, now.balance, now.through)
+            return _balance(account_id, now.balance, now.held, now.through)
         # Read after the progress was, so that everything up to `as_of` is in it.
         return _balance(
             account_id,
             await views.balance_at(connection, account_id, at),
+            0,  # holds have no past
             min(at, now.through) if now.through else None,
         )
 
@@ -92,9 +93,14 @@ async def _known(parts: Parts, account_id: str) -> views.Account:
     return found
 
 
-def _balance(account_id: str, nanos: int, through: datetime | None) -> Balance:
-    text = format_nanos(nanos)
-    return Balance(account_id=account_id, balance=text, held="0", available=text, as_of=through)
+def _balance(account_id: str, balance: int, held: int, through: datetime | None) -> Balance:
+    return Balance(
+        account_id=account_id,
+        balance=format_nanos(balance),
+        held=format_nanos(held),
+        available=format_nanos(balance - held),
+        as_of=through,
+    )
 
 
 def _answer(parts: Parts, row: views.Account) -> Account:
@@ -106,8 +112,8 @@ def _answer(parts: Parts, row: views.Account) -> Account:
         account_id=row.account_id,
         balance=format_nanos(row.balance),
         balance_text=balance_text(row.balance),
-        held="0",
-        available=format_nanos(row.balance),
+        held=format_nanos(row.held),
+        available=format_nanos(row.balance - row.held),
         level=row.level,
         package=Package(name=row.package, included_traces=included),
         traces=Traces(

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
+from starlette.types import ASGIApp
 
 from ledger.api import (
     accounts,
@@ -26,7 +27,7 @@ from ledger.api.parts import running
 from ledger.api.requests import Around
 from ledger.settings import Settings
 from schemas.events import TraceRecorded, UsageRecorded
-from schemas.http import ProblemAnswer
+from schemas.http import NewAuthorization, ProblemAnswer
 
 _DESCRIPTION = """\
 Prepaid credits for LLM routers. Amounts are decimal text in credits (1 credit = 1.00 USD), times are UTC.
@@ -34,7 +35,7 @@ Every request but `/healthz` and `/readyz` needs an API key with the right scope
 """
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings) -> ASGIApp:
     """The application. It starts without Kafka and Postgres, and says 503 until they are there."""
     metrics = RequestMetrics()
 
@@ -67,23 +68,23 @@ def create_app(settings: Settings) -> FastAPI:
     ):
         app.include_router(part.router)
     errors.install(app)
-    app.add_middleware(Around, metrics=metrics)
-    _document_events(app)
-    return app
+    _document(app)
+    return Around(authorizations.Front(app), metrics)
 
 
-def _document_events(app: FastAPI) -> None:
-    """Adds the events that usage is sent as to the OpenAPI document; FastAPI sees only a body of bytes."""
+def _document(app: FastAPI) -> None:
+    """Completes the OpenAPI document: FastAPI doesn't see who may run a request, and of usage only a body of bytes."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = generate()
-            _, events = models_json_schema(
-                [(UsageRecorded, "validation"), (TraceRecorded, "validation")],
+            _, models = models_json_schema(
+                [(UsageRecorded, "validation"), (TraceRecorded, "validation"), (NewAuthorization, "validation")],
                 ref_template="#/components/schemas/{model}",
             )
-            document["components"]["schemas"] |= events["$defs"]
+            document["components"]["schemas"] |= models["$defs"]
+            document["paths"][authorizations.PATH] = {"post": authorizations.OPERATION}
         return app.openapi_schema or generate()
 
     app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI documents for extending it

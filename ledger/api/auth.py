@@ -33,6 +33,12 @@ class Caller(NamedTuple):
         """Whose idempotency keys these are: they outlive the rotation of an API key."""
         return self.account_id or "operator"
 
+    def may(self, scope: str) -> "Caller":
+        """This caller, who has the scope. Raises the 403."""
+        if scope not in self.scopes:
+            raise ApiError(403, "scope_missing", f"This key lacks the scope {scope}.")
+        return self
+
     def reach(self, account_id: str, field: str = "account_id") -> None:
         """Raises AccountUnknown for an account that is not this caller's to see."""
         if self.account_id not in ("", account_id):
@@ -59,6 +65,15 @@ class Keys:
             return None
         return Caller(stored.key_id, stored.account_id, frozenset(stored.scopes))
 
+    async def holder(self, credentials: str) -> Caller:
+        """Who holds the credentials of a Bearer header. Raises the 401."""
+        token = parse(credentials)
+        caller = await self.caller(token) if token else None
+        if caller is None:
+            raise ApiError(401, "unauthorized", "A valid API key is needed as Bearer token.", headers=_CHALLENGE)
+        structlog.contextvars.bind_contextvars(key_id=caller.key_id)
+        return caller
+
     def _cached(self, key_id: str) -> StoredKey | None:
         until, stored = self._found.get(key_id, (0.0, None))
         return stored if until > time.monotonic() else None
@@ -72,13 +87,8 @@ class Keys:
 async def _caller(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 ) -> Caller:
-    token = parse(credentials.credentials) if credentials else None
-    caller = await request.app.state.parts.keys.caller(token) if token else None
-    if caller is None:
-        raise ApiError(401, "unauthorized", "A valid API key is needed as Bearer token.", headers=_CHALLENGE)
-    structlog.contextvars.bind_contextvars(key_id=caller.key_id)
-    assert isinstance(caller, Caller)
-    return caller
+    keys: Keys = request.app.state.parts.keys
+    return await keys.holder(credentials.credentials if credentials else "")
 
 
 class Needs:
@@ -88,6 +98,4 @@ class Needs:
         self._scope = scope
 
     async def __call__(self, caller: Annotated[Caller, Depends(_caller)]) -> Caller:
-        if self._scope not in caller.scopes:
-            raise ApiError(403, "scope_missing", f"This key lacks the scope {self._scope}.")
-        return caller
+        return caller.may(self._scope)

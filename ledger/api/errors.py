@@ -3,7 +3,7 @@
 `{"error": {"message", "type", "code", "param", "request_id"}}`; the 402 of authorizations alone has a body of its own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import psycopg
@@ -33,6 +33,10 @@ _STATUS = {
     "book_empty": 503,
     "book_not_readable": 503,
     "book_stale": 503,
+    "gate_unavailable": 503,
+    "hold_closed": 409,
+    "hold_conflict": 409,
+    "hold_unknown": 404,
     "id_reused": 409,
     "idempotency_conflict": 409,
     "invalid_cursor": 400,
@@ -40,6 +44,7 @@ _STATUS = {
     "log_unavailable": 503,
     "month_does_not_close": 500,
     "not_for_routers": 403,
+    "projection_behind": 503,
     "too_large": 413,
     "transaction_unknown": 404,
     "unsigned": 403,
@@ -98,11 +103,16 @@ def param_of(reason: str) -> str | None:
 
 def install(app: FastAPI) -> None:
     """Answers every exception in the one shape."""
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(LedgerError, _ledger_error)
-    app.add_exception_handler(psycopg.OperationalError, _database_error)
-    app.add_exception_handler(psycopg.errors.UndefinedTable, _database_error)
+    for kind in _KNOWN:
+        app.add_exception_handler(kind, _handle)
+
+
+def answer_of(error: Exception, request_id: str | None) -> JSONResponse:
+    """The answer for an exception that we know; any other one is raised again."""
+    for kind, api_error in _KNOWN.items():
+        if isinstance(error, kind):
+            return error_response(request_id, api_error(error))
+    raise error
 
 
 def error_response(request_id: str | None, error: ApiError) -> JSONResponse:
@@ -125,39 +135,37 @@ def api_error_of(error: LedgerError) -> ApiError:
     return ApiError(status_of(error.code), error.code, error.message, error.field)
 
 
-async def _http_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    if not isinstance(error, ApiError):
-        code = _HTTP_CODES.get(error.status_code, "http_error")
-        error = ApiError(error.status_code, code, str(error.detail), headers=error.headers)
-    return _answer(request, error)
+def _http_error(error: Any) -> ApiError:
+    if isinstance(error, ApiError):
+        return error
+    code = _HTTP_CODES.get(error.status_code, "http_error")
+    return ApiError(error.status_code, code, str(error.detail), headers=error.headers)
 
 
-async def _validation_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
+def _validation_error(error: Any) -> ApiError:
     problem = error.errors()[0]
     if problem["type"] == "json_invalid":
-        return _answer(request, ApiError(400, "invalid_json", "The body is not JSON."))
+        return ApiError(400, "invalid_json", "The body is not JSON.")
     # The first part says where it was looked for: body, query, path, header.
     reason = reason_of(cast(ErrorDetails, {**problem, "loc": problem["loc"][1:]}))
-    return _answer(request, ApiError(422, "invalid", reason, param_of(reason)))
+    return ApiError(422, "invalid", reason, param_of(reason))
 
 
-async def _ledger_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, LedgerError)
-    return _answer(request, api_error_of(error))
-
-
-async def _database_error(request: Request, error: Exception) -> JSONResponse:
+def _database_error(error: Any) -> ApiError:
     log.warning("database_unavailable", error=type(error).__name__, detail=str(error))
-    return _answer(request, ApiError(503, "database_unavailable", _reason(error)))
-
-
-def _reason(error: Exception) -> str:
     if isinstance(error, psycopg.errors.UndefinedTable):
-        return "The database lacks a table; run `ledger migrate`."
-    return "Postgres does not answer; try again."
+        return ApiError(503, "database_unavailable", "The database lacks a table; run `ledger migrate`.")
+    return ApiError(503, "database_unavailable", "Postgres does not answer; try again.")
 
 
-def _answer(request: Request, error: ApiError) -> JSONResponse:
-    return error_response(getattr(request.state, "request_id", None), error)
+_KNOWN: dict[type[Exception], Callable[[Any], ApiError]] = {
+    HTTPException: _http_error,
+    RequestValidationError: _validation_error,
+    LedgerError: api_error_of,
+    psycopg.OperationalError: _database_error,
+    psycopg.errors.UndefinedTable: _database_error,
+}
+
+
+async def _handle(request: Request, error: Exception) -> JSONResponse:
+    return answer_of(error, getattr(request.state, "request_id", None))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
@@ -13,10 +14,14 @@ from fastapi import Depends, Request
 from ledger.api.appender import Appender
 from ledger.api.auth import Keys
 from ledger.api.database import Pool, pool_of
+from ledger.api.expiry import expire_holds
 from ledger.api.metrics import RequestMetrics
+from ledger.api.top_up_requests import TopUpRequests
 from ledger.api.verdicts import Verdicts
-from ledger.core.book import Book
-from ledger.log.book import BookStale, Follower
+from ledger.core.book import Book, Version
+from ledger.gate import holds
+from ledger.gate.gate import Gate
+from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.publisher import LogUnavailable
 from ledger.records.idempotency import forget_old
 from ledger.settings import Settings
@@ -38,6 +43,15 @@ class Parts:
     log: Appender
     verdicts: Verdicts
     metrics: RequestMetrics
+    gate: Gate
+    requests: TopUpRequests
+
+    def version_now(self) -> Version:
+        """The version of the book to price an estimate by, be it a little stale. Raises BookEmpty."""
+        book = self.book.last
+        if not book.versions:
+            raise BookEmpty()
+        return book.at(time.time_ns() // 1_000_000)
 
     def current_book(self) -> Book:
         """The book to judge an event by. Raises LogUnavailable, BookEmpty or BookNotReadable."""
@@ -51,13 +65,28 @@ class Parts:
 async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[Parts]:
     """The parts, until the block ends."""
     pool = pool_of(settings.database)
-    parts = Parts(settings, pool, Keys(pool), Follower(settings), Appender(settings), Verdicts(pool, settings), metrics)
+    appender = Appender(settings)
+    parts = Parts(
+        settings,
+        pool,
+        Keys(pool),
+        Follower(settings),
+        appender,
+        Verdicts(pool, settings),
+        metrics,
+        Gate(settings),
+        TopUpRequests(pool, appender, settings),
+    )
     await pool.open(wait=False)
     # Without the book usage can't be judged; without Kafka we start nevertheless.
     await asyncio.to_thread(parts.book.wait, _BOOK_SECONDS)
-    tasks = [asyncio.create_task(parts.verdicts.run()), asyncio.create_task(_forget_old_idempotency_keys(pool))]
+    tasks = [
+        asyncio.create_task(work)
+        for work in (parts.verdicts.run(), _forget_old(pool), expire_holds(pool), parts.requests.run())
+    ]
     try:
-        yield parts
+        async with parts.gate.running():
+            yield parts
     finally:
         for task in tasks:
             task.cancel()
@@ -67,13 +96,15 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
         await pool.close()
 
 
-async def _forget_old_idempotency_keys(pool: Pool) -> None:
+async def _forget_old(pool: Pool) -> None:
+    """Idempotency keys and holds that ended are kept for seven days."""
     while True:
         try:
             async with pool.connection() as connection:
                 await forget_old(connection)
+                await holds.forget(connection)
         except psycopg.Error as error:
-            log.warning("idempotency_keys_not_cleaned", error=type(error).__name__)
+            log.warning("old_rows_not_dropped", error=type(error).__name__)
         await asyncio.sleep(_FORGET_SECONDS)
 
 

@@ -7,9 +7,9 @@ import threading
 import time
 from functools import partial
 
-from fastapi import FastAPI
 from granian import Granian
 from granian.constants import Interfaces
+from starlette.types import ASGIApp
 
 from ledger import logs
 from ledger.api.app import create_app
@@ -42,7 +42,7 @@ def serve(settings: Settings, workers: int = 1) -> None:
     server.serve(target_loader=partial(_load, settings), wrap_loader=False)
 
 
-def _load(settings: Settings) -> FastAPI:
+def _load(settings: Settings) -> ASGIApp:
     """Runs in the worker process."""
     _end_with_parent()
     logs.configure()

@@ -35,3 +35,25 @@ def projection(
     if as_json:
         print(json.dumps(result.for_machines()))
     raise typer.Exit(0 if result.exact else 1)
+
+
+@app.command("gate", epilog="Example: ledger bench gate --seconds 5 --json")
+def gate(
+    seconds: Annotated[float, typer.Option(min=1, help="How long each load lasts.")] = 10,
+    accounts: Annotated[int, typer.Option(min=1, help="Accounts that the requests are spread over.")] = 10_000,
+    rate: Annotated[int, typer.Option(min=1, help="Requests a second in the open loop.")] = 1_000,
+    as_json: Json = False,
+) -> None:
+    """Measure how many authorizations a second are decided, and how fast: at 1 to 256 connections and at a fixed rate.
+
+    Starts a Kafka and a Postgres of its own and leaves nothing behind. The exit code is 1 if what is held is not exact.
+    """
+    from ledger.bench.gate import Plan, print_result, run
+
+    shown = Console(stderr=True) if as_json else console
+    with failing_in_words():
+        result = run(Plan(seconds=seconds, accounts=accounts, rate=rate), shown)
+    print_result(shown, result)
+    if as_json:
+        print(json.dumps(result.for_machines()))
+    raise typer.Exit(0 if result.exact else 1)

@@ -27,6 +27,7 @@ class TopUps(NamedTuple):
     """The auto-top-up machine: its policy, where it stands, and what it bought in the current UTC windows.
 
     `trigger_id` and `credits` are of the trigger in flight. `reason`: why it is capped or suspended.
+    `since_seq`: the entry that brought it there, or its policy.
     """
 
     policy: Policy | None = None
@@ -39,6 +40,7 @@ class TopUps(NamedTuple):
     month: int = 0
     month_spent: int = 0
     open_disputes: int = 0
+    since_seq: int = 0
 
 
 class Purchase(NamedTuple):

@@ -4,10 +4,22 @@
 difference.
 """
 
-from ledger.core.book import Version
+from bisect import bisect_right
+from typing import NamedTuple
+
+from ledger.core.book import TokenPrice, Version
 from ledger.core.errors import CachedTokensExceedInput, Unpriced
-from schemas.events import Usage
+from schemas.events import Mode, Usage
 from schemas.money import ATTOS_PER_NANO, parse_attos
+
+
+class Call(NamedTuple):
+    """A model call that is to be made."""
+
+    provider: str
+    model: str
+    mode: Mode
+    input_tokens: int
 
 
 def rate_usage(usage: Usage, version: Version) -> tuple[int, int]:
@@ -19,6 +31,22 @@ def rate_usage(usage: Usage, version: Version) -> tuple[int, int]:
     numerator, denominator = version.factors[usage.mode]
     cost = round_half_even(attos, ATTOS_PER_NANO)
     return cost, round_half_even(attos * numerator, ATTOS_PER_NANO * denominator)
+
+
+def estimate_usage(version: Version, call: Call, output_tokens: int) -> int:
+    """The charge in nanos of a call that is still to come, nothing of it cached. Raises Unpriced."""
+    price = _price(version, call.provider, call.model)
+    numerator, denominator = version.factors[call.mode]
+    attos = call.input_tokens * price.input + output_tokens * price.output
+    return round_half_even(attos * numerator, ATTOS_PER_NANO * denominator)
+
+
+def affordable_output(version: Version, call: Call, nanos: int, at_most: int) -> int | None:
+    """How many output tokens of a call so many nanos pay for, up to a bound; None when not even its input."""
+    if estimate_usage(version, call, 0) > nanos:
+        return None
+    # The first count that costs more, by bisection, because the charge of a count is rounded.
+    return bisect_right(range(at_most + 1), nanos, key=lambda tokens: estimate_usage(version, call, tokens)) - 1
 
 
 def rate_traces(beyond: int, version: Version) -> int:
@@ -42,9 +70,13 @@ def _exact_cost(usage: Usage, version: Version) -> int:
         raise CachedTokensExceedInput(field="data.cached_input_tokens")
     if usage.provider_cost is not None:
         return parse_attos(usage.provider_cost)
-    price = version.prices.get((usage.provider, usage.model))
-    if price is None:
-        raise Unpriced(f"{usage.provider}/{usage.model}", field="data.model")
-    input_, output, cached_input, cache_write = price
+    input_, output, cached_input, cache_write = _price(version, usage.provider, usage.model)
     attos = (usage.input_tokens - cached - written) * input_ + usage.output_tokens * output
     return attos + cached * cached_input + written * cache_write if cached or written else attos
+
+
+def _price(version: Version, provider: str, model: str) -> TokenPrice:
+    price = version.prices.get((provider, model))
+    if price is None:
+        raise Unpriced(f"{provider}/{model}", field="data.model")
+    return price

@@ -71,6 +71,8 @@ def apply(account: Account, occasion: Occasion) -> Applied:
     if level != level_before and event.type != "payout.received":  # a provider is no customer
         effects += (_level_change(level_before, level, balance, occasion),)
     seq += 1
+    if machine is not account.top_ups and machine[:3] != account.top_ups[:3]:
+        machine = machine._replace(since_seq=seq)
     return Applied(
         Account(account_id, balance, seq, log_time_ms, level, package, opened, month, month_traces, machine, purchases),
         Entry(fact, log_time_ms, seq, amount, balance, cost, free_traces, money, version.number, NUMBER),

@@ -1,6 +1,23 @@
-"""Whether an account may spend: the one rule that blocks requests when the money is gone."""
+"""Whether an account may spend, and how much of what it asks: the one rule that blocks requests when money is gone.
+
+Amounts are nanos. What is available is the balance less all open holds.
+"""
+
+from typing import NamedTuple
+
+
+class Ask(NamedTuple):
+    """What a request would like to hold, and the least that it can do with."""
+
+    wanted: int
+    least: int
 
 
 def may_spend(available: int, amount: int | None = None) -> bool:
-    """True iff something is available, and no less than `amount` when one is named; nanos."""
+    """True iff something is available, and no less than `amount` when one is named."""
     return available > 0 and (amount is None or available >= amount)
+
+
+def granted(available: int, ask: Ask) -> int | None:
+    """How much of what is available the request gets; None when that is less than it can do with."""
+    return min(ask.wanted, available) if may_spend(available, ask.least) else None

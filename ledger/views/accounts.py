@@ -13,6 +13,7 @@ class Balance(NamedTuple):
 
     account_id: str
     balance: int
+    held: int
     through: datetime | None
 
 
@@ -21,6 +22,7 @@ class Account(NamedTuple):
 
     account_id: str
     balance: int
+    held: int
     level: str
     through: datetime | None
     package: str

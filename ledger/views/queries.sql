@@ -1,8 +1,8 @@
 -- What the API reads of the views. The order of a history is (log_time, seq), which never runs backwards.
 
 -- name: balance
-SELECT b.account_id, b.balance, p.through
-FROM views.balances b JOIN views.progress p USING (partition)
+SELECT b.account_id, b.balance, coalesce(h.held, 0) AS held, p.through
+FROM views.balances b JOIN views.progress p USING (partition) LEFT JOIN records.held_accounts h USING (account_id)
 WHERE b.account_id = %(account_id)s;
 
 -- name: balance_at
@@ -14,20 +14,22 @@ ORDER BY log_time DESC, seq DESC
 LIMIT 1;
 
 -- name: account
-SELECT b.account_id, b.balance, b.level, p.through, a.package, a.month, a.month_traces,
+SELECT b.account_id, b.balance, coalesce(h.held, 0) AS held, b.level, p.through, a.package, a.month, a.month_traces,
        a.top_up_enabled, a.top_up_threshold, a.top_up_amount, a.top_up_sizing, a.top_up_cap_day, a.top_up_cap_month,
        a.top_up_provider, a.payment_method_id, a.state, a.reason, a.trigger_id::text,
        a.day, a.day_spent, a.spent_month, a.month_spent
 FROM views.balances b JOIN views.accounts a USING (account_id) JOIN views.progress p ON p.partition = b.partition
+LEFT JOIN records.held_accounts h USING (account_id)
 WHERE b.account_id = %(account_id)s;
 
 -- name: accounts
 -- In the order of their ids; those with a ":" are providers, not customers.
-SELECT b.account_id, b.balance, b.level, p.through, a.package, a.month, a.month_traces,
+SELECT b.account_id, b.balance, coalesce(h.held, 0) AS held, b.level, p.through, a.package, a.month, a.month_traces,
        a.top_up_enabled, a.top_up_threshold, a.top_up_amount, a.top_up_sizing, a.top_up_cap_day, a.top_up_cap_month,
        a.top_up_provider, a.payment_method_id, a.state, a.reason, a.trigger_id::text,
        a.day, a.day_spent, a.spent_month, a.month_spent
 FROM views.balances b JOIN views.accounts a USING (account_id) JOIN views.progress p ON p.partition = b.partition
+LEFT JOIN records.held_accounts h USING (account_id)
 WHERE b.account_id > %(after)s AND strpos(b.account_id, ':') = 0
 ORDER BY b.account_id
 LIMIT %(limit)s;

@@ -102,6 +102,7 @@ CREATE TABLE views.accounts (
     spent_month         integer NOT NULL,
     month_spent         bigint NOT NULL,
     open_disputes       integer NOT NULL,
+    since_seq           bigint NOT NULL,
     CHECK ((state = 'in_flight') = (trigger_id IS NOT NULL))
 ) WITH (fillfactor = 70);
 

@@ -187,4 +187,5 @@ def _account_row(account: Account, partition: int) -> dict[str, Any]:
         "spent_month": machine.month,
         "month_spent": machine.month_spent,
         "open_disputes": machine.open_disputes,
+        "since_seq": machine.since_seq,
     }

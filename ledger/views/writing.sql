@@ -41,7 +41,7 @@ SELECT b.account_id, b.balance, b.seq, b.log_time_ms, b.level, a.package, a.open
        a.top_up_enabled, a.top_up_threshold, a.top_up_amount, a.top_up_sizing, a.top_up_cap_day, a.top_up_cap_month,
        a.top_up_provider, a.payment_method_id,
        a.state, a.trigger_id::text, a.trigger_credits, a.reason, a.day, a.day_spent, a.spent_month, a.month_spent,
-       a.open_disputes
+       a.open_disputes, a.since_seq
 FROM views.balances b JOIN views.accounts a USING (account_id)
 WHERE b.account_id = ANY (%(accounts)s);
 
@@ -81,11 +81,11 @@ SET balance = excluded.balance, seq = excluded.seq, log_time_ms = excluded.log_t
 INSERT INTO views.accounts (account_id, partition, package, opened, month, month_traces,
     top_up_enabled, top_up_threshold, top_up_amount, top_up_sizing, top_up_cap_day, top_up_cap_month,
     top_up_provider, payment_method_id, state, trigger_id, trigger_credits, reason,
-    day, day_spent, spent_month, month_spent, open_disputes)
+    day, day_spent, spent_month, month_spent, open_disputes, since_seq)
 VALUES (%(account_id)s, %(partition)s, %(package)s, %(opened)s, %(month)s, %(month_traces)s,
     %(enabled)s, %(threshold)s, %(amount)s, %(sizing)s, %(cap_day)s, %(cap_month)s,
     %(provider)s, %(payment_method_id)s, %(state)s, %(trigger_id)s, %(trigger_credits)s, %(reason)s,
-    %(day)s, %(day_spent)s, %(spent_month)s, %(month_spent)s, %(open_disputes)s)
+    %(day)s, %(day_spent)s, %(spent_month)s, %(month_spent)s, %(open_disputes)s, %(since_seq)s)
 ON CONFLICT (account_id) DO UPDATE
 SET package = excluded.package, opened = excluded.opened, month = excluded.month,
     month_traces = excluded.month_traces, top_up_enabled = excluded.top_up_enabled,
@@ -95,7 +95,7 @@ SET package = excluded.package, opened = excluded.opened, month = excluded.month
     payment_method_id = excluded.payment_method_id, state = excluded.state, trigger_id = excluded.trigger_id,
     trigger_credits = excluded.trigger_credits, reason = excluded.reason, day = excluded.day,
     day_spent = excluded.day_spent, spent_month = excluded.spent_month, month_spent = excluded.month_spent,
-    open_disputes = excluded.open_disputes;
+    open_disputes = excluded.open_disputes, since_seq = excluded.since_seq;
 
 -- name: put_purchase
 INSERT INTO views.purchases (account_id, purchase_id, credits, provider, currency, amount_minor, tax_minor,

@@ -1,0 +1,26 @@
+"""Ends holds whose time is over, once their partition is projected past it. Every API process does so; one wins."""
+
+import asyncio
+
+import psycopg
+import structlog
+
+from ledger.api.database import Pool
+from ledger.gate.holds import expire
+
+_SECONDS = 1.0
+_LIMIT = 1000
+
+log = structlog.get_logger()
+
+
+async def expire_holds(pool: Pool) -> None:
+    """Looks once a second, for ever."""
+    while True:
+        try:
+            async with pool.connection() as connection:
+                while await expire(connection, _LIMIT) == _LIMIT:
+                    pass
+        except psycopg.Error as error:
+            log.warning("holds_not_expired", error=type(error).__name__)
+        await asyncio.sleep(_SECONDS)

@@ -1,0 +1,118 @@
+"""A load generator for one POST route: keep-alive connections, bytes that are ready before the clock starts.
+
+A general HTTP client would cost more than the decision that is measured. It reads what it must of an answer: the
+status and where the body ends.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+Bodies = Iterator[bytes]
+
+
+class Answered(NamedTuple):
+    """One answer: how long it took in seconds, its status and its body."""
+
+    seconds: float
+    status: int
+    body: bytes
+
+
+class Connection(asyncio.Protocol):
+    """One request at a time."""
+
+    def __init__(self, head: bytes) -> None:
+        self._head = head
+        self._received = b""
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, found, rest = self._received.partition(b"\r\n\r\n")
+        length = _length(head) if found else 0
+        if not found or len(rest) < length:
+            return
+        self._received = rest[length:]
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result((int(head[9:12]), rest[:length]))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error or ConnectionResetError("the server closed the connection"))
+
+    async def ask(self, body: bytes) -> tuple[int, bytes]:
+        """Sends one body, and waits for the status and body of its answer."""
+        assert self._transport is not None
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body))
+        return await self._answer
+
+    def close(self) -> None:
+        """Lets go."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+async def connect(host: str, port: int, path: str, token: str, count: int) -> list[Connection]:
+    """So many connections."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {token}\r\n"
+        "Content-Type: application/json\r\n"
+    ).encode()
+    loop = asyncio.get_running_loop()
+    return [(await loop.create_connection(lambda: Connection(head), host, port))[1] for _ in range(count)]
+
+
+async def closed_loop(connections: list[Connection], bodies: Bodies, seconds: float) -> tuple[list[Answered], float]:
+    """Every connection asks again as soon as it is answered; the answers, and how long it took."""
+    answers: list[Answered] = []
+    started = time.perf_counter()
+
+    async def keep_asking(connection: Connection) -> None:
+        while (asked_at := time.perf_counter()) < started + seconds:
+            status, body = await connection.ask(next(bodies))
+            answers.append(Answered(time.perf_counter() - asked_at, status, body))
+
+    await asyncio.gather(*map(keep_asking, connections))
+    return answers, time.perf_counter() - started
+
+
+async def open_loop(
+    connections: list[Connection], bodies: Bodies, rate: float, seconds: float, each: Callable[[Answered], None]
+) -> None:
+    """Asks at a fixed rate. Times count from when a request was due, so that a stall is not left out."""
+    free: asyncio.Queue[Connection] = asyncio.Queue()
+    for connection in connections:
+        free.put_nowait(connection)
+    started = time.perf_counter()
+
+    async def ask(due: float) -> None:
+        connection = await free.get()
+        status, body = await connection.ask(next(bodies))
+        each(Answered(time.perf_counter() - due, status, body))
+        free.put_nowait(connection)
+
+    tasks = set()
+    for number in range(int(rate * seconds)):
+        due = started + number / rate
+        if (ahead := due - time.perf_counter()) > 0:
+            await asyncio.sleep(ahead)
+        task = asyncio.create_task(ask(due))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+    await asyncio.gather(*tasks)
+
+
+def _length(head: bytes) -> int:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0

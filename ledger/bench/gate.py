@@ -1,0 +1,323 @@
+"""`ledger bench gate`: how many requests a second the gate decides on this machine, durably, and how fast.
+
+A throwaway Kafka and Postgres, the API and a projector as in production, the load over real HTTP. Closed loops: each
+connection asks again when it is answered. Open loop: a fixed rate, timed from when each request was due, while the
+projector folds usage of which a part settles the holds. Then one hot account alone. Refusals are counted apart.
+"""
+
+import asyncio
+import itertools
+import json
+import os
+import platform
+import random
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import psutil  # type: ignore[import-untyped]
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from ledger.bench.asking import Answered, Connection, closed_loop, connect, open_loop
+from ledger.bench.projection import StoppedProjecting
+from ledger.dev.bootstrap import bootstrap
+from ledger.dev.children import Child, Children, environment_of, ledger_command
+from ledger.dev.ids import uuid7
+from ledger.dev.kafka import free_port
+from ledger.dev.secrets import SIGNING_KEY_ID, signing_secret
+from ledger.dev.stack import Stack
+from ledger.log.publisher import Publisher
+from ledger.records import api_keys
+from ledger.settings import Settings
+from schemas.events import Adjustment, CreditsAdjusted
+from schemas.topics import EVENTS
+
+PATH = "/v1/authorizations"
+_READY_SECONDS = 60
+
+
+class Plan(NamedTuple):
+    """What to measure. Rates are per second; `settling` of the usage events name a hold."""
+
+    connections: tuple[int, ...] = (1, 16, 64, 256)
+    seconds: float = 10
+    accounts: int = 10_000
+    rate: int = 1_000
+    usage: int = 5_000
+    settling: int = 1_000
+    processes: int = 1
+    seed: int = 20261121
+
+
+class Measured(NamedTuple):
+    """One load: decisions a second, milliseconds to decide, and how many were refused or failed.
+
+    `cpu_micros`: CPU of the API's processes per decision.
+    """
+
+    name: str
+    per_second: float
+    p50: float
+    p99: float
+    refused: int
+    failed: int
+    cpu_micros: float
+
+
+class Result(NamedTuple):
+    """What was measured. `exact`: what is held is the sum of the open holds, and no account is overdrawn by holds."""
+
+    plan: Plan
+    cores: int
+    python: str
+    load_before: float
+    measured: tuple[Measured, ...]
+    settled: int
+    exact: bool
+
+    def for_machines(self) -> dict[str, object]:
+        """The line of `--json`."""
+        return {
+            **self.plan._asdict(),
+            "machine": {"cores": self.cores, "python": self.python, "system": platform.system()},
+            "load_before": round(self.load_before, 2),
+            "measured": [each._asdict() for each in self.measured],
+            "settled": self.settled,
+            "exact": self.exact,
+        }
+
+
+def run(plan: Plan, console: Console) -> Result:
+    """Measures from nothing, and leaves nothing behind."""
+    load_before = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="ledger-bench-") as folder, Stack(Path(folder)) as stack:
+        settings = _settings(stack)
+        bootstrap(settings)
+        accounts = [f"bench-{number:06}" for number in range(plan.accounts)]
+        with Children(console.print) as children:
+            for name, command in (("worker", ledger_command("project")), ("api", ledger_command("serve"))):
+                children.add(Child(name, command, environment_of(settings), stack.home / f"{name}.log"))
+            console.print(f"Funding {plan.accounts:,} accounts")
+            _fund(settings, accounts)
+            _wait_until_ready(settings, plan.accounts)
+            measured = asyncio.run(_measure(settings, plan, accounts, children.pids["api"], console))
+        return Result(
+            plan,
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+            platform.python_version(),
+            load_before,
+            tuple(measured),
+            *_proof(settings),
+        )
+
+
+class _Api:
+    """The API that is measured."""
+
+    def __init__(self, settings: Settings, pid: int) -> None:
+        self._settings = settings
+        self._process = psutil.Process(pid)
+        self._token = _token(settings)
+
+    async def connect(self, count: int) -> list[Connection]:
+        """So many connections to it."""
+        return await connect(self._settings.api_host, self._settings.api_port, PATH, self._token, count)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """User and system time of its processes so far."""
+        times = [process.cpu_times() for process in (self._process, *self._process.children(recursive=True))]
+        return float(sum(each.user + each.system for each in times))
+
+
+async def _measure(settings: Settings, plan: Plan, accounts: list[str], pid: int, console: Console) -> list[Measured]:
+    api, measured = _Api(settings, pid), []
+    bodies = _bodies(accounts, random.Random(plan.seed))
+    for count in plan.connections:
+        console.print(f"{count} connections, {plan.seconds:g} s")
+        measured.append(await _closed(f"{count} connections", api, bodies, count, plan.seconds))
+    console.print(f"{plan.rate:,} requests/s beside {plan.usage:,} usage events/s, {plan.seconds:g} s")
+    measured.append(await _open(settings, plan, api, bodies, accounts))
+    console.print(f"One hot account, 64 connections, {plan.seconds:g} s")
+    hot = itertools.repeat(_body(accounts[0]))
+    measured.append(await _closed("one account, 64 connections", api, hot, 64, plan.seconds))
+    return measured
+
+
+async def _closed(name: str, api: _Api, bodies: Iterator[bytes], count: int, seconds: float) -> Measured:
+    connections = await api.connect(count)
+    await closed_loop(connections, bodies, 1)  # warm: prepared statements, the key's cache
+    spent = api.cpu_seconds
+    answers, took = await closed_loop(connections, bodies, seconds)
+    spent = api.cpu_seconds - spent
+    for connection in connections:
+        connection.close()
+    return _of(name, answers, took, spent)
+
+
+async def _open(settings: Settings, plan: Plan, api: _Api, bodies: Iterator[bytes], accounts: list[str]) -> Measured:
+    connections = await api.connect(256)
+    answers: list[Answered] = []
+    holds: deque[tuple[str, str]] = deque()
+
+    def keep(answer: Answered) -> None:
+        answers.append(answer)
+        if answer.status == 201:
+            hold = json.loads(answer.body)
+            holds.append((hold["account_id"], hold["id"]))
+
+    ended = threading.Event()
+    usage = threading.Thread(target=_publish, args=(settings, plan, accounts, holds, ended), name="usage")
+    spent = api.cpu_seconds
+    usage.start()
+    try:
+        await open_loop(connections, bodies, plan.rate, plan.seconds, keep)
+    finally:
+        ended.set()
+        await asyncio.to_thread(usage.join)
+    spent = api.cpu_seconds - spent
+    for connection in connections:
+        connection.close()
+    return _of(f"{plan.rate:,}/s beside {plan.usage:,} events/s", answers, plan.seconds, spent)
+
+
+def _publish(
+    settings: Settings, plan: Plan, accounts: list[str], holds: deque[tuple[str, str]], ended: threading.Event
+) -> None:
+    """Usage at its rate, in ticks of a hundredth of a second; a part of it names holds."""
+    rng = random.Random(plan.seed)
+    started, tick = time.monotonic(), 0
+    with Publisher(settings) as publisher:
+        while not ended.wait(max(started + tick / 100 - time.monotonic(), 0)):
+            tick += 1
+            named = [holds.popleft() for _ in range(min(plan.settling // 100, len(holds)))]
+            others = ((rng.choice(accounts), None) for _ in range(plan.usage // 100 - len(named)))
+            for account, hold in itertools.chain(named, others):
+                publisher.append(EVENTS, account.encode(), _usage(account, hold))
+
+
+def _usage(account: str, hold: str | None) -> bytes:
+    data = {
+        "request_id": "req_1",
+        "provider": "openai",
+        "model": "gpt-4o",
+        "mode": "auto",
+        "input_tokens": 400,
+        "output_tokens": 100,
+        "provider_cost": "0.000002",
+    }
+    if hold is not None:
+        data["authorization_id"] = hold
+    event = {
+        "specversion": "1.0",
+        "type": "usage.recorded",
+        "source": "router/bench",
+        "id": uuid7(),
+        "subject": account,
+        "data": data,
+    }
+    return json.dumps(event).encode()
+
+
+def _bodies(accounts: list[str], rng: random.Random) -> Iterator[bytes]:
+    ready = [_body(account) for account in accounts]
+    while True:
+        yield rng.choice(ready)
+
+
+def _body(account: str) -> bytes:
+    return json.dumps({"account_id": account, "amount": "0.000001"}).encode()
+
+
+def _of(name: str, answers: list[Answered], seconds: float, spent: float) -> Measured:
+    times = sorted(answer.seconds for answer in answers)
+    refused = sum(answer.status == 402 for answer in answers)
+    failed = sum(answer.status not in (201, 402) for answer in answers)
+    p50, p99 = (round(times[-(-len(times) * percent // 100) - 1] * 1000, 2) for percent in (50, 99))
+    return Measured(
+        name, round(len(answers) / seconds), p50, p99, refused, failed, round(spent * 1e6 / len(answers), 1)
+    )
+
+
+def _settings(stack: Stack) -> Settings:
+    return Settings(
+        kafka=stack.kafka.bootstrap,
+        database=stack.postgres.url(),
+        home=stack.home,
+        event_partitions=4,
+        replication_factor=1,
+        signing_key_id=SIGNING_KEY_ID,
+        signing_keys={SIGNING_KEY_ID: signing_secret(stack.home)},
+        api_port=free_port(),
+    )
+
+
+def _fund(settings: Settings, accounts: list[str]) -> None:
+    data = Adjustment(amount="1000", reason_code="bench", actor_id="bench")
+    with Publisher(settings) as publisher:
+        appends = [
+            publisher.append_event(
+                EVENTS,
+                CreditsAdjusted(source="bench", id=uuid7(), subject=account, data=data),
+                settings.signing_key(),
+            )
+            for account in accounts
+        ]
+        for append in appends:
+            append.position()
+
+
+def _wait_until_ready(settings: Settings, accounts: int) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    with psycopg.connect(settings.database, autocommit=True) as connection:
+        while time.monotonic() < deadline:
+            row = connection.execute("SELECT count(*) FROM views.balances").fetchone()
+            if row and row[0] == accounts and _ready(settings):
+                return
+            time.sleep(0.1)
+    raise StoppedProjecting(f"not ready after {_READY_SECONDS} s")
+
+
+def _ready(settings: Settings) -> bool:
+    try:
+        return httpx.get(f"http://{settings.api_host}:{settings.api_port}/readyz", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _token(settings: Settings) -> str:
+    with psycopg.connect(settings.database) as connection:
+        return api_keys.create(connection, api_keys.SCOPES).token
+
+
+def _proof(settings: Settings) -> tuple[int, bool]:
+    """How many holds were settled, and whether what is held is what is open."""
+    with psycopg.connect(settings.database) as connection:
+        settled = connection.execute("SELECT count(*) FROM records.holds WHERE state = 'settled'").fetchone()
+        wrong = connection.execute(
+            "SELECT count(*) FROM records.held_accounts a LEFT JOIN ("
+            "  SELECT account_id, sum(amount) AS open FROM records.holds WHERE state = 'open' GROUP BY account_id"
+            ") h USING (account_id) WHERE a.held <> coalesce(h.open, 0)"
+        ).fetchone()
+    assert settled is not None
+    return int(settled[0]), wrong == (0,)
+
+
+def print_result(console: Console, result: Result) -> None:
+    """For people."""
+    title = f"{result.cores} cores, load {result.load_before:.1f} before, Python {result.python}"
+    table = Table("load", "decisions/s", "p50 ms", "p99 ms", "refused", "failed", "API µs each", title=title)
+    for each in result.measured:
+        numbers = (each.p50, each.p99, each.refused, each.failed, each.cpu_micros)
+        table.add_row(each.name, f"{each.per_second:,.0f}", *map(str, numbers))
+    console.print(table)
+    console.print(
+        f"{result.settled:,} holds settled by usage; what is held is what is open: {'yes' if result.exact else 'NO'}"
+    )

@@ -1,0 +1,100 @@
+"""What a request asks of the gate, in nanos, by the book where it names a call; and what a refusal says."""
+
+from datetime import UTC, datetime, timedelta
+
+from ledger.core.book import Version
+from ledger.core.errors import LedgerError
+from ledger.core.rating import Call, affordable_output, estimate_usage
+from ledger.core.spending import Ask
+from ledger.gate.holds import Funds, Hold, NewHold
+from ledger.settings import Settings
+from schemas.http import Extension, NewAuthorization
+from schemas.money import format_nanos, parse_nanos
+
+
+class TtlTooLong(LedgerError):
+    """The time to live is longer than the setting allows."""
+
+
+class NotPriced(LedgerError):
+    """The authorization names no model; extend it by an amount."""
+
+
+def new_hold(body: NewAuthorization, hold_id: str, version: Version, settings: Settings) -> NewHold:
+    """The hold that a request asks for. Raises Unpriced or TtlTooLong."""
+    call = call_of(body)
+    return NewHold(
+        hold_id,
+        body.account_id,
+        _ask(body, call, version, settings),
+        expiry(body.ttl, settings),
+        body.provider,
+        body.model,
+        body.mode,
+        body.max_output_tokens,
+        body.api_key_id,
+    )
+
+
+def expiry(ttl: int | None, settings: Settings) -> datetime:
+    """When a hold ends that is to live so many seconds. Raises TtlTooLong."""
+    seconds = settings.hold_seconds if ttl is None else ttl
+    if seconds > settings.hold_seconds_max:
+        raise TtlTooLong(f"at most {settings.hold_seconds_max}", field="ttl")
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def call_of(body: NewAuthorization) -> Call | None:
+    """The call that is to be priced; None when the request names none."""
+    if body.provider is None or body.model is None or body.mode is None or body.input_tokens is None:
+        return None
+    return Call(body.provider, body.model, body.mode, body.input_tokens)
+
+
+def refusal_headers(
+    funds: Funds, new: NewHold, body: NewAuthorization, version: Version, settings: Settings
+) -> dict[str, str]:
+    """What a router may do about a 402."""
+    headers = funds_headers(funds, new.ask.least, settings)
+    call = call_of(body)
+    if call is not None and body.max_output_tokens is not None:
+        tokens = affordable_output(version, call, max(funds.available, 0), body.max_output_tokens)
+        headers["Max-Affordable-Output-Tokens"] = str(tokens or 0)
+    return headers
+
+
+def funds_headers(funds: Funds, required: int, settings: Settings) -> dict[str, str]:
+    """What there is and what it takes, and whether more is on its way."""
+    headers = {
+        "Credits-Available": format_nanos(funds.available),
+        "Credits-Required": format_nanos(required),
+        "Top-Up-In-Flight": "true" if funds.top_up_state == "in_flight" else "false",
+    }
+    return headers | ({"Top-Up-Url": settings.top_up_url} if settings.top_up_url else {})
+
+
+def _ask(body: NewAuthorization, call: Call | None, version: Version, settings: Settings) -> Ask:
+    if body.amount is not None:
+        amount = parse_nanos(body.amount)
+        return Ask(amount, 1 if body.clamp else amount)
+    if call is None or body.max_output_tokens is None:
+        return Ask(parse_nanos(settings.hold_credits), 1)
+    wanted = max(estimate_usage(version, call, body.max_output_tokens), 1)
+    return Ask(wanted, max(estimate_usage(version, call, 1), 1) if body.clamp else wanted)
+
+
+def affordable(hold: Hold, body: NewAuthorization, version: Version) -> int | None:
+    """The output tokens that a granted hold pays for; None when it was not priced."""
+    call = call_of(body)
+    if call is None or body.max_output_tokens is None:
+        return None
+    return affordable_output(version, call, hold.amount, body.max_output_tokens)
+
+
+def extension_amount(hold: Hold, body: Extension, version: Version) -> int:
+    """What an extension adds to a hold. Raises NotPriced or Unpriced."""
+    if body.amount is not None:
+        return parse_nanos(body.amount)
+    if hold.provider is None or hold.model is None or hold.mode is None or body.output_tokens is None:
+        raise NotPriced(field="output_tokens")
+    return max(estimate_usage(version, Call(hold.provider, hold.model, hold.mode, 0), body.output_tokens), 1)

@@ -1,0 +1,134 @@
+"""Group commit: whatever asks while one group is decided is the next group. Idle, a request waits for nobody.
+
+Two lanes decide, each on a connection of its own. An account that is locked, by the other lane, another process or a
+batch that settles, leaves its group and is decided in a third lane that waits for it.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import AsyncConnection
+
+from ledger.core.errors import LedgerError
+from ledger.gate.holds import Connection, Decision, NewHold, decide_group
+from ledger.settings import Settings
+
+GROUP_MAX = 256
+_LANES = 2
+_OPTIONS = "-c statement_timeout=10000 -c lock_timeout=3000"
+
+
+class GateUnavailable(LedgerError):
+    """The gate's database does not answer; nothing was decided."""
+
+
+class _Waiting(NamedTuple):
+    new: NewHold
+    answer: asyncio.Future[Decision]
+
+
+class _Lane:
+    """One connection and the requests that wait for it."""
+
+    def __init__(self, settings: Settings, queue: "_Queue", *, wait: bool) -> None:
+        self._settings, self._queue, self._wait = settings, queue, wait
+        self._connection: Connection | None = None
+
+    async def run(self, busy: "_Queue | None") -> None:
+        """Decides group after group, for ever."""
+        try:
+            while True:
+                group = await self._queue.next_group()
+                try:
+                    await self._decide(group, busy)
+                except psycopg.Error as error:
+                    await self._drop()
+                    _fail(group, error)
+        finally:
+            await self._drop()
+
+    async def _decide(self, group: list[_Waiting], busy: "_Queue | None") -> None:
+        if self._connection is None:
+            self._connection = await AsyncConnection[Any].connect(
+                self._settings.database,
+                autocommit=True,
+                options=_OPTIONS,
+                connect_timeout=5,
+                application_name="ledger-gate",
+            )
+        stale_seconds = self._settings.gate_stale_seconds
+        answers = await decide_group(self._connection, [each.new for each in group], stale_seconds, wait=self._wait)
+        for waiting, answer in zip(group, answers, strict=True):
+            if answer is None and busy is not None:
+                busy.put(waiting)
+            elif waiting.answer.done():
+                continue
+            elif isinstance(answer, LedgerError):
+                waiting.answer.set_exception(answer)
+            elif answer is not None:
+                waiting.answer.set_result(answer)
+
+    async def _drop(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                await self._connection.close()
+            self._connection = None
+
+
+class _Queue:
+    """Requests in their order of arrival."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[_Waiting] = deque()
+        self._some = asyncio.Event()
+
+    def put(self, waiting: _Waiting) -> None:
+        self._waiting.append(waiting)
+        self._some.set()
+
+    async def next_group(self) -> list[_Waiting]:
+        """All that wait, up to a bound; waits for the first."""
+        while not self._waiting:
+            self._some.clear()
+            await self._some.wait()
+        return [self._waiting.popleft() for _ in range(min(GROUP_MAX, len(self._waiting)))]
+
+
+class Gate:
+    """Decides requests of this process, in groups; any number of processes may run beside it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._arrived, self._busy = _Queue(), _Queue()
+
+    async def decide(self, new: NewHold) -> Decision:
+        """Grants or refuses a hold. Raises HoldConflict, ProjectionBehind or GateUnavailable.
+
+        Cancelling the wait does not undo the decision; whoever does so releases the hold.
+        """
+        answer = asyncio.get_running_loop().create_future()
+        self._arrived.put(_Waiting(new, answer))
+        return await answer  # type: ignore[no-any-return]
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Decides until the block ends; requests that wait then are not decided."""
+        lanes = [_Lane(self._settings, self._arrived, wait=False).run(self._busy) for _ in range(_LANES)]
+        tasks = [asyncio.create_task(lane) for lane in lanes]
+        tasks.append(asyncio.create_task(_Lane(self._settings, self._busy, wait=True).run(None)))
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _fail(group: list[_Waiting], error: psycopg.Error) -> None:
+    for waiting in group:
+        if not waiting.answer.done():
+            waiting.answer.set_exception(GateUnavailable(type(error).__name__))

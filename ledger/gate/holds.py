@@ -1,0 +1,286 @@
+"""Holds in Postgres: decided in groups, extended, released, expired; each step one transaction.
+
+Locks are taken in one order everywhere: the rows of `held_accounts`, sorted, then `holds`. Whoever changes a hold has
+locked its account, so that two steps of one account follow each other, and each sees what the one before has done.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+
+import psycopg
+from psycopg import AsyncConnection
+
+from ledger.core.errors import LedgerError
+from ledger.core.spending import Ask, granted
+from ledger.sql import statements
+from ledger.views.arrays import integers, texts
+from schemas.events import Mode
+
+SQL = statements("ledger.gate", "holds.sql")
+Connection = AsyncConnection[Any]
+State = Literal["open", "settled", "released", "expired"]
+
+
+class HoldConflict(LedgerError):
+    """This Idempotency-Key was used for another request."""
+
+
+class HoldUnknown(LedgerError):
+    """There is no such authorization."""
+
+
+class HoldClosed(LedgerError):
+    """The authorization has ended."""
+
+
+class ProjectionBehind(LedgerError):
+    """The account's balance is not known well enough to promise any of it: its projection is behind."""
+
+
+class NewHold(NamedTuple):
+    """A hold that a request asks for. `request_hash`: of a request whose Idempotency-Key made its id."""
+
+    hold_id: str
+    account_id: str
+    ask: Ask
+    expires_at: datetime
+    provider: str | None = None
+    model: str | None = None
+    mode: Mode | None = None
+    max_output_tokens: int | None = None
+    api_key_id: str | None = None
+    request_hash: bytes | None = None
+
+
+class Hold(NamedTuple):
+    """A hold as it stands; `amount` in nanos."""
+
+    hold_id: str
+    account_id: str
+    amount: int
+    state: State
+    expires_at: datetime
+    provider: str | None
+    model: str | None
+    mode: Mode | None
+    max_output_tokens: int | None
+    request_hash: bytes | None
+
+
+class Funds(NamedTuple):
+    """What an account has, in nanos, how far its projection is behind, and where its auto top-up stands.
+
+    An account that has never had an event has nothing, and nothing to be behind with.
+    """
+
+    account_id: str
+    balance: int
+    held: int
+    behind_seconds: float
+    top_up_enabled: bool
+    top_up_threshold: int | None
+    top_up_state: str | None
+    top_up_since: int
+
+    @property
+    def available(self) -> int:
+        """What may be promised."""
+        return self.balance - self.held
+
+
+class Decision(NamedTuple):
+    """`hold` None: refused. `funds`: as they are after it. `repeated`: the hold was there before this request."""
+
+    hold: Hold | None
+    funds: Funds
+    repeated: bool = False
+
+
+Answer = Decision | LedgerError | None
+
+
+class Settlement(NamedTuple):
+    """Usage that names a hold; `charge` in nanos."""
+
+    hold_id: str
+    account_id: str
+    event_id: str
+    charge: int
+
+
+async def decide_group(
+    connection: Connection, group: Sequence[NewHold], stale_seconds: float, *, wait: bool
+) -> list[Answer]:
+    """Decides requests in their order, in one transaction. None: the account is locked, and nobody waited for it."""
+    accounts = sorted({new.account_id for new in group})
+    async with connection.pipeline(), connection.transaction():
+        await connection.execute(SQL["open_accounts"], {"accounts": texts(accounts)})
+        lock = await connection.execute(SQL["lock" if wait else "lock_free"], {"accounts": accounts})
+        found = await connection.execute(SQL["funds"], {"accounts": accounts})
+        locked = {account_id for (account_id,) in await lock.fetchall()}
+        funds = {row[0]: Funds(*row) for row in await found.fetchall() if row[0] in locked}
+        repeatable = [new.hold_id for new in group if new.request_hash is not None]
+        before = await find(connection, repeatable) if repeatable else {}
+        answers = [_decide(new, funds, before, stale_seconds) for new in group]
+        await _put(connection, group, answers)
+    return answers
+
+
+def _decide(new: NewHold, funds: dict[str, Funds], before: dict[str, Hold], stale_seconds: float) -> Answer:
+    """Decides one request, and notes what it takes for those behind it."""
+    account = funds.get(new.account_id)
+    if account is None:
+        return None
+    known = before.get(new.hold_id)
+    if known is not None:
+        same = known.request_hash == new.request_hash and known.account_id == new.account_id
+        return Decision(known, account, repeated=True) if same else HoldConflict(field="Idempotency-Key")
+    if account.behind_seconds > stale_seconds:
+        return ProjectionBehind(f"{account.behind_seconds:.0f} s")
+    grant = granted(account.available, new.ask)
+    if grant is None:
+        return Decision(None, account)
+    hold = Hold(
+        new.hold_id,
+        new.account_id,
+        grant,
+        "open",
+        new.expires_at,
+        new.provider,
+        new.model,
+        new.mode,
+        new.max_output_tokens,
+        new.request_hash,
+    )
+    funds[new.account_id] = account._replace(held=account.held + grant)
+    if new.request_hash is not None:
+        before[new.hold_id] = hold
+    return Decision(hold, funds[new.account_id])
+
+
+async def _put(connection: Connection, group: Sequence[NewHold], answers: Sequence[Answer]) -> None:
+    fresh = [
+        (new, answer.hold)
+        for new, answer in zip(group, answers, strict=True)
+        if isinstance(answer, Decision) and answer.hold is not None and not answer.repeated
+    ]
+    if not fresh:
+        return
+    holds = [hold for _, hold in fresh]
+    await connection.execute(
+        SQL["put_holds"],
+        {
+            "ids": texts(hold.hold_id for hold in holds),
+            "accounts": texts(hold.account_id for hold in holds),
+            "amounts": integers(hold.amount for hold in holds),
+            "expires": texts(hold.expires_at.isoformat() for hold in holds),
+            "providers": texts(hold.provider or "" for hold in holds),
+            "models": texts(hold.model or "" for hold in holds),
+            "modes": texts(hold.mode or "" for hold in holds),
+            "outputs": integers(-1 if hold.max_output_tokens is None else hold.max_output_tokens for hold in holds),
+            "keys": texts(new.api_key_id or "" for new, _ in fresh),
+            "hashes": [hold.request_hash for hold in holds],
+        },
+    )
+    await _add_held(connection, holds)
+
+
+async def _add_held(connection: Connection, holds: Iterable[Hold]) -> None:
+    sums: Counter[str] = Counter()
+    for hold in holds:
+        sums[hold.account_id] += hold.amount
+    parameters = {"accounts": texts(sums), "amounts": integers(sums.values())}
+    await connection.execute(SQL["add_held"], parameters)
+
+
+async def find(connection: Connection, hold_ids: Collection[str]) -> dict[str, Hold]:
+    """Those of the holds that exist, by id."""
+    rows = await (await connection.execute(SQL["find_holds"], {"ids": list(hold_ids)})).fetchall()
+    return {row[0]: Hold(*row) for row in rows}
+
+
+class Extended(NamedTuple):
+    """What became of an extension: the hold as it is now, or None when the funds have ended."""
+
+    hold: Hold | None
+    funds: Funds
+
+
+async def extend(
+    connection: Connection, hold: Hold, amount: int, output_tokens: int | None, until: datetime, stale_seconds: float
+) -> Extended:
+    """Adds to an open hold, all or nothing. Raises HoldClosed or ProjectionBehind."""
+    async with connection.transaction():
+        await connection.execute(SQL["lock"], {"accounts": [hold.account_id]})
+        row = await (await connection.execute(SQL["funds"], {"accounts": [hold.account_id]})).fetchone()
+        assert row, "the account of a hold has a row"
+        funds = Funds(*row)
+        now = (await find(connection, [hold.hold_id]))[hold.hold_id]
+        if now.state != "open" or now.expires_at <= datetime.now(UTC):
+            raise HoldClosed("expired" if now.state == "open" else now.state)
+        if funds.behind_seconds > stale_seconds:
+            raise ProjectionBehind(f"{funds.behind_seconds:.0f} s")
+        grant = granted(funds.available, Ask(amount, amount))
+        if grant is None:
+            return Extended(None, funds)
+        parameters = {
+            "hold_id": hold.hold_id,
+            "amount": grant,
+            "expires_at": until,
+            "max_output_tokens": output_tokens,
+        }
+        extended = await (await connection.execute(SQL["extend"], parameters)).fetchone()
+        assert extended, "it is open, and its account is locked"
+        await connection.execute(SQL["add_held"], {"accounts": [hold.account_id], "amounts": [grant]})
+    amount, expires_at, max_output_tokens = extended
+    after = now._replace(amount=amount, expires_at=expires_at, max_output_tokens=max_output_tokens)
+    return Extended(after, funds._replace(held=funds.held + grant))
+
+
+async def close(
+    connection: Connection, holds: Sequence[tuple[str, str]], state: State, *, wait: bool = True
+) -> set[str]:
+    """Ends those of the holds (id, account) that are open, in one transaction; returns their ids."""
+    accounts = sorted({account_id for _, account_id in holds})
+    async with connection.transaction():
+        lock = await connection.execute(SQL["lock" if wait else "lock_free"], {"accounts": accounts})
+        locked = [account_id for (account_id,) in await lock.fetchall()]
+        parameters = {"ids": [hold_id for hold_id, _ in holds], "accounts": locked, "state": state}
+        rows = await (await connection.execute(SQL["close"], parameters)).fetchall()
+    return {hold_id for (hold_id,) in rows}
+
+
+def settle(connection: psycopg.Connection[Any], usages: Iterable[Settlement]) -> None:
+    """Ends the open holds that usage names, in the transaction that posts it; of a hold's usages, by the first.
+
+    Usage that names an ended hold, or one of another account, ends nothing.
+    """
+    first: dict[str, Settlement] = {}
+    for usage in usages:
+        first.setdefault(usage.hold_id, usage)
+    if not first:
+        return
+    named = sorted(first.values(), key=lambda usage: usage.account_id)
+    connection.execute(SQL["lock"], {"accounts": sorted({usage.account_id for usage in named})})
+    connection.execute(
+        SQL["settle"],
+        {
+            "ids": texts(usage.hold_id for usage in named),
+            "accounts": texts(usage.account_id for usage in named),
+            "events": texts(usage.event_id for usage in named),
+            "charges": integers(usage.charge for usage in named),
+        },
+    )
+
+
+async def expire(connection: Connection, limit: int = 1000) -> int:
+    """Ends open holds whose partition is projected past their end; returns how many. Locked accounts wait."""
+    due = await (await connection.execute(SQL["expirable"], {"limit": limit})).fetchall()
+    return len(await close(connection, due, "expired", wait=False)) if due else 0
+
+
+async def forget(connection: Connection) -> int:
+    """Drops holds that ended more than seven days ago; returns how many."""
+    return (await connection.execute(SQL["forget"])).rowcount

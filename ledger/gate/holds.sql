@@ -1,0 +1,106 @@
+-- name: open_accounts
+-- Every account has its row before it is locked; sorted, as the locks are.
+INSERT INTO records.held_accounts (account_id)
+SELECT DISTINCT account_id FROM unnest(%(accounts)s::text[]) AS asked (account_id)
+WHERE NOT EXISTS (SELECT FROM records.held_accounts h WHERE h.account_id = asked.account_id)
+ORDER BY account_id
+ON CONFLICT DO NOTHING;
+
+-- name: lock
+SELECT account_id FROM records.held_accounts WHERE account_id = ANY (%(accounts)s) ORDER BY account_id FOR UPDATE;
+
+-- name: lock_free
+-- Those that nobody has locked.
+SELECT account_id FROM records.held_accounts WHERE account_id = ANY (%(accounts)s)
+ORDER BY account_id FOR UPDATE SKIP LOCKED;
+
+-- name: funds
+-- In a statement of its own after the lock, so that its snapshot has whatever was committed before.
+SELECT h.account_id, coalesce(b.balance, 0), h.held,
+       CASE WHEN b.account_id IS NULL THEN 0
+            ELSE coalesce(extract(epoch FROM clock_timestamp() - p.through), 'infinity') END::float8 AS behind_seconds,
+       coalesce(a.top_up_enabled, false), a.top_up_threshold, a.state, coalesce(a.since_seq, 0)
+FROM records.held_accounts h
+LEFT JOIN views.balances b ON b.account_id = h.account_id
+LEFT JOIN views.progress p ON p.partition = b.partition
+LEFT JOIN views.accounts a ON a.account_id = h.account_id
+WHERE h.account_id = ANY (%(accounts)s);
+
+-- name: find_holds
+SELECT hold_id::text, account_id, amount, state, expires_at, provider, model, mode, max_output_tokens, request_hash
+FROM records.holds WHERE hold_id = ANY (%(ids)s::uuid[]);
+
+-- name: put_holds
+INSERT INTO records.holds (hold_id, account_id, amount, expires_at, provider, model, mode, max_output_tokens,
+    api_key_id, request_hash)
+SELECT hold_id, account_id, amount, expires_at, nullif(provider, ''), nullif(model, ''), nullif(mode, ''),
+    nullif(max_output_tokens, -1), nullif(api_key_id, ''), request_hash
+FROM unnest(%(ids)s::uuid[], %(accounts)s::text[], %(amounts)s::bigint[], %(expires)s::timestamptz[],
+    %(providers)s::text[], %(models)s::text[], %(modes)s::text[], %(outputs)s::bigint[], %(keys)s::text[],
+    %(hashes)s::bytea[])
+    AS new (hold_id, account_id, amount, expires_at, provider, model, mode, max_output_tokens, api_key_id, request_hash);
+
+-- name: add_held
+UPDATE records.held_accounts h SET held = h.held + new.amount
+FROM unnest(%(accounts)s::text[], %(amounts)s::bigint[]) AS new (account_id, amount)
+WHERE h.account_id = new.account_id;
+
+-- name: extend
+UPDATE records.holds
+SET amount = amount + %(amount)s, expires_at = greatest(expires_at, %(expires_at)s),
+    max_output_tokens = max_output_tokens + %(max_output_tokens)s
+WHERE hold_id = %(hold_id)s AND state = 'open'
+RETURNING amount, expires_at, max_output_tokens;
+
+-- name: close
+-- Ends those of the holds that are still open; the caller has locked their accounts.
+WITH ended AS (
+    UPDATE records.holds h
+    SET state = %(state)s, closed_at = clock_timestamp()
+    WHERE h.hold_id = ANY (%(ids)s::uuid[]) AND h.account_id = ANY (%(accounts)s) AND h.state = 'open'
+    RETURNING h.hold_id, h.account_id, h.amount
+), sums AS (
+    SELECT account_id, sum(amount)::bigint AS amount FROM ended GROUP BY account_id
+), freed AS (
+    UPDATE records.held_accounts a SET held = a.held - sums.amount FROM sums WHERE a.account_id = sums.account_id
+)
+SELECT hold_id::text FROM ended;
+
+-- name: settle
+-- The same by usage: the first that names an open hold of its own account ends it.
+WITH ended AS (
+    UPDATE records.holds h
+    SET state = 'settled', closed_at = clock_timestamp(), settled_by = u.event_id, charged = u.charged
+    FROM unnest(%(ids)s::uuid[], %(accounts)s::text[], %(events)s::uuid[], %(charges)s::bigint[])
+        AS u (hold_id, account_id, event_id, charged)
+    WHERE h.hold_id = u.hold_id AND h.account_id = u.account_id AND h.state = 'open'
+    RETURNING h.account_id, h.amount
+), sums AS (
+    SELECT account_id, sum(amount)::bigint AS amount FROM ended GROUP BY account_id
+)
+UPDATE records.held_accounts a SET held = a.held - sums.amount FROM sums WHERE a.account_id = sums.account_id;
+
+-- name: expirable
+-- Open holds whose partition is projected past their end: usage that was sent in time has been counted.
+SELECT h.hold_id::text, h.account_id
+FROM records.holds h
+JOIN views.balances b ON b.account_id = h.account_id
+JOIN views.progress p ON p.partition = b.partition
+WHERE h.state = 'open' AND h.expires_at < p.through
+ORDER BY h.expires_at
+LIMIT %(limit)s;
+
+-- name: forget
+DELETE FROM records.holds WHERE state <> 'open' AND closed_at < now() - interval '7 days';
+
+-- name: claim_request
+-- A row for whoever may append the request now: the first, or whoever comes after one that never finished.
+INSERT INTO records.top_up_requests AS r (account_id, since_seq, available, balance)
+VALUES (%(account_id)s, %(since_seq)s, %(available)s, %(balance)s)
+ON CONFLICT (account_id, since_seq) DO UPDATE SET tried_at = clock_timestamp()
+WHERE r.appended_at IS NULL AND r.tried_at < clock_timestamp() - interval '10 seconds'
+RETURNING available, balance;
+
+-- name: request_appended
+UPDATE records.top_up_requests SET appended_at = clock_timestamp()
+WHERE account_id = %(account_id)s AND since_seq = %(since_seq)s;

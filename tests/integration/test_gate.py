@@ -1,0 +1,239 @@
+"""The gate beside a real projector: holds are granted, settled, extended, released, expired; none overdraws."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from ledger.settings import Settings
+from tests.integration.api_harness import api, client, eventually, key, projector, usage
+
+INSUFFICIENT = b'{"error":{"message":"Insufficient credits. Please top up your account.","type":"billing_error"}}'
+CALL = {"provider": "openai", "model": "gpt-4o", "mode": "auto", "input_tokens": 1000}
+ASK = "/v1/authorizations"
+
+
+@pytest.fixture(scope="module")
+def urls(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """Three API processes of one ledger, and its projector."""
+    with ExitStack() as stack:
+        folders = [tmp_path_factory.mktemp("api") for _ in range(3)]
+        urls = [stack.enter_context(api(settings, folder, hold_seconds_max=600)) for folder in folders]
+        stack.enter_context(projector(settings, folders[0]))
+        with client(urls[0], None) as http:
+            eventually(lambda: http.get("/readyz").status_code == 200)
+        yield urls
+
+
+@pytest.fixture(scope="module")
+def token(settings: Settings) -> str:
+    return key(settings)
+
+
+@pytest.fixture(scope="module")
+def http(urls: list[str], token: str) -> Iterator[httpx.Client]:
+    with client(urls[0], token) as http:
+        yield http
+
+
+def funded(http: httpx.Client, credits: str) -> str:
+    """A new account with so many credits."""
+    account = f"acct_{uuid.uuid4().hex[:12]}"
+    body = {"amount": credits, "reason_code": "gift"}
+    assert http.post("/v1/accounts", json={"account_id": account}).status_code == 201
+    assert http.post(f"/v1/accounts/{account}/adjustments", json=body).status_code == 201
+    return account
+
+
+def ask(http: httpx.Client, account: str, **body: Any) -> httpx.Response:
+    return http.post(ASK, json={"account_id": account, **body})
+
+
+def balance(http: httpx.Client, account: str) -> tuple[str, str, str]:
+    answer = http.get(f"/v1/accounts/{account}/balance").json()
+    return answer["balance"], answer["held"], answer["available"]
+
+
+def open_holds(settings: Settings, account: str) -> int:
+    with psycopg.connect(settings.database) as connection:
+        query = "SELECT coalesce(sum(amount), 0)::bigint FROM records.holds WHERE account_id = %s AND state = 'open'"
+        row = connection.execute(query, [account]).fetchone()
+    assert row
+    return int(row[0])
+
+
+def test_a_hold_is_promised_once_and_given_back(http: httpx.Client) -> None:
+    account = funded(http, "10")
+    granted = ask(http, account, amount="4")
+    assert granted.status_code == 201
+    hold = granted.json()
+    assert (hold["amount"], hold["available"], hold["max_output_tokens"]) == ("4", "6", None)
+    assert balance(http, account) == ("10", "4", "6")
+    refused = ask(http, account, amount="6.000000001")
+    assert (refused.status_code, refused.content) == (402, INSUFFICIENT)
+    assert (refused.headers["Credits-Available"], refused.headers["Credits-Required"]) == ("6", "6.000000001")
+    assert refused.headers["Top-Up-In-Flight"] == "false"
+    assert http.delete(f"{ASK}/{hold['id']}").status_code == 204
+    assert http.delete(f"{ASK}/{hold['id']}").status_code == 204
+    assert http.get(f"{ASK}/{hold['id']}").json()["state"] == "released"
+    assert balance(http, account) == ("10", "0", "10")
+
+
+def test_a_call_is_priced_by_the_book_and_clamped_to_what_is_affordable(http: httpx.Client) -> None:
+    account = funded(http, "1")
+    # gpt-4o: 2.50 and 10.00 per million; with the markup of auto: 0.00275 for the input, 0.000011 an output token.
+    granted = ask(http, account, **CALL, max_output_tokens=1000).json()
+    assert (granted["amount"], granted["max_output_tokens"]) == ("0.01375", 1000)
+    refused = ask(http, account, **CALL, max_output_tokens=1_000_000)
+    assert refused.status_code == 402
+    affordable = int(refused.headers["Max-Affordable-Output-Tokens"])
+    assert affordable == (Decimal("0.98625") - Decimal("0.00275")) // Decimal("0.000011")
+    clamped = ask(http, account, **CALL, max_output_tokens=1_000_000, clamp=True).json()
+    assert clamped["max_output_tokens"] == affordable
+    assert ask(http, account, **CALL, max_output_tokens=1, clamp=True).status_code == 402
+
+
+def test_usage_settles_the_hold_that_it_names_and_is_charged_in_full(http: httpx.Client, settings: Settings) -> None:
+    account, other = funded(http, "10"), funded(http, "10")
+    mine, theirs = ask(http, account, amount="1").json()["id"], ask(http, other, amount="1").json()["id"]
+    events = [usage(account, authorization_id=name, provider_cost="2") for name in (mine, mine, theirs, "req-7")]
+    assert http.post("/v1/usage", json=events).status_code == 202
+    # 2 credits of cost are 2.2 in auto mode: above the hold, twice for one hold, and once for another account's.
+    eventually(lambda: balance(http, account) == ("1.2", "0", "1.2"))
+    assert balance(http, other) == ("10", "1", "9")
+    assert http.get(f"{ASK}/{mine}").json()["state"] == "settled"
+    answer = http.delete(f"{ASK}/{mine}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "hold_closed")
+
+
+def test_a_stream_extends_its_hold_until_the_funds_end(http: httpx.Client) -> None:
+    account = funded(http, "0.02")
+    hold = ask(http, account, **CALL, max_output_tokens=1000).json()
+    path = f"{ASK}/{hold['id']}/extend"
+    more = http.post(path, json={"output_tokens": 500}).json()
+    assert (more["amount"], more["max_output_tokens"], more["available"]) == ("0.01925", 1500, "0.00075")
+    ended = http.post(path, json={"output_tokens": 100})
+    assert (ended.status_code, ended.content) == (402, INSUFFICIENT)
+    assert http.post(path, json={"amount": "0.0005"}).json()["available"] == "0.00025"
+    assert balance(http, account) == ("0.02", "0.01975", "0.00025")
+
+
+def test_a_hold_expires_once_its_partition_is_projected_past_it(http: httpx.Client, settings: Settings) -> None:
+    account = funded(http, "1")
+    hold = ask(http, account, amount="1", ttl=1).json()
+    assert ask(http, account, amount="1").status_code == 402
+    eventually(lambda: http.get(f"{ASK}/{hold['id']}").json()["state"] == "expired", 10)
+    assert balance(http, account) == ("1", "0", "1")
+    assert http.post(f"{ASK}/{hold['id']}/extend", json={"amount": "0.1"}).status_code == 409
+
+
+def test_a_repeated_request_has_one_hold(http: httpx.Client) -> None:
+    account = funded(http, "1")
+    headers = {"Idempotency-Key": f"k-{account}"}
+    body = {"account_id": account, "amount": "0.6"}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: http.post(ASK, json=body, headers=headers), range(8)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert balance(http, account) == ("1", "0.6", "0.4")
+    conflict = http.post(ASK, json={**body, "amount": "0.1"}, headers=headers)
+    assert (conflict.status_code, conflict.json()["error"]["code"]) == (409, "hold_conflict")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"amount": "0"}, "amount must not be zero"),
+        ({"amount": "-1"}, "amount"),
+        ({"amount": "1", "provider": "openai"}, "amount excludes provider"),
+        (CALL, "max_output_tokens belong"),
+        ({**CALL, "max_output_tokens": 10**12}, "max_output_tokens"),
+        ({**CALL, "max_output_tokens": -1}, "max_output_tokens"),
+        ({**CALL, "model": "gpt-99", "max_output_tokens": 1}, "data.model"),
+        ({"ttl": 0}, "ttl"),
+        ({"ttl": 601}, "ttl"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_bad_input_names_its_field(http: httpx.Client, body: dict[str, Any], words: str) -> None:
+    answer = ask(http, "acct_any", **body)
+    assert answer.status_code == 422, answer.text
+    assert words in answer.json()["error"]["message"]
+
+
+def test_an_unknown_account_has_no_credits(http: httpx.Client) -> None:
+    answer = ask(http, "acct_nobody")
+    assert (answer.status_code, answer.content) == (402, INSUFFICIENT)
+
+
+def test_another_accounts_authorization_does_not_exist(http: httpx.Client, urls: list[str], settings: Settings) -> None:
+    account = funded(http, "1")
+    hold = ask(http, account, amount="1").json()["id"]
+    with client(urls[0], key(settings, account="acct_other")) as stranger:
+        assert stranger.delete(f"{ASK}/{hold}").status_code == 404
+        assert stranger.get(f"{ASK}/{hold}").status_code == 404
+    assert http.delete(f"{ASK}/{uuid.uuid4()}").status_code == 404
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["its very first requests", "a known account"])
+def test_two_hundred_at_once_get_fifty(urls: list[str], http: httpx.Client, token: str, first: bool) -> None:
+    for _ in range(5):
+        account = funded(http, "50")
+        if not first:
+            assert ask(http, account, amount="50").status_code == 201
+            http.delete(f"{ASK}/{ask(http, account, amount='0.5').json().get('id', uuid.uuid4())}")
+            with_hold = http.get(f"/v1/accounts/{account}/balance").json()["held"]
+            assert with_hold == "50"
+            account = funded(http, "50")
+            http.delete(f"{ASK}/{ask(http, account, amount='1').json()['id']}")
+        assert asyncio.run(_storm(urls, token, account, 200)).count(201) == 50
+        assert balance(http, account) == ("50", "50", "0")
+
+
+async def _storm(urls: list[str], token: str, account: str, count: int) -> list[int]:
+    """So many requests at once, over all processes."""
+    headers = {"Authorization": f"Bearer {token}"}
+    limits = httpx.Limits(max_connections=count)
+    async with httpx.AsyncClient(headers=headers, timeout=30, limits=limits) as http:
+        body = {"account_id": account, "amount": "1"}
+        answers = await asyncio.gather(*(http.post(urls[n % len(urls)] + ASK, json=body) for n in range(count)))
+    return [answer.status_code for answer in answers]
+
+
+def test_expiry_settlement_and_release_have_one_winner(http: httpx.Client, settings: Settings) -> None:
+    account = funded(http, "1000")
+    ids = [ask(http, account, amount="1", ttl=1).json()["id"] for _ in range(100)]
+    time.sleep(0.8)
+    events = [usage(account, authorization_id=hold, provider_cost="0.1") for hold in ids]
+    with ThreadPoolExecutor(16) as pool:
+        posted = pool.submit(http.post, "/v1/usage", json=events)
+        list(pool.map(lambda hold: http.delete(f"{ASK}/{hold}"), ids))
+    assert posted.result().status_code == 202
+    states = [http.get(f"{ASK}/{hold}").json()["state"] for hold in ids]
+    print({state: states.count(state) for state in set(states)})
+    assert "open" not in states
+    eventually(lambda: balance(http, account)[:2] == ("989", "0"))
+    assert open_holds(settings, account) == 0
+
+
+def test_a_refusal_below_the_threshold_asks_for_one_top_up(http: httpx.Client, settings: Settings) -> None:
+    account = funded(http, "30")
+    body = {"enabled": True, "threshold": "20", "amount": "50"}
+    assert http.put(f"/v1/accounts/{account}/auto-top-up", json=body).status_code == 200
+    assert ask(http, account, amount="15").status_code == 201
+    assert http.get(f"/v1/accounts/{account}/auto-top-up").json()["state"] == "armed"
+    for _ in range(20):
+        assert ask(http, account, amount="16").status_code == 402
+    eventually(lambda: http.get(f"/v1/accounts/{account}/auto-top-up").json()["state"] == "in_flight")
+    assert ask(http, account, amount="16").headers["Top-Up-In-Flight"] == "true"
+    with psycopg.connect(settings.database) as connection:
+        query = "SELECT count(*) FROM views.entries WHERE account_id = %s AND type = 'auto_top_up.requested'"
+        assert connection.execute(query, [account]).fetchone() == (1,)
