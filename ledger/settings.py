@@ -4,11 +4,12 @@ There are no default secrets: a process that needs one and has none refuses to s
 """
 
 import os
+from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -26,6 +27,7 @@ SECRETS_DIR = "LEDGER_SECRETS_DIR"
 USUAL_SECRETS_DIR = Path("/run/secrets")
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+PaymentMode = Literal["off", "sandbox", "test", "live"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
@@ -35,6 +37,18 @@ class SettingMissing(LedgerError):
 
 class SettingsInvalid(LedgerError):
     """The settings can't be used."""
+
+
+TaxPercent = Annotated[str, Field(pattern=r"^[0-9]{1,2}(\.[0-9]{1,4})?$")]
+
+
+class RupeeRate(BaseModel):
+    """What a credit costs in rupees from a day on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    since: date = Field(alias="from")
+    rupees: str = Field(pattern=r"^[1-9][0-9]{0,4}(\.[0-9]{1,2})?$")
 
 
 class Settings(BaseSettings):
@@ -94,6 +108,41 @@ class Settings(BaseSettings):
         15, gt=0, description="Authorizations are refused with 503 when an account's projection is further behind."
     )
     top_up_url: str = Field("", description="Where customers buy credits; sent with a 402. Empty: not sent.")
+
+    payments: PaymentMode = Field(
+        "off",
+        description="`live` and `test` reach the providers with keys of that kind; `sandbox` reaches `ledger sandbox`; "
+        "`off`: nothing is sold.",
+    )
+    public_url: str = Field(
+        "", description="Where customers reach this service, such as https://billing.example.com. Empty: the API's own."
+    )
+    purchase_credits_min: Credits = Field("5", description="The smallest purchase, in credits.")
+    purchase_credits_max: Credits = Field("10000", description="The largest purchase, in credits.")
+    tax_percent: dict[str, TaxPercent] = Field(
+        default_factory=dict,
+        description='Tax that is added to a purchase, in percent by the customer\'s country, as JSON: `{"IN": "18"}`.',
+    )
+    stripe_secret_key: SecretStr = Field(
+        SecretStr(""), description="Stripe's secret or restricted key. Empty: not used."
+    )
+    stripe_publishable_key: str = Field("", description="Stripe's publishable key.")
+    stripe_webhook_secrets: list[SecretStr] = Field(
+        default_factory=list, description="Secrets that Stripe signs webhooks with, as JSON; two while one is rotated."
+    )
+    stripe_url: str = Field("https://api.stripe.com", description="Stripe's API; another one in the sandbox only.")
+    razorpay_key_id: str = Field("", description="Razorpay's key id. Empty: not used.")
+    razorpay_key_secret: SecretStr = Field(SecretStr(""), description="Razorpay's key secret.")
+    razorpay_webhook_secrets: list[SecretStr] = Field(
+        default_factory=list,
+        description="Secrets that Razorpay signs webhooks with, as JSON; two while one is rotated.",
+    )
+    razorpay_url: str = Field("https://api.razorpay.com", description="Razorpay's API; another in the sandbox only.")
+    razorpay_rates: list[RupeeRate] = Field(
+        default_factory=list,
+        description="Rupees for one credit and from when on (UTC), as JSON: "
+        '`[{"from": "2026-11-01", "rupees": "85.00"}]`.',
+    )
     consumer_metrics_port: int = Field(
         0, ge=0, le=65535, description="Port of the metrics of `ledger consume`, on LEDGER_API_HOST; 0: none."
     )

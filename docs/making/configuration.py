@@ -48,6 +48,25 @@ READ_BY = {
     "api_host": "serve, consume",
     "api_port": "serve",
     "verdict_seconds": "serve",
+    "hold_credits": "serve",
+    "hold_seconds": "serve",
+    "hold_seconds_max": "serve",
+    "gate_stale_seconds": "serve",
+    "top_up_url": "serve",
+    "payments": "serve, consume",
+    "public_url": "serve, consume",
+    "purchase_credits_min": "serve",
+    "purchase_credits_max": "serve",
+    "tax_percent": "serve, consume",
+    "stripe_secret_key": "serve, consume",
+    "stripe_publishable_key": "serve",
+    "stripe_webhook_secrets": "serve",
+    "stripe_url": "serve, consume",
+    "razorpay_key_id": "serve, consume",
+    "razorpay_key_secret": "serve, consume",
+    "razorpay_webhook_secrets": "serve",
+    "razorpay_url": "serve, consume",
+    "razorpay_rates": "serve, consume",
     "consumer_metrics_port": "consume",
 }
 
@@ -74,6 +93,8 @@ def _rows() -> Iterator[tuple[str, ...]]:
 
 
 def _value(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is list:
+        return "JSON array"
     if get_args(field.annotation) and get_origin(field.annotation) is not dict:
         return " or ".join(f"`{each}`" for each in get_args(field.annotation))
     kind = _KINDS.get(field.annotation, "JSON object")  # type: ignore[arg-type]
@@ -83,6 +104,8 @@ def _value(field: FieldInfo) -> str:
 def _bound(rule: Any) -> str:
     if isinstance(rule, MinLen):
         return "(not empty)"
+    if type(rule) not in _SIGNS:  # a pattern: the meaning says it
+        return ""
     sign, name = _SIGNS[type(rule)]
     return f"{sign} {getattr(rule, name)}"
 

@@ -1,0 +1,221 @@
+"""What a payment provider does for us, and what it says, in our own words: the same for every provider.
+
+Calls block, and are made outside any database transaction. Each has a timeout and a bounded number of retries with the
+same idempotency key; what is raised in the end says whether anything may have happened.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Literal, NamedTuple, Protocol
+
+from ledger.core.errors import LedgerError
+from ledger.payments.terms import Terms
+
+PaymentStatus = Literal["pending", "paid", "failed"]
+RefundStatus = Literal["pending", "succeeded", "failed"]
+DisputeStatus = Literal["open", "won", "lost"]
+# How a decline is to be met: try again later, never again with this card, or let the customer confirm it.
+Decline = Literal["soft", "hard", "authentication_required"]
+
+
+class ProviderError(LedgerError):
+    """The payment provider did not do what it was asked."""
+
+    def __init__(self, detail: str = "", *, field: str | None = None, request_id: str | None = None) -> None:
+        self.request_id = request_id
+        super().__init__(f"{detail} (request {request_id})" if request_id else detail, field=field)
+
+
+class ProviderRefuses(ProviderError):
+    """The payment provider refuses the request; nothing has happened."""
+
+
+class ProviderUnknown(ProviderError):
+    """The payment provider did not answer; whether anything happened has to be looked up."""
+
+
+class ProviderUnavailable(ProviderError):
+    """The payment provider can't work now; nothing has happened."""
+
+
+class WebhookForged(LedgerError):
+    """The webhook does not carry a valid signature of its provider."""
+
+
+class WebhookUnreadable(LedgerError):
+    """The webhook is signed, but it is not what its provider documents."""
+
+
+class Address(NamedTuple):
+    """Where bills go. `country`: ISO 3166-1 alpha-2."""
+
+    line1: str
+    line2: str
+    city: str
+    state: str
+    postal_code: str
+    country: str
+
+
+class Buyer(NamedTuple):
+    """An account as a provider may know it. `tax_ids`: (type, number) as Stripe names the types."""
+
+    account_id: str
+    name: str | None = None
+    email: str | None = None
+    address: Address | None = None
+    tax_ids: tuple[tuple[str, str], ...] = ()
+
+
+class Method(NamedTuple):
+    """A saved way to pay. `kind`: "card", "upi", …; the rest as far as the provider tells."""
+
+    method_id: str
+    kind: str
+    brand: str | None
+    last4: str | None
+    expires_month: int | None
+    expires_year: int | None
+    default: bool
+
+
+class Payment(NamedTuple):
+    """What the provider says of one payment. `created`: the provider's own time of it, the same whenever it is asked.
+
+    `reference`: what `begin` returned for it, where the provider tells. `amount_minor`: what was paid (or is to be).
+    `metadata`: what we wrote. `action_url`: where the customer can go on with a payment that is pending.
+    `failure`: the provider's code of the last decline, and `decline` how to meet it.
+    """
+
+    payment_id: str
+    reference: str | None
+    status: PaymentStatus
+    currency: str
+    amount_minor: int
+    created: datetime
+    metadata: Mapping[str, str]
+    action_url: str | None = None
+    failure: str | None = None
+    decline: Decline | None = None
+
+
+class Refund(NamedTuple):
+    """Money that goes back, whole or in part. `before_minor`: of the payment's earlier refunds that were not failed."""
+
+    refund_id: str
+    payment_id: str
+    status: RefundStatus
+    currency: str
+    amount_minor: int
+    before_minor: int
+    created: datetime
+
+
+class Dispute(NamedTuple):
+    """A customer's bank takes money back, until it is decided."""
+
+    dispute_id: str
+    payment_id: str
+    status: DisputeStatus
+    currency: str
+    amount_minor: int
+    created: datetime
+
+
+class Payout(NamedTuple):
+    """What the provider paid to our bank, and the fees that it kept before."""
+
+    payout_id: str
+    currency: str
+    amount_minor: int
+    fee_minor: int
+    created: datetime
+
+
+class MethodsChanged(NamedTuple):
+    """A customer's saved methods are others now."""
+
+    customer_id: str
+
+
+News = Payment | Refund | Dispute | Payout | MethodsChanged
+
+
+class Webhook(NamedTuple):
+    """One verified message. `event_id`: from the signed body, the same when repeated. `news` None: not ours."""
+
+    event_id: str
+    type: str
+    live: bool
+    created: datetime
+    news: News | None
+
+
+class Begun(NamedTuple):
+    """A payment that was begun. `reference`: the provider's id to ask for it by.
+
+    The customer goes on at `url` (hosted by the provider), or on our page with these `fields` for the provider's
+    script; neither: it needs no customer, and `payment` says what came of it.
+    """
+
+    reference: str
+    url: str | None = None
+    fields: Mapping[str, str] = {}
+    payment: Payment | None = None
+
+
+class Gateway(Protocol):
+    """One provider. Every method may raise ProviderRefuses, ProviderUnknown or ProviderUnavailable."""
+
+    @property
+    def provider(self) -> str: ...
+
+    def put_customer(self, buyer: Buyer, customer_id: str | None) -> str:
+        """Makes the customer, or brings it up to date; returns its id."""
+
+    def begin(
+        self,
+        terms: Terms,
+        metadata: Mapping[str, str],
+        customer_id: str,
+        method_id: str | None,
+        return_url: str,
+        description: str,
+    ) -> Begun:
+        """Begins a payment with the customer present: by a saved method, or a new one that may be saved.
+
+        Idempotent by the purchase's id: asked again with the same terms, it is the same payment.
+        """
+
+    def payment(self, reference: str) -> Payment:
+        """What became of a payment, by what `begin` returned or by the payment's own id."""
+
+    def payments(self, since: datetime) -> Iterator[Payment]:
+        """All payments that were made since then."""
+
+    def refund(self, payment_id: str, amount_minor: int, key: str) -> Refund:
+        """Gives money back; idempotent by `key`."""
+
+    def refunds(self, since: datetime) -> Iterator[Refund]:
+        """All refunds since then."""
+
+    def disputes(self, since: datetime) -> Iterator[Dispute]:
+        """All disputes since then."""
+
+    def payouts(self, since: datetime) -> Iterator[Payout]:
+        """All payouts that arrived since then."""
+
+    def methods(self, customer_id: str) -> list[Method]:
+        """The saved methods of a customer."""
+
+    def add_method(self, customer_id: str, return_url: str) -> str:
+        """Where the customer adds a method without buying."""
+
+    def set_default(self, customer_id: str, method_id: str) -> None:
+        """The method that is charged when none is named."""
+
+    def detach(self, customer_id: str, method_id: str) -> None:
+        """Forgets a method. Raises ProviderRefuses when it is not this customer's."""
+
+    def webhook(self, raw: bytes, headers: Mapping[str, str]) -> Webhook:
+        """Verifies a message and reads it. `headers` by lower-case name. Raises WebhookForged or WebhookUnreadable."""

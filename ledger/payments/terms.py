@@ -1,0 +1,87 @@
+"""The terms of one payment: what was agreed before the provider was asked, and what travels with it, signed.
+
+The terms stand in the row that is written first and in the provider's own metadata, so that a payment whose row was
+lost still credits the right account, and one whose metadata somebody edited credits nobody.
+"""
+
+import hmac
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ledger.core.errors import LedgerError
+from schemas.events import PurchaseKind
+from schemas.money import format_nanos, parse_nanos
+from schemas.signatures import SigningKey
+
+_PREFIX = "ledger_"
+_SIGNATURE = _PREFIX + "signature"
+
+
+class TermsForged(LedgerError):
+    """The payment's metadata is not what this ledger wrote."""
+
+
+class Terms(NamedTuple):
+    """What is paid and for what. `credits` in nanos; `amount_minor` in cents or paise, with `tax_minor` in it.
+
+    `fx_rate`: units of the currency for one credit, as decimal text. `trigger_id`: of the auto top-up that this pays.
+    """
+
+    purchase_id: str
+    account_id: str
+    kind: PurchaseKind
+    credits: int
+    currency: str
+    amount_minor: int
+    tax_minor: int
+    fx_rate: str
+    trigger_id: str | None = None
+
+
+def metadata_of(terms: Terms, key: SigningKey) -> dict[str, str]:
+    """The terms as a provider keeps them: ten short texts, signed."""
+    texts = _texts(terms)
+    return {**texts, _SIGNATURE: f"{key.key_id}:{_digest(texts, key.secret)}"}
+
+
+def terms_of(metadata: Mapping[str, str], secrets: Mapping[str, bytes]) -> Terms | None:
+    """The terms that a provider kept; None for a payment that is none of ours. Raises TermsForged."""
+    texts = {name: text for name, text in metadata.items() if name.startswith(_PREFIX)}
+    if not texts:
+        return None
+    key_id, _, digest = texts.pop(_SIGNATURE, "").rpartition(":")
+    secret = secrets.get(key_id)
+    if secret is None or not hmac.compare_digest(_digest(texts, secret).encode(), digest.encode()):
+        raise TermsForged(key_id and f"signed with {key_id!a}")
+    said = {name.removeprefix(_PREFIX): text for name, text in texts.items()}
+    return Terms(
+        said["purchase"],
+        said["account"],
+        "auto_top_up" if said["kind"] == "auto_top_up" else "purchase",
+        parse_nanos(said["credits"]),
+        said["currency"],
+        int(said["amount"]),
+        int(said["tax"]),
+        said["rate"],
+        said.get("trigger"),
+    )
+
+
+def _texts(terms: Terms) -> dict[str, str]:
+    said = {
+        "purchase": terms.purchase_id,
+        "account": terms.account_id,
+        "kind": terms.kind,
+        "credits": format_nanos(terms.credits),
+        "currency": terms.currency,
+        "amount": str(terms.amount_minor),
+        "tax": str(terms.tax_minor),
+        "rate": terms.fx_rate,
+        "trigger": terms.trigger_id,
+    }
+    return {_PREFIX + name: text for name, text in said.items() if text is not None}
+
+
+def _digest(texts: Mapping[str, str], secret: bytes) -> str:
+    said = "\n".join(f"{name}={text}" for name, text in sorted(texts.items()))
+    return hmac.digest(secret, b"payment terms\n" + said.encode(), "sha256").hex()
