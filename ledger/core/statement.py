@@ -6,6 +6,7 @@ Everything here is for people and for display; nothing is parsed back or compute
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ledger.core.pricing import minor_digits
 from schemas.money import ATTO_DIGITS, NANOS_PER_CENT
 
 CHECKOUT, DEDUCTION, MANUAL = "checkout", "deduction", "manual"
@@ -23,9 +24,6 @@ ACTIVITY: dict[str, str] = {
 PURCHASES: dict[str, str] = {"purchase": "Purchase", "auto_top_up": "Auto Top-up"}
 
 _NANOS_PER_MICRO = 1000
-_MINOR_DIGITS = dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV"), 0)
-_MINOR_DIGITS |= dict.fromkeys(("XAF", "XOF", "XPF"), 0)
-_MINOR_DIGITS |= dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)
 _SYMBOLS = {"USD": "$", "INR": "₹", "EUR": "€", "GBP": "£", "JPY": "¥"}
 
 
@@ -72,14 +70,14 @@ def money_text(currency: str, minor: int) -> str:
 
 def full_money_text(currency: str, minor: int) -> str:
     """The same with all digits of the currency: "$12.00"."""
-    digits = _MINOR_DIGITS.get(currency, 2)
+    digits = minor_digits(currency)
     sign = "-" if minor < 0 else ""
     return f"{sign}{_SYMBOLS.get(currency, currency + ' ')}{_grouped(abs(minor), digits)}"
 
 
 def money_decimal(currency: str, minor: int) -> str:
     """The same as a plain decimal number of the currency: "-1234.50"."""
-    digits = _MINOR_DIGITS.get(currency, 2)
+    digits = minor_digits(currency)
     return f"{'-' if minor < 0 else ''}{_grouped(abs(minor), digits).replace(',', '')}"
 
 
