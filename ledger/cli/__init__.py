@@ -6,10 +6,23 @@ is the order of `ledger --help`.
 
 import typer
 
-from ledger.cli import bench, book, dead_letters, installation, keys, processes, proofs, publish, replays, report, tail
+from ledger.cli import (
+    bench,
+    book,
+    dead_letters,
+    installation,
+    keys,
+    processes,
+    proofs,
+    publish,
+    replays,
+    report,
+    sandbox,
+    tail,
+)
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="The prepaid-credit ledger.")
-for commands in (processes, installation, publish, tail, replays, proofs):
+for commands in (processes, sandbox, installation, publish, tail, replays, proofs):
     app.add_typer(commands.app)
 app.add_typer(dead_letters.app, name="deadletters")
 app.add_typer(report.app, name="report")

@@ -1,0 +1,34 @@
+"""The sandbox as one ASGI application: each provider's routes, the switches, and the delivery of webhooks."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+
+from ledger.sandbox import control, stripe
+from ledger.sandbox.parts import Options, Sandbox
+
+# Each has NAME, `sign(body, secret, event_id)` for webhooks, and `routes(sandbox)`.
+PROVIDERS = (stripe,)
+
+
+def create_app(options: Options) -> FastAPI:
+    """The application, with what its file holds."""
+    sandbox = Sandbox.started(options, {provider.NAME: provider.sign for provider in PROVIDERS})
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        delivering = asyncio.create_task(sandbox.webhooks.deliver())
+        yield
+        delivering.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await delivering
+        sandbox.store.close()
+
+    app = FastAPI(title="Payment sandbox", lifespan=lifespan, redoc_url=None)
+    app.state.sandbox = sandbox
+    app.include_router(control.router)
+    for provider in PROVIDERS:
+        app.router.routes.extend(provider.routes(sandbox))
+    return app
