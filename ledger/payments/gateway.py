@@ -155,12 +155,12 @@ class Begun(NamedTuple):
     """A payment that was begun. `reference`: the provider's id to ask for it by.
 
     The customer goes on at `url` (hosted by the provider), or on our page with these `fields` for the provider's
-    script; neither: it needs no customer, and `payment` says what came of it.
+    script (as it takes them, ready for JSON); neither: it needs no customer, and `payment` says what came of it.
     """
 
     reference: str
     url: str | None = None
-    fields: Mapping[str, str] = {}
+    fields: Mapping[str, object] = {}
     payment: Payment | None = None
 
 

@@ -44,6 +44,11 @@ def metadata_of(terms: Terms, key: SigningKey) -> dict[str, str]:
     return {**texts, _SIGNATURE: f"{key.key_id}:{_digest(texts, key.secret)}"}
 
 
+def is_ours(metadata: Mapping[str, str]) -> bool:
+    """Whether a payment says that it is this ledger's; `terms_of` says whether that is true."""
+    return any(name.startswith(_PREFIX) for name in metadata)
+
+
 def terms_of(metadata: Mapping[str, str], secrets: Mapping[str, bytes]) -> Terms | None:
     """The terms that a provider kept; None for a payment that is none of ours. Raises TermsForged."""
     texts = {name: text for name, text in metadata.items() if name.startswith(_PREFIX)}
