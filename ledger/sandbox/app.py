@@ -5,11 +5,13 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from ledger.sandbox import control, stripe
 from ledger.sandbox.parts import Options, Sandbox
 
-# Each has NAME, `sign(body, secret, event_id)` for webhooks, and `routes(sandbox)`.
+# Each has NAME, `sign(body, secret, event_id)` for webhooks, `routes(sandbox)` below its name, and `router` for what is
+# done on its dashboard, below /sandbox.
 PROVIDERS = (stripe,)
 
 
@@ -30,5 +32,7 @@ def create_app(options: Options) -> FastAPI:
     app.state.sandbox = sandbox
     app.include_router(control.router)
     for provider in PROVIDERS:
-        app.router.routes.extend(provider.routes(sandbox))
+        app.include_router(provider.router)
+        # Both have a /v1/customers: each one's base URL ends with its name.
+        app.mount(f"/{provider.NAME}", Starlette(routes=provider.routes(sandbox)))
     return app

@@ -26,7 +26,7 @@ class Options(NamedTuple):
 
     @property
     def address(self) -> str:
-        """Where it is reached."""
+        """Where it is reached; a provider's API below its name."""
         return f"http://{self.host}:{self.port}"
 
 

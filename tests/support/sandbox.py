@@ -34,6 +34,7 @@ class RunningSandbox:
 
     def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
         self.process, self.url = process, url
+        self.stripe_url, self.razorpay_url = f"{url}/stripe", f"{url}/razorpay"
         self.control = httpx.Client(base_url=url, timeout=10)
 
     def fault(self, fault: str, operation: str = "*", *, provider: str = "stripe", **more: Any) -> None:

@@ -4,11 +4,13 @@ import hmac
 import time
 from collections.abc import Mapping
 
+from fastapi import APIRouter
 from starlette.routing import BaseRoute
 
 from ledger.sandbox.parts import Sandbox
 
 NAME = "stripe"
+router = APIRouter(prefix="/sandbox/stripe", tags=["stripe"])
 
 
 def sign(body: bytes, secret: str, _event_id: str) -> Mapping[str, str]:
