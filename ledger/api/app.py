@@ -22,6 +22,7 @@ from ledger.api import (
     usage,
     usage_summary,
 )
+from ledger.api.front import PATH, Front
 from ledger.api.metrics import RequestMetrics
 from ledger.api.parts import running
 from ledger.api.requests import Around
@@ -40,10 +41,10 @@ def create_app(settings: Settings) -> ASGIApp:
     metrics = RequestMetrics()
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         async with running(settings, metrics) as parts:
-            app.state.parts = parts
-            yield
+            app.state.parts = front.parts = parts
+            yield {"front": front}
 
     app = FastAPI(
         title="Ledger",
@@ -69,7 +70,8 @@ def create_app(settings: Settings) -> ASGIApp:
         app.include_router(part.router)
     errors.install(app)
     _document(app)
-    return Around(authorizations.Front(app), metrics)
+    front = Front(Around(app, metrics), metrics)
+    return front
 
 
 def _document(app: FastAPI) -> None:
@@ -84,7 +86,7 @@ def _document(app: FastAPI) -> None:
                 ref_template="#/components/schemas/{model}",
             )
             document["components"]["schemas"] |= models["$defs"]
-            document["paths"][authorizations.PATH] = {"post": authorizations.OPERATION}
+            document["paths"][PATH] = {"post": authorizations.OPERATION}
         return app.openapi_schema or generate()
 
     app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI documents for extending it

@@ -65,6 +65,11 @@ class Keys:
             return None
         return Caller(stored.key_id, stored.account_id, frozenset(stored.scopes))
 
+    async def bearer(self, header: bytes) -> Caller:
+        """Who holds what an Authorization header says. Raises the 401."""
+        scheme, _, credentials = header.decode("latin-1").partition(" ")
+        return await self.holder(credentials if scheme.lower() == "bearer" else "")
+
     async def holder(self, credentials: str) -> Caller:
         """Who holds the credentials of a Bearer header. Raises the 401."""
         token = parse(credentials)

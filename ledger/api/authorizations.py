@@ -1,36 +1,18 @@
-"""Authorizations: may this request run? 201 with a hold, or 402 with exactly the body that routers know.
+"""What becomes of authorizations once they are granted: looked up, extended, released. `front` grants them."""
 
-Asking is a plain ASGI endpoint: it is called before every request of a router, and FastAPI's own work would cost more
-than the decision (docs/decisions/0009).
-"""
-
-import hashlib
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, FastAPI, Path, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import TypeAdapter, ValidationError
-from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from fastapi import APIRouter, Depends, Path, Response
 
 from ledger.api.auth import Caller, Needs
-from ledger.api.errors import answer_of
+from ledger.api.front import INSUFFICIENT, PATH, REFUSED, SCOPE
 from ledger.api.parts import Parts, PartsOf
 from ledger.gate import holds
-from ledger.gate.asking import affordable, expiry, extension_amount, new_hold, refusal_headers
+from ledger.gate.asking import expiry, extension_amount
 from ledger.gate.holds import Hold, HoldClosed, HoldUnknown
-from schemas.fields import Token
-from schemas.http import Authorization, AuthorizationState, Extension, NewAuthorization
-from schemas.identity import derived_id, time_ordered_id
+from schemas.http import Authorization, AuthorizationState, Extension
 from schemas.money import format_nanos
-
-INSUFFICIENT = b'{"error":{"message":"Insufficient credits. Please top up your account.","type":"billing_error"}}'
-PATH = "/v1/authorizations"
-SCOPE = "authorizations:write"
-REFUSED: dict[int | str, dict[str, Any]] = {
-    402: {"description": "The money is gone.", "content": {"application/json": {}}}
-}
 
 # The OpenAPI of what `Front` answers.
 OPERATION: dict[str, Any] = {
@@ -62,66 +44,9 @@ OPERATION: dict[str, Any] = {
     },
 }
 
-_KEY: TypeAdapter[str] = TypeAdapter(Token)
-
 router = APIRouter(prefix=PATH, tags=["authorizations"])
 Authorizer = Annotated[Caller, Depends(Needs(SCOPE))]
 HoldId = Annotated[UUID, Path(description="The id of an authorization.")]
-
-
-class Front:
-    """Answers `POST /v1/authorizations` itself and hands everything else to the application."""
-
-    def __init__(self, app: FastAPI) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
-            await self._app(scope, receive, send)
-            return
-        request = Request(scope, receive, send)
-        try:
-            answer = await self._authorize(request)
-        except Exception as error:
-            answer = answer_of(error, request.state.request_id)
-        await answer(scope, receive, send)
-
-    async def _authorize(self, request: Request) -> Response:
-        """Ask before a request runs. An unknown account has no credits."""
-        parts: Parts = self._app.state.parts
-        scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-        caller = (await parts.keys.holder(credentials if scheme.lower() == "bearer" else "")).may(SCOPE)
-        raw = await request.body()
-        body = _parsed(raw)
-        caller.reach(body.account_id)
-        key = request.headers.get("idempotency-key")
-        return await _authorize(parts, body, _Repeatable.of(caller, _key(key), raw))
-
-
-class _Repeatable(NamedTuple):
-    """The hold's id, and the hash of a request that may be repeated under its Idempotency-Key."""
-
-    hold_id: str
-    request_hash: bytes | None
-
-    @classmethod
-    def of(cls, caller: Caller, key: str | None, raw: bytes) -> "_Repeatable":
-        if key is None:
-            return cls(time_ordered_id(), None)
-        return cls(derived_id(caller.owner, "authorization", key), hashlib.sha256(raw).digest())
-
-
-async def _authorize(parts: Parts, body: NewAuthorization, repeatable: _Repeatable) -> Response:
-    version = parts.version_now()
-    new = new_hold(body, repeatable.hold_id, version, parts.settings)._replace(request_hash=repeatable.request_hash)
-    decision = await parts.gate.decide(new)
-    if decision.hold is None:
-        parts.requests.note(decision.funds)
-        headers = refusal_headers(decision.funds, new, body, version, parts.settings)
-        return Response(INSUFFICIENT, 402, headers, "application/json")
-    tokens = affordable(decision.hold, body, version)
-    answer = _granted(decision.hold, tokens, decision.funds.available)
-    return Response(answer.model_dump_json(), 201, media_type="application/json")
 
 
 @router.get("/{hold_id}")
@@ -191,21 +116,3 @@ def _state(hold: Hold) -> AuthorizationState:
         expires_at=hold.expires_at,
         state=hold.state,
     )
-
-
-def _key(given: str | None) -> str | None:
-    try:
-        return None if given is None else _KEY.validate_python(given)
-    except ValidationError as error:
-        raise _invalid(error, "header", "Idempotency-Key") from None
-
-
-def _parsed(raw: bytes) -> NewAuthorization:
-    try:
-        return NewAuthorization.model_validate_json(raw)
-    except ValidationError as error:
-        raise _invalid(error, "body") from None
-
-
-def _invalid(error: ValidationError, *where: str) -> RequestValidationError:
-    return RequestValidationError([{**problem, "loc": (*where, *problem["loc"])} for problem in error.errors()])

@@ -2,19 +2,18 @@
 
 import re
 import time
-import uuid
+from collections.abc import Mapping
 
 import structlog
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledger.api.errors import ApiError, error_response
 from ledger.api.metrics import RequestMetrics
+from schemas.identity import random_bytes
 
 BATCH_BYTES_MAX = 8 * 1024 * 1024
 BODY_BYTES_MAX = 65_536
-# Decided thousands of times a second: counted and timed like any request, but a line each would cost more than it says.
-AUTHORIZE = "/v1/authorizations"
-_DECIDED = (201, 402)
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
@@ -33,7 +32,7 @@ class Around:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        request_id = request_id_of(dict(scope["headers"]))
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -52,27 +51,35 @@ class Around:
             log.exception("request_failed", method=scope["method"], path=scope["path"])
             if status:
                 raise
-            failure = ApiError(
-                500, "internal_error", "Something went wrong here; the request's id finds it in our log."
-            )
-            await error_response(request_id, failure)(scope, receive, answer)
+            await failure(request_id)(scope, receive, answer)
         finally:
             self._note(scope, status, time.perf_counter() - started)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", None) or ("unmatched" if scope["path"] != AUTHORIZE else AUTHORIZE)
+        route = getattr(scope.get("route"), "path", None) or "unmatched"
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.observe(route, method, status, seconds)
-        if route not in _QUIET and not (route == AUTHORIZE and status in _DECIDED):
+        if route not in _QUIET:
             log.info("request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 2))
 
 
-def _request_id(scope: Scope) -> str:
+def request_id_of(headers: Mapping[bytes, bytes]) -> str:
     """The caller's own, when it can be echoed safely, else a new one."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            return str(value, "ascii")
-    return f"req_{uuid.uuid4().hex}"
+    given = headers.get(b"x-request-id")
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return str(given, "ascii")
+    return f"req_{random_bytes(16).hex()}"
+
+
+def failure(request_id: str) -> Response:
+    """The answer when something went wrong that nobody thought of."""
+    said = "Something went wrong here; the request's id finds it in our log."
+    return error_response(request_id, ApiError(500, "internal_error", said))
+
+
+def too_large(limit: int) -> ApiError:
+    """The answer to a body that no request has."""
+    return ApiError(413, "too_large", f"The body is larger than {limit} bytes.")
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:
@@ -85,7 +92,7 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > limit:
-            raise ApiError(413, "too_large", f"The body is larger than {limit} bytes.")
+            raise too_large(limit)
         return message
 
     return bounded

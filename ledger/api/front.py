@@ -1,0 +1,158 @@
+"""May this request run? `POST /v1/authorizations`: 201 with a hold, or 402 with exactly the body that routers know.
+
+It is called before every request of a router, so it stands in front of the application, as plain ASGI: the framework's
+own work would cost more than the decision (docs/decisions/0009). Everything else goes on to the application.
+"""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import structlog
+from fastapi.exceptions import RequestValidationError
+from pydantic import TypeAdapter, ValidationError
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ledger.api.auth import Caller
+from ledger.api.errors import answer_of
+from ledger.api.metrics import RequestMetrics
+from ledger.api.parts import Parts
+from ledger.api.requests import BODY_BYTES_MAX, failure, request_id_of, too_large
+from ledger.gate.asking import affordable, new_hold, refusal_headers
+from ledger.gate.holds import Decision, Hold, NewHold
+from schemas.fields import Token
+from schemas.http import Authorization, NewAuthorization
+from schemas.identity import derived_id, time_ordered_id
+from schemas.money import format_nanos
+
+PATH = "/v1/authorizations"
+SCOPE = "authorizations:write"
+INSUFFICIENT = b'{"error":{"message":"Insufficient credits. Please top up your account.","type":"billing_error"}}'
+REFUSED: dict[int | str, dict[str, Any]] = {
+    402: {"description": "The money is gone.", "content": {"application/json": {}}}
+}
+_JSON = (b"content-type", b"application/json")
+_KEY: TypeAdapter[str] = TypeAdapter(Token)
+
+log = structlog.get_logger()
+
+
+class Answer(NamedTuple):
+    """What is said; `hold_id` of a hold that this request made."""
+
+    status: int
+    body: bytes
+    headers: list[tuple[bytes, bytes]]
+    hold: Hold | None = None
+
+
+class Front:
+    """Decides authorizations, over plain bytes and as ASGI; hands every other request to the application."""
+
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+        self.parts: Parts | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        answer = await self.answer(dict(scope["headers"]), await _body(receive))
+        headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def answer(self, headers: Mapping[bytes, bytes], raw: bytes) -> Answer:
+        """What is said to a request, whatever goes wrong."""
+        started, request_id = time.perf_counter(), request_id_of(headers)
+        try:
+            answer = await self._decided(headers, raw)
+        except Exception as error:
+            answer = _failed(error, request_id)
+        self._metrics.observe(PATH, "POST", answer.status, time.perf_counter() - started)
+        answer.headers.append((b"x-request-id", request_id.encode()))
+        return answer
+
+    async def undo(self, answer: Answer) -> None:
+        """Releases what an answer holds that reached nobody."""
+
+    async def _decided(self, headers: Mapping[bytes, bytes], raw: bytes) -> Answer:
+        assert self.parts, "requests come after the start"
+        if len(raw) > BODY_BYTES_MAX:
+            raise too_large(BODY_BYTES_MAX)
+        caller = (await self.parts.keys.bearer(headers.get(b"authorization", b""))).may(SCOPE)
+        body = _parsed(raw)
+        caller.reach(body.account_id)
+        new = _asked(self.parts, caller, body, headers.get(b"idempotency-key"), raw)
+        return _answer(self.parts, body, new, await self.parts.gate.decide(new))
+
+
+def _asked(parts: Parts, caller: Caller, body: NewAuthorization, key: bytes | None, raw: bytes) -> NewHold:
+    """The hold; its id is the Idempotency-Key's, so that a repeated request finds it."""
+    version = parts.version_now()
+    if key is None:
+        return new_hold(body, time_ordered_id(), version, parts.settings)
+    hold_id = derived_id(caller.owner, "authorization", _key(key))
+    return new_hold(body, hold_id, version, parts.settings)._replace(request_hash=hashlib.sha256(raw).digest())
+
+
+def _answer(parts: Parts, body: NewAuthorization, new: NewHold, decision: Decision) -> Answer:
+    version, hold = parts.version_now(), decision.hold
+    if hold is None:
+        parts.requests.note(decision.funds)
+        headers = refusal_headers(decision.funds, new, body, version, parts.settings)
+        return Answer(
+            402, INSUFFICIENT, [_JSON, *((name.lower().encode(), said.encode()) for name, said in headers.items())]
+        )
+    granted = Authorization(
+        id=hold.hold_id,
+        account_id=hold.account_id,
+        amount=format_nanos(hold.amount),
+        max_output_tokens=affordable(hold, body, version),
+        expires_at=hold.expires_at,
+        available=format_nanos(decision.funds.available),
+    )
+    return Answer(201, granted.__pydantic_serializer__.to_json(granted), [_JSON], None if decision.repeated else hold)
+
+
+async def _body(receive: Receive) -> bytes:
+    """The whole body, or a little more of it than is allowed."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body") and len(body) <= BODY_BYTES_MAX:
+        message = await receive()
+        body += message.get("body", b"")
+    return body
+
+
+def _failed(error: Exception, request_id: str) -> Answer:
+    """An exception in the one shape of errors; the log says so."""
+    try:
+        answer: Response = answer_of(error, request_id)
+        log.info("request", method="POST", path=PATH, status=answer.status_code, request_id=request_id)
+    except Exception:
+        log.exception("request_failed", method="POST", path=PATH, request_id=request_id)
+        answer = failure(request_id)
+    headers = [header for header in answer.raw_headers if header[0] != b"content-length"]
+    return Answer(answer.status_code, bytes(answer.body), headers)
+
+
+def _key(given: bytes) -> str:
+    try:
+        return _KEY.validate_python(given.decode("latin-1"))
+    except ValidationError as error:
+        raise _invalid(error, "header", "Idempotency-Key") from None
+
+
+def _parsed(raw: bytes) -> NewAuthorization:
+    try:
+        return NewAuthorization.model_validate_json(raw)
+    except ValidationError as error:
+        raise _invalid(error, "body") from None
+
+
+def _invalid(error: ValidationError, *where: str) -> RequestValidationError:
+    return RequestValidationError([{**problem, "loc": (*where, *problem["loc"])} for problem in error.errors()])
