@@ -4,7 +4,9 @@ Asking is a plain ASGI endpoint: it is called before every request of a router, 
 than the decision (docs/decisions/0009).
 """
 
+import asyncio
 import hashlib
+import time
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
@@ -12,14 +14,15 @@ from fastapi import APIRouter, Depends, FastAPI, Path, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from ledger.api.auth import Caller, Needs
 from ledger.api.errors import answer_of
 from ledger.api.parts import Parts, PartsOf
+from ledger.core.errors import LedgerError
 from ledger.gate import holds
 from ledger.gate.asking import affordable, expiry, extension_amount, new_hold, refusal_headers
-from ledger.gate.holds import Hold, HoldClosed, HoldUnknown
+from ledger.gate.holds import Decision, Hold, HoldClosed, HoldUnknown, NewHold
 from schemas.fields import Token
 from schemas.http import Authorization, AuthorizationState, Extension, NewAuthorization
 from schemas.identity import derived_id, time_ordered_id
@@ -95,7 +98,11 @@ class Front:
         body = _parsed(raw)
         caller.reach(body.account_id)
         key = request.headers.get("idempotency-key")
-        return await _authorize(parts, body, _Repeatable.of(caller, _key(key), raw))
+        gone = asyncio.ensure_future(request.receive())  # after the body nothing comes but the end of the connection
+        try:
+            return await _authorize(parts, body, _Repeatable.of(caller, _key(key), raw), gone)
+        finally:
+            gone.cancel()
 
 
 class _Repeatable(NamedTuple):
@@ -111,10 +118,14 @@ class _Repeatable(NamedTuple):
         return cls(derived_id(caller.owner, "authorization", key), hashlib.sha256(raw).digest())
 
 
-async def _authorize(parts: Parts, body: NewAuthorization, repeatable: _Repeatable) -> Response:
+async def _authorize(
+    parts: Parts, body: NewAuthorization, repeatable: _Repeatable, gone: asyncio.Future[Message]
+) -> Response:
     version = parts.version_now()
     new = new_hold(body, repeatable.hold_id, version, parts.settings)._replace(request_hash=repeatable.request_hash)
-    decision = await parts.gate.decide(new)
+    decision = await _decide(parts, new)
+    if gone.done():
+        parts.gate.give_back(new)
     if decision.hold is None:
         parts.requests.note(decision.funds)
         headers = refusal_headers(decision.funds, new, body, version, parts.settings)
@@ -122,6 +133,19 @@ async def _authorize(parts: Parts, body: NewAuthorization, repeatable: _Repeatab
     tokens = affordable(decision.hold, body, version)
     answer = _granted(decision.hold, tokens, decision.funds.available)
     return Response(answer.model_dump_json(), 201, media_type="application/json")
+
+
+async def _decide(parts: Parts, new: NewHold) -> Decision:
+    started, outcome = time.perf_counter(), "failed"
+    try:
+        decision = await parts.gate.decide(new)
+        outcome = "refused" if decision.hold is None else "repeated" if decision.repeated else "granted"
+        return decision
+    except LedgerError as error:
+        outcome = error.code
+        raise
+    finally:
+        parts.metrics.decided(outcome, time.perf_counter() - started)
 
 
 @router.get("/{hold_id}")

@@ -5,6 +5,7 @@ import time
 import uuid
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledger.api.errors import ApiError, error_response
@@ -15,6 +16,7 @@ BODY_BYTES_MAX = 65_536
 # Decided thousands of times a second: counted and timed like any request, but a line each would cost more than it says.
 AUTHORIZE = "/v1/authorizations"
 _DECIDED = (201, 402)
+_GONE = 499  # as nginx notes it: the client left before its request was there
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
@@ -48,6 +50,8 @@ class Around:
 
         try:
             await self._app(scope, _bounded(scope, receive), answer)
+        except ClientDisconnect:
+            status = _GONE
         except Exception:
             log.exception("request_failed", method=scope["method"], path=scope["path"])
             if status:
