@@ -40,7 +40,7 @@ def checked(text: str, kind: str, field: str) -> str:
 
 
 class Api:
-    """Each call may raise a ProviderError. The SDK writes into dictionaries that it is given: each call makes its own."""
+    """Each call may raise a ProviderError. The SDK writes into what it is given: each call makes its own dictionary."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
