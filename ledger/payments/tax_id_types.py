@@ -26,10 +26,16 @@ class TaxIdType(NamedTuple):
 
 
 def _eu(country: str, example: str, pattern: str, prefix: str | None = None) -> TaxIdType:
-    """The VAT number of a member state: its prefix may be left out."""
+    """The VAT number of a member state: its prefix, which is EL for Greece, may be left out."""
     prefix = prefix or country
     return TaxIdType(
-        country, "eu_vat", "European VAT number", example, f"(?:{prefix})?({pattern})", rf"{prefix}\1", ("eu.vat",)
+        country,
+        "eu_vat",
+        "European VAT number",
+        example,
+        f"(?:{country}|{prefix})?({pattern})",
+        rf"{prefix}\1",
+        ("eu.vat",),
     )
 
 
