@@ -13,9 +13,10 @@ from ledger.core.book import Book
 from ledger.core.entry import Entry, Fact
 from ledger.core.errors import Refused
 from ledger.core.fold import apply
-from ledger.gate.holds import Settlement
+from ledger.gate.settlement import Settlement
 from ledger.log.reading import Problem, Record
 from schemas.effects import Effect
+from schemas.events import UsageRecorded
 from schemas.identity import is_uuid
 
 Identity = tuple[str, bool, str]
@@ -53,6 +54,8 @@ class Batch:
     dead: list[Dead] = field(default_factory=list)
     misplaced: list[Misplaced] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)
+    unheld_charges: int = 0
+    unheld_nanos: int = 0
     tallies: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def fold(
@@ -93,15 +96,21 @@ class Batch:
         self.known[identity] = fact.content
         self.accounts[subject] = after
         self.post(entry, record.offset)
-        if event.type == "usage.recorded" and event.data.authorization_id is not None:
-            self._settle(subject, fact, event.data.authorization_id, -entry.amount)
+        if event.type == "usage.recorded" or event.type == "trace.recorded":
+            self._cover(fact, entry)
         self.tallies[event.type, "posted"] += 1
         if effects:
             self.effects += effects
 
-    def _settle(self, account_id: str, fact: Fact, authorization_id: str, charge: int) -> None:
-        if is_uuid(authorization_id):  # another router's own name for it is none of ours
-            self.settlements.append(Settlement(authorization_id.lower(), account_id, fact.event_id, charge))
+    def _cover(self, fact: Fact, entry: Entry) -> None:
+        """Notes the hold that a charge names, or that it names none. A router's own name for something is none."""
+        event, charge = fact.event, -entry.amount
+        named = event.data.authorization_id if isinstance(event, UsageRecorded) else None
+        if named is not None and is_uuid(named):
+            self.settlements.append(Settlement(named.lower(), event.subject, fact.event_id, charge))
+        elif charge:
+            self.unheld_charges += 1
+            self.unheld_nanos += charge
 
     def _repeat(self, record: Record, fact: Fact, content: str) -> None:
         if content == fact.content:

@@ -16,7 +16,7 @@ from ledger.core.book import Book
 from ledger.core.entry import Fact
 from ledger.core.errors import LedgerError
 from ledger.core.fold import purchase_named
-from ledger.gate.holds import settle
+from ledger.gate.settlement import count_unheld, settle
 from ledger.log.partitioning import partition_of
 from ledger.log.reading import Problem, Record, fact_of
 from ledger.records import outbox
@@ -93,9 +93,8 @@ class Projection:
 
     def note_caught_up(self, number: int, log_end: int, asked_ms: int) -> None:
         """Notes where the log ended at a moment; what is folded up to there is true up to that moment."""
-        partition = self._partitions.get(number)
-        if partition is not None:
-            self.session.note_caught_up(number, partition.next_offset, log_end, asked_ms)
+        # Read again after the connection was lost: an idle log brings no record that would do it.
+        self.session.note_caught_up(number, self._partition(number).next_offset, log_end, asked_ms)
 
     def lag(self, number: int, log_end: int) -> int:
         """Records of a partition that are not folded yet."""
@@ -139,7 +138,10 @@ class Projection:
                 writing.write_tallies(connection, partition.number, batch.tallies)
                 write_dead_letters(connection, self._topic, partition.number, map(dead_row, batch.dead))
                 outbox.put(connection, partition.number, messages)
-                settle(connection, batch.settlements)  # last: it locks accounts that the gate waits for
+                if self._misplaced is not None:  # None: a second fold, which counts nothing again
+                    count_unheld(connection, partition.number, batch.unheld_charges, batch.unheld_nanos)
+                # Last: it locks accounts that the gate waits for.
+                settle(connection, partition.number, batch.settlements, count=self._misplaced is not None)
         self._remember(partition, records[-1].offset + 1, batch)
         if self._misplaced is not None:
             self._misplaced.note(partition.number, batch.misplaced)

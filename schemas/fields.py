@@ -35,6 +35,11 @@ Text = Annotated[
     str, matching(r"^[^\x00-\x1f\x7f-\x9f]{1,256}$", "1 to 256 characters of any script, no control characters")
 ]
 Currency = Annotated[str, matching(r"^[A-Z]{3}$", "an ISO 4217 code in capitals", examples=["USD"])]
+CountryCode = Annotated[str, matching(r"^[A-Z]{2}$", "an ISO 3166-1 code of two capitals", examples=["DE"])]
+PostalCode = Annotated[str, matching(r"^[0-9A-Za-z][0-9A-Za-z -]{0,15}$", "1 to 16 letters, digits, spaces and dashes")]
+TaxNumber = Annotated[
+    str, matching(r"^[^\x00-\x1f\x7f-\x9f]{1,40}$", "1 to 40 characters of any script, no control characters")
+]
 Uuid = Annotated[str, matching(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", "a UUID in lower case")]
 TokenCount = Annotated[int, Field(ge=0, le=1_000_000_000)]
 TraceCount = Annotated[int, Field(ge=1, le=1_000_000)]

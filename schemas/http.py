@@ -6,7 +6,18 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.events import Mode, Sizing
-from schemas.fields import AccountId, Code, Frozen, PaymentProvider, Token, TokenCount
+from schemas.fields import (
+    AccountId,
+    Code,
+    CountryCode,
+    Frozen,
+    PaymentProvider,
+    PostalCode,
+    TaxNumber,
+    Text,
+    Token,
+    TokenCount,
+)
 from schemas.money import Credits, SignedCredits, parse_nanos
 
 Item = TypeVar("Item")
@@ -360,6 +371,72 @@ class NewAdjustment(Frozen):
 
     amount: Annotated[SignedCredits, Field(examples=["-1.25"])]
     reason_code: Annotated[Code, Field(examples=["goodwill"])]
+
+
+class BillingAddress(Frozen):
+    """Where invoices go. A payment through Stripe needs the country at least."""
+
+    line1: Annotated[Text | None, Field(examples=["Unter den Linden 1"])] = None
+    line2: Text | None = None
+    city: Annotated[Text | None, Field(examples=["Berlin"])] = None
+    state: Text | None = None
+    postal_code: Annotated[PostalCode | None, Field(examples=["10117"])] = None
+    country: CountryCode
+
+
+class NewProfile(Frozen):
+    """Who a customer is; what is absent is not known."""
+
+    name: Annotated[Text | None, Field(examples=["Ada Lovelace Ltd"])] = None
+    email: Annotated[Text | None, Field(examples=["billing@example.com"])] = None
+    address: BillingAddress | None = None
+    time_zone: Annotated[Token | None, Field(description="IANA's name.", examples=["Europe/Berlin"])] = None
+    locale: Annotated[Token | None, Field(description="BCP 47.", examples=["en-US"])] = None
+
+
+class Profile(Answer):
+    """Who a customer is; null where nothing was said."""
+
+    account_id: str
+    name: str | None
+    email: str | None
+    address: BillingAddress | None
+    time_zone: str | None
+    locale: str | None
+
+
+class NewTaxId(Frozen):
+    """A tax id to show on invoices. `GET /v1/tax-id-types` has the types of each country."""
+
+    country: Annotated[CountryCode, Field(examples=["DE"])]
+    type: Annotated[Code, Field(examples=["eu_vat"])]
+    value: Annotated[TaxNumber, Field(examples=["DE136695976"])]
+
+
+class TaxId(Answer):
+    """A tax id; `value` is written as its authority does, whatever was entered."""
+
+    id: str
+    country: str
+    type: str
+    value: str
+    created_at: datetime
+
+
+class TaxIdType(Answer):
+    """A type of tax id, with a number of its form."""
+
+    type: Annotated[str, Field(examples=["eu_vat"])]
+    label: Annotated[str, Field(examples=["European VAT number"])]
+    example: Annotated[str, Field(examples=["DE136695976"])]
+
+
+class CountryTaxIdTypes(Answer):
+    """What a country has."""
+
+    country: Annotated[str, Field(examples=["DE"])]
+    name: Annotated[str, Field(examples=["Germany"])]
+    types: list[TaxIdType]
 
 
 class Estimate(Frozen):

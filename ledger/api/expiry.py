@@ -6,6 +6,7 @@ import psycopg
 import structlog
 
 from ledger.api.database import Pool
+from ledger.api.metrics import RequestMetrics
 from ledger.gate.holds import expire
 
 _SECONDS = 1.0
@@ -14,13 +15,15 @@ _LIMIT = 1000
 log = structlog.get_logger()
 
 
-async def expire_holds(pool: Pool) -> None:
+async def expire_holds(pool: Pool, metrics: RequestMetrics) -> None:
     """Looks once a second, for ever."""
     while True:
         try:
+            ended = _LIMIT
             async with pool.connection() as connection:
-                while await expire(connection, _LIMIT) == _LIMIT:
-                    pass
+                while ended == _LIMIT:
+                    ended = await expire(connection, _LIMIT)
+                    metrics.expired.inc(ended)
         except psycopg.Error as error:
             log.warning("holds_not_expired", error=type(error).__name__)
         await asyncio.sleep(_SECONDS)

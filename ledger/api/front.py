@@ -20,8 +20,9 @@ from ledger.api.errors import answer_of
 from ledger.api.metrics import RequestMetrics
 from ledger.api.parts import Parts
 from ledger.api.requests import BODY_BYTES_MAX, failure, request_id_of, too_large
+from ledger.core.errors import LedgerError
 from ledger.gate.asking import affordable, new_hold, refusal_headers
-from ledger.gate.holds import Decision, Hold, NewHold
+from ledger.gate.holds import Decision, NewHold
 from schemas.fields import Token
 from schemas.http import Authorization, NewAuthorization
 from schemas.identity import derived_id, time_ordered_id
@@ -40,12 +41,12 @@ log = structlog.get_logger()
 
 
 class Answer(NamedTuple):
-    """What is said; `hold_id` of a hold that this request made."""
+    """What is said. `granted`: the hold that goes back when it can't be said."""
 
     status: int
     body: bytes
     headers: list[tuple[bytes, bytes]]
-    hold: Hold | None = None
+    granted: NewHold | None = None
 
 
 class Front:
@@ -76,8 +77,10 @@ class Front:
         answer.headers.append((b"x-request-id", request_id.encode()))
         return answer
 
-    async def undo(self, answer: Answer) -> None:
-        """Releases what an answer holds that reached nobody."""
+    def unheard(self, answer: Answer) -> None:
+        """Gives back what an answer grants that reached nobody."""
+        if self.parts is not None and answer.granted is not None:
+            self.parts.gate.give_back(answer.granted)
 
     async def _decided(self, headers: Mapping[bytes, bytes], raw: bytes) -> Answer:
         assert self.parts, "requests come after the start"
@@ -87,7 +90,19 @@ class Front:
         body = _parsed(raw)
         caller.reach(body.account_id)
         new = _asked(self.parts, caller, body, headers.get(b"idempotency-key"), raw)
-        return _answer(self.parts, body, new, await self.parts.gate.decide(new))
+        return _answer(self.parts, body, new, await self._decision(self.parts, new))
+
+    async def _decision(self, parts: Parts, new: NewHold) -> Decision:
+        started, outcome = time.perf_counter(), "failed"
+        try:
+            decision = await parts.gate.decide(new)
+            outcome = "refused" if decision.hold is None else "repeated" if decision.repeated else "granted"
+            return decision
+        except LedgerError as error:
+            outcome = error.code
+            raise
+        finally:
+            self._metrics.decided(outcome, time.perf_counter() - started)
 
 
 def _asked(parts: Parts, caller: Caller, body: NewAuthorization, key: bytes | None, raw: bytes) -> NewHold:
@@ -115,7 +130,7 @@ def _answer(parts: Parts, body: NewAuthorization, new: NewHold, decision: Decisi
         expires_at=hold.expires_at,
         available=format_nanos(decision.funds.available),
     )
-    return Answer(201, granted.__pydantic_serializer__.to_json(granted), [_JSON], None if decision.repeated else hold)
+    return Answer(201, granted.__pydantic_serializer__.to_json(granted), [_JSON], new)
 
 
 async def _body(receive: Receive) -> bytes:

@@ -14,6 +14,7 @@ from ledger.api.errors import RETRY_AFTER
 from ledger.api.metrics import exposition, lag_of
 from ledger.api.parts import Parts, PartsOf
 from ledger.core.errors import LedgerError
+from ledger.gate.figures import figures
 from ledger.views.progress import Progress, outbox, progress, tallies
 from schemas.http import Part, Readiness
 
@@ -59,7 +60,11 @@ async def metrics(parts: PartsOf, caller: Annotated[Caller, Depends(Needs("metri
     """Prometheus' text format. Requests are those of this worker process."""
     async with parts.pool.connection() as connection:
         text = exposition(
-            parts.metrics, await progress(connection), await tallies(connection), await outbox(connection)
+            parts.metrics,
+            await progress(connection),
+            await tallies(connection),
+            await outbox(connection),
+            await figures(connection),
         )
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 

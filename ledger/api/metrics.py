@@ -3,16 +3,17 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from ledger.gate.figures import Figures
 from ledger.views.progress import Outbox, Progress, Tally
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class RequestMetrics:
-    """Counts and times requests by route, method and status."""
+    """What this process does: requests by route, method and status, decisions of the gate by outcome, holds expired."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -23,6 +24,18 @@ class RequestMetrics:
             registry=self.registry,
             buckets=_BUCKETS,
         )
+        self._decisions = Histogram(
+            "ledger_gate_decision_seconds",
+            "Time from asking the gate to its decision.",
+            ("outcome",),
+            registry=self.registry,
+            buckets=_BUCKETS,
+        )
+        self.expired = Counter("ledger_holds_expired", "Holds that this process has ended.", registry=self.registry)
+
+    def decided(self, outcome: str, seconds: float) -> None:
+        """Counts one decision: granted, refused, repeated, or the code of an error."""
+        self._decisions.labels(outcome).observe(seconds)
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
         """Counts one request."""
@@ -30,11 +43,11 @@ class RequestMetrics:
 
 
 def exposition(
-    requests: RequestMetrics, progress: Sequence[Progress], tallies: Sequence[Tally], outbox: Outbox
+    requests: RequestMetrics, progress: Sequence[Progress], tallies: Sequence[Tally], outbox: Outbox, gate: Figures
 ) -> bytes:
     """The metrics in Prometheus' text format."""
     state = CollectorRegistry()
-    state.register(_Collector([*_progress(progress), _tallies(tallies), *_outbox(outbox)]))
+    state.register(_Collector([*_progress(progress), _tallies(tallies), *_outbox(outbox), *_gate(gate)]))
     return generate_latest(requests.registry) + generate_latest(state)
 
 
@@ -81,3 +94,19 @@ def _outbox(outbox: Outbox) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "ledger_outbox_oldest_seconds", "Age of the oldest of them; 0 without any.", value=outbox.oldest_seconds
     )
+
+
+def _gate(gate: Figures) -> Iterator[Metric]:
+    yield GaugeMetricFamily("ledger_holds_open", "Holds that have not ended.", value=gate.open_holds)
+    yield GaugeMetricFamily("ledger_held_nanos", "What they hold, in 10⁻⁹ credit.", value=gate.held)
+    charges = CounterMetricFamily(
+        "ledger_uncovered_charges", "Charges that no hold covers, or not all of, by cause.", labels=["cause"]
+    )
+    nanos = CounterMetricFamily(
+        "ledger_uncovered_nanos", "What of them no hold covers, in 10⁻⁹ credit; bounds all overdraft.", labels=["cause"]
+    )
+    for row in gate.uncovered:
+        charges.add_metric([row.cause], row.charges)
+        nanos.add_metric([row.cause], row.nanos)
+    yield charges
+    yield nanos

@@ -82,7 +82,7 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
     await asyncio.to_thread(parts.book.wait, _BOOK_SECONDS)
     tasks = [
         asyncio.create_task(work)
-        for work in (parts.verdicts.run(), _forget_old(pool), expire_holds(pool), parts.requests.run())
+        for work in (parts.verdicts.run(), _forget_old(pool), expire_holds(pool, metrics), parts.requests.run())
     ]
     try:
         async with parts.gate.running():

@@ -32,7 +32,7 @@ async def _authorize(cycle: RequestResponseCycle, front: Front) -> None:
         return
     answer = await front.answer(dict(cycle.scope["headers"]), bytes(cycle.body))
     if cycle.disconnected:
-        await front.undo(answer)
+        front.unheard(answer)
         return
     if cycle.more_body:  # of a body that is too large nobody reads the rest
         cycle.keep_alive = False

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,6 +15,7 @@ from schemas.identity import random_bytes
 
 BATCH_BYTES_MAX = 8 * 1024 * 1024
 BODY_BYTES_MAX = 65_536
+_GONE = 499  # as nginx notes it: the client left before its request was there
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
@@ -47,6 +49,8 @@ class Around:
 
         try:
             await self._app(scope, _bounded(scope, receive), answer)
+        except ClientDisconnect:
+            status = _GONE
         except Exception:
             log.exception("request_failed", method=scope["method"], path=scope["path"])
             if status:

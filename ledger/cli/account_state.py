@@ -17,6 +17,8 @@ def shown(standing: Standing) -> dict[str, Any]:
         "account_id": account.account_id,
         "balance": format_nanos(account.balance),
         "balance_text": balance_text(account.balance),
+        "held": _credits(standing.held),
+        "available": _credits(None if standing.held is None else account.balance - standing.held),
         "level": account.level,
         "package": account.package,
         "traces": {"month": _month(account.month), "used": account.month_traces},

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -43,10 +43,20 @@ class Transport(Protocol):
 
 
 class Delivery:
-    """The spools of one process and the thread that empties them. Raises SpoolUnusable."""
+    """The spools of one process and the thread that empties them. Raises SpoolUnusable.
 
-    def __init__(self, folder: Path, bytes_max: int, connect: Callable[[], Transport]) -> None:
+    `delivered` is told the ids of events that the ledger took.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        bytes_max: int,
+        connect: Callable[[], Transport],
+        delivered: Callable[[Iterable[str]], None],
+    ) -> None:
         self._pid = os.getpid()
+        self._tell = delivered
         self._folder, self._bytes_max = folder, bytes_max
         self._transport = connect()
         adopted = list(orphans(folder, bytes_max))
@@ -74,6 +84,12 @@ class Delivery:
         recorded = [first[1] for spool in self.spools if (first := spool.first())]
         return max(0.0, time.time() - min(recorded) / 1000) if recorded else 0.0
 
+    def check(self) -> None:
+        """Raises Closed, UsedAfterFork."""
+        self._refuse_child()
+        if self._stop.is_set():
+            raise Closed
+
     def add(self, event: Outgoing) -> None:
         """Returns when the event is on the disk. Raises SpoolFull, SpoolUnusable, Closed, UsedAfterFork."""
         self._refuse_child()
@@ -92,10 +108,13 @@ class Delivery:
         if self.refused_count:
             raise Refused(str(self.refused_count))
 
-    def close(self, timeout_seconds: float) -> None:
-        """Gives what waits so much time, then lets go; the next process that opens the spool goes on."""
-        if os.getpid() != self._pid:  # nothing here is the child's to close
-            return
+    def close(self, timeout_seconds: float) -> bool:
+        """Gives what waits so much time, then lets go; the next process that opens the spool goes on.
+
+        False in a forked child, which has nothing to close.
+        """
+        if os.getpid() != self._pid:
+            return False
         with suppress(NotDelivered, Refused):
             self.flush(timeout_seconds)
         self._stop.set()
@@ -106,6 +125,7 @@ class Delivery:
             spool.close()
         if self.depth:
             log.warning("%d events stay in the spool %s for the next process", self.depth, self._folder)
+        return True
 
     def retry_refused(self) -> None:
         """Lets everything that was set aside wait again."""
@@ -142,6 +162,8 @@ class Delivery:
                 return "", True
             outcome = self._transport.send(portion)
             spool.settle(outcome.delivered, outcome.refused)
+            taken = set(outcome.delivered)
+            self._tell(event.event_id for seq, event in portion if seq in taken)
         except Closed:
             return "", True
         except Exception as error:  # whatever it is, the events wait and the thread lives on

@@ -27,6 +27,44 @@ class Closed(LedgerError):
     """The ledger's client is closed; nothing was recorded."""
 
 
+class GateClosed(LedgerError):
+    """The gate does not answer, so whether the account may spend is not known."""
+
+    def __init__(self, detail: str = "", *, in_doubt: bool = False) -> None:
+        self.in_doubt = in_doubt
+        """Whether the question may have arrived, so that credits may be held."""
+        super().__init__(detail)
+
+
+class InsufficientCredits(LedgerError):
+    """The account's credits don't cover the request."""
+
+    def __init__(
+        self,
+        body: bytes,
+        *,
+        available: str,
+        required: str,
+        max_affordable_output_tokens: int | None,
+        top_up_in_flight: bool,
+        top_up_url: str | None,
+    ) -> None:
+        self.body = body
+        """What the customer gets, unchanged, with status 402."""
+        self.available, self.required = available, required
+        self.max_affordable_output_tokens = max_affordable_output_tokens
+        self.top_up_in_flight, self.top_up_url = top_up_in_flight, top_up_url
+        super().__init__(f"{available} available, {required} required")
+
+
+class InvalidAuthorization(LedgerError):
+    """The gate would not accept this question; nothing is held."""
+
+
+class AuthorizationEnded(LedgerError):
+    """The authorization has ended; it can't be extended."""
+
+
 class UnsuitableOption(LedgerError):
     """This option can't be chosen here."""
 

@@ -4,18 +4,19 @@ import os
 import time
 import uuid
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Required, TypedDict
+from typing import Any, NamedTuple, Required, TypedDict, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from ledger.client.errors import InvalidEvent
+from ledger.client.errors import InvalidAuthorization, InvalidEvent
 from schemas.envelope import Source
 from schemas.events import Mode, Trace, TraceRecorded, Usage, UsageRecorded
 from schemas.fields import json_of, reason_of
 from schemas.identity import event_id_of
 
 _SOURCE: TypeAdapter[str] = TypeAdapter(Source)
-_ARGUMENTS = {"subject": "account_id", "id": "event_id", "record": "source"}
+_ARGUMENTS = {"subject": "account_id", "id": "event_id"}
+_Wrong = TypeVar("_Wrong", InvalidEvent, InvalidAuthorization)
 
 
 class Happened(TypedDict, total=False):
@@ -63,7 +64,7 @@ def checked_source(source: str) -> str:
     try:
         return _SOURCE.validate_python(source, strict=True)
     except ValidationError as error:
-        raise _invalid(error) from None
+        raise invalid(InvalidEvent, error, "source") from None
 
 
 def usage_event(source: str, account_id: str, fields: UsageFields) -> Outgoing:
@@ -95,7 +96,7 @@ def _event(
         }
         event = kind.model_validate(envelope)
     except ValidationError as error:
-        raise _invalid(error) from None
+        raise invalid(InvalidEvent, error) from None
     return Outgoing(event.subject, event_id_of(source, event.id), now_ns // 10**6, json_of(event))
 
 
@@ -106,8 +107,12 @@ def _new_id(at_ms: int) -> str:
     return str(uuid.UUID(int=(at_ms & 0xFFFF_FFFF_FFFF) << 80 | 7 << 76 | high << 64 | 2 << 62 | low))
 
 
-def _invalid(error: ValidationError) -> InvalidEvent:
-    """The first wrong field as the error's own, whatever else is wrong behind it; never a value."""
+def invalid(kind: type[_Wrong], error: ValidationError, whole: str | None = None) -> _Wrong:
+    """The first wrong field as the error's own, whatever else is wrong behind it; never a value.
+
+    `whole`: what to name when no single field is wrong.
+    """
     first, *others = error.errors(include_url=False)
     field, _, sentence = reason_of(first).partition(": ")
-    return InvalidEvent("; ".join([sentence, *map(reason_of, others)]), field=_ARGUMENTS.get(field, field))
+    named = _ARGUMENTS.get(field, field) if first["loc"] else whole
+    return kind("; ".join([sentence, *map(reason_of, others)]), field=named)

@@ -31,7 +31,7 @@ class HttpTransport:
             return Outcome(trouble=repr(error))
         if answer.status_code == 202:
             return Outcome(delivered=[seq for seq, _ in portion])
-        problem = _problem(answer)
+        problem = problem_of(answer)
         if items := problem.get("items"):
             return Outcome(refused=[_refusal(portion[item["index"]].seq, item) for item in items])
         if answer.status_code in _ABOUT_THE_EVENTS:
@@ -56,11 +56,12 @@ def _sum(first: Outcome, second: Outcome) -> Outcome:
     return Outcome([*first.delivered, *second.delivered], second.refused, second.trouble)
 
 
-def _problem(answer: httpx.Response) -> dict[str, Any]:
+def problem_of(answer: httpx.Response) -> dict[str, Any]:
     """The error of an answer, also of one that is not the ledger's own."""
     try:
         error = answer.json()["error"]
-        return {"code": str(error["code"]), "message": str(error["message"]), "items": error.get("items")}
+        more = {"items": error.get("items"), "param": error.get("param")}
+        return {"code": str(error["code"]), "message": str(error["message"]), **more}
     except (ValueError, LookupError, TypeError, AttributeError):
         return {"code": "http_error", "message": answer.reason_phrase}
 

@@ -7,13 +7,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from ledger.client.delivery import Delivery
+from ledger.client.grace import Grace
 
 
 class Metrics(Collector):
     """Register it with a registry of prometheus_client, once per process."""
 
-    def __init__(self, delivery: Delivery) -> None:
-        self._delivery = delivery
+    def __init__(self, delivery: Delivery, grace: Grace) -> None:
+        self._delivery, self._grace = delivery, grace
 
     def collect(self) -> Iterator[Metric]:
         """As of now."""
@@ -24,3 +25,5 @@ class Metrics(Collector):
         yield CounterMetricFamily("ledger_client_delivered", "Events that the ledger took.", of.delivered_total)
         yield CounterMetricFamily("ledger_client_rejected", "Events that the ledger refused.", of.refused_total)
         yield CounterMetricFamily("ledger_client_failures", "Attempts that failed.", of.failures_total)
+        let_through = self._grace.granted_total
+        yield CounterMetricFamily("ledger_client_let_through", "Requests that ran without a hold.", let_through)

@@ -15,6 +15,7 @@ from psycopg import AsyncConnection
 
 from ledger.core.errors import LedgerError
 from ledger.gate.holds import Connection, Decision, NewHold, decide_group
+from ledger.gate.unheard import Unheard
 from ledger.settings import Settings
 
 GROUP_MAX = 256
@@ -23,7 +24,7 @@ _OPTIONS = "-c statement_timeout=10000 -c lock_timeout=3000"
 
 
 class GateUnavailable(LedgerError):
-    """The gate's database does not answer; nothing was decided."""
+    """The gate's database does not answer; ask again."""
 
 
 class _Waiting(NamedTuple):
@@ -34,8 +35,8 @@ class _Waiting(NamedTuple):
 class _Lane:
     """One connection and the requests that wait for it."""
 
-    def __init__(self, settings: Settings, queue: "_Queue", *, wait: bool) -> None:
-        self._settings, self._queue, self._wait = settings, queue, wait
+    def __init__(self, settings: Settings, queue: "_Queue", unheard: Unheard, *, wait: bool) -> None:
+        self._settings, self._queue, self._unheard, self._wait = settings, queue, unheard, wait
         self._connection: Connection | None = None
 
     async def run(self, busy: "_Queue | None") -> None:
@@ -45,32 +46,34 @@ class _Lane:
                 group = await self._queue.next_group()
                 try:
                     await self._decide(group, busy)
-                except psycopg.Error as error:
+                except Exception as error:  # whatever it is, those who ask are told, and the lane goes on
                     await self._drop()
-                    _fail(group, error)
+                    self._fail(group, error)
         finally:
             await self._drop()
 
     async def _decide(self, group: list[_Waiting], busy: "_Queue | None") -> None:
         if self._connection is None:
-            self._connection = await AsyncConnection[Any].connect(
-                self._settings.database,
-                autocommit=True,
-                options=_OPTIONS,
-                connect_timeout=5,
-                application_name="ledger-gate",
-            )
+            self._connection = await _connect(self._settings)
         stale_seconds = self._settings.gate_stale_seconds
         answers = await decide_group(self._connection, [each.new for each in group], stale_seconds, wait=self._wait)
         for waiting, answer in zip(group, answers, strict=True):
             if answer is None and busy is not None:
                 busy.put(waiting)
-            elif waiting.answer.done():
-                continue
+            elif waiting.answer.done():  # cancelled meanwhile
+                self._unheard.note(waiting.new)
             elif isinstance(answer, LedgerError):
                 waiting.answer.set_exception(answer)
             elif answer is not None:
                 waiting.answer.set_result(answer)
+
+    def _fail(self, group: list[_Waiting], error: Exception) -> None:
+        """Nothing was decided, or nobody knows: a commit whose answer was lost may have happened."""
+        for waiting in group:
+            self._unheard.note(waiting.new)
+            if not waiting.answer.done():
+                known = isinstance(error, psycopg.Error)
+                waiting.answer.set_exception(GateUnavailable(type(error).__name__) if known else error)
 
     async def _drop(self) -> None:
         if self._connection is not None:
@@ -104,22 +107,28 @@ class Gate:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._arrived, self._busy = _Queue(), _Queue()
+        self._unheard = Unheard(lambda: _connect(settings))
 
     async def decide(self, new: NewHold) -> Decision:
-        """Grants or refuses a hold. Raises HoldConflict, ProjectionBehind or GateUnavailable.
+        """Grants or refuses a hold. Raises HoldConflict, HoldClosed, ProjectionBehind or GateUnavailable.
 
-        Cancelling the wait does not undo the decision; whoever does so releases the hold.
+        Without an answer, since the wait was cancelled or the gate failed, what was granted is given back.
         """
         answer = asyncio.get_running_loop().create_future()
         self._arrived.put(_Waiting(new, answer))
         return await answer  # type: ignore[no-any-return]
 
+    def give_back(self, new: NewHold) -> None:
+        """Nobody can be told of this request's hold any more."""
+        self._unheard.note(new)
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Decides until the block ends; requests that wait then are not decided."""
-        lanes = [_Lane(self._settings, self._arrived, wait=False).run(self._busy) for _ in range(_LANES)]
-        tasks = [asyncio.create_task(lane) for lane in lanes]
-        tasks.append(asyncio.create_task(_Lane(self._settings, self._busy, wait=True).run(None)))
+        fast = [_Lane(self._settings, self._arrived, self._unheard, wait=False) for _ in range(_LANES)]
+        patient = _Lane(self._settings, self._busy, self._unheard, wait=True)
+        work = [*(lane.run(self._busy) for lane in fast), patient.run(None), self._unheard.run()]
+        tasks = [asyncio.create_task(each) for each in work]
         try:
             yield
         finally:
@@ -128,7 +137,7 @@ class Gate:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _fail(group: list[_Waiting], error: psycopg.Error) -> None:
-    for waiting in group:
-        if not waiting.answer.done():
-            waiting.answer.set_exception(GateUnavailable(type(error).__name__))
+async def _connect(settings: Settings) -> Connection:
+    return await AsyncConnection[Any].connect(
+        settings.database, autocommit=True, options=_OPTIONS, connect_timeout=5, application_name="ledger-gate"
+    )

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
-import psycopg
 from psycopg import AsyncConnection
 
 from ledger.core.errors import LedgerError
@@ -68,11 +67,17 @@ class Hold(NamedTuple):
     max_output_tokens: int | None
     request_hash: bytes | None
 
+    def ended(self, now: datetime) -> State | None:
+        """How it has ended; None while it promises its credits. One that is over may still wait to be expired."""
+        if self.state == "open":
+            return "expired" if self.expires_at <= now else None
+        return self.state
+
 
 class Funds(NamedTuple):
     """What an account has, in nanos, how far its projection is behind, and where its auto top-up stands.
 
-    An account that has never had an event has nothing, and nothing to be behind with.
+    Of an account without any event nobody knows the partition; it is as far behind as the slowest.
     """
 
     account_id: str
@@ -101,15 +106,6 @@ class Decision(NamedTuple):
 Answer = Decision | LedgerError | None
 
 
-class Settlement(NamedTuple):
-    """Usage that names a hold; `charge` in nanos."""
-
-    hold_id: str
-    account_id: str
-    event_id: str
-    charge: int
-
-
 async def decide_group(
     connection: Connection, group: Sequence[NewHold], stale_seconds: float, *, wait: bool
 ) -> list[Answer]:
@@ -124,8 +120,7 @@ async def decide_group(
         repeatable = [new.hold_id for new in group if new.request_hash is not None]
         before = await find(connection, repeatable) if repeatable else {}
         answers = [_decide(new, funds, before, stale_seconds) for new in group]
-        await _put(connection, group, answers)
-    return answers
+        return await _put(connection, group, answers)
 
 
 def _decide(new: NewHold, funds: dict[str, Funds], before: dict[str, Hold], stale_seconds: float) -> Answer:
@@ -135,8 +130,7 @@ def _decide(new: NewHold, funds: dict[str, Funds], before: dict[str, Hold], stal
         return None
     known = before.get(new.hold_id)
     if known is not None:
-        same = known.request_hash == new.request_hash and known.account_id == new.account_id
-        return Decision(known, account, repeated=True) if same else HoldConflict(field="Idempotency-Key")
+        return _repeat(known, new, account)
     if account.behind_seconds > stale_seconds:
         return ProjectionBehind(f"{account.behind_seconds:.0f} s")
     grant = granted(account.available, new.ask)
@@ -160,16 +154,25 @@ def _decide(new: NewHold, funds: dict[str, Funds], before: dict[str, Hold], stal
     return Decision(hold, funds[new.account_id])
 
 
-async def _put(connection: Connection, group: Sequence[NewHold], answers: Sequence[Answer]) -> None:
+def _repeat(known: Hold, new: NewHold, funds: Funds) -> Answer:
+    """A repeated request has the hold that it was granted, and no other: one that has ended promises nothing."""
+    if known.request_hash != new.request_hash or known.account_id != new.account_id:
+        return HoldConflict(field="Idempotency-Key")
+    ended = known.ended(datetime.now(UTC))
+    return HoldClosed(ended) if ended else Decision(known, funds, repeated=True)
+
+
+async def _put(connection: Connection, group: Sequence[NewHold], answers: list[Answer]) -> list[Answer]:
+    """Stores the holds that were granted now; returns the answers, which a key that was taken meanwhile changes."""
     fresh = [
         (new, answer.hold)
         for new, answer in zip(group, answers, strict=True)
         if isinstance(answer, Decision) and answer.hold is not None and not answer.repeated
     ]
     if not fresh:
-        return
+        return answers
     holds = [hold for _, hold in fresh]
-    await connection.execute(
+    stored = await connection.execute(
         SQL["put_holds"],
         {
             "ids": texts(hold.hold_id for hold in holds),
@@ -184,7 +187,10 @@ async def _put(connection: Connection, group: Sequence[NewHold], answers: Sequen
             "hashes": [hold.request_hash for hold in holds],
         },
     )
-    await _add_held(connection, holds)
+    taken = {hold.hold_id for hold in holds} - {hold_id for (hold_id,) in await stored.fetchall()}
+    await _add_held(connection, [hold for hold in holds if hold.hold_id not in taken])
+    conflict = HoldConflict(field="Idempotency-Key")
+    return [conflict if new.hold_id in taken else answer for new, answer in zip(group, answers, strict=True)]
 
 
 async def _add_held(connection: Connection, holds: Iterable[Hold]) -> None:
@@ -218,8 +224,9 @@ async def extend(
         assert row, "the account of a hold has a row"
         funds = Funds(*row)
         now = (await find(connection, [hold.hold_id]))[hold.hold_id]
-        if now.state != "open" or now.expires_at <= datetime.now(UTC):
-            raise HoldClosed("expired" if now.state == "open" else now.state)
+        ended = now.ended(datetime.now(UTC))
+        if ended:
+            raise HoldClosed(ended)
         if funds.behind_seconds > stale_seconds:
             raise ProjectionBehind(f"{funds.behind_seconds:.0f} s")
         grant = granted(funds.available, Ask(amount, amount))
@@ -250,29 +257,6 @@ async def close(
         parameters = {"ids": [hold_id for hold_id, _ in holds], "accounts": locked, "state": state}
         rows = await (await connection.execute(SQL["close"], parameters)).fetchall()
     return {hold_id for (hold_id,) in rows}
-
-
-def settle(connection: psycopg.Connection[Any], usages: Iterable[Settlement]) -> None:
-    """Ends the open holds that usage names, in the transaction that posts it; of a hold's usages, by the first.
-
-    Usage that names an ended hold, or one of another account, ends nothing.
-    """
-    first: dict[str, Settlement] = {}
-    for usage in usages:
-        first.setdefault(usage.hold_id, usage)
-    if not first:
-        return
-    named = sorted(first.values(), key=lambda usage: usage.account_id)
-    connection.execute(SQL["lock"], {"accounts": sorted({usage.account_id for usage in named})})
-    connection.execute(
-        SQL["settle"],
-        {
-            "ids": texts(usage.hold_id for usage in named),
-            "accounts": texts(usage.account_id for usage in named),
-            "events": texts(usage.event_id for usage in named),
-            "charges": integers(usage.charge for usage in named),
-        },
-    )
 
 
 async def expire(connection: Connection, limit: int = 1000) -> int:

@@ -17,8 +17,10 @@ ORDER BY account_id FOR UPDATE SKIP LOCKED;
 -- name: funds
 -- In a statement of its own after the lock, so that its snapshot has whatever was committed before.
 SELECT h.account_id, coalesce(b.balance, 0), h.held,
-       CASE WHEN b.account_id IS NULL THEN 0
-            ELSE coalesce(extract(epoch FROM clock_timestamp() - p.through), 'infinity') END::float8 AS behind_seconds,
+       coalesce(extract(epoch FROM clock_timestamp() - CASE WHEN b.account_id IS NULL THEN (
+           -- Its first event may be in any partition.
+           SELECT CASE WHEN count(*) = count(through) THEN min(through) END FROM views.progress
+       ) ELSE p.through END), 'infinity')::float8 AS behind_seconds,
        coalesce(a.top_up_enabled, false), a.top_up_threshold, a.state, coalesce(a.since_seq, 0)
 FROM records.held_accounts h
 LEFT JOIN views.balances b ON b.account_id = h.account_id
@@ -31,6 +33,8 @@ SELECT hold_id::text, account_id, amount, state, expires_at, provider, model, mo
 FROM records.holds WHERE hold_id = ANY (%(ids)s::uuid[]);
 
 -- name: put_holds
+-- Without those whose id another account's request has taken meanwhile, under the same key; in the order of the ids, so
+-- that two that take each other's don't wait for each other.
 INSERT INTO records.holds (hold_id, account_id, amount, expires_at, provider, model, mode, max_output_tokens,
     api_key_id, request_hash)
 SELECT hold_id, account_id, amount, expires_at, nullif(provider, ''), nullif(model, ''), nullif(mode, ''),
@@ -38,7 +42,10 @@ SELECT hold_id, account_id, amount, expires_at, nullif(provider, ''), nullif(mod
 FROM unnest(%(ids)s::uuid[], %(accounts)s::text[], %(amounts)s::bigint[], %(expires)s::timestamptz[],
     %(providers)s::text[], %(models)s::text[], %(modes)s::text[], %(outputs)s::bigint[], %(keys)s::text[],
     %(hashes)s::bytea[])
-    AS new (hold_id, account_id, amount, expires_at, provider, model, mode, max_output_tokens, api_key_id, request_hash);
+    AS new (hold_id, account_id, amount, expires_at, provider, model, mode, max_output_tokens, api_key_id, request_hash)
+ORDER BY hold_id
+ON CONFLICT (hold_id) DO NOTHING
+RETURNING hold_id::text;
 
 -- name: add_held
 UPDATE records.held_accounts h SET held = h.held + new.amount
@@ -67,18 +74,44 @@ WITH ended AS (
 SELECT hold_id::text FROM ended;
 
 -- name: settle
--- The same by usage: the first that names an open hold of its own account ends it.
-WITH ended AS (
+-- The same by usage: an account's first that names an open hold of its own ends it. What no hold covers is counted.
+WITH named AS (
+    SELECT *
+    FROM unnest(%(ids)s::uuid[], %(accounts)s::text[], %(events)s::uuid[], %(charges)s::bigint[])
+        WITH ORDINALITY AS u (hold_id, account_id, event_id, charged, place)
+), first AS (
+    SELECT DISTINCT ON (hold_id, account_id) * FROM named ORDER BY hold_id, account_id, place
+), ended AS (
     UPDATE records.holds h
     SET state = 'settled', closed_at = clock_timestamp(), settled_by = u.event_id, charged = u.charged
-    FROM unnest(%(ids)s::uuid[], %(accounts)s::text[], %(events)s::uuid[], %(charges)s::bigint[])
-        AS u (hold_id, account_id, event_id, charged)
+    FROM first u
     WHERE h.hold_id = u.hold_id AND h.account_id = u.account_id AND h.state = 'open'
-    RETURNING h.account_id, h.amount
+    RETURNING h.account_id, h.amount, u.place
 ), sums AS (
     SELECT account_id, sum(amount)::bigint AS amount FROM ended GROUP BY account_id
+), freed AS (
+    UPDATE records.held_accounts a SET held = a.held - sums.amount FROM sums WHERE a.account_id = sums.account_id
+), uncovered AS (
+    SELECT CASE WHEN e.place IS NULL THEN 'hold_ended' ELSE 'above_hold' END AS cause,
+           n.charged - coalesce(e.amount, 0) AS nanos
+    FROM named n LEFT JOIN ended e USING (place)
 )
-UPDATE records.held_accounts a SET held = a.held - sums.amount FROM sums WHERE a.account_id = sums.account_id;
+INSERT INTO records.uncovered AS o (partition, cause, charges, nanos)
+SELECT %(partition)s, cause, count(*), sum(nanos) FROM uncovered WHERE nanos > 0 AND %(count)s GROUP BY cause
+ON CONFLICT (partition, cause) DO UPDATE
+SET charges = o.charges + excluded.charges, nanos = o.nanos + excluded.nanos;
+
+-- name: count_unheld
+INSERT INTO records.uncovered AS o (partition, cause, charges, nanos)
+VALUES (%(partition)s, 'no_hold', %(charges)s, %(nanos)s)
+ON CONFLICT (partition, cause) DO UPDATE
+SET charges = o.charges + excluded.charges, nanos = o.nanos + excluded.nanos;
+
+-- name: open_holds
+SELECT count(*), coalesce(sum(amount), 0)::bigint FROM records.holds WHERE state = 'open';
+
+-- name: uncovered
+SELECT cause, sum(charges)::bigint, sum(nanos)::bigint FROM records.uncovered GROUP BY cause ORDER BY cause;
 
 -- name: expirable
 -- Open holds whose partition is projected past their end: usage that was sent in time has been counted.

@@ -82,6 +82,7 @@ class Method(NamedTuple):
 class Payment(NamedTuple):
     """What the provider says of one payment. `created`: the provider's own time of it, the same whenever it is asked.
 
+    `payment_id`: until somebody has tried to pay, the provider may have none; then it is the reference.
     `reference`: what `begin` returned for it, where the provider tells. `amount_minor`: what was paid (or is to be).
     `metadata`: what we wrote. `action_url`: where the customer can go on with a payment that is pending.
     `failure`: the provider's code of the last decline, and `decline` how to meet it.
@@ -219,3 +220,15 @@ class Gateway(Protocol):
 
     def webhook(self, raw: bytes, headers: Mapping[str, str]) -> Webhook:
         """Verifies a message and reads it. `headers` by lower-case name. Raises WebhookForged or WebhookUnreadable."""
+
+
+class Charger(Protocol):
+    """A provider that charges a saved method at once, without the customer. Raises what a Gateway raises."""
+
+    def charge_saved(
+        self, terms: Terms, metadata: Mapping[str, str], customer_id: str, method_id: str, key: str
+    ) -> Payment:
+        """Charges; a decline is a payment that failed. Idempotent by `key`: a new attempt needs another one."""
+
+    def cancel(self, payment_id: str) -> Payment:
+        """Ends a payment that is not paid, and returns what it is now. One that was paid stays paid."""

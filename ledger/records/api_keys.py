@@ -24,6 +24,8 @@ SCOPES = (
     "accounts:write",
     "adjustments:write",
     "authorizations:write",
+    "billing:read",
+    "billing:write",
     "metrics:read",
     "reports:read",
 )

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 from starlette.applications import Starlette
 
-from ledger.sandbox import control, stripe
+from ledger.sandbox import control, razorpay, stripe
 from ledger.sandbox.parts import Options, Sandbox
 
 # Each has NAME, `sign(body, secret, event_id)` for webhooks, `routes(sandbox)` below its name, and `router` for what is
 # done on its dashboard, below /sandbox.
-PROVIDERS = (stripe,)
+PROVIDERS = (stripe, razorpay)
 
 
 def create_app(options: Options) -> FastAPI:

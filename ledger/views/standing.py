@@ -30,13 +30,17 @@ class LastEntry(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """`last`: newest first. Every record of the partition before `next_offset` is counted, `through`: up to when."""
+    """`last`: newest first. Every record of the partition before `next_offset` is counted, `through`: up to when.
+
+    `held`: what its open holds hold, in nanos; None for a moment in the past.
+    """
 
     account: Account
     last: tuple[LastEntry, ...]
     partition: int
     next_offset: int
     through: datetime | None
+    held: int | None = None
 
 
 def standing(connection: psycopg.Connection[Any], account_id: str) -> Standing:

@@ -1,9 +1,9 @@
 -- Where an account stands, for `ledger state`.
 
 -- name: place
--- The account's partition and how far it is folded.
-SELECT p.partition, p.next_offset, p.through
-FROM views.balances b JOIN views.progress p USING (partition)
+-- The account's partition, how far it is folded, and what the account's open holds hold.
+SELECT p.partition, p.next_offset, p.through, coalesce(h.held, 0)
+FROM views.balances b JOIN views.progress p USING (partition) LEFT JOIN records.held_accounts h USING (account_id)
 WHERE b.account_id = %(account_id)s;
 
 -- name: last_entries

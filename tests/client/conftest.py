@@ -3,13 +3,15 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import httpx
 import pytest
 
 from ledger.client import Ledger
 from ledger.settings import Settings
 from schemas.topics import EVENTS
+from tests.integration.api_harness import api, client, eventually, key, projector
 from tests.support.workers import records_of
 
 CALL: dict[str, Any] = {
@@ -50,3 +52,21 @@ def arrived(settings: Settings, account_id: str) -> list[dict[str, Any]]:
 def requests_of(settings: Settings, account_id: str) -> list[str]:
     """The request ids of the account's usage on the log, each where it first stands."""
     return list(dict.fromkeys(event["data"]["request_id"] for event in arrived(settings, account_id)))
+
+
+class Served(NamedTuple):
+    """A ledger with its API and projector: the API's URL, a router's key, and an operator's client."""
+
+    url: str
+    token: str
+    http: httpx.Client
+
+
+@pytest.fixture(scope="module")
+def served(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One per module."""
+    folder = tmp_path_factory.mktemp("served")
+    shop = "https://router.example/billing"
+    with api(settings, folder, top_up_url=shop) as url, projector(settings, folder), client(url, key(settings)) as http:
+        eventually(lambda: http.get("/readyz").status_code == 200)
+        yield Served(url, key(settings, "usage:write", "authorizations:write"), http)

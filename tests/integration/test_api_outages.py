@@ -89,4 +89,5 @@ def test_without_postgres_everything_but_life_is_503(http: httpx.Client, setting
     assert "postgres" in http.get("/readyz").json()["missing"]
     stack.postgres.start()
     eventually(lambda: http.get("/v1/accounts").status_code == 200)
-    assert http.post("/v1/authorizations", json={"account_id": "acct_1"}).status_code == 402
+    answer = http.post("/v1/authorizations", json={"account_id": "acct_1"})  # nothing is projected here
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "projection_behind")

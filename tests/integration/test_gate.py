@@ -1,6 +1,7 @@
 """The gate beside a real projector: holds are granted, settled, extended, released, expired; none overdraws."""
 
 import asyncio
+import random
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import httpx
 import psycopg
 import pytest
 
+from ledger.log.partitioning import partition_of
 from ledger.settings import Settings
 from tests.integration.api_harness import api, client, eventually, key, projector, usage
 
@@ -70,6 +72,42 @@ def open_holds(settings: Settings, account: str) -> int:
     return int(row[0])
 
 
+def metric(http: httpx.Client, name: str) -> dict[str, float]:
+    """The samples of a metric, by their labels."""
+    lines = [line for line in http.get("/metrics").text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+    return {line.removeprefix(name).rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+
+def uncovered(http: httpx.Client) -> dict[str, int]:
+    """What no hold covered so far, in nanos, by cause."""
+    return {cause[8:-2]: int(nanos) for cause, nanos in metric(http, "ledger_uncovered_nanos_total").items()}
+
+
+def test_usage_of_another_account_does_not_hide_the_usage_that_a_hold_was_for(http: httpx.Client) -> None:
+    owner = funded(http, "5")
+    hold = ask(http, owner, amount="1").json()["id"]
+    partition = partition_of(owner.encode(), 4)
+    stranger = next(name for n in range(100) if partition_of((name := f"stranger_{n}").encode(), 4) == partition)
+    events = [usage(account, authorization_id=hold, provider_cost="0.1") for account in (stranger, owner)]
+    assert http.post("/v1/usage", json=events).status_code == 202  # one record after the other, of one batch
+    eventually(lambda: http.get(f"{ASK}/{hold}").json()["state"] == "settled")
+    assert balance(http, owner) == ("4.89", "0", "4.89")
+
+
+def test_the_metrics_count_decisions_and_open_holds(http: httpx.Client) -> None:
+    outcome = "ledger_gate_decision_seconds_count"
+    before, held = metric(http, outcome), metric(http, "ledger_held_nanos")[""]
+    account = funded(http, "3")
+    assert [ask(http, account, amount="2").status_code for _ in range(3)] == [201, 402, 402]
+    after = metric(http, outcome)
+    assert {name: after[name] - before.get(name, 0) for name in ('{outcome="granted"}', '{outcome="refused"}')} == {
+        '{outcome="granted"}': 1,
+        '{outcome="refused"}': 2,
+    }
+    assert metric(http, "ledger_held_nanos")[""] - held == 2_000_000_000
+    assert metric(http, "ledger_holds_open")[""] >= 1
+
+
 def test_a_hold_is_promised_once_and_given_back(http: httpx.Client) -> None:
     account = funded(http, "10")
     granted = ask(http, account, amount="4")
@@ -104,12 +142,19 @@ def test_a_call_is_priced_by_the_book_and_clamped_to_what_is_affordable(http: ht
 def test_usage_settles_the_hold_that_it_names_and_is_charged_in_full(http: httpx.Client, settings: Settings) -> None:
     account, other = funded(http, "10"), funded(http, "10")
     mine, theirs = ask(http, account, amount="1").json()["id"], ask(http, other, amount="1").json()["id"]
+    before = uncovered(http)
     events = [usage(account, authorization_id=name, provider_cost="2") for name in (mine, mine, theirs, "req-7")]
     assert http.post("/v1/usage", json=events).status_code == 202
     # 2 credits of cost are 2.2 in auto mode: above the hold, twice for one hold, and once for another account's.
     eventually(lambda: balance(http, account) == ("1.2", "0", "1.2"))
     assert balance(http, other) == ("10", "1", "9")
     assert http.get(f"{ASK}/{mine}").json()["state"] == "settled"
+    after = uncovered(http)
+    assert {cause: (after[cause] - before.get(cause, 0)) for cause in after} == {
+        "above_hold": 1_200_000_000,
+        "hold_ended": 4_400_000_000,
+        "no_hold": 2_200_000_000,
+    }
     answer = http.delete(f"{ASK}/{mine}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "hold_closed")
 
@@ -146,6 +191,38 @@ def test_a_repeated_request_has_one_hold(http: httpx.Client) -> None:
     assert balance(http, account) == ("1", "0.6", "0.4")
     conflict = http.post(ASK, json={**body, "amount": "0.1"}, headers=headers)
     assert (conflict.status_code, conflict.json()["error"]["code"]) == (409, "hold_conflict")
+    assert http.delete(f"{ASK}/{answers[0].json()['id']}").status_code == 204
+    ended = http.post(ASK, json=body, headers=headers)
+    assert (ended.status_code, ended.json()["error"]["code"]) == (409, "hold_closed")
+
+
+def test_a_key_that_several_accounts_use_at_once_has_one_hold_and_conflicts(
+    urls: list[str], http: httpx.Client, token: str
+) -> None:
+    accounts = [funded(http, "5") for _ in range(4)]
+    keys = [f"k-{uuid.uuid4()}" for _ in range(30)]
+    requests = [(key, account) for key in keys for account in accounts]
+    random.Random(7).shuffle(requests)
+    answers = asyncio.run(_ask_all(urls, token, requests))
+    assert set(answers) == {201, 409}
+    assert answers.count(201) == len(keys)
+    assert sum(Decimal(balance(http, account)[1]) for account in accounts) == Decimal("0.001") * len(keys)
+
+
+async def _ask_all(urls: list[str], token: str, requests: list[tuple[str, str]]) -> list[int]:
+    """Requests (key, account) all at once, over all processes."""
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=30) as http:
+        answers = await asyncio.gather(
+            *(
+                http.post(
+                    urls[number % len(urls)] + ASK,
+                    json={"account_id": account, "amount": "0.001"},
+                    headers={"Idempotency-Key": key},
+                )
+                for number, (key, account) in enumerate(requests)
+            )
+        )
+    return [answer.status_code for answer in answers]
 
 
 @pytest.mark.parametrize(

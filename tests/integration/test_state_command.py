@@ -115,7 +115,8 @@ def test_the_command_shows_the_same_with_and_without_a_moment(used: Settings) ->
     code, now, said = run(used, ACCOUNT)
     assert code == 0, said
     then = run(used, ACCOUNT, "--at", str(now["next_offset"] - 1))[1]
-    assert then | {"as_of": now["as_of"]} == now
+    assert then | {name: now[name] for name in ("as_of", "held", "available")} == now
+    assert (now["held"], now["available"], then["held"]) == ("0", now["balance"], None)
     assert now["auto_top_up"]["enabled"] is True
     assert now["auto_top_up"]["threshold"] == "10"
     assert len(now["last_entries"]) == 10

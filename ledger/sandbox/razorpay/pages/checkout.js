@@ -2,8 +2,8 @@
 (function () {
   "use strict";
 
-  var SANDBOX = new URL(document.currentScript.src).origin;
-  var EMBEDDED = SANDBOX + "/v1/checkout/embedded";
+  var SCRIPT = new URL(document.currentScript.src);
+  var EMBEDDED = new URL("checkout/embedded", SCRIPT).href;
   var frames = 0;
 
   // {prefill: {email: "a"}} → {"prefill[email]": "a"}, as a form is posted.
@@ -80,7 +80,7 @@
   };
 
   Razorpay.prototype.hear = function (message) {
-    if (!this.frame || message.source !== this.frame.contentWindow || message.origin !== SANDBOX) return;
+    if (!this.frame || message.source !== this.frame.contentWindow || message.origin !== SCRIPT.origin) return;
     var said = message.data;
     if (said.event === "payment.success") this.succeed(said.response);
     if (said.event === "payment.failed") this.emit("payment.failed", said.response);
@@ -89,8 +89,8 @@
 
   Razorpay.prototype.succeed = function (response) {
     this.close();
-    if (this.options.callback_url) post(this.options.callback_url, response, "_top");
-    else if (this.options.handler) this.options.handler(response);
+    if (this.options.handler) this.options.handler(response);
+    else if (this.options.callback_url) post(this.options.callback_url, response, "_top");
   };
 
   Razorpay.prototype.emit = function (event, response) {

@@ -1,0 +1,258 @@
+"""A stream of output under a hold that grows with it, and that ends in one of two ways: settled or released.
+
+Whatever ends the block, an error, Ctrl-C or a cancellation too: what was produced is recorded as usage, which settles
+the hold; if nothing was, the hold is released. Neither waits for the ledger.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from math import inf
+from typing import TYPE_CHECKING, Any, Required, Self, TypedDict, Unpack
+
+from ledger.client.asking import Steps
+from ledger.client.authorizations import AskFields, Authorization, FailFields, Gate, extension, grace_of
+from ledger.client.errors import (
+    AuthorizationEnded,
+    GateClosed,
+    InsufficientCredits,
+    InvalidEvent,
+)
+from ledger.client.events import Outgoing, UsageFields, usage_event
+from schemas.events import Mode
+
+if TYPE_CHECKING:
+    from ledger.client.ledger import AsyncLedger, Ledger
+
+_RENEWED_AFTER = 0.75  # of the time that a hold lasts
+_LASTS_SECONDS_MIN = 10.0  # whatever our clock thinks of the ledger's
+
+
+class StreamFields(FailFields, total=False):
+    """The call. `max_output_tokens`: the most that it can produce, as the provider was told.
+
+    `extend_by`: how many output tokens are held at a time; all of them unless given. `ttl`: seconds a hold lasts,
+    renewed while the stream runs. `grace`: what the whole stream takes of the grace.
+    """
+
+    request_id: Required[str]
+    provider: Required[str]
+    model: Required[str]
+    mode: Required[Mode]
+    input_tokens: Required[int]
+    max_output_tokens: Required[int]
+    extend_by: int | None
+    ttl: int | None
+    api_key_id: str | None
+    metadata: dict[str, str] | None
+
+
+class CountedFields(TypedDict, total=False):
+    """What a provider counts of a call; see `schemas.events.Usage`. `provider_cost`: credits as text."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int | None
+    cache_write_tokens: int | None
+    provider_cost: str | None
+    metadata: dict[str, str] | None
+
+
+class _Stream:
+    """What both have: what was produced, what is held for it, and when that is to grow."""
+
+    def __init__(self, gate: Gate, source: str, account_id: str, call: StreamFields) -> None:
+        self._gate, self._source, self._account_id, self._call = gate, source, account_id, call
+        self._fail, self._ttl = call.get("fail", "closed"), call.get("ttl")
+        self._grace = grace_of(self._fail, call.get("grace"))
+        self._max = _count("max_output_tokens", call.get("max_output_tokens"))
+        self._portion = self._max if call.get("extend_by") is None else _count("extend_by", call.get("extend_by"))
+        self._held: Authorization | None = None
+        self._produced, self._covered, self._margin, self._renewed_at = 0, 0, 0, inf
+        self._counted: CountedFields = {}
+        self._ended = False
+        self._event()  # a wrong field is told before anything is held
+
+    @property
+    def authorization(self) -> Authorization:
+        """What the stream runs under now; it changes when more is held. To be asked for inside the block."""
+        assert self._held is not None, "the block has not been entered"
+        return self._held
+
+    def usage(self, **counted: Unpack[CountedFields]) -> None:
+        """What the provider counted; it goes before what was announced. Raises InvalidEvent."""
+        before, self._counted = self._counted, {**self._counted, **counted}
+        try:
+            self._event()
+        except InvalidEvent:
+            self._counted = before
+            raise
+
+    @property
+    def _empty(self) -> bool:
+        return self._produced == 0 and not self._counted
+
+    def _opening(self) -> Steps[None]:
+        self._hold((yield from self._authorize(min(self._portion, self._max))))
+
+    def _producing(self, tokens: int) -> Steps[None]:
+        """Holds more in time: the first refusal comes while the hold still covers what is produced."""
+        self._produced += _count("tokens", tokens, least=0)
+        left = self._covered - self._produced
+        short = self._covered < self._max and left <= self._margin
+        if not short and time.monotonic() < self._renewed_at:
+            return
+        try:
+            self._hold((yield from self._more()))
+        except (InsufficientCredits, GateClosed) as error:
+            self._margin, self._renewed_at = 0, inf  # asked again when it is used up
+            if not short or left > 0:
+                return
+            if isinstance(error, InsufficientCredits) or self._fail == "closed":
+                raise
+            self._hold(self._gate.let_through(self.authorization, self._grace, error))
+
+    def _more(self) -> Steps[Authorization]:
+        """A larger hold; or a new one, if the stream stood still until the old one had ended."""
+        tokens = max(min(self._portion, self._max - self._covered), 1)
+        try:
+            return (yield from self._gate.extend(self.authorization, extension(output_tokens=tokens, ttl=self._ttl)))
+        except AuthorizationEnded:
+            return (yield from self._authorize(min(self._produced + self._portion, max(self._max, self._produced))))
+
+    def _authorize(self, tokens: int) -> Steps[Authorization]:
+        call = self._call
+        ask: AskFields = {
+            "provider": call["provider"],
+            "model": call["model"],
+            "mode": call["mode"],
+            "input_tokens": call["input_tokens"],
+            "max_output_tokens": tokens,
+            "ttl": self._ttl,
+            "api_key_id": call.get("api_key_id"),
+            "fail": self._fail,
+            "grace": call.get("grace"),
+        }
+        return self._gate.authorize(self._account_id, ask)
+
+    def _hold(self, held: Authorization) -> None:
+        self._held, self._margin, self._renewed_at = held, self._portion // 2, inf
+        if held.grant is not None or held.max_output_tokens is None or held.expires_at is None:
+            self._covered = self._max
+            return
+        self._covered = held.max_output_tokens
+        lasts = self._ttl or max((held.expires_at - datetime.now(UTC)).total_seconds(), _LASTS_SECONDS_MIN)
+        self._renewed_at = time.monotonic() + _RENEWED_AFTER * lasts
+
+    def _event(self) -> Outgoing:
+        call = self._call
+        usage: UsageFields = {
+            "request_id": call["request_id"],
+            "provider": call["provider"],
+            "model": call["model"],
+            "mode": call["mode"],
+            "input_tokens": call["input_tokens"],
+            "output_tokens": self._produced,
+            "api_key_id": call.get("api_key_id"),
+            "metadata": call.get("metadata"),
+            "authorization_id": self._held.id if self._held else None,
+        }
+        return usage_event(self._source, self._account_id, {**usage, **self._counted})
+
+    def _last(self) -> Outgoing:
+        """The event that ends the stream."""
+        if self._ended:
+            raise AuthorizationEnded
+        event = self._event()
+        self._gate.settling(self.authorization, event.event_id)
+        return event
+
+    def _give_back(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._gate.give_back(self.authorization)
+
+
+class Stream(_Stream):
+    """A stream, as `Ledger.stream` makes it. For one thread at a time."""
+
+    def __init__(self, ledger: "Ledger", gate: Gate, source: str, account_id: str, call: StreamFields) -> None:
+        super().__init__(gate, source, account_id, call)
+        self._ledger = ledger
+
+    def output(self, tokens: int) -> None:
+        """So many more output tokens were produced.
+
+        Raises InsufficientCredits when the funds have ended and GateClosed when nobody knows: stop the stream. What
+        was produced is recorded all the same.
+        """
+        self._ledger.ask(self._producing(tokens))
+
+    def settle(self) -> str:
+        """Ends the stream before the block does; the id of its usage event. Raises as `record_usage` does."""
+        event = self._last()
+        try:
+            self._ledger.record(event)
+        except KeyboardInterrupt:  # nobody knows whether it was written; the same event twice is counted once
+            self._ledger.record(event)
+            self._ended = True
+            raise
+        self._ended = True
+        return event.event_id
+
+    def release(self) -> None:
+        """Ends the stream without a charge."""
+        self._give_back()
+
+    def __enter__(self) -> Self:
+        self._ledger.ask(self._opening())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and self._empty:
+            self._give_back()
+        elif not self._ended:
+            self.settle()
+
+
+class AsyncStream(_Stream):
+    """`Stream` for asyncio. For one task at a time."""
+
+    def __init__(self, ledger: "AsyncLedger", gate: Gate, source: str, account_id: str, call: StreamFields) -> None:
+        super().__init__(gate, source, account_id, call)
+        self._ledger = ledger
+
+    async def output(self, tokens: int) -> None:
+        """As `Stream.output`."""
+        await self._ledger.ask(self._producing(tokens))
+
+    async def settle(self) -> str:
+        """As `Stream.settle`. Cancelled, it is recorded nevertheless."""
+        event = self._last()
+        try:
+            await self._ledger.record(event)
+        except asyncio.CancelledError:
+            self._ended = True
+            raise
+        self._ended = True
+        return event.event_id
+
+    async def release(self) -> None:
+        """As `Stream.release`."""
+        self._give_back()
+
+    async def __aenter__(self) -> Self:
+        await self._ledger.ask(self._opening())
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and self._empty:
+            self._give_back()
+        elif not self._ended:
+            await self.settle()
+
+
+def _count(name: str, given: Any, least: int = 1) -> int:
+    if type(given) is not int or given < least:
+        raise InvalidEvent(f"a whole number from {least}", field=name)
+    return given

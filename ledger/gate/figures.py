@@ -1,0 +1,30 @@
+"""What operators watch of the gate: what is held, and what was charged beyond it, which bounds all overdraft."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ledger.gate.holds import SQL, Connection
+
+
+class Uncovered(NamedTuple):
+    """Charges that no hold covers, by cause (`records.uncovered`): how many, and how much of them, in nanos."""
+
+    cause: str
+    charges: int
+    nanos: int
+
+
+class Figures(NamedTuple):
+    """`held`: the sum of the open holds, in nanos."""
+
+    open_holds: int
+    held: int
+    uncovered: Sequence[Uncovered]
+
+
+async def figures(connection: Connection) -> Figures:
+    """As they are now."""
+    holds = await (await connection.execute(SQL["open_holds"])).fetchone()
+    assert holds, "a count has a row"
+    uncovered = await (await connection.execute(SQL["uncovered"])).fetchall()
+    return Figures(holds[0], holds[1], [Uncovered(*row) for row in uncovered])

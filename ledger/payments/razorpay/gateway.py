@@ -1,0 +1,195 @@
+"""Razorpay as a Gateway: one order per purchase, paid on our page with Checkout.js and captured automatically.
+
+Razorpay has no saved methods for us: recurring debits need a mandate and a notice of a day. So auto top-up sends a
+payment link instead (`create_link`).
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from ledger.payments import gateway as ours
+from ledger.payments.gateway import Begun, Buyer, Method, ProviderRefuses, Webhook
+from ledger.payments.razorpay import webhooks, words
+from ledger.payments.razorpay.api import Api, checked, is_id
+from ledger.payments.razorpay.client import connect
+from ledger.payments.razorpay.customers import put_customer
+from ledger.payments.razorpay.entities import Dispute, Link, Payment, Refund, Settlement
+from ledger.payments.razorpay.links import Links
+from ledger.payments.razorpay.payments import Payments
+from ledger.payments.razorpay.purchases import order_of, receipt_of
+from ledger.payments.terms import Terms
+from ledger.settings import SettingMissing, Settings
+
+_FIVE_DAYS_IN_MINUTES = 7200  # the longest that Razorpay allows; after it, the customer gets the money back
+_CAPTURE = {
+    "capture": "automatic",
+    "capture_options": {
+        "automatic_expiry_period": _FIVE_DAYS_IN_MINUTES,
+        "manual_expiry_period": _FIVE_DAYS_IN_MINUTES,
+        "refund_speed": "normal",
+    },
+}
+_IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{10,64}")
+
+
+class RazorpayGateway:
+    """A Gateway, and payment links. Raises SettingMissing when the key, its secret or a webhook's secret is empty."""
+
+    provider = "razorpay"
+
+    def __init__(self, settings: Settings) -> None:
+        self._api = Api(connect(settings))
+        self._payments = Payments(self._api)
+        self._links = Links(self._api, self._payments)
+        self._key_id = settings.razorpay_key_id
+        self._key_secret = settings.razorpay_key_secret.get_secret_value().encode()
+        self._webhook_secrets = [one.get_secret_value().encode() for one in settings.razorpay_webhook_secrets]
+        if not all(self._webhook_secrets):
+            raise SettingMissing("LEDGER_RAZORPAY_WEBHOOK_SECRETS has an empty one: anybody could sign with it")
+
+    def put_customer(self, buyer: Buyer, customer_id: str | None) -> str:
+        """See Gateway. Accounts with the same e-mail address share a customer: Razorpay knows each address once."""
+        return put_customer(self._api, buyer, customer_id)
+
+    def begin(
+        self,
+        terms: Terms,
+        metadata: Mapping[str, str],
+        customer_id: str,
+        method_id: str | None,
+        return_url: str,
+        description: str,
+    ) -> Begun:
+        """See Gateway, and purchases.py for what becomes of a lost answer. `fields` are the options of Checkout.js."""
+        if method_id is not None:
+            raise ProviderRefuses("Razorpay has no saved methods", field="method_id")
+        prefill = self._prefill(customer_id)
+        order = order_of(self._api, terms) or self._api.create_order(
+            {
+                "amount": terms.amount_minor,
+                "currency": terms.currency,
+                "receipt": receipt_of(terms),
+                "notes": dict(metadata),
+                "payment": _CAPTURE,
+            }
+        )
+        if order.status == "paid":
+            return Begun(order.id, payment=self.payment(order.id))
+        checkout = {
+            "key": self._key_id,
+            "order_id": order.id,
+            "amount": order.amount,
+            "currency": order.currency,
+            "description": description,
+            "prefill": prefill,
+            "notes": order.notes,
+            "callback_url": return_url,
+        }
+        return Begun(order.id, fields=checkout)
+
+    def payment(self, reference: str) -> ours.Payment:
+        """See Gateway. `reference`: of an order, a payment link or a payment; an authorized one is captured."""
+        if is_id(reference, "plink"):
+            return self._links.link(reference)
+        if is_id(reference, "pay"):
+            return self._payments.by_id(reference)
+        return self._payments.of_order(checked(reference, "order", "reference"))
+
+    def payments(self, since: datetime) -> Iterator[ours.Payment]:
+        """See Gateway. Those that are authorized are captured."""
+        return self._payments.since(since)
+
+    def capture(self, payment_id: str) -> ours.Payment:
+        """Takes the money of an authorized payment, its order's amount; idempotent. Raises ProviderRefuses."""
+        return self._payments.capture(payment_id)
+
+    def refund(self, payment_id: str, amount_minor: int, key: str) -> ours.Refund:
+        """See Gateway."""
+        key = key if _IDEMPOTENCY_KEY.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
+        refund = self._api.create_refund(payment_id, amount_minor, key)
+        return words.refund_of(refund, self._api.refunds_of(payment_id))
+
+    def refunds(self, since: datetime) -> Iterator[ours.Refund]:
+        """See Gateway. Without those of payments that were never captured: that money was never ours."""
+        for refund in self._api.refunds(since):
+            if (said := self._refund(refund)) is not None:
+                yield said
+
+    def disputes(self, since: datetime) -> Iterator[ours.Dispute]:
+        """See Gateway. Without those where the bank only asks."""
+        for dispute in self._api.disputes(since):
+            if (said := words.dispute_of(dispute)) is not None:
+                yield said
+
+    def payouts(self, since: datetime) -> Iterator[ours.Payout]:
+        """See Gateway. Razorpay calls them settlements."""
+        for settlement in self._api.settlements(since):
+            if (said := words.payout_of(settlement)) is not None:
+                yield said
+
+    def methods(self, customer_id: str) -> list[Method]:
+        """See Gateway. There are none."""
+        return []
+
+    def add_method(self, customer_id: str, return_url: str) -> str:
+        """See Gateway. Refused: there are none."""
+        raise ProviderRefuses("Razorpay has no saved methods", field="method_id")
+
+    def set_default(self, customer_id: str, method_id: str) -> None:
+        """See Gateway. Refused: there are none."""
+        raise ProviderRefuses("Razorpay has no saved methods", field="method_id")
+
+    def detach(self, customer_id: str, method_id: str) -> None:
+        """See Gateway. Refused: there are none."""
+        raise ProviderRefuses("Razorpay has no saved methods", field="method_id")
+
+    def webhook(self, raw: bytes, headers: Mapping[str, str]) -> Webhook:
+        """See Gateway. It may ask Razorpay: for a payment's order, or a payment's other refunds."""
+        message = webhooks.read(raw, headers.get("x-razorpay-signature", ""), self._webhook_secrets)
+        live = self._key_id.startswith("rzp_live_")  # the body doesn't say
+        return Webhook(message.event_id, message.event, live, words.when(message.created_at), self._news(message))
+
+    def verify_return(self, order_id: str, payment_id: str, signature: str) -> bool:
+        """Whether what Checkout.js gave to the customer's browser is Razorpay's word that this order was paid."""
+        genuine = is_id(order_id, "order") and is_id(payment_id, "pay")
+        return genuine and webhooks.signed(f"{order_id}|{payment_id}".encode(), signature, [self._key_secret])
+
+    def create_link(self, terms: Terms, metadata: Mapping[str, str], buyer: Buyer, expires_at: datetime) -> Begun:
+        """A page of Razorpay's to pay on until then, mailed to the buyer where the address is known.
+
+        Idempotent by the purchase's id. `expires_at`: from 15 minutes to six months ahead.
+        """
+        return self._links.create(terms, metadata, buyer, expires_at)
+
+    def link(self, reference: str) -> ours.Payment:
+        """What became of a payment link. One that expired or was cancelled has failed."""
+        return self._links.link(reference)
+
+    def cancel_link(self, reference: str) -> ours.Payment:
+        """Takes a link back; what became of it then: failed, or paid when this came too late. Idempotent."""
+        return self._links.cancel(reference)
+
+    def _prefill(self, customer_id: str) -> dict[str, str]:
+        customer = self._api.customer(customer_id)
+        return words.known(name=customer.name, email=customer.email)
+
+    def _refund(self, refund: Refund) -> ours.Refund | None:
+        if not words.is_captured(self._api.payment(refund.payment_id)):
+            return None
+        return words.refund_of(refund, self._api.refunds_of(refund.payment_id))
+
+    def _news(self, message: webhooks.Message) -> ours.News | None:
+        match message.event.split("."):
+            case ["payment", "authorized" | "captured" | "failed"] | ["order", "paid"]:
+                return self._payments.said(message.entity("payment", Payment))
+            case ["payment_link", "paid" | "cancelled" | "expired"]:
+                return self._links.link(message.entity("payment_link", Link).id)
+            case ["refund", "created" | "processed" | "failed"]:
+                return self._refund(message.entity("refund", Refund))
+            case ["payment", "dispute", _]:
+                return words.dispute_of(message.entity("dispute", Dispute))
+            case ["settlement", "processed"]:
+                return words.payout_of(message.entity("settlement", Settlement))
+        return None

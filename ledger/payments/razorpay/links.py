@@ -1,0 +1,56 @@
+"""Payment links: a page of Razorpay's that a customer can pay on later, without being on ours."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from ledger.payments import gateway as ours
+from ledger.payments.gateway import Begun, Buyer, ProviderRefuses
+from ledger.payments.razorpay import words
+from ledger.payments.razorpay.api import Api
+from ledger.payments.razorpay.entities import Link
+from ledger.payments.razorpay.payments import Payments
+from ledger.payments.razorpay.purchases import link_of, receipt_of
+from ledger.payments.terms import Terms
+
+
+class Links:
+    """See RazorpayGateway, which has the same methods."""
+
+    def __init__(self, api: Api, payments: Payments) -> None:
+        self._api, self._payments = api, payments
+
+    def create(self, terms: Terms, metadata: Mapping[str, str], buyer: Buyer, expires_at: datetime) -> Begun:
+        link = link_of(self._api, terms) or self._api.create_link(
+            {
+                "amount": terms.amount_minor,
+                "currency": terms.currency,
+                "accept_partial": False,
+                "reference_id": receipt_of(terms),
+                "customer": words.known(name=buyer.name, email=buyer.email),
+                "notify": {"email": buyer.email is not None, "sms": False},
+                "reminder_enable": False,
+                "notes": dict(metadata),
+                "expire_by": int(expires_at.timestamp()),
+            }
+        )
+        if link.status == "created":
+            return Begun(link.id, url=link.short_url)
+        return Begun(link.id, payment=self._said(link))
+
+    def link(self, reference: str) -> ours.Payment:
+        return self._said(self._api.link(reference))
+
+    def cancel(self, reference: str) -> ours.Payment:
+        try:
+            return self._said(self._api.cancel_link(reference))
+        except ProviderRefuses:  # paid, expired or cancelled before
+            said = self.link(reference)
+            if said.status == "pending":
+                raise
+            return said
+
+    def _said(self, link: Link) -> ours.Payment:
+        if not link.payments:
+            return words.link_of(link)
+        paid = self._payments.by_id(link.payments[0].payment_id)
+        return paid._replace(reference=link.id, metadata=link.notes)

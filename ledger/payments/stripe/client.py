@@ -1,0 +1,98 @@
+"""The connection to Stripe: its timeouts, its repetitions, a pinned version, and what an error means."""
+
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+import stripe
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from ledger.payments.gateway import ProviderError, ProviderRefuses, ProviderUnavailable, ProviderUnknown
+
+# Written out, so that an upgrade of the client changes what Stripe answers only when somebody wants it.
+API_VERSION = "2026-10-28.endive"
+CONNECT_SECONDS, ANSWER_SECONDS, RETRIES = 3, 20, 2
+
+_REFUSALS = (stripe.InvalidRequestError, stripe.AuthenticationError, stripe.PermissionError, stripe.CardError)
+
+# It would send timings, and write a file of its own into the home directory.
+stripe.enable_telemetry = False
+stripe.set_app_info("prepaid-ledger", version=version("prepaid-ledger"))
+# Below this its log has names and addresses of customers.
+logging.getLogger("stripe").setLevel(logging.WARNING)
+
+
+class Transport(stripe.RequestsClient):
+    """HTTP, which remembers whether an attempt of this thread's current call may have had an effect.
+
+    A call is repeated with the same idempotency key. When nobody is there to connect to any more, or Stripe takes no
+    more requests, an attempt before may still have charged.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(timeout=(CONNECT_SECONDS, ANSWER_SECONDS))
+        self._call = threading.local()
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether an attempt of the last call ended without an answer that can be trusted."""
+        return getattr(self._call, "doubtful", False)
+
+    def request_with_retries(self, *args: Any, **kwargs: Any) -> tuple[str, int, Mapping[str, str]]:
+        self._call.doubtful = False
+        return super().request_with_retries(*args, **kwargs)
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            answer = super().request(*args, **kwargs)
+        except stripe.APIConnectionError as error:
+            self._call.doubtful |= not _never_sent(error)
+            raise
+        self._call.doubtful |= answer[1] == 409 or answer[1] >= 500
+        return answer
+
+
+class Stripe:
+    """Stripe's client, and a way to ask it whose errors are ours."""
+
+    def __init__(self, secret_key: str, url: str) -> None:
+        self.transport = Transport()
+        self.client = stripe.StripeClient(
+            secret_key,
+            stripe_version=API_VERSION,
+            max_network_retries=RETRIES,
+            http_client=self.transport,
+            base_addresses={"api": url.rstrip("/")},
+        )
+
+    @contextmanager
+    def asked(self) -> Iterator[stripe.StripeClient]:
+        """The client, while its errors are told in our words."""
+        try:
+            yield self.client
+        except stripe.StripeError as error:
+            # Not "from": the text of the original may name what a customer typed.
+            raise _ours(error, doubtful=self.transport.doubtful) from None
+
+
+def _ours(error: stripe.StripeError, *, doubtful: bool) -> ProviderError:
+    detail = ", ".join(filter(None, (error.code or type(error).__name__, getattr(error, "param", None))))
+    return _kind(error, doubtful)(detail, request_id=error.request_id)
+
+
+def _kind(error: stripe.StripeError, doubtful: bool) -> type[ProviderError]:
+    if isinstance(error, _REFUSALS):
+        return ProviderRefuses
+    # An idempotency key that was used with other parameters: what happened then is the question.
+    if doubtful or not isinstance(error, stripe.RateLimitError | stripe.APIConnectionError):
+        return ProviderUnknown
+    return ProviderUnavailable
+
+
+def _never_sent(error: stripe.APIConnectionError) -> bool:
+    cause = error.__cause__
+    pool_said = cause.args[0] if cause is not None and cause.args else None
+    return isinstance(getattr(pool_said, "reason", None), NewConnectionError | ConnectTimeoutError)

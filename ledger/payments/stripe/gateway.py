@@ -1,0 +1,216 @@
+"""Stripe as one of the payment providers: what is asked of it, and with which key it is asked again."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+import stripe
+from stripe.params import PaymentIntentCreateParams
+
+from ledger.payments.gateway import (
+    Begun,
+    Buyer,
+    Dispute,
+    Method,
+    Payment,
+    Payout,
+    ProviderError,
+    ProviderRefuses,
+    ProviderUnknown,
+    Refund,
+    Webhook,
+)
+from ledger.payments.stripe import pages, reading
+from ledger.payments.stripe.checks import checked
+from ledger.payments.stripe.client import Stripe
+from ledger.payments.stripe.customers import Customers
+from ledger.payments.stripe.webhooks import News, webhook_of
+from ledger.payments.terms import Terms
+from ledger.settings import Settings
+
+_PAGE = 100
+_DAY = 86_400
+
+
+def stripe_gateway(settings: Settings) -> "StripeGateway":
+    """The gateway of these settings. Raises SettingMissing or SettingsInvalid."""
+    checked(settings)
+    secrets = [secret.get_secret_value() for secret in settings.stripe_webhook_secrets]
+    return StripeGateway(Stripe(settings.stripe_secret_key.get_secret_value(), settings.stripe_url), secrets)
+
+
+class StripeGateway:
+    """One account at Stripe. A Gateway and a Charger; may be used by several threads at once."""
+
+    provider = "stripe"
+
+    def __init__(self, api: Stripe, webhook_secrets: Sequence[str]) -> None:
+        self._api = api
+        self._customers = Customers(api)
+        self._webhook_secrets = webhook_secrets
+
+    def put_customer(self, buyer: Buyer, customer_id: str | None) -> str:
+        """A customer that somebody deleted at Stripe is made anew."""
+        return self._customers.put(buyer, customer_id)
+
+    def begin(
+        self,
+        terms: Terms,
+        metadata: Mapping[str, str],
+        customer_id: str,
+        method_id: str | None,
+        return_url: str,
+        description: str,
+    ) -> Begun:
+        """A new method on Stripe's page, which is open for a day; a saved one at once."""
+        key = f"purchase:{terms.purchase_id}"
+        if method_id is None:
+            page = pages.purchase(terms, metadata, customer_id, return_url, description)
+            with self._api.asked() as client:
+                session = client.v1.checkout.sessions.create(page, {"idempotency_key": key})
+            return Begun(session.id, url=session.url)
+        intent = _charge(terms, metadata, customer_id, method_id)
+        payment = self._pay({**intent, "description": description, "return_url": return_url}, key)
+        if payment.action_url:
+            return Begun(payment.payment_id, url=payment.action_url)
+        return Begun(payment.payment_id, payment=payment)
+
+    def charge_saved(
+        self, terms: Terms, metadata: Mapping[str, str], customer_id: str, method_id: str, key: str
+    ) -> Payment:
+        """A decline is an answer. So is that the bank wants the customer: then it is declined, and not left open."""
+        off_session: PaymentIntentCreateParams = {
+            **_charge(terms, metadata, customer_id, method_id),
+            "off_session": True,
+            # A method that would need a redirect can't be charged without the customer.
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+        }
+        return self._pay(off_session, key)
+
+    def cancel(self, payment_id: str) -> Payment:
+        """What was paid or canceled before stays so, and is what is returned."""
+        with self._api.asked() as client:
+            try:
+                return reading.payment_of(client.v1.payment_intents.cancel(payment_id))
+            except stripe.InvalidRequestError as error:
+                if error.code != "payment_intent_unexpected_state":
+                    raise
+        return self.payment(payment_id)
+
+    def payment(self, reference: str) -> Payment:
+        """By the id of a page (`cs_…`) or of a payment (`pi_…`)."""
+        with self._api.asked() as client:
+            if not reference.startswith("cs_"):
+                return reading.payment_of(client.v1.payment_intents.retrieve(reference))
+            return self._payment_on(client.v1.checkout.sessions.retrieve(reference))
+
+    def payments(self, since: datetime) -> Iterator[Payment]:
+        """Pages on which nobody has tried to pay are not among them."""
+        with self._api.asked() as client:
+            for intent in client.v1.payment_intents.list(
+                {"created": {"gte": _seconds(since)}, "limit": _PAGE}
+            ).auto_paging_iter():
+                yield reading.payment_of(intent)
+
+    def refund(self, payment_id: str, amount_minor: int, key: str) -> Refund:
+        """What goes wrong after Stripe took the refund is ProviderUnknown."""
+        with self._api.asked() as client:
+            refund = client.v1.refunds.create(
+                {"payment_intent": payment_id, "amount": amount_minor}, {"idempotency_key": key}
+            )
+        try:
+            return reading.refund_of(refund, self._refunds_of(payment_id))
+        except ProviderError as error:
+            raise ProviderUnknown("refunded, but not read back", request_id=error.request_id) from None
+
+    def refunds(self, since: datetime) -> Iterator[Refund]:
+        with self._api.asked() as client:
+            for refund in client.v1.refunds.list(
+                {"created": {"gte": _seconds(since)}, "limit": _PAGE}
+            ).auto_paging_iter():
+                if payment_id := reading.id_of(refund.payment_intent):
+                    yield reading.refund_of(refund, self._refunds_of(payment_id))
+
+    def disputes(self, since: datetime) -> Iterator[Dispute]:
+        """Inquiries, which take no money back, are not among them."""
+        with self._api.asked() as client:
+            for found in client.v1.disputes.list(
+                {"created": {"gte": _seconds(since)}, "limit": _PAGE}
+            ).auto_paging_iter():
+                if dispute := reading.dispute_of(found):
+                    yield dispute
+
+    def payouts(self, since: datetime) -> Iterator[Payout]:
+        """Stripe dates an arrival at the day's beginning (UTC): so are those of the whole first day."""
+        day = _seconds(since) // _DAY * _DAY
+        with self._api.asked() as client:
+            for payout in client.v1.payouts.list(
+                {"arrival_date": {"gte": day}, "status": "paid", "limit": _PAGE}
+            ).auto_paging_iter():
+                yield self._payout(payout)
+
+    def methods(self, customer_id: str) -> list[Method]:
+        return self._customers.methods(customer_id)
+
+    def add_method(self, customer_id: str, return_url: str) -> str:
+        """A card, on Stripe's page."""
+        with self._api.asked() as client:
+            session = client.v1.checkout.sessions.create(pages.card(customer_id, return_url))
+        if session.url is None:
+            raise ProviderRefuses("no page")
+        return session.url
+
+    def set_default(self, customer_id: str, method_id: str) -> None:
+        self._customers.set_default(customer_id, method_id)
+
+    def detach(self, customer_id: str, method_id: str) -> None:
+        self._customers.detach(customer_id, method_id)
+
+    def webhook(self, raw: bytes, headers: Mapping[str, str]) -> Webhook:
+        """Asks Stripe for what the message leaves out: the payment of a page, earlier refunds, the fees of a payout."""
+        asking = News(self._payment_on, self._refunds_of, self._payout)
+        return webhook_of(raw, headers, self._webhook_secrets, self._api.client, asking)
+
+    def _pay(self, params: PaymentIntentCreateParams, key: str) -> Payment:
+        with self._api.asked() as client:
+            try:
+                return reading.payment_of(client.v1.payment_intents.create(params, {"idempotency_key": key}))
+            except stripe.CardError as error:
+                declined = error.error and error.error.payment_intent
+                if not declined:
+                    raise
+                return reading.payment_of(declined)
+
+    def _payment_on(self, session: stripe.checkout.Session) -> Payment:
+        payment_id = reading.id_of(session.payment_intent)
+        if payment_id is None:
+            return reading.untried(session)
+        with self._api.asked() as client:
+            return reading.payment_of(client.v1.payment_intents.retrieve(payment_id), session)
+
+    def _refunds_of(self, payment_id: str) -> list[stripe.Refund]:
+        with self._api.asked() as client:
+            refunds = client.v1.refunds.list({"payment_intent": payment_id, "limit": _PAGE})
+            return list(refunds.auto_paging_iter())
+
+    def _payout(self, payout: stripe.Payout) -> Payout:
+        """Stripe tells what a payout was made of when it made the payout itself; else the fees are not in it."""
+        if not payout.automatic:
+            return reading.payout_of(payout, ())
+        with self._api.asked() as client:
+            moved = client.v1.balance_transactions.list({"payout": payout.id, "limit": _PAGE})
+            return reading.payout_of(payout, moved.auto_paging_iter())
+
+
+def _charge(terms: Terms, metadata: Mapping[str, str], customer_id: str, method_id: str) -> PaymentIntentCreateParams:
+    return {
+        "amount": terms.amount_minor,
+        "currency": terms.currency.lower(),
+        "customer": customer_id,
+        "payment_method": method_id,
+        "metadata": dict(metadata),
+        "confirm": True,
+    }
+
+
+def _seconds(time: datetime) -> int:
+    return int(time.timestamp())

@@ -1,0 +1,96 @@
+"""Tax ids of customers: which types a country has, and whether a number is one of its type, written as Stripe wants it.
+
+What is checked is the form and, for most types, the check digits; not whether the authority knows the number.
+"""
+
+import re
+import unicodedata
+from importlib import import_module
+from itertools import groupby
+
+from stdnum.exceptions import InvalidChecksum, InvalidComponent, ValidationError
+
+from ledger.core.errors import LedgerError
+from ledger.payments.tax_id_types import TYPES, TaxIdType
+
+_SEPARATORS = re.compile(r"[\s./\u2010-\u2015\u2212-]+")  # with dashes of every kind
+
+_BY_COUNTRY = {country: tuple(types) for country, types in groupby(TYPES, key=lambda kind: kind.country)}
+
+
+class TaxIdCountryUnknown(LedgerError):
+    """There are no types of tax ids for this country."""
+
+
+class TaxIdTypeUnknown(LedgerError):
+    """The country has no such type of tax id."""
+
+
+class TaxIdMalformed(LedgerError):
+    """The number does not have the form of its type."""
+
+
+class TaxIdCheckDigitWrong(LedgerError):
+    """The check digit does not fit the rest of the number; a character may be mistyped."""
+
+
+class TaxIdPartUnknown(LedgerError):
+    """A part of the number stands for something that does not exist, such as a date, a region or a kind."""
+
+
+def countries() -> dict[str, tuple[TaxIdType, ...]]:
+    """The types of every country that has any, in alphabetical order; "EU" has the one of the One Stop Shop."""
+    return _BY_COUNTRY
+
+
+def normalised(country: str, type_: str, value: str) -> str:
+    """The number as Stripe expects it.
+
+    Raises TaxIdCountryUnknown, TaxIdTypeUnknown, TaxIdMalformed, TaxIdCheckDigitWrong or TaxIdPartUnknown.
+    """
+    kind = _kind(country, type_)
+    # Capitals after the normal form, which makes plain letters and digits of full-width ones.
+    plain = _SEPARATORS.sub("", unicodedata.normalize("NFKC", value).upper())
+    match = re.fullmatch(kind.pattern, plain, re.ASCII)
+    if match is None:
+        raise _malformed(kind)
+    written = match.expand(kind.form)
+    checked = match.groupdict().get("checked", written)
+    if checked is not None:
+        _check(kind, checked)
+    return written
+
+
+def _kind(country: str, type_: str) -> TaxIdType:
+    types = _BY_COUNTRY.get(country)
+    if types is None:
+        raise TaxIdCountryUnknown(field="country")
+    for kind in types:
+        if kind.type == type_:
+            return kind
+    raise TaxIdTypeUnknown(f"there are {', '.join(kind.type for kind in types)}", field="type")
+
+
+def _check(kind: TaxIdType, number: str) -> None:
+    failures: list[ValidationError] = []
+    for module in kind.checks:
+        try:
+            import_module(f"stdnum.{module}").validate(number)
+            return
+        except ValidationError as failure:
+            failures.append(failure)
+    if failures:
+        raise _reason(kind, failures)
+
+
+def _reason(kind: TaxIdType, failures: list[ValidationError]) -> LedgerError:
+    """The most telling failure: where a number may be of several forms, the one that it was meant as."""
+    if any(isinstance(failure, InvalidChecksum) for failure in failures):
+        return TaxIdCheckDigitWrong(field="value")
+    if any(isinstance(failure, InvalidComponent) for failure in failures):
+        return TaxIdPartUnknown(field="value")
+    return _malformed(kind)
+
+
+def _malformed(kind: TaxIdType) -> TaxIdMalformed:
+    return TaxIdMalformed(f"{kind.label}, such as {kind.example}", field="value")

@@ -1,0 +1,93 @@
+"""Profiles of customers and their tax ids: personal data, which is here, at the payment provider, and nowhere else.
+
+What is stored has been checked before, by ledger.payments.profiles and ledger.payments.tax_ids.
+"""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from ledger.core.errors import LedgerError
+from ledger.sql import statements
+
+SQL = statements("ledger.records", "profiles.sql")
+# As many as Stripe keeps of one customer.
+TAX_IDS_MAX = 5
+
+Connection = AsyncConnection[Any]
+
+
+class TooManyTaxIds(LedgerError):
+    """An account has at most five tax ids; delete one first."""
+
+
+class TaxIdUnknown(LedgerError):
+    """The account has no such tax id."""
+
+
+class Profile(NamedTuple):
+    """Who a customer is, as far as it was said. `country`: ISO 3166-1 alpha-2; `locale`: BCP 47."""
+
+    name: str | None = None
+    email: str | None = None
+    line1: str | None = None
+    line2: str | None = None
+    city: str | None = None
+    state: str | None = None
+    postal_code: str | None = None
+    country: str | None = None
+    time_zone: str | None = None
+    locale: str | None = None
+
+
+class TaxId(NamedTuple):
+    """A tax id. `type` as Stripe names it, `value` written as Stripe expects it."""
+
+    tax_id: str
+    country: str
+    type: str
+    value: str
+    created_at: datetime
+
+
+async def profile(connection: Connection, account_id: str) -> Profile:
+    """The profile of an account, empty until one was put."""
+    async with connection.cursor(row_factory=class_row(Profile)) as cursor:
+        return await (await cursor.execute(SQL["profile"], {"account_id": account_id})).fetchone() or Profile()
+
+
+async def put_profile(connection: Connection, account_id: str, new: Profile) -> None:
+    """Replaces the profile of an account."""
+    await connection.execute(SQL["put"], {"account_id": account_id, **new._asdict()})
+
+
+async def tax_ids(connection: Connection, account_id: str) -> list[TaxId]:
+    """The tax ids of an account, the oldest first."""
+    async with connection.cursor(row_factory=class_row(TaxId)) as cursor:
+        return await (await cursor.execute(SQL["tax_ids"], {"account_id": account_id})).fetchall()
+
+
+async def add_tax_id(connection: Connection, account_id: str, country: str, type_: str, value: str) -> TaxId:
+    """Adds a tax id; the same number of the same type again is the one that is there. Raises TooManyTaxIds."""
+    async with connection.transaction():
+        await connection.execute(SQL["lock"], {"account_id": account_id})
+        present = await tax_ids(connection, account_id)
+        for found in present:
+            if (found.type, found.value) == (type_, value):
+                return found
+        if len(present) >= TAX_IDS_MAX:
+            raise TooManyTaxIds()
+        async with connection.cursor(row_factory=class_row(TaxId)) as cursor:
+            new = {"account_id": account_id, "country": country, "type": type_, "value": value}
+            added = await (await cursor.execute(SQL["add_tax_id"], new)).fetchone()
+    assert added, "an insert of one row returns it"
+    return added
+
+
+async def delete_tax_id(connection: Connection, account_id: str, tax_id: str) -> None:
+    """Deletes a tax id. Raises TaxIdUnknown."""
+    deleted = await connection.execute(SQL["delete_tax_id"], {"account_id": account_id, "tax_id": tax_id})
+    if deleted.rowcount == 0:
+        raise TaxIdUnknown(field="tax_id")

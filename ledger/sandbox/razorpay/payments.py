@@ -1,0 +1,135 @@
+"""Payments: created → authorized → captured, or failed. An order is paid by one captured payment."""
+
+from ledger.sandbox.razorpay import payment_links, refunds
+from ledger.sandbox.razorpay.errors import Refusal
+from ledger.sandbox.razorpay.instruments import Decline, Instrument
+from ledger.sandbox.razorpay.merchant import Call, Merchant, new_id
+from ledger.sandbox.razorpay.reading import amount_of, refuse_foreign, refuse_unknown
+from ledger.sandbox.store import Document
+
+ALREADY_PAID = (
+    "Your payment has been declined as the order is already paid. Please initiate the payment with a new order."
+)
+FEE_PERCENT = 2
+TAX_PERCENT = 18  # GST, on the fee
+
+
+def fetch(merchant: Merchant, call: Call) -> Document:
+    """One payment."""
+    return merchant.get("payment", call.id)
+
+
+def list_(merchant: Merchant, call: Call) -> Document:
+    """Payments, newest first."""
+    return merchant.listed("payment", call.given)
+
+
+def capture(merchant: Merchant, call: Call) -> Document:
+    """Takes an authorized payment, for just its own amount."""
+    refuse_unknown(call.given, "amount", "currency")
+    payment = merchant.get("payment", call.id)
+    amount = amount_of(call.given)
+    refuse_foreign(call.given)
+    if payment["captured"]:
+        raise Refusal("This payment has already been captured")
+    if payment["status"] != "authorized":
+        raise Refusal("Only payments which have been authorized and not yet captured can be captured")
+    if amount != payment["amount"]:
+        raise Refusal("Capture amount must be equal to the amount authorized.", "amount")
+    if merchant.get("order", payment["order_id"])["status"] == "paid":
+        raise Refusal(ALREADY_PAID)
+    return take(merchant, payment)
+
+
+def pay(merchant: Merchant, order: Document, instrument: Instrument, said: Document, *, late: bool = False) -> Document:
+    """A customer pays an order. `said`: what checkout knows, such as email and notes. `late`: the bank answers after
+    the time in which Razorpay captures by itself."""
+    payment = merchant.put("payment", _new(merchant, order, instrument, said))
+    status = "paid" if order["status"] == "paid" else "attempted"
+    order = merchant.put("order", {**order, "status": status, "attempts": order["attempts"] + 1})
+    if instrument.decline is not None:
+        return _fail(merchant, payment, instrument.decline)
+    payment = merchant.put("payment", {**payment, "status": "authorized"})
+    merchant.tell("payment.authorized", payment=payment)
+    if late or order["status"] == "paid" or order["_capture"] == "manual":
+        return payment
+    return take(merchant, payment)
+
+
+def pay_link(merchant: Merchant, link_id: str, instrument: Instrument, *, late: bool = False) -> Document:
+    """A customer pays a payment link. Raises Refusal when the link has ended."""
+    link = merchant.get("payment_link", link_id)
+    payment_links.refuse_ended(link)
+    said = {"description": f"#{link_id.removeprefix('plink_')}"}
+    said |= {name: link["customer"].get(name) for name in ("email", "contact")}
+    return pay(merchant, payment_links.order_of(merchant, link), instrument, said, late=late)
+
+
+def take(merchant: Merchant, payment: Document) -> Document:
+    """Captures; with it the order is paid, and the payment link that it belongs to."""
+    fee, tax = fee_of(payment["amount"])
+    payment = merchant.put("payment", {**payment, "status": "captured", "captured": True, "fee": fee, "tax": tax})
+    order = merchant.get("order", payment["order_id"])
+    order = merchant.put("order", {**order, "status": "paid", "amount_paid": order["amount"], "amount_due": 0})
+    merchant.tell("payment.captured", payment=payment)
+    merchant.tell("order.paid", payment=payment, order=order)
+    if order["_payment_link"]:
+        payment_links.settle(merchant, order, payment)
+    return payment
+
+
+def give_back_uncaptured(merchant: Merchant) -> None:
+    """Refunds what was authorized and not captured within the order's time, as Razorpay does."""
+    for payment in merchant.find("payment", status="authorized"):
+        order = merchant.get("order", payment["order_id"])
+        if payment["created_at"] + order["_manual_expiry_seconds"] <= merchant.now():
+            refunds.give(merchant, payment, payment["amount"])
+
+
+def fee_of(amount: int) -> tuple[int, int]:
+    """What Razorpay keeps of a payment, in paise: the fee with the tax in it, and the tax."""
+    base = (amount * FEE_PERCENT + 50) // 100
+    tax = (base * TAX_PERCENT + 50) // 100
+    return base + tax, tax
+
+
+def _new(merchant: Merchant, order: Document, instrument: Instrument, said: Document) -> Document:
+    return {
+        "id": new_id("payment"),
+        "entity": "payment",
+        "amount": order["amount"],
+        "currency": order["currency"],
+        "status": "created",
+        "order_id": order["id"],
+        "invoice_id": None,
+        "international": False,
+        "method": instrument.method,
+        "amount_refunded": 0,
+        "refund_status": None,
+        "captured": False,
+        "description": None,
+        "card_id": None,
+        "bank": None,
+        "wallet": None,
+        "vpa": None,
+        "email": None,
+        "contact": None,
+        "notes": [],
+        "fee": None,
+        "tax": None,
+        **dict.fromkeys(("error_code", "error_description", "error_source", "error_step", "error_reason")),
+        "acquirer_data": {},
+        "created_at": merchant.now(),
+        "_settlement": None,
+        **instrument.shown,
+        **said,
+    }
+
+
+def _fail(merchant: Merchant, payment: Document, decline: Decline) -> Document:
+    source, step, reason = decline.where
+    error = {"error_code": decline.code, "error_description": decline.description}
+    error |= {"error_source": source, "error_step": step, "error_reason": reason}
+    payment = merchant.put("payment", {**payment, **error, "status": "failed"})
+    merchant.tell("payment.failed", payment=payment)
+    return payment

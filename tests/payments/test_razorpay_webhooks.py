@@ -1,0 +1,144 @@
+"""Webhooks of Razorpay: only genuine ones are read, and what they say without another question to Razorpay."""
+
+import hmac
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ledger.payments.gateway import Dispute, Payout, WebhookForged, WebhookUnreadable
+from tests.payments.razorpay_harness import RETIRED_SECRET, event, gateway_at, signed
+from tests.support.sandbox import RAZORPAY_KEY_SECRET
+
+AT = 1_700_000_000
+# Nobody listens there: what is read here needs no question.
+GATEWAY = gateway_at("http://127.0.0.1:1")
+DISPUTE = {
+    "id": "disp_1",
+    "payment_id": "pay_1",
+    "amount": 85000,
+    "currency": "INR",
+    "status": "open",
+    "phase": "chargeback",
+    "created_at": AT,
+}
+SETTLEMENT = {"id": "setl_1", "amount": 83000, "status": "processed", "fees": 1700, "tax": 300, "created_at": AT}
+
+
+def test_the_second_secret_verifies_too() -> None:
+    raw, headers = signed(event("settlement.processed", settlement=SETTLEMENT), RETIRED_SECRET)
+    assert GATEWAY.webhook(raw, headers).type == "settlement.processed"
+
+
+@pytest.mark.parametrize("signature", ["", "00", "ä" * 64, "\udcff" * 64, "not hex"])
+def test_another_signature_is_forged(signature: str) -> None:
+    raw, _ = signed(event("settlement.processed", settlement=SETTLEMENT))
+    with pytest.raises(WebhookForged):
+        GATEWAY.webhook(raw, {"x-razorpay-signature": signature})
+
+
+def test_a_missing_signature_and_a_changed_body_are_forged() -> None:
+    raw, headers = signed(event("settlement.processed", settlement=SETTLEMENT))
+    with pytest.raises(WebhookForged):
+        GATEWAY.webhook(raw, {})
+    with pytest.raises(WebhookForged):
+        GATEWAY.webhook(raw.replace(b"83000", b"93000"), headers)
+
+
+def test_without_a_webhook_secret_everything_is_forged() -> None:
+    raw, headers = signed(event("settlement.processed", settlement=SETTLEMENT), "")
+    with pytest.raises(WebhookForged):
+        gateway_at("http://127.0.0.1:1", razorpay_webhook_secrets=[]).webhook(raw, headers)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ([], None),
+        ({**event("x"), "event": 1}, "event"),
+        ({**event("x"), "created_at": "today"}, "created_at"),
+        ({**event("x"), "created_at": True}, "created_at"),
+        ({**event("x"), "payload": []}, "payload"),
+        (event("payment.dispute.created"), "payload.dispute.entity"),
+        (event("payment.dispute.created", dispute={**DISPUTE, "amount": 1.5}), "payload.dispute.entity"),
+    ],
+)
+def test_a_genuine_message_of_another_form_is_unreadable_and_names_the_field(body: Any, field: str | None) -> None:
+    with pytest.raises(WebhookUnreadable) as error:
+        GATEWAY.webhook(*signed(body))
+    assert error.value.field == field
+
+
+def test_a_body_that_is_no_json_is_unreadable() -> None:
+    from tests.support.sandbox import RAZORPAY_WEBHOOK_SECRET
+
+    raw = b"\xff{"
+    signature = hmac.digest(RAZORPAY_WEBHOOK_SECRET.encode(), raw, "sha256").hex()
+    with pytest.raises(WebhookUnreadable):
+        GATEWAY.webhook(raw, {"x-razorpay-signature": signature})
+
+
+def test_the_id_is_of_the_signed_body_and_not_of_the_header() -> None:
+    raw, headers = signed(event("payment.dispute.created", dispute=DISPUTE))
+    first = GATEWAY.webhook(raw, {**headers, "x-razorpay-event-id": "one"})
+    again = GATEWAY.webhook(raw, {**headers, "x-razorpay-event-id": "two"})
+    later = GATEWAY.webhook(*signed(event("payment.dispute.won", AT + 60, dispute={**DISPUTE, "status": "won"})))
+    assert first == again
+    assert first.event_id == f"disp_1:payment.dispute.created:{AT}"
+    assert later.event_id != first.event_id
+
+
+@pytest.mark.parametrize("name", ["subscription.charged", "payment.downtime.started", "qr_code.credited", "odd"])
+def test_what_is_not_ours_is_no_news_and_has_an_id_of_its_own(name: str) -> None:
+    one = GATEWAY.webhook(*signed(event(name, thing={"id": "thing_1"})))
+    other = GATEWAY.webhook(*signed(event(name, thing={"id": "thing_2"})))
+    assert one.news is other.news is None
+    assert one.event_id != other.event_id
+
+
+@pytest.mark.parametrize(
+    ("status", "phase", "ours"),
+    [
+        ("open", "chargeback", "open"),
+        ("under_review", "chargeback", "open"),
+        ("won", "pre_arbitration", "won"),
+        ("lost", "arbitration", "lost"),
+        ("closed", "chargeback", "won"),
+        ("open", "fraud", None),
+        ("closed", "retrieval", None),
+    ],
+)
+def test_a_dispute_is_open_until_the_bank_decides_and_a_question_is_none(
+    status: str, phase: str, ours: str | None
+) -> None:
+    dispute = {**DISPUTE, "status": status, "phase": phase}
+    news = GATEWAY.webhook(*signed(event(f"payment.dispute.{status}", dispute=dispute))).news
+    if ours is None:
+        assert news is None
+    else:
+        assert isinstance(news, Dispute)
+        assert news == ("disp_1", "pay_1", ours, "INR", 85000, datetime.fromtimestamp(AT, UTC))
+
+
+def test_a_settlement_is_a_payout_with_fees_and_tax() -> None:
+    webhook = GATEWAY.webhook(*signed(event("settlement.processed", settlement=SETTLEMENT)))
+    assert webhook.news == Payout("setl_1", "INR", 83000, 2000, datetime.fromtimestamp(AT, UTC))
+    assert webhook.created == datetime.fromtimestamp(AT, UTC)
+
+
+@pytest.mark.parametrize(("key_id", "live"), [("rzp_live_1", True), ("rzp_test_1", False)])
+def test_the_key_says_whether_money_moves(key_id: str, live: bool) -> None:
+    gateway = gateway_at("http://127.0.0.1:1", razorpay_key_id=key_id)
+    assert gateway.webhook(*signed(event("settlement.processed", settlement=SETTLEMENT))).live is live
+
+
+def test_what_the_browser_brings_back_must_be_razorpays_word() -> None:
+    def sign(text: str) -> str:
+        return hmac.digest(RAZORPAY_KEY_SECRET.encode(), text.encode(), "sha256").hex()
+
+    genuine = sign("order_1|pay_1")
+    assert GATEWAY.verify_return("order_1", "pay_1", genuine)
+    assert not GATEWAY.verify_return("order_1", "pay_2", genuine)
+    assert not GATEWAY.verify_return("order_1", "pay_1", genuine[:-1])
+    assert not GATEWAY.verify_return("order_1", "pay_1", "ä" * 64)
+    assert not GATEWAY.verify_return("", "order_1|pay_1", sign("|order_1|pay_1"))
