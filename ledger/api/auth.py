@@ -4,8 +4,10 @@ A key that was found is trusted for `CACHE_SECONDS`, so that not every request a
 still works. An account's key sees no other account: for it, they don't exist.
 """
 
+import asyncio
 import time
 from typing import Annotated, NamedTuple
+from weakref import WeakValueDictionary
 
 import structlog
 from fastapi import Depends, Request, Security
@@ -51,17 +53,12 @@ class Keys:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._found: dict[str, tuple[float, StoredKey]] = {}
+        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def caller(self, token: Token) -> Caller | None:
         """Who holds the token; None when nobody does."""
-        stored = self._cached(token.key_id)
-        if stored is None:
-            async with self._pool.connection() as connection:
-                stored = await find(connection, token.key_id)
-            if stored is None:
-                return None
-            self._keep(stored)
-        if not token.proves(stored):
+        stored = self._cached(token.key_id) or await self._looked_up(token.key_id)
+        if stored is None or not token.proves(stored):
             return None
         return Caller(stored.key_id, stored.account_id, frozenset(stored.scopes))
 
@@ -78,6 +75,17 @@ class Keys:
             raise ApiError(401, "unauthorized", "A valid API key is needed as Bearer token.", headers=_CHALLENGE)
         structlog.contextvars.bind_contextvars(key_id=caller.key_id)
         return caller
+
+    async def _looked_up(self, key_id: str) -> StoredKey | None:
+        """One request asks Postgres; those that come meanwhile wait for what it finds."""
+        async with self._asking.setdefault(key_id, asyncio.Lock()):
+            stored = self._cached(key_id)
+            if stored is None:
+                async with self._pool.connection() as connection:
+                    stored = await find(connection, key_id)
+                if stored is not None:
+                    self._keep(stored)
+        return stored
 
     def _cached(self, key_id: str) -> StoredKey | None:
         until, stored = self._found.get(key_id, (0.0, None))
