@@ -4,6 +4,7 @@ There are no default secrets: a process that needs one and has none refuses to s
 """
 
 import os
+import re
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -152,8 +153,8 @@ class Settings(BaseSettings):
             super().__init__(**given)
         except ValidationError as error:
             raise SettingsInvalid("; ".join(map(_reason, error.errors()))) from None
-        except SettingsError:  # the only setting that is no plain text
-            raise SettingsInvalid("LEDGER_SIGNING_KEYS must be a JSON object of secrets by key id") from None
+        except SettingsError as error:  # it names the field, and has the value in its cause
+            raise SettingsInvalid(_not_json(str(error))) from None
 
     @classmethod
     def settings_customise_sources(
@@ -203,6 +204,48 @@ class Settings(BaseSettings):
             raise ValueError(f"LEDGER_KAFKA_SECURITY_PROTOCOL is {protocol}, which would not use the certificates")
         return self
 
+    @model_validator(mode="after")
+    def _payments_go_where_they_say(self) -> "Settings":
+        """No test key in production and no live one elsewhere; nobody's money goes to another server by mistake."""
+        for name in ("stripe_url", "razorpay_url"):
+            elsewhere = getattr(self, name) != type(self).model_fields[name].default
+            if elsewhere and self.payments != "sandbox":
+                raise ValueError(f"{PREFIX}{name.upper()} is for LEDGER_PAYMENTS=sandbox only")
+            if not elsewhere and self.payments == "sandbox" and self._uses(name.removesuffix("_url")):
+                raise ValueError(f"LEDGER_PAYMENTS=sandbox needs {PREFIX}{name.upper()}, the address of the sandbox")
+        if self.payments != "off":
+            self._refuse_keys_of_another_kind("live" if self.payments == "live" else "test")
+        return self
+
+    @model_validator(mode="after")
+    def _webhooks_can_not_be_forged(self) -> "Settings":
+        """With an empty secret anybody could say that a customer has paid."""
+        if self._uses("razorpay") and not self.razorpay_key_secret.get_secret_value():
+            raise ValueError("LEDGER_RAZORPAY_KEY_ID needs LEDGER_RAZORPAY_KEY_SECRET")
+        for provider in ("stripe", "razorpay"):
+            secrets: list[SecretStr] = getattr(self, f"{provider}_webhook_secrets")
+            if not all(secret.get_secret_value().strip() for secret in secrets):
+                raise ValueError(f"LEDGER_{provider.upper()}_WEBHOOK_SECRETS has an empty secret")
+            if self._uses(provider) and not secrets:
+                raise ValueError(
+                    f"LEDGER_{provider.upper()}_WEBHOOK_SECRETS is needed to take payments with {provider}"
+                )
+        return self
+
+    def _uses(self, provider: str) -> bool:
+        key = self.stripe_secret_key.get_secret_value() if provider == "stripe" else self.razorpay_key_id
+        return self.payments != "off" and bool(key)
+
+    def _refuse_keys_of_another_kind(self, kind: str) -> None:
+        for name, key, beginnings in (
+            ("STRIPE_SECRET_KEY", self.stripe_secret_key.get_secret_value(), (f"sk_{kind}_", f"rk_{kind}_")),
+            ("STRIPE_PUBLISHABLE_KEY", self.stripe_publishable_key, (f"pk_{kind}_",)),
+            ("RAZORPAY_KEY_ID", self.razorpay_key_id, (f"rzp_{kind}_",)),
+        ):
+            if key and not key.startswith(beginnings):
+                wanted = " or ".join(beginnings)
+                raise ValueError(f"LEDGER_{name} must begin with {wanted} when LEDGER_PAYMENTS is {self.payments}")
+
     @cached_property
     def secrets(self) -> dict[str, bytes]:
         """The secrets that signatures are verified with, by key id."""
@@ -228,6 +271,15 @@ def _secrets_dir() -> Path | None:
     if not Path(named).is_dir():
         raise SettingsInvalid(f"{SECRETS_DIR}: {named} is no folder")
     return Path(named)
+
+
+def _not_json(said: str) -> str:
+    """What is wrong with a setting that is no plain text."""
+    named = re.search(r'field "(\w+)"', said)
+    name = named[1] if named else ""
+    if name == "signing_keys":
+        return "LEDGER_SIGNING_KEYS must be a JSON object of secrets by key id"
+    return f"{PREFIX}{name.upper()} must be JSON"
 
 
 def _reason(error: Any) -> str:

@@ -36,6 +36,9 @@ Text = Annotated[
 ]
 Currency = Annotated[str, matching(r"^[A-Z]{3}$", "an ISO 4217 code in capitals", examples=["USD"])]
 CountryCode = Annotated[str, matching(r"^[A-Z]{2}$", "an ISO 3166-1 code of two capitals", examples=["DE"])]
+LocaleTag = Annotated[
+    str, matching(r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}$", "a BCP 47 tag such as en-US: language, script, region")
+]
 PostalCode = Annotated[str, matching(r"^[0-9A-Za-z][0-9A-Za-z -]{0,15}$", "1 to 16 letters, digits, spaces and dashes")]
 TaxNumber = Annotated[
     str, matching(r"^[^\x00-\x1f\x7f-\x9f]{1,40}$", "1 to 40 characters of any script, no control characters")

@@ -11,6 +11,7 @@ from schemas.fields import (
     Code,
     CountryCode,
     Frozen,
+    LocaleTag,
     PaymentProvider,
     PostalCode,
     TaxNumber,
@@ -391,7 +392,7 @@ class NewProfile(Frozen):
     email: Annotated[Text | None, Field(examples=["billing@example.com"])] = None
     address: BillingAddress | None = None
     time_zone: Annotated[Token | None, Field(description="IANA's name.", examples=["Europe/Berlin"])] = None
-    locale: Annotated[Token | None, Field(description="BCP 47.", examples=["en-US"])] = None
+    locale: Annotated[LocaleTag | None, Field(examples=["en-US"])] = None
 
 
 class Profile(Answer):

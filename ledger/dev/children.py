@@ -170,9 +170,16 @@ def variables_of(settings: Settings) -> dict[str, str]:
 
 
 def _text(value: object) -> str:
-    if isinstance(value, dict):
-        return json.dumps({key: _text(part) for key, part in value.items()})
+    if isinstance(value, dict | list):
+        return json.dumps(_parts(value))
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def _parts(value: object) -> object:
+    """What is within a setting that is JSON."""
+    if isinstance(value, dict):
+        return {key: _parts(part) for key, part in value.items()}
+    return [_parts(part) for part in value] if isinstance(value, list) else _text(value)
 
 
 def _supervised(order: dict[str, object], environment: Mapping[str, str], log: Path | None) -> subprocess.Popen[bytes]:

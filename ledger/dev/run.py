@@ -8,7 +8,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import Child, Children, environment_of, ledger_command, variables_of, worker_commands
 from ledger.dev.errors import DidNotStart, PortTaken
 from ledger.dev.kafka import free_port
+from ledger.dev.payments import payment_settings, sandbox_command
 from ledger.dev.secrets import SIGNING_KEY_ID, operator_key, signing_secret
 from ledger.dev.session import Local, Session, Traffic
 from ledger.dev.stack import Stack
@@ -29,6 +30,7 @@ from ledger.dev.tallies import read_tallies
 from ledger.settings import Settings
 
 DEFAULT_API_PORT = 8080
+DEFAULT_SANDBOX_PORT = 4242
 PARTITIONS = 4
 READY_SECONDS = 90.0
 
@@ -53,9 +55,10 @@ def run(options: Options, traffic: Traffic, console: Console) -> Summary:
         local = _prepared(stack, options)
         session = Session(local, read_tallies(local.settings.database), traffic, console)
         with Children(session.board.notice) as children:
-            console.print("Starting the projector, the consumers and the API", style="dim")
+            console.print("Starting the projector, the consumers, the API and the payment sandbox", style="dim")
             _start(children, local, options.workers)
-            _wait_until_ready(children, local.api, "/readyz" if options.workers else "/healthz")
+            sign = "/readyz" if options.workers else "/healthz"
+            _wait_until_ready(children, (f"{local.sandbox}/sandbox", f"{local.api}{sign}"))
             try:
                 return asyncio.run(session.run(children, _announcer(announcement, local, stack, children)))
             except asyncio.CancelledError:  # asked twice
@@ -64,6 +67,7 @@ def run(options: Options, traffic: Traffic, console: Console) -> Summary:
 
 def _prepared(stack: Stack, options: Options) -> Local:
     """A ledger with schema, topics, a book and its secrets; nothing of it runs yet."""
+    sandbox = f"http://127.0.0.1:{_port(DEFAULT_SANDBOX_PORT)}"
     settings = Settings(
         kafka=stack.kafka.bootstrap,
         database=stack.postgres.url(),
@@ -73,25 +77,30 @@ def _prepared(stack: Stack, options: Options) -> Local:
         signing_key_id=SIGNING_KEY_ID,
         signing_keys={SIGNING_KEY_ID: signing_secret(stack.home)},
         api_port=_api_port(options.api_port),
+        **payment_settings(stack.home, sandbox),
     )
     bootstrap(settings)
-    return Local(settings, operator_key(stack.home, settings.database))
+    return Local(settings, operator_key(stack.home, settings.database), sandbox)
 
 
 def _start(children: Children, local: Local, workers: int) -> None:
     logs = local.settings.home / "logs"
     logs.mkdir(exist_ok=True)
     environment = environment_of(local.settings)
-    others = {"consume": ledger_command("consume"), "api": ledger_command("serve")}
+    others = {
+        "sandbox": sandbox_command(local.settings.home, local.sandbox, local.api),
+        "consume": ledger_command("consume"),
+        "api": ledger_command("serve"),
+    }
     for name, command in [*worker_commands(workers), *others.items()]:
         children.add(Child(name, command, environment, logs / f"{name}.log"))
 
 
-def _wait_until_ready(children: Children, api: str, sign: str) -> None:
-    """Until the API gives the sign, that it and the projection are ready. Raises DidNotStart or NotReady."""
+def _wait_until_ready(children: Children, signs: Sequence[str]) -> None:
+    """Until all addresses give the sign that who is behind them is ready. Raises DidNotStart or NotReady."""
     deadline = time.monotonic() + READY_SECONDS
-    with httpx.Client(base_url=api, timeout=5) as http:
-        while not _answers(http, sign):
+    with httpx.Client(timeout=5) as http:
+        while not all(_answers(http, sign) for sign in signs):
             for child in children.all:
                 if not child.alive:
                     assert child.log is not None
@@ -101,9 +110,9 @@ def _wait_until_ready(children: Children, api: str, sign: str) -> None:
             time.sleep(0.1)
 
 
-def _answers(http: httpx.Client, path: str) -> bool:
+def _answers(http: httpx.Client, url: str) -> bool:
     try:
-        return http.get(path).is_success
+        return http.get(url).is_success
     except httpx.TransportError:
         return False
 
@@ -118,10 +127,11 @@ def _announcer(announcement: Announcement, local: Local, stack: Stack, children:
                 "kafka": local.settings.kafka,
                 "database": local.settings.database,
                 "api": local.api,
+                "sandbox": local.sandbox,
                 "operator_key": local.operator_key,
                 "pids": {**servers, **children.pids},
             },
-            {"API": local.api, "KEY": local.operator_key, **variables_of(local.settings)},
+            {"API": local.api, "SANDBOX": local.sandbox, "KEY": local.operator_key, **variables_of(local.settings)},
         )
 
     return announce
@@ -133,7 +143,11 @@ def _api_port(wanted: int | None) -> int:
         if not _is_free(wanted):
             raise PortTaken(wanted)
         return wanted
-    return DEFAULT_API_PORT if _is_free(DEFAULT_API_PORT) else free_port()
+    return _port(DEFAULT_API_PORT)
+
+
+def _port(usual: int) -> int:
+    return usual if _is_free(usual) else free_port()
 
 
 def _is_free(port: int) -> bool:

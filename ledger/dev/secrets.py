@@ -1,8 +1,10 @@
 """Secrets of a local ledger: made once, kept in its home in files that only their owner may read."""
 
+import json
 import os
 import secrets
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 from psycopg.rows import class_row
@@ -15,6 +17,32 @@ SIGNING_KEY_ID = "dev-1"
 def signing_secret(home: Path) -> str:
     """The secret that money events of this home are signed with."""
     return _kept(home / "signing.key") or _keep(home / "signing.key", secrets.token_urlsafe(32))
+
+
+class PaymentSecrets(NamedTuple):
+    """What the sandbox and who pays through it must agree on."""
+
+    stripe_secret_key: str
+    stripe_webhook_secret: str
+    razorpay_key_id: str
+    razorpay_key_secret: str
+    razorpay_webhook_secret: str
+
+
+def payment_secrets(home: Path) -> PaymentSecrets:
+    """The keys of the providers that the sandbox of this home plays."""
+    path = home / "payments.key"
+    kept = _kept(path)
+    if kept is None:
+        made = PaymentSecrets(
+            stripe_secret_key=f"sk_test_sandbox_{secrets.token_urlsafe(24)}",
+            stripe_webhook_secret=f"whsec_{secrets.token_urlsafe(32)}",
+            razorpay_key_id=f"rzp_test_sandbox{secrets.token_hex(7)}",
+            razorpay_key_secret=secrets.token_urlsafe(24),
+            razorpay_webhook_secret=secrets.token_urlsafe(32),
+        )
+        kept = _keep(path, json.dumps(made._asdict()))
+    return PaymentSecrets(**json.loads(kept))
 
 
 def operator_key(home: Path, database: str) -> str:

@@ -33,10 +33,11 @@ STALLED_SECONDS = 60.0
 
 
 class Local(NamedTuple):
-    """One local ledger: its settings and the key that may do everything."""
+    """One local ledger: its settings, the key that may do everything, and where its payment sandbox answers."""
 
     settings: Settings
     operator_key: str
+    sandbox: str
 
     @property
     def api(self) -> str:

@@ -1,4 +1,4 @@
-"""Profiles of customers and their tax ids: personal data, which is here, at the payment provider, and nowhere else.
+"""Profiles of customers and their tax ids: personal data, which payment providers are told and the log is not.
 
 What is stored has been checked before, by ledger.payments.profiles and ledger.payments.tax_ids.
 """

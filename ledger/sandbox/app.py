@@ -13,6 +13,7 @@ from ledger.sandbox.parts import Options, Sandbox
 # Each has NAME, `sign(body, secret, event_id)` for webhooks, `routes(sandbox)` below its name, and `router` for what is
 # done on its dashboard, below /sandbox.
 PROVIDERS = (stripe, razorpay)
+TICK_SECONDS = 0.5
 
 
 def create_app(options: Options) -> FastAPI:
@@ -21,11 +22,11 @@ def create_app(options: Options) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        delivering = asyncio.create_task(sandbox.webhooks.deliver())
+        working = asyncio.gather(sandbox.webhooks.deliver(), _pass_time(sandbox))
         yield
-        delivering.cancel()
+        working.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await delivering
+            await working
         sandbox.store.close()
 
     app = FastAPI(title="Payment sandbox", lifespan=lifespan, redoc_url=None)
@@ -36,3 +37,11 @@ def create_app(options: Options) -> FastAPI:
         # Both have a /v1/customers: each one's base URL ends with its name.
         app.mount(f"/{provider.NAME}", Starlette(routes=provider.routes(sandbox)))
     return app
+
+
+async def _pass_time(sandbox: Sandbox) -> None:
+    """Lets happen what happens by itself, also when nobody calls."""
+    while True:
+        with sandbox.store.transaction():
+            stripe.tick(sandbox)
+        await asyncio.sleep(TICK_SECONDS)

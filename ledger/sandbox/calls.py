@@ -3,7 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from starlette.requests import Request
@@ -42,8 +43,16 @@ async def performed(
 def _cut(request: Request, broken: Callable[[], Response]) -> Response:
     """Hangs up on the client without an answer. ASGI has no way to: the connection is found by its other end."""
     assert request.client is not None
-    for number in os.listdir("/dev/fd"):
-        with suppress(OSError), socket.socket(fileno=os.dup(int(number))) as connection:
-            if connection.getpeername()[:2] == (request.client.host, request.client.port):
+    client = (request.client.host, int(request.client.port))  # granian says the port as text
+    for number in _sockets():
+        with suppress(OSError), socket.socket(fileno=os.dup(number)) as connection:
+            if connection.getpeername()[:2] == client:
                 connection.shutdown(socket.SHUT_RDWR)
     return broken()  # nobody hears it
+
+
+def _sockets() -> Iterator[int]:
+    for name in os.listdir("/dev/fd"):
+        with suppress(OSError):  # the folder's own one is closed by now
+            if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                yield int(name)

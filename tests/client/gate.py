@@ -107,8 +107,10 @@ class KillableApi:
 
     def kill(self) -> None:
         """At once, with its workers."""
-        for each in self._family():
+        family = self._family()
+        for each in family:
             each.kill()
+        psutil.wait_procs(family, 10)
 
     @contextmanager
     def stopped(self) -> Iterator[None]:

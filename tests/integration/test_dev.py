@@ -51,8 +51,8 @@ def csv_trace(folder: Path, rows: int) -> Path:
 def test_every_story_happens_within_seconds_though_a_worker_is_killed_and_the_numbers_are_proven(home: Path) -> None:
     with ledger_dev(home, "--for", "16", "--json") as process:
         facts = announced(home, process)
-        assert set(facts) == {"kafka", "database", "api", "operator_key", "pids"}
-        assert set(facts["pids"]) == {"dev", "kafka", "postgres", "worker-1", "consume", "api"}
+        assert set(facts) == {"kafka", "database", "api", "sandbox", "operator_key", "pids"}
+        assert set(facts["pids"]) == {"dev", "kafka", "postgres", "worker-1", "sandbox", "consume", "api"}
         assert (home / "dev.json").stat().st_mode & 0o077 == 0
         assert (home / "env").stat().st_mode & 0o077 == 0
         # The proofs at the end must go by a book that changed meanwhile, too.

@@ -41,7 +41,12 @@ def metadata(terms: Terms) -> dict[str, str]:
 def signed(body: Any, secret: str = RAZORPAY_WEBHOOK_SECRET) -> tuple[bytes, dict[str, str]]:
     """A webhook as Razorpay sends it: body and headers."""
     raw = json.dumps(body).encode()
-    return raw, {"x-razorpay-signature": hmac.digest(secret.encode(), raw, "sha256").hex()}
+    return raw, proof_of(raw, secret)
+
+
+def proof_of(raw: bytes, secret: str = RAZORPAY_WEBHOOK_SECRET) -> dict[str, str]:
+    """The headers that prove a body."""
+    return {"x-razorpay-signature": hmac.digest(secret.encode(), raw, "sha256").hex()}
 
 
 def event(name: str, created_at: int = 1_700_000_000, **entities: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ledger.payments.gateway import Dispute, Payout, WebhookForged, WebhookUnreadable
-from tests.payments.razorpay_harness import RETIRED_SECRET, event, gateway_at, signed
+from tests.payments.razorpay_harness import RETIRED_SECRET, event, gateway_at, proof_of, signed
 from tests.support.sandbox import RAZORPAY_KEY_SECRET
 
 AT = 1_700_000_000
@@ -70,12 +70,9 @@ def test_a_genuine_message_of_another_form_is_unreadable_and_names_the_field(bod
 
 
 def test_a_body_that_is_no_json_is_unreadable() -> None:
-    from tests.support.sandbox import RAZORPAY_WEBHOOK_SECRET
-
     raw = b"\xff{"
-    signature = hmac.digest(RAZORPAY_WEBHOOK_SECRET.encode(), raw, "sha256").hex()
     with pytest.raises(WebhookUnreadable):
-        GATEWAY.webhook(raw, {"x-razorpay-signature": signature})
+        GATEWAY.webhook(raw, proof_of(raw))
 
 
 def test_the_id_is_of_the_signed_body_and_not_of_the_header() -> None:

@@ -27,6 +27,7 @@ LOST: Step = None
 def saying(*steps: Step) -> Iterator[tuple[StripeGateway, list[str]]]:
     """A gateway to a server that answers so, one connection after the other, and then is gone; what it was asked."""
     listener, asked = socket.create_server(("127.0.0.1", 0)), []
+    listener.settimeout(10)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
     def serve() -> None:
@@ -94,15 +95,17 @@ def test_a_refusal_names_the_code_and_the_request_and_nothing_that_a_customer_ty
     assert raised.value.message == (
         "The payment provider refuses the request; nothing has happened: email_invalid, email (request req_7)"
     )
+    assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
 
 
-def test_an_attempt_is_repeated_with_the_same_key_and_version() -> None:
+def test_an_attempt_is_repeated_with_the_same_key_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ledger.payments.stripe.client.API_VERSION", "2020-01-01.ours")
     with saying(LOST, BROKEN, answer(400)) as (gateway, asked), pytest.raises(ProviderError):
         gateway.refund("pi_1", 500, "refund:1")
     assert len(asked) == 3
     assert all("Idempotency-Key: refund:1" in request for request in asked)
-    assert all(f"Stripe-Version: {API_VERSION}" in request for request in asked)
+    assert all("Stripe-Version: 2020-01-01.ours" in request for request in asked)
 
 
 def test_the_version_is_the_one_that_the_client_was_made_for() -> None:

@@ -61,8 +61,10 @@ def running_sandbox(*, file: Path | None = None, webhooks_to: str = "", port: in
     port = port or free_port()
     command = [sys.executable, "-m", "ledger.cli", "sandbox", "--port", str(port), "--webhooks-to", webhooks_to]
     command += ["--file", str(file)] if file else []
-    with subprocess.Popen(command, env={**os.environ, **VARIABLES}) as process:
-        running = RunningSandbox(process, f"http://127.0.0.1:{port}")
+    url = f"http://127.0.0.1:{port}"
+    addresses = {"LEDGER_STRIPE_URL": f"{url}/stripe", "LEDGER_RAZORPAY_URL": f"{url}/razorpay"}
+    with subprocess.Popen(command, env={**os.environ, **VARIABLES, **addresses}) as process:
+        running = RunningSandbox(process, url)
         try:
             _wait(running)
             yield running

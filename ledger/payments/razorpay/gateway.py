@@ -182,7 +182,9 @@ class RazorpayGateway:
 
     def _news(self, message: webhooks.Message) -> ours.News | None:
         match message.event.split("."):
-            case ["payment", "authorized" | "captured" | "failed"] | ["order", "paid"]:
+            case ["payment", "authorized"]:  # it may be captured by now
+                return self._payments.by_id(message.entity("payment", Payment).id)
+            case ["payment", "captured" | "failed"] | ["order", "paid"]:
                 return self._payments.said(message.entity("payment", Payment))
             case ["payment_link", "paid" | "cancelled" | "expired"]:
                 return self._links.link(message.entity("payment_link", Link).id)

@@ -1,5 +1,5 @@
--- Who a customer is. All personal data of the ledger is in these two tables, and nowhere on the log: to erase a person,
--- delete the row of profiles.
+-- Who a customer is: personal data, which is never on the log. To erase it, delete the account's row of profiles; answers
+-- under an Idempotency-Key have it for seven days more.
 
 -- One row per account that ever had a profile or a tax id. `country`: ISO 3166-1 alpha-2; `locale`: BCP 47.
 CREATE TABLE records.profiles (

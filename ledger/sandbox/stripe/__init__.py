@@ -4,13 +4,47 @@ import hmac
 import time
 from collections.abc import Mapping
 
-from fastapi import APIRouter
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from ledger.sandbox.parts import Sandbox
+from ledger.sandbox.stripe import (
+    balance,
+    charges,
+    checkout,
+    customers,
+    disputes,
+    events,
+    hosted,
+    payment_intents,
+    payment_methods,
+    payouts,
+    refunds,
+    setup_intents,
+)
+from ledger.sandbox.stripe.account import Account
+from ledger.sandbox.stripe.dashboard import router
+from ledger.sandbox.stripe.operations import Api, not_found
 
+__all__ = ["NAME", "router", "routes", "sign", "tick"]
 NAME = "stripe"
-router = APIRouter(prefix="/sandbox/stripe", tags=["stripe"])
+_METHODS = ["GET", "POST", "DELETE"]
+_OPERATIONS = [
+    operation
+    for part in (
+        customers,
+        payment_methods,
+        payment_intents,
+        setup_intents,
+        checkout,
+        charges,
+        refunds,
+        disputes,
+        payouts,
+        balance,
+        events,
+    )
+    for operation in part.OPERATIONS
+]
 
 
 def sign(body: bytes, secret: str, _event_id: str) -> Mapping[str, str]:
@@ -21,5 +55,12 @@ def sign(body: bytes, secret: str, _event_id: str) -> Mapping[str, str]:
 
 
 def routes(sandbox: Sandbox) -> list[BaseRoute]:
-    """Stripe's routes."""
-    return []
+    """The API, the hosted pages, and Stripe's answer to everything else."""
+    api = Api(sandbox)
+    everything_else = Route("/{path:path}", not_found, methods=_METHODS)
+    return [*map(api.route, _OPERATIONS), *hosted.routes(sandbox), everything_else]
+
+
+def tick(sandbox: Sandbox) -> None:
+    """What happens by itself as time goes by, in a transaction of the caller's."""
+    checkout.end_overdue(Account(sandbox))

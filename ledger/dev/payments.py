@@ -1,0 +1,32 @@
+"""How `ledger dev` takes payments: through the sandbox, which it starts, with keys that its home keeps."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ledger.dev.children import ledger_command
+from ledger.dev.secrets import payment_secrets
+
+RUPEES_PER_CREDIT = "85.00"
+
+
+def payment_settings(home: Path, sandbox: str) -> dict[str, Any]:
+    """The settings of everything that pays or is paid. `sandbox`: where it answers."""
+    secrets = payment_secrets(home)
+    return {
+        "payments": "sandbox",
+        "stripe_secret_key": secrets.stripe_secret_key,
+        "stripe_webhook_secrets": [secrets.stripe_webhook_secret],
+        "stripe_url": f"{sandbox}/stripe",
+        "razorpay_key_id": secrets.razorpay_key_id,
+        "razorpay_key_secret": secrets.razorpay_key_secret,
+        "razorpay_webhook_secrets": [secrets.razorpay_webhook_secret],
+        "razorpay_url": f"{sandbox}/razorpay",
+        "razorpay_rates": [{"from": "2026-01-01", "rupees": RUPEES_PER_CREDIT}],
+    }
+
+
+def sandbox_command(home: Path, sandbox: str, api: str) -> list[str]:
+    """Keeps its cards and payments in the home, and tells the API."""
+    port = str(urlsplit(sandbox).port)
+    return ledger_command("sandbox", "--port", port, "--file", str(home / "sandbox.sqlite"), "--webhooks-to", api)

@@ -1,0 +1,81 @@
+"""Setup intents: a card is saved without a payment, and its bank agrees to be charged later."""
+
+import secrets
+
+from ledger.sandbox.store import Document
+from ledger.sandbox.stripe.account import Account
+from ledger.sandbox.stripe.cards import AUTHENTICATION_FAILED
+from ledger.sandbox.stripe.errors import DECLINED_CARD, Refusal, declined
+from ledger.sandbox.stripe.operations import Operation
+from ledger.sandbox.stripe.params import Params
+from ledger.sandbox.stripe.payment_methods import agree, attach, needs_customer
+
+
+def make(account: Account, customer: str | None, metadata: dict[str, str], description: str | None) -> Document:
+    """A setup that nobody has tried."""
+    intent = account.make(
+        "setup_intent",
+        cancellation_reason=None,
+        customer=customer,
+        description=description,
+        last_setup_error=None,
+        latest_attempt=None,
+        mandate=None,
+        metadata=metadata,
+        next_action=None,
+        payment_method=None,
+        payment_method_types=["card"],
+        status="requires_payment_method",
+        usage="off_session",
+    )
+    account.put(intent | {"client_secret": f"{intent['id']}_secret_{secrets.token_hex(8)}"})
+    account.tell("setup_intent.created", intent)
+    return account.get("setup_intent", intent["id"])
+
+
+def confirm(account: Account, intent: Document, method: Document, return_url: str) -> Document:
+    """Saves the method, or asks the customer's bank first. Raises a Refusal when it is declined."""
+    if not needs_customer(account, method):
+        return _succeed(account, intent, method)
+    to = {"return_url": return_url, "url": f"{account.pages}/authenticate/{intent['id']}"}
+    action = {"type": "redirect_to_url", "redirect_to_url": to}
+    changes = {"next_action": action, "payment_method": method["id"], "status": "requires_action"}
+    return account.put(intent | changes)
+
+
+def authenticated(account: Account, intent: Document, *, confirmed: bool) -> Document:
+    """The customer has answered the bank."""
+    method = account.get("payment_method", intent["payment_method"])
+    if confirmed:
+        return _succeed(account, intent, method)
+    message, code = AUTHENTICATION_FAILED.message, "setup_intent_authentication_failure"
+    _fail(account, intent, {"type": DECLINED_CARD, "code": code, "message": message})
+    raise declined(message, code)
+
+
+def _succeed(account: Account, intent: Document, method: Document) -> Document:
+    agree(account, method)
+    if intent["customer"]:
+        try:
+            attach(account, method, intent["customer"])
+        except Refusal as refusal:
+            _fail(account, intent, refusal.body["error"])
+            raise
+    changes = {"next_action": None, "payment_method": method["id"], "status": "succeeded", "last_setup_error": None}
+    done = account.put(intent | changes)
+    account.tell("setup_intent.succeeded", done)
+    return done
+
+
+def _fail(account: Account, intent: Document, error: Document) -> None:
+    changes = {"next_action": None, "payment_method": None, "status": "requires_payment_method"}
+    failed = account.put(intent | changes | {"last_setup_error": error})
+    account.tell("setup_intent.setup_failed", failed)
+
+
+def retrieve(account: Account, _params: Params, intent: str) -> Document:
+    """One setup."""
+    return account.get("setup_intent", intent)
+
+
+OPERATIONS = (Operation("setup_intents.retrieve", "GET", "/v1/setup_intents/{intent}", Params, retrieve),)

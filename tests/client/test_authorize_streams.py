@@ -1,0 +1,275 @@
+"""A stream, whatever ends it: what was produced is charged once, what was not is not, and no hold is left."""
+
+import asyncio
+import random
+import secrets
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.client import (
+    AsyncLedger,
+    AuthorizationEnded,
+    GateClosed,
+    InsufficientCredits,
+    InvalidEvent,
+    Ledger,
+    SpoolFull,
+    UnsuitableOption,
+)
+from ledger.core.errors import LedgerError
+from tests.client.conftest import Served
+from tests.client.gate import CALL, INPUT, KINDS, OUTPUT, Losing, balance, funded, nanos, opened
+from tests.integration.api_harness import eventually
+
+STREAM: dict[str, Any] = CALL | {"request_id": "req_1", "max_output_tokens": 1_000, "extend_by": 200}
+CREDIT = 10**9
+
+
+@pytest.fixture(params=KINDS)
+def ledger(request: pytest.FixtureRequest, served: Served, tmp_path: Path) -> Iterator[Any]:
+    with opened(request.param, served.url, served.token, tmp_path / "spool") as ledger:
+        yield ledger
+
+
+def settled(served: Served, account: str, charged: int, credits: int = CREDIT) -> None:
+    """Waits until so many nanos have been charged and nothing is held."""
+    eventually(lambda: nanos(served.http, account) == (credits - charged, 0))
+
+
+class Vanished(Exception):
+    """The customer has gone."""
+
+
+ENDS = (None, Vanished, KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError)
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__ if end else "no exception")
+@pytest.mark.parametrize("tokens", [0, 150, 450])
+def test_what_was_produced_is_charged_and_no_hold_is_left(
+    served: Served, ledger: Any, end: type[BaseException] | None, tokens: int
+) -> None:
+    account = funded(served.http, "1")
+    try:
+        with ledger.stream(account, **STREAM) as stream:
+            assert balance(served.http, account) == ("1", "0.00495")
+            for _ in range(tokens // 50):
+                stream.output(50)
+            if end:
+                raise end
+    except BaseException as error:
+        if not end or not isinstance(error, end):
+            raise
+    else:
+        assert end is None
+    settled(served, account, INPUT + tokens * OUTPUT if tokens or end is None else 0)
+
+
+def test_what_the_provider_counted_goes_before_what_was_announced(served: Served, ledger: Any) -> None:
+    account = funded(served.http, "1")
+    with pytest.raises(Vanished), ledger.stream(account, **STREAM) as stream:  # noqa: PT012  # the block is the subject
+        stream.usage(input_tokens=2_000)
+        stream.usage(output_tokens=7)
+        raise Vanished
+    settled(served, account, 2 * INPUT + 7 * OUTPUT)
+
+
+def test_a_hold_grows_with_the_output_and_never_beyond_the_most_that_there_can_be(served: Served, ledger: Any) -> None:
+    account, holds = funded(served.http, "1"), list[int]()
+    with ledger.stream(account, **STREAM) as stream:
+        for produced in range(50, 1_001, 50):
+            stream.output(50)
+            holds.append(nanos(served.http, account)[1])
+            assert holds[-1] >= INPUT + produced * OUTPUT
+    assert sorted(set(holds)) == [INPUT + tokens * OUTPUT for tokens in range(200, 1_001, 200)]
+    settled(served, account, INPUT + 1_000 * OUTPUT)
+
+
+def test_without_portions_all_is_held_at_once(served: Served, ledger: Any) -> None:
+    account = funded(served.http, "1")
+    with ledger.stream(account, **STREAM | {"extend_by": None}) as stream:
+        stream.output(1_200)  # more than the provider was told: charged, though nothing was held for it
+        assert balance(served.http, account) == ("1", "0.01375")
+    settled(served, account, INPUT + 1_200 * OUTPUT)
+
+
+def test_a_stream_is_stopped_where_the_funds_end(served: Served, ledger: Any) -> None:
+    account, produced = funded(served.http, "0.0075"), 0  # 431 output tokens
+    with pytest.raises(InsufficientCredits), ledger.stream(account, **STREAM) as stream:  # noqa: PT012  # the same
+        while True:
+            produced += 50
+            stream.output(50)
+    assert produced == 400
+    settled(served, account, INPUT + produced * OUTPUT, 7_500_000)
+
+
+def test_it_ends_before_its_block_when_the_router_says_so(served: Served, ledger: Any) -> None:
+    account = funded(served.http, "1")
+    with ledger.stream(account, **STREAM) as stream:
+        stream.output(10)
+        stream.settle()
+        with pytest.raises(AuthorizationEnded):
+            stream.settle()
+    with ledger.stream(account, **STREAM) as stream:
+        stream.output(10)
+        stream.release()
+    settled(served, account, INPUT + 10 * OUTPUT)
+
+
+def test_a_hold_lasts_as_long_as_its_stream(served: Served, ledger: Any) -> None:
+    account = funded(served.http, "1")
+    with ledger.stream(account, **STREAM, ttl=2) as stream:
+        first = stream.authorization.id
+        for _ in range(12):
+            time.sleep(0.3)
+            stream.output(1)
+        assert stream.authorization.id == first
+        assert nanos(served.http, account)[1] >= INPUT + 12 * OUTPUT
+        time.sleep(2.5)  # nothing is produced, and the hold expires
+        eventually(lambda: balance(served.http, account)[1] == "0")
+        stream.output(1)
+        assert stream.authorization.id != first
+        assert nanos(served.http, account)[1] >= INPUT + 13 * OUTPUT
+    settled(served, account, INPUT + 13 * OUTPUT)
+
+
+BAD: list[tuple[str, dict[str, Any], type[LedgerError]]] = [
+    ("mode", {"mode": "x"}, InvalidEvent),
+    ("request_id", {"request_id": ""}, InvalidEvent),
+    ("input_tokens", {"input_tokens": -1}, InvalidEvent),
+    ("max_output_tokens", {"max_output_tokens": 0}, InvalidEvent),
+    ("extend_by", {"extend_by": 1.5}, InvalidEvent),
+    ("metadata.team", {"metadata": {"team": "\0"}}, InvalidEvent),
+    ("grace", {"fail": "open"}, UnsuitableOption),
+]
+
+
+@pytest.mark.parametrize(("field", "changes", "kind"), BAD)
+def test_bad_input_is_told_before_anything_is_held(
+    ledger: Any, field: str, changes: dict[str, Any], kind: type[LedgerError]
+) -> None:
+    with pytest.raises(kind) as caught:
+        ledger.stream("acct_1", **STREAM | changes)
+    assert caught.value.field == field
+
+
+def test_wrong_numbers_are_refused_and_change_nothing(served: Served, ledger: Any) -> None:
+    account = funded(served.http, "1")
+    with ledger.stream(account, **STREAM) as stream:
+        stream.output(3)
+        for tokens in (-1, 1.5, "7", True):
+            with pytest.raises(InvalidEvent, match=r"^tokens: "):
+                stream.output(tokens)
+        with pytest.raises(InvalidEvent, match=r"^cached_input_tokens: "):
+            stream.usage(cached_input_tokens=-1)
+        with pytest.raises(InvalidEvent, match=r"^colour: "):
+            stream.usage(colour="red")
+    settled(served, account, INPUT + 3 * OUTPUT)
+
+
+def test_a_full_spool_is_told_and_the_stream_can_be_settled_later(served: Served, tmp_path: Path) -> None:
+    account = funded(served.http, "1")
+    with Ledger.over_http(served.url, key=served.token, source="r", spool=tmp_path, spool_bytes_max=40_000) as ledger:
+        broken = ledger._delivery._transport
+        ledger._delivery._transport = type(broken)("http://127.0.0.1:1", "")  # nothing leaves the spool
+        stream = ledger.stream(account, **STREAM)
+        with pytest.raises(SpoolFull), stream:  # noqa: PT012  # the same
+            stream.output(5)
+            for number in range(10_000):
+                ledger.record_trace("acct_filler", trace_id=f"t{number}", count=1)
+        ledger._delivery._transport = broken
+        ledger.flush(20)
+        stream.settle()
+        settled(served, account, INPUT + 5 * OUTPUT)
+
+
+def test_a_cancelled_task_loses_nothing_wherever_it_is_cancelled(served: Served, tmp_path: Path) -> None:
+    seed = secrets.randbelow(2**32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    account, passed_on = funded(served.http, "5"), list[int]()
+
+    async def customer(ledger: AsyncLedger) -> None:
+        async with ledger.stream(account, **STREAM) as stream:
+            number = len(passed_on)
+            passed_on.append(-1)
+            for _ in range(20):
+                await asyncio.sleep(0.002)
+                # Counted before its first await: from here on it is charged.
+                passed_on[number] = max(passed_on[number], 0) + 50
+                await stream.output(50)
+
+    async def run() -> None:
+        async with AsyncLedger.over_http(served.url, key=served.token, source="r", spool=tmp_path) as ledger:
+            tasks = [asyncio.create_task(customer(ledger)) for _ in range(60)]
+            delays = sorted(rng.uniform(0, 0.6) for _ in tasks)
+            for task, delay, before in zip(tasks, delays, [0, *delays], strict=False):
+                await asyncio.sleep(delay - before)
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            assert {type(end) for end in ended} <= {asyncio.CancelledError, type(None)}
+            await ledger.flush(20)
+
+    asyncio.run(run())
+    charged = sum(INPUT + tokens * OUTPUT for tokens in passed_on if tokens > 0)
+    print(f"{len(passed_on)} began, {sum(tokens > 0 for tokens in passed_on)} produced")
+    settled(served, account, charged, 5 * CREDIT)
+
+
+def test_a_generator_that_its_customer_leaves_is_charged_for_what_it_gave(served: Served, tmp_path: Path) -> None:
+    account = funded(served.http, "1")
+
+    async def words(ledger: AsyncLedger) -> AsyncIterator[str]:
+        async with ledger.stream(account, **STREAM) as stream:
+            while True:
+                await stream.output(10)
+                yield "word"
+
+    async def run() -> None:
+        async with AsyncLedger.over_http(served.url, key=served.token, source="r", spool=tmp_path) as ledger:
+            generator = words(ledger)
+            for _ in range(3):
+                await anext(generator)
+            await generator.aclose()  # type: ignore[attr-defined]
+
+    asyncio.run(run())
+    settled(served, account, INPUT + 30 * OUTPUT)
+
+
+def test_many_streams_of_one_account_end_exactly(served: Served, tmp_path: Path) -> None:
+    """Threads, random outputs and endings, and answers that are lost now and then."""
+    seed = secrets.randbelow(2**32)
+    print(f"seed {seed}")
+    account, lock, charged = funded(served.http, "3"), threading.Lock(), list[int]()
+
+    def customer(number: int) -> None:
+        rng, produced, done = random.Random(seed + number), 0, False
+        try:
+            with ledger.stream(account, **STREAM) as stream:
+                for _ in range(rng.randint(0, 8)):
+                    produced += (tokens := rng.randint(0, 120))
+                    stream.output(tokens)
+                    if rng.random() < 0.1:
+                        losing.lose[rng.choice(["extend", "authorizations"])] = 1
+                if rng.random() < 0.3:
+                    raise Vanished
+                done = True
+        except (Vanished, GateClosed):  # closed: one question lost both of its answers
+            pass
+        if produced or done:
+            with lock:
+                charged.append(INPUT + produced * OUTPUT)
+
+    with (
+        Losing(served.url).running() as losing,
+        Ledger.over_http(losing.url, key=served.token, source="r", spool=tmp_path) as ledger,
+    ):
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(customer, range(80)))
+        ledger.flush(20)
+    settled(served, account, sum(charged), 3 * CREDIT)
