@@ -1,13 +1,16 @@
 """Razorpay's half of the sandbox: the part of its API v1, checkout and webhooks that we use. Amounts are paise."""
 
+from functools import partial
+
 from starlette.routing import BaseRoute
 
 from ledger.sandbox.parts import Sandbox
 from ledger.sandbox.razorpay import browsing
 from ledger.sandbox.razorpay.control import router
-from ledger.sandbox.razorpay.merchant import NAME, merchant_of
+from ledger.sandbox.razorpay.merchant import NAME, Merchant, merchant_of
 from ledger.sandbox.razorpay.merchant import sign_webhook as sign
 from ledger.sandbox.razorpay.operations import OPERATIONS, route
+from ledger.sandbox.razorpay.passing_time import pass_time
 
 __all__ = ["NAME", "router", "routes", "sign"]
 
@@ -15,4 +18,10 @@ __all__ = ["NAME", "router", "routes", "sign"]
 def routes(sandbox: Sandbox) -> list[BaseRoute]:
     """Razorpay's routes, below its base URL."""
     merchant = merchant_of(sandbox)
+    sandbox.clock.watch(partial(_notice_time, merchant))
     return [*(route(sandbox, merchant, each) for each in OPERATIONS), *browsing.routes(sandbox, merchant)]
+
+
+def _notice_time(merchant: Merchant) -> None:
+    with merchant.store.transaction():
+        pass_time(merchant)

@@ -109,13 +109,6 @@ async def settle(merchant: MerchantOf) -> dict[str, Any]:
     return _done(merchant, lambda: settlements.settle(merchant))
 
 
-@router.post("/time", status_code=204)
-async def notice_time(merchant: MerchantOf) -> None:
-    """What the passing of time brings, such as an expired link, happens now and not with the next call."""
-    with merchant.store.transaction():
-        pass_time(merchant)
-
-
 def _pay(merchant: Merchant, new: NewPayment, instrument: Instrument) -> Document:
     if new.payment_link_id is not None:
         return payments.pay_link(merchant, new.payment_link_id, instrument, late=new.late)

@@ -34,8 +34,9 @@ def reconciliation(merchant: Merchant, call: Call) -> Document:
     if month is None or not 1 <= month <= 12:
         raise Refusal("The month is not a valid month.", "month")
     page = page_of(given, count_max=1000)
-    items = [item for item in merchant.find("settled") if _on(item["settled_at"], year, month, day)]
-    return collection(items[page.skip : page.skip + page.size])
+    lines = [settled["line"] for settled in merchant.find("settled")]
+    meant = [line for line in lines if _on(line["settled_at"], year, month, day)]
+    return collection(meant[page.skip : page.skip + page.size])
 
 
 def settle(merchant: Merchant) -> Document:
@@ -66,7 +67,7 @@ def settle(merchant: Merchant) -> Document:
     merchant.put("settlement", settlement)
     shared = {"settled": True, "settled_at": now, "settlement_id": settlement_id, "settlement_utr": settlement["utr"]}
     for item in items:
-        merchant.put("settled", {**item, **shared, "id": item["entity_id"]})
+        merchant.put("settled", {"id": item["entity_id"], "line": {**item, **shared}})
     merchant.tell("settlement.processed", settlement=settlement)
     return settlement
 
