@@ -141,10 +141,6 @@ def test_the_key_of_a_refund_gets_the_form_that_razorpay_takes(razorpay: Answeri
     assert all(len(key) >= 10 and key.replace("-", "").isalnum() for key in keys)
 
 
-@pytest.mark.parametrize(
-    "setting",
-    [{"razorpay_key_id": ""}, {"razorpay_key_secret": ""}, {"razorpay_webhook_secrets": ["one", ""]}],
-)
-def test_an_empty_secret_is_refused_by_name(setting: dict[str, str]) -> None:
-    with pytest.raises(SettingMissing, match="LEDGER_RAZORPAY_"):
-        gateway_at("http://127.0.0.1:1", **setting)
+def test_without_a_key_there_is_no_gateway() -> None:
+    with pytest.raises(SettingMissing, match="LEDGER_RAZORPAY_KEY_ID"):
+        gateway_at("http://127.0.0.1:1", razorpay_key_id="")

@@ -215,8 +215,12 @@ def test_a_second_payment_of_a_paid_order_stays_pending_and_does_not_hide_the_fi
 def test_what_the_browser_says_of_a_payment_is_not_believed(gateway: RazorpayGateway, sandbox: RunningSandbox) -> None:
     terms = new_terms()
     order_id = begun(gateway, terms).reference
-    pay_in_browser(sandbox, order_id, {"notes[ledger_account]": "acct_2", "notes[ledger_credits]": "999"})
+    theirs = raw_client(sandbox).order.create({"amount": 85000, "currency": "INR"})["id"]
+    signed_for_another = {f"notes[{name}]": text for name, text in metadata(new_terms()).items()}
+    for order in (order_id, theirs):
+        pay_in_browser(sandbox, order, signed_for_another)
     assert gateway.payment(order_id).metadata == metadata(terms)
+    assert gateway.payment(theirs).metadata == {}
 
 
 def test_what_checkout_gives_to_the_browser_is_razorpays_word(

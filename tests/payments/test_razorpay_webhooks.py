@@ -45,12 +45,6 @@ def test_a_missing_signature_and_a_changed_body_are_forged() -> None:
         GATEWAY.webhook(raw.replace(b"83000", b"93000"), headers)
 
 
-def test_without_a_webhook_secret_everything_is_forged() -> None:
-    raw, headers = signed(event("settlement.processed", settlement=SETTLEMENT), "")
-    with pytest.raises(WebhookForged):
-        gateway_at("http://127.0.0.1:1", razorpay_webhook_secrets=[]).webhook(raw, headers)
-
-
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -123,10 +117,11 @@ def test_a_settlement_is_a_payout_with_fees_and_tax() -> None:
     assert webhook.created == datetime.fromtimestamp(AT, UTC)
 
 
-@pytest.mark.parametrize(("key_id", "live"), [("rzp_live_1", True), ("rzp_test_1", False)])
-def test_the_key_says_whether_money_moves(key_id: str, live: bool) -> None:
-    gateway = gateway_at("http://127.0.0.1:1", razorpay_key_id=key_id)
-    assert gateway.webhook(*signed(event("settlement.processed", settlement=SETTLEMENT))).live is live
+def test_the_key_says_whether_money_moves() -> None:
+    settlement = signed(event("settlement.processed", settlement=SETTLEMENT))
+    live = gateway_at("https://api.razorpay.com", payments="live", razorpay_key_id="rzp_live_1")
+    assert live.webhook(*settlement).live
+    assert not GATEWAY.webhook(*settlement).live
 
 
 def test_what_the_browser_brings_back_must_be_razorpays_word() -> None:

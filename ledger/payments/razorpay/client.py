@@ -38,11 +38,11 @@ _REQUEST_ID_HEADERS = ("x-razorpay-request-id", "request-id", "x-request-id")
 
 def connect(settings: Settings) -> Any:
     """The SDK's client, with the key of the settings. Raises SettingMissing."""
-    secret = settings.razorpay_key_secret.get_secret_value()
-    if not settings.razorpay_key_id or not secret:  # an empty secret would verify what anybody can sign
-        raise SettingMissing("LEDGER_RAZORPAY_KEY_ID and LEDGER_RAZORPAY_KEY_SECRET go together")
+    if not settings.razorpay_key_id:
+        raise SettingMissing("LEDGER_RAZORPAY_KEY_ID")
+    key = (settings.razorpay_key_id, settings.razorpay_key_secret.get_secret_value())
     url = settings.razorpay_url.rstrip("/")
-    return razorpay.Client(session=_Session(), auth=(settings.razorpay_key_id, secret), base_url=url)
+    return razorpay.Client(session=_Session(), auth=key, base_url=url)
 
 
 class _Session(requests.Session):

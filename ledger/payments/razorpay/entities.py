@@ -48,7 +48,6 @@ class Payment(Entity):
     status: str
     captured: bool | None = None
     order_id: str | None = None
-    notes: Notes = {}
     created_at: int
     error_code: str | None = None
     error_reason: str | None = None

@@ -47,7 +47,7 @@ class Payments:
         return words.payment_of(self._captured(payment, order), order)
 
     def _said(self, payment: Payment, order: Order | None) -> ours.Payment:
-        if payment.status == "authorized" and is_ours(words.metadata_of(payment, order)):
+        if payment.status == "authorized" and is_ours(words.metadata_of(order)):
             try:
                 payment = self._captured(payment, order)
             except ProviderRefuses as error:

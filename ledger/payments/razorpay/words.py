@@ -44,9 +44,12 @@ def known(**texts: str | None) -> dict[str, str]:
     return {name: text for name, text in texts.items() if text}
 
 
-def metadata_of(payment: Payment, order: Order | None) -> Mapping[str, str]:
-    """What we wrote. The order's notes first: those of a payment come from the customer's browser."""
-    return (order.notes if order else {}) or payment.notes
+def metadata_of(order: Order | None) -> Mapping[str, str]:
+    """What we wrote: the notes of the order, which Razorpay gives the order of a payment link too.
+
+    Never a payment's own: they come from the customer's browser, which has seen signed terms of other purchases.
+    """
+    return order.notes if order else {}
 
 
 def is_captured(payment: Payment) -> bool:
@@ -65,7 +68,7 @@ def payment_of(payment: Payment, order: Order | None) -> ours.Payment:
         payment.currency,
         payment.amount,
         when(payment.created_at),
-        metadata_of(payment, order),
+        metadata_of(order),
         failure=failure,
         decline=_decline(failure) if failure else None,
     )
