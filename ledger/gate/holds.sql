@@ -17,10 +17,13 @@ ORDER BY account_id FOR UPDATE SKIP LOCKED;
 -- name: funds
 -- In a statement of its own after the lock, so that its snapshot has whatever was committed before.
 SELECT h.account_id, coalesce(b.balance, 0), h.held,
-       coalesce(extract(epoch FROM clock_timestamp() - CASE WHEN b.account_id IS NULL THEN (
+       coalesce(extract(epoch FROM clock_timestamp() - CASE
+           -- Half-built views: usage that is not folded again yet has ended its hold already.
+           WHEN EXISTS (SELECT FROM records.rebuilds WHERE finished_at IS NULL) THEN NULL
            -- Its first event may be in any partition.
-           SELECT CASE WHEN count(*) = count(through) THEN min(through) END FROM views.progress
-       ) ELSE p.through END), 'infinity')::float8 AS behind_seconds,
+           WHEN b.account_id IS NULL THEN
+               (SELECT CASE WHEN count(*) = count(through) THEN min(through) END FROM views.progress)
+           ELSE p.through END), 'infinity')::float8 AS behind_seconds,
        coalesce(a.top_up_enabled, false), a.top_up_threshold, a.state, coalesce(a.since_seq, 0)
 FROM records.held_accounts h
 LEFT JOIN views.balances b ON b.account_id = h.account_id
