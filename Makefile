@@ -23,9 +23,9 @@ run: setup
 test: setup
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-# The properties of the core with fifty times as many random logs.
+# The properties of the core with fifty times as many random logs, and the gate's machine with sixteen times as many runs.
 test-slow: setup
-	LEDGER_HYPOTHESIS=slow $(BIN)/pytest tests/core/test_properties.py $(PYTEST_ARGS)
+	LEDGER_HYPOTHESIS=slow $(BIN)/pytest tests/core/test_properties.py tests/integration/test_gate_machine.py $(PYTEST_ARGS)
 
 # Workers, Kafka and Postgres killed, stopped and frozen for some ten minutes, another way each time.
 test-faults: setup
