@@ -202,11 +202,12 @@ def test_a_policy_that_the_fold_refuses_names_its_field(http: httpx.Client) -> N
 
 def test_a_request_runs_while_there_is_money(http: httpx.Client) -> None:
     account(http, "spending", "1")
-    for amount, status in ((None, 201), ("1", 201), ("1.000000001", 402)):
+    for amount, status in ((None, 201), ("0.95", 201), ("0.000000001", 402), (None, 402)):
         body = {"account_id": "spending"} | ({"amount": amount} if amount else {})
         assert http.post("/v1/authorizations", json=body).status_code == status
-    adjust(http, "spending", "-1")
-    assert http.post("/v1/authorizations", json={"account_id": "spending"}).status_code == 402
+    account(http, "spent", "1")
+    adjust(http, "spent", "-1")
+    assert http.post("/v1/authorizations", json={"account_id": "spent"}).status_code == 402
 
 
 def test_a_balance_is_known_at_every_moment(http: httpx.Client) -> None:
