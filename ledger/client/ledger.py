@@ -82,7 +82,7 @@ class _Client:
         grace: str = "0",
         spool_bytes_max: int = SPOOL_BYTES_MAX,
     ) -> Self:
-        """Sends to the API at `url` with an API key that has the scope `usage:write`; else as `over_kafka`."""
+        """Sends to the API at `url`, else as `over_kafka`. `key`: scopes `usage:write` and, to ask, `authorizations:write`."""
         from ledger.client.http import HttpTransport
 
         gate = GateOptions(url, key, gate_seconds, grace)

@@ -1,8 +1,10 @@
 """A stream, whatever ends it: what was produced is charged once, what was not is not, and no hold is left."""
 
 import asyncio
+import os
 import random
 import secrets
+import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -170,6 +172,19 @@ def test_wrong_numbers_are_refused_and_change_nothing(served: Served, ledger: An
         with pytest.raises(InvalidEvent, match=r"^colour: "):
             stream.usage(colour="red")
     settled(served, account, INPUT + 3 * OUTPUT)
+
+
+def test_ctrl_c_while_usage_is_written_loses_nothing(served: Served, tmp_path: Path) -> None:
+    account = funded(served.http, "1")
+    with Ledger.over_http(served.url, key=served.token, source="r", spool=tmp_path) as ledger:
+        lock = ledger._delivery.spools[-1]._lock
+        with pytest.raises(KeyboardInterrupt), ledger.stream(account, **STREAM) as stream:  # noqa: PT012  # the same
+            stream.output(5)
+            lock.acquire()  # the disk stands still
+            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+            threading.Timer(0.6, lock.release).start()
+        ledger.flush(20)
+        settled(served, account, INPUT + 5 * OUTPUT)
 
 
 def test_a_full_spool_is_told_and_the_stream_can_be_settled_later(served: Served, tmp_path: Path) -> None:
