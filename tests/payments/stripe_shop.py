@@ -1,0 +1,81 @@
+"""A Stripe account in the sandbox, as the tests use it: customers with saved cards, hosted pages, webhooks."""
+
+import hmac
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import stripe
+
+from ledger.payments.gateway import Begun, Webhook
+from ledger.payments.stripe import StripeGateway, stripe_gateway
+from ledger.payments.stripe.client import API_VERSION
+from ledger.payments.terms import Terms, metadata_of
+from ledger.settings import Settings
+from schemas.signatures import SigningKey
+from tests.support.sandbox import STRIPE_KEY, STRIPE_WEBHOOK_SECRET, RunningSandbox
+
+KEY = SigningKey("k1", b"secret of the tests")
+RETURN_URL = "https://router.example/billing?tab=credits"
+TYPED = {"expiry": "12 / 34", "cvc": "123", "name": "Jo Doe", "line1": "Main St 1", "city": "Bonn", "country": "DE"}
+
+
+class StripeShop:
+    """One account at Stripe: our gateway, the same seen from Stripe's own client, and the customers' browser."""
+
+    def __init__(self, sandbox: RunningSandbox) -> None:
+        self.sandbox = sandbox
+        self.gateway: StripeGateway = stripe_gateway(
+            Settings(
+                payments="sandbox",
+                stripe_secret_key=STRIPE_KEY,
+                stripe_webhook_secrets=[STRIPE_WEBHOOK_SECRET],
+                stripe_url=sandbox.stripe_url,
+            )
+        )
+        self.api = stripe.StripeClient(
+            STRIPE_KEY, stripe_version=API_VERSION, base_addresses={"api": sandbox.stripe_url}
+        ).v1
+
+    def customer(self, card: str | None = None) -> tuple[str, str]:
+        """A new customer, and the id of its saved card ("" without one). `card`: a test method such as pm_card_visa."""
+        customer = self.api.customers.create({"metadata": {"account": "acct_1"}}).id
+        return customer, self.api.payment_methods.attach(card, {"customer": customer}).id if card else ""
+
+    def begin(self, terms: Terms, customer: str, method: str | None) -> Begun:
+        return self.gateway.begin(terms, metadata_of(terms, KEY), customer, method, RETURN_URL, "10 credits")
+
+    def charge(self, terms: Terms, customer: str, method: str, key: str) -> Any:
+        return self.gateway.charge_saved(terms, metadata_of(terms, KEY), customer, method, key)
+
+    def pay(self, url: str, number: str) -> httpx.Response:
+        """Types a card on a hosted page; the answer, not followed."""
+        return httpx.post(url, data=TYPED | {"number": number})
+
+    def authenticate(self, url: str, *, confirmed: bool = True) -> httpx.Response:
+        """Answers the bank."""
+        return httpx.post(url, data={"answer": "complete" if confirmed else "fail"})
+
+    def does(self, path: str, **body: Any) -> Any:
+        """Something that happens on Stripe's dashboard or at a bank; what came of it."""
+        answer = self.sandbox.control.post(f"/sandbox/stripe/{path}", json=body)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def told(self, *types: str, about: str) -> Iterator[Webhook]:
+        """The messages of these types that name the object, oldest first, as our gateway reads them."""
+        messages = self.sandbox.control.get("/sandbox/webhooks", params={"provider": "stripe"}).json()
+        for message in reversed(messages):
+            if message["type"] in types and about in message["body"]:
+                raw = message["body"].encode()
+                moment = int(time.time())
+                digest = hmac.digest(STRIPE_WEBHOOK_SECRET.encode(), f"{moment}.".encode() + raw, "sha256").hex()
+                yield self.gateway.webhook(raw, {"stripe-signature": f"t={moment},v1={digest}"})
+
+
+def new_terms(amount_minor: int = 1190) -> Terms:
+    return Terms(
+        str(uuid.uuid4()), "acct_1", "purchase", 10_000_000_000, "USD", amount_minor, amount_minor * 19 // 119, "1"
+    )
