@@ -82,7 +82,7 @@ class _Client:
         grace: str = "0",
         spool_bytes_max: int = SPOOL_BYTES_MAX,
     ) -> Self:
-        """Sends to the API at `url`, else as `over_kafka`. `key`: scopes `usage:write` and, to ask, `authorizations:write`."""
+        """Sends to the API at `url`, else as `over_kafka`. Scopes of `key`: `usage:write`, `authorizations:write`."""
         from ledger.client.http import HttpTransport
 
         gate = GateOptions(url, key, gate_seconds, grace)
