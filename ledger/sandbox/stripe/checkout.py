@@ -9,7 +9,7 @@ from ledger.sandbox.stripe import setup_intents
 from ledger.sandbox.stripe.account import Account
 from ledger.sandbox.stripe.errors import invalid
 from ledger.sandbox.stripe.operations import Operation
-from ledger.sandbox.stripe.params import Currency, Dated, Metadata, Params, Part
+from ledger.sandbox.stripe.params import Currency, Dated, Metadata, Params, Part, Whole
 from ledger.sandbox.stripe.payment_intents import CANCELABLE, Cancel, cancel
 
 EXPIRES_SECONDS_MIN, EXPIRES_SECONDS_MAX = 30 * 60, 24 * 3600
@@ -43,14 +43,14 @@ class PriceData(Part):
     currency: Currency
     product_data: ProductData
     tax_behavior: Literal["exclusive", "inclusive", "unspecified"] = "unspecified"
-    unit_amount: int = Field(ge=0)
+    unit_amount: Whole = Field(ge=0)
 
 
 class LineItem(Part):
     """One line of what is bought."""
 
     price_data: PriceData
-    quantity: int = Field(1, ge=1)
+    quantity: Whole = Field(1, ge=1)
 
 
 class PaymentIntentData(Part):
@@ -105,7 +105,7 @@ class NewSession(Params):
     customer_creation: Literal["always", "if_required"] | None = None
     customer_email: str | None = None
     customer_update: CustomerUpdate | None = None
-    expires_at: int | None = None
+    expires_at: Whole | None = None
     invoice_creation: InvoiceCreation | None = None
     line_items: list[LineItem] = Field([])
     locale: str | None = None

@@ -96,7 +96,7 @@ def _change(account: Account, customer: Document, params: CustomerParams) -> Non
     settings, metadata = given.pop("invoice_settings", None), given.pop("metadata", None)
     if settings and settings["default_payment_method"]:
         _owned(account, settings["default_payment_method"], customer["id"])
-    customer |= given
+    customer |= given | ({"address": params.address.model_dump()} if params.address else {})
     customer["invoice_settings"] |= settings or {}
     customer["metadata"] = merged(customer["metadata"], metadata)
     account.put(customer)

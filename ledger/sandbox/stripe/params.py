@@ -1,12 +1,24 @@
 """Parameters of operations: what is not declared is refused, as Stripe refuses what it doesn't know."""
 
+import re
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from ledger.sandbox.stripe.errors import Refusal, invalid
 
 Metadata = dict[Annotated[str, Field(max_length=40)], Annotated[str, Field(max_length=500)]]
+
+
+def _whole(value: Any) -> Any:
+    """Pydantic would read 5.00 as 5."""
+    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]+", value):
+        raise PydanticCustomError("int_parsing", "must be an integer")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
 # An empty text takes a value away.
 Unset = Annotated[str | None, BeforeValidator(lambda value: None if value == "" else value)]
 Currency = Annotated[str, Field(pattern="^[a-z]{3}$"), BeforeValidator(str.lower)]
@@ -27,10 +39,10 @@ class Params(Part):
 class Between(Part):
     """Bounds of a time, in seconds since 1970."""
 
-    gt: int | None = None
-    gte: int | None = None
-    lt: int | None = None
-    lte: int | None = None
+    gt: Whole | None = None
+    gte: Whole | None = None
+    lt: Whole | None = None
+    lte: Whole | None = None
 
     def holds(self, moment: int) -> bool:
         """Whether the time is within them."""
@@ -45,7 +57,7 @@ class Between(Part):
 class Page(Params):
     """What every list takes."""
 
-    limit: int = Field(10, ge=1, le=100)
+    limit: Whole = Field(10, ge=1, le=100)
     starting_after: str | None = None
     ending_before: str | None = None
 
@@ -53,7 +65,7 @@ class Page(Params):
 class Dated(Page):
     """What lists take whose objects are looked for by time."""
 
-    created: Between | int | None = None
+    created: Between | Whole | None = None
 
     def covers(self, moment: int) -> bool:
         """Whether an object of that time belongs to the list."""

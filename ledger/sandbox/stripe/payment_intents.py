@@ -9,7 +9,7 @@ from ledger.sandbox.stripe.account import Account
 from ledger.sandbox.stripe.confirming import confirm, make_intent
 from ledger.sandbox.stripe.errors import invalid
 from ledger.sandbox.stripe.operations import Operation
-from ledger.sandbox.stripe.params import Currency, Dated, Metadata, Params, Part
+from ledger.sandbox.stripe.params import Currency, Dated, Metadata, Params, Part, Whole
 from ledger.sandbox.stripe.payment_methods import method_of
 
 CANCELABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
@@ -37,7 +37,7 @@ class Confirm(Params):
 class NewPaymentIntent(Confirm):
     """A payment; with `confirm` it is tried at once."""
 
-    amount: int
+    amount: Whole
     automatic_payment_methods: AutomaticMethods | None = None
     allowed_payment_method_types: list[str] = Field(["card"])
     capture_method: Literal["automatic", "automatic_async"] = "automatic_async"

@@ -7,7 +7,7 @@ from ledger.sandbox.stripe.account import Account
 from ledger.sandbox.stripe.balance import move, pay_out, unpaid
 from ledger.sandbox.stripe.errors import invalid
 from ledger.sandbox.stripe.operations import Operation
-from ledger.sandbox.stripe.params import Between, Dated, Params
+from ledger.sandbox.stripe.params import Between, Dated, Params, Whole
 
 _DAY = 86400
 
@@ -15,7 +15,7 @@ _DAY = 86400
 class Payouts(Dated):
     """Payouts by their state, or by when they arrive."""
 
-    arrival_date: Between | int | None = None
+    arrival_date: Between | Whole | None = None
     status: Literal["pending", "in_transit", "paid", "failed", "canceled"] | None = None
 
 

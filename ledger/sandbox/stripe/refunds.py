@@ -9,13 +9,13 @@ from ledger.sandbox.stripe.account import Account
 from ledger.sandbox.stripe.balance import move
 from ledger.sandbox.stripe.errors import invalid
 from ledger.sandbox.stripe.operations import Operation
-from ledger.sandbox.stripe.params import Dated, Metadata, Params
+from ledger.sandbox.stripe.params import Dated, Metadata, Params, Whole
 
 
 class NewRefund(Params):
     """A refund of a payment, by its charge or its intent. Without `amount`: of all that is left."""
 
-    amount: int | None = Field(None, ge=1)
+    amount: Whole | None = Field(None, ge=1)
     charge: str | None = None
     metadata: Metadata = Field({})
     payment_intent: str | None = None
