@@ -101,6 +101,15 @@ def test_a_link_expires(shop: Shop, hook: Receiver) -> None:
     assert httpx.post(link["short_url"], data=CARD).status_code == 400
 
 
+def test_a_link_that_was_paid_or_cancelled_does_not_expire(shop: Shop) -> None:
+    now = shop.sandbox.control.get("/sandbox").json()["now"]
+    paid, cancelled = (new_link(shop, expire_by=now + 16 * 60) for _ in range(2))
+    shop.act("payments", payment_link_id=paid["id"])
+    shop.sdk.payment_link.cancel(cancelled["id"])
+    shop.advance(17 * 60)
+    assert [shop.sdk.payment_link.fetch(each["id"])["status"] for each in (paid, cancelled)] == ["paid", "cancelled"]
+
+
 def test_a_reference_is_taken_once_and_found_again(shop: Shop) -> None:
     link = new_link(shop, reference_id="only once")
     with pytest.raises(BadRequestError, match="reference ID already attempted"):

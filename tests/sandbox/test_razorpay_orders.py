@@ -102,3 +102,10 @@ def test_what_is_not_there_is_not_found(shop: Shop) -> None:
     for entity in ("customer", "order", "payment", "refund", "dispute", "settlement", "payment_link"):
         with pytest.raises(BadRequestError, match=NO_SUCH):
             getattr(shop.sdk, entity).fetch("none_00000000000000")
+
+
+def test_an_operation_that_is_not_there_is_refused_in_words_that_the_sdk_reads(shop: Shop) -> None:
+    with pytest.raises(BadRequestError, match="The requested URL was not found on the server"):
+        shop.sdk.plan.all({})
+    with pytest.raises(BadRequestError, match="The requested URL was not found on the server"):
+        shop.sdk.order.edit(shop.order()["id"], {"notes": {}})

@@ -71,6 +71,14 @@ class Merchant(NamedTuple):
         refuse_unknown(given, "from", "to", "count", "skip")
         return collection(part_of(self.find(entity, **equal), page_of(given)))
 
+    def remind(self, id_: str, at: int) -> None:
+        """Something happens to this entity then, by itself: `passing_time` sees to it."""
+        self.put("reminder", {"id": id_, "at": at})
+
+    def forget(self, id_: str) -> None:
+        """Nothing happens to it by itself any more."""
+        self.store.remove(f"{NAME}.reminder", id_)
+
     def tell(self, event: str, **entities: Document) -> None:
         """Sends a webhook: a snapshot of the entities as they are now."""
         body = {

@@ -79,6 +79,11 @@ def route(sandbox: Sandbox, merchant: Merchant, operation: Operation) -> Route:
     return Route(operation.path, endpoint, methods=[operation.method], name=operation.name)
 
 
+def nowhere(_request: Request) -> Response:
+    """The answer to a path, or a method of it, that is not there."""
+    return answer_of(Refusal("The requested URL was not found on the server."))
+
+
 def broken() -> Response:
     """Razorpay's answer when it fails itself."""
     return answer_of(ServerFailure("We are facing some trouble completing your request at the moment."))

@@ -5,6 +5,9 @@ from ledger.sandbox.razorpay.merchant import Merchant
 
 
 def pass_time(merchant: Merchant) -> None:
-    """Expires links and gives back what was never captured."""
-    payment_links.expire(merchant)
-    payments.give_back_uncaptured(merchant)
+    """Expires payment links, and gives back payments that were never captured."""
+    for reminder in merchant.find("reminder"):
+        if reminder["at"] <= merchant.now():
+            merchant.forget(reminder["id"])
+            is_link = reminder["id"].startswith("plink_")
+            (payment_links.expire if is_link else payments.give_back)(merchant, reminder["id"])

@@ -39,48 +39,16 @@ def create(merchant: Merchant, call: Call) -> Document:
     """A new link. A `reference_id` is taken only once."""
     given = call.given
     refuse_unknown(given, *_KNOWN)
-    amount = amount_of(given)
-    if "currency" in given:
-        refuse_foreign(given)
     if given.get("accept_partial"):
         raise Refusal("Partial payments are not part of this sandbox", "accept_partial")
-    customer, notify = given.get("customer") or {}, given.get("notify") or {}
-    refuse_unknown(customer, "name", "email", "contact")
-    refuse_unknown(notify, "sms", "email")
-    reference = text_of(given, "reference_id", 40) or ""
-    if reference and merchant.find("payment_link", reference_id=reference):
+    if "currency" in given:
+        refuse_foreign(given)
+    link = _new(given, merchant.now(), new_id("payment_link"))
+    if link["reference_id"] and merchant.find("payment_link", reference_id=link["reference_id"]):
         raise Refusal("payment link creation with reference ID already attempted", "reference_id")
-    callback_url, callback_method = _callback(given)
-    now, link_id = merchant.now(), new_id("payment_link")
-    link = {
-        "id": link_id,
-        "accept_partial": False,
-        "amount": amount,
-        "amount_paid": 0,
-        "callback_method": callback_method,
-        "callback_url": callback_url,
-        "cancelled_at": 0,
-        "created_at": now,
-        "currency": "INR",
-        "customer": dict(customer),
-        "description": text_of(given, "description", 2048) or "",
-        "expire_by": _expiry(given, now),
-        "expired_at": 0,
-        "first_min_partial_amount": 0,
-        "notes": notes_of(given) or None,
-        "notify": {"email": bool(notify.get("email")), "sms": bool(notify.get("sms"))},
-        "order_id": None,
-        "payments": None,
-        "reference_id": reference,
-        "reminder_enable": bool(given.get("reminder_enable")),
-        "reminders": [],
-        "short_url": f"{merchant.address}/l/{link_id}",
-        "status": "created",
-        "updated_at": now,
-        "upi_link": False,
-        "user_id": "",
-    }
-    return merchant.put("payment_link", link)
+    if link["expire_by"]:
+        merchant.remind(link["id"], link["expire_by"])
+    return merchant.put("payment_link", {**link, "short_url": f"{merchant.address}/l/{link['id']}"})
 
 
 def fetch(merchant: Merchant, call: Call) -> Document:
@@ -107,6 +75,7 @@ def cancel(merchant: Merchant, call: Call) -> Document:
         raise Refusal("cannot cancel or expire an already paid/partially paid link")
     if link["status"] != "created":
         raise Refusal("cannot cancel or expire an expired link")
+    merchant.forget(link["id"])
     now = merchant.now()
     link = merchant.put("payment_link", {**link, "status": "cancelled", "cancelled_at": now, "updated_at": now})
     merchant.tell("payment_link.cancelled", payment_link=link)
@@ -131,6 +100,7 @@ def order_of(merchant: Merchant, link: Document) -> Document:
 def settle(merchant: Merchant, order: Document, payment: Document) -> None:
     """The link's order was paid. Money that was authorized before the link's end and captured after it counts too."""
     link = merchant.get("payment_link", order["_payment_link"])
+    merchant.forget(link["id"])
     now = merchant.now()
     paid = {
         "amount": payment["amount"],
@@ -146,13 +116,11 @@ def settle(merchant: Merchant, order: Document, payment: Document) -> None:
     merchant.tell("payment_link.paid", payment=payment, order=order, payment_link=link)
 
 
-def expire(merchant: Merchant) -> None:
-    """Ends the links whose time is over."""
-    now = merchant.now()
-    for link in merchant.find("payment_link", status="created"):
-        if 0 < link["expire_by"] <= now:
-            link = merchant.put("payment_link", {**link, "status": "expired", "expired_at": now, "updated_at": now})
-            merchant.tell("payment_link.expired", payment_link=link)
+def expire(merchant: Merchant, link_id: str) -> None:
+    """Ends a link whose time is over."""
+    link, now = merchant.get("payment_link", link_id), merchant.now()
+    link = merchant.put("payment_link", {**link, "status": "expired", "expired_at": now, "updated_at": now})
+    merchant.tell("payment_link.expired", payment_link=link)
 
 
 def return_url(merchant: Merchant, link: Document) -> str | None:
@@ -169,6 +137,40 @@ def return_url(merchant: Merchant, link: Document) -> str | None:
         "razorpay_signature": signature,
     }
     return f"{link['callback_url']}{'&' if '?' in link['callback_url'] else '?'}{urlencode(proof)}"
+
+
+def _new(given: Given, now: int, link_id: str) -> Document:
+    customer, notify = given.get("customer") or {}, given.get("notify") or {}
+    refuse_unknown(customer, "name", "email", "contact")
+    refuse_unknown(notify, "sms", "email")
+    callback_url, callback_method = _callback(given)
+    return {
+        "id": link_id,
+        "accept_partial": False,
+        "amount": amount_of(given),
+        "amount_paid": 0,
+        "callback_method": callback_method,
+        "callback_url": callback_url,
+        "cancelled_at": 0,
+        "created_at": now,
+        "currency": "INR",
+        "customer": dict(customer),
+        "description": text_of(given, "description", 2048) or "",
+        "expire_by": _expiry(given, now),
+        "expired_at": 0,
+        "first_min_partial_amount": 0,
+        "notes": notes_of(given) or None,
+        "notify": {"email": bool(notify.get("email")), "sms": bool(notify.get("sms"))},
+        "order_id": None,
+        "payments": None,
+        "reference_id": text_of(given, "reference_id", 40) or "",
+        "reminder_enable": bool(given.get("reminder_enable")),
+        "reminders": [],
+        "status": "created",
+        "updated_at": now,
+        "upi_link": False,
+        "user_id": "",
+    }
 
 
 def _callback(given: Given) -> tuple[str, str]:

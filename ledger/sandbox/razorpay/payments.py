@@ -52,6 +52,7 @@ def pay(merchant: Merchant, order: Document, instrument: Instrument, said: Docum
     payment = merchant.put("payment", {**payment, "status": "authorized"})
     merchant.tell("payment.authorized", payment=payment)
     if late or order["status"] == "paid" or order["_capture"] == "manual":
+        merchant.remind(payment["id"], payment["created_at"] + order["_manual_expiry_seconds"])
         return payment
     return take(merchant, payment)
 
@@ -67,6 +68,7 @@ def pay_link(merchant: Merchant, link_id: str, instrument: Instrument, *, late: 
 
 def take(merchant: Merchant, payment: Document) -> Document:
     """Captures; with it the order is paid, and the payment link that it belongs to."""
+    merchant.forget(payment["id"])
     fee, tax = fee_of(payment["amount"])
     payment = merchant.put("payment", {**payment, "status": "captured", "captured": True, "fee": fee, "tax": tax})
     order = merchant.get("order", payment["order_id"])
@@ -78,12 +80,10 @@ def take(merchant: Merchant, payment: Document) -> Document:
     return payment
 
 
-def give_back_uncaptured(merchant: Merchant) -> None:
+def give_back(merchant: Merchant, payment_id: str) -> None:
     """Refunds what was authorized and not captured within the order's time, as Razorpay does."""
-    for payment in merchant.find("payment", status="authorized"):
-        order = merchant.get("order", payment["order_id"])
-        if payment["created_at"] + order["_manual_expiry_seconds"] <= merchant.now():
-            refunds.give(merchant, payment, payment["amount"])
+    payment = merchant.get("payment", payment_id)
+    refunds.give(merchant, payment, payment["amount"])
 
 
 def fee_of(amount: int) -> tuple[int, int]:
