@@ -116,6 +116,13 @@ def test_what_only_reads_is_asked_again_and_what_writes_is_not(razorpay: Answeri
     assert len(razorpay.asked) == 1
 
 
+def test_the_key_goes_nowhere_else(razorpay: Answering) -> None:
+    razorpay.answers = lambda _: said(302, Location="/elsewhere")
+    with pytest.raises(ProviderUnavailable):
+        gateway_at(razorpay.url).payment("pay_1")
+    assert {asked.path for asked in razorpay.asked} == {"/v1/payments/pay_1"}
+
+
 def test_an_answer_that_is_not_as_documented_names_the_field_and_not_what_it_holds(razorpay: Answering) -> None:
     razorpay.answers = lambda _: Answer(200, json.dumps({**PAYMENT, "amount": "85000 of Ann"}).encode())
     with pytest.raises(ProviderUnknown, match="no payment: amount: ") as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger.payments.gateway import Dispute, Payout, WebhookForged, WebhookUnreadable
+from ledger.payments.gateway import Dispute, Payment, Payout, WebhookForged, WebhookUnreadable
 from tests.payments.razorpay_harness import RETIRED_SECRET, event, gateway_at, proof_of, signed
 from tests.support.sandbox import RAZORPAY_KEY_SECRET
 
@@ -134,3 +134,23 @@ def test_what_the_browser_brings_back_must_be_razorpays_word() -> None:
     assert not GATEWAY.verify_return("order_1", "pay_1", genuine[:-1])
     assert not GATEWAY.verify_return("order_1", "pay_1", "ä" * 64)
     assert not GATEWAY.verify_return("", "order_1|pay_1", sign("|order_1|pay_1"))
+
+
+@pytest.mark.parametrize(
+    ("reason", "decline"),
+    [
+        ("insufficient_funds", "soft"),
+        ("a_reason_that_is_new", "soft"),
+        ("card_expired", "hard"),
+        ("debit_instrument_blocked", "hard"),
+        ("authentication_failed", "authentication_required"),
+        ("payment_cancelled", "authentication_required"),
+        (None, "soft"),
+    ],
+)
+def test_a_reason_says_how_to_meet_a_decline(reason: str | None, decline: str) -> None:
+    failed = {"id": "pay_1", "amount": 85000, "currency": "INR", "status": "failed", "captured": False}
+    failed |= {"created_at": AT, "error_code": "BAD_REQUEST_ERROR", "error_reason": reason}
+    news = GATEWAY.webhook(*signed(event("payment.failed", payment=failed))).news
+    assert isinstance(news, Payment)
+    assert (news.status, news.failure, news.decline) == ("failed", reason or "BAD_REQUEST_ERROR", decline)

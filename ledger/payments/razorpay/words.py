@@ -13,24 +13,14 @@ _QUESTIONS = {"fraud", "retrieval"}
 _LINK_OVER = {"cancelled", "expired"}
 _SETTLED_IN = "INR"
 
-# Reasons of a failed payment, as Razorpay's list of errors has them; every other is worth another attempt.
-_UNCONFIRMED = {
-    "authentication_failed",
-    "incorrect_otp",
-    "invalid_otp",
-    "otp_expired",
-    "payment_cancelled",
-    "payment_timed_out",
-}
+# Reasons of a failed payment: https://razorpay.com/docs/errors/payments/list. Every other is worth another attempt.
+_UNCONFIRMED = {"authentication_failed", "incorrect_otp", "invalid_otp", "payment_cancelled", "payment_timed_out"}
 _NEVER_WITH_THIS = {
+    "bank_account_invalid",
     "card_expired",
-    "card_not_enrolled",
     "card_number_invalid",
     "debit_instrument_blocked",
     "debit_instrument_inactive",
-    "incorrect_card_details",
-    "invalid_vpa",
-    "international_transaction_not_allowed",
 }
 
 
