@@ -19,7 +19,7 @@ from ledger.api.auth import Caller
 from ledger.api.errors import answer_of
 from ledger.api.metrics import RequestMetrics
 from ledger.api.parts import Parts
-from ledger.api.requests import BODY_BYTES_MAX, failure, request_id_of, too_large
+from ledger.api.requests import BODY_BYTES_MAX, GONE, failure, request_id_of, too_large
 from ledger.core.errors import LedgerError
 from ledger.gate.asking import affordable, new_hold, refusal_headers
 from ledger.gate.holds import Decision, NewHold
@@ -76,6 +76,10 @@ class Front:
         self._metrics.observe(PATH, "POST", answer.status, time.perf_counter() - started)
         answer.headers.append((b"x-request-id", request_id.encode()))
         return answer
+
+    def left(self) -> None:
+        """Counts a client that left before its request was there."""
+        self._metrics.observe(PATH, "POST", GONE, 0)
 
     def unheard(self, answer: Answer) -> None:
         """Gives back what an answer grants that reached nobody."""

@@ -29,6 +29,7 @@ async def _authorize(cycle: RequestResponseCycle, front: Front) -> None:
         cycle.message_event.clear()
         await cycle.message_event.wait()
     if cycle.disconnected:
+        front.left()
         return
     answer = await front.answer(dict(cycle.scope["headers"]), bytes(cycle.body))
     if cycle.disconnected:

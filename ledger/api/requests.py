@@ -15,7 +15,7 @@ from schemas.identity import random_bytes
 
 BATCH_BYTES_MAX = 8 * 1024 * 1024
 BODY_BYTES_MAX = 65_536
-_GONE = 499  # as nginx notes it: the client left before its request was there
+GONE = 499  # as nginx notes it: the client left before its request was there
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
@@ -50,7 +50,7 @@ class Around:
         try:
             await self._app(scope, _bounded(scope, receive), answer)
         except ClientDisconnect:
-            status = _GONE
+            status = GONE
         except Exception:
             log.exception("request_failed", method=scope["method"], path=scope["path"])
             if status:

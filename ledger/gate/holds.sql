@@ -1,11 +1,3 @@
--- name: open_accounts
--- Every account has its row before it is locked; sorted, as the locks are.
-INSERT INTO records.held_accounts (account_id)
-SELECT DISTINCT account_id FROM unnest(%(accounts)s::text[]) AS asked (account_id)
-WHERE NOT EXISTS (SELECT FROM records.held_accounts h WHERE h.account_id = asked.account_id)
-ORDER BY account_id
-ON CONFLICT DO NOTHING;
-
 -- name: lock
 SELECT account_id FROM records.held_accounts WHERE account_id = ANY (%(accounts)s) ORDER BY account_id FOR UPDATE;
 
@@ -14,22 +6,8 @@ SELECT account_id FROM records.held_accounts WHERE account_id = ANY (%(accounts)
 SELECT account_id FROM records.held_accounts WHERE account_id = ANY (%(accounts)s)
 ORDER BY account_id FOR UPDATE SKIP LOCKED;
 
--- name: funds
--- In a statement of its own after the lock, so that its snapshot has whatever was committed before.
-SELECT h.account_id, coalesce(b.balance, 0), h.held,
-       coalesce(extract(epoch FROM clock_timestamp() - CASE
-           -- Half-built views: usage that is not folded again yet has ended its hold already.
-           WHEN EXISTS (SELECT FROM records.rebuilds WHERE finished_at IS NULL) THEN NULL
-           -- Its first event may be in any partition.
-           WHEN b.account_id IS NULL THEN
-               (SELECT CASE WHEN count(*) = count(through) THEN min(through) END FROM views.progress)
-           ELSE p.through END), 'infinity')::float8 AS behind_seconds,
-       coalesce(a.top_up_enabled, false), a.top_up_threshold, a.state, coalesce(a.since_seq, 0)
-FROM records.held_accounts h
-LEFT JOIN views.balances b ON b.account_id = h.account_id
-LEFT JOIN views.progress p ON p.partition = b.partition
-LEFT JOIN views.accounts a ON a.account_id = h.account_id
-WHERE h.account_id = ANY (%(accounts)s);
+-- name: locked_funds
+SELECT * FROM records.locked_funds(%(accounts)s, %(wait)s);
 
 -- name: find_holds
 SELECT hold_id::text, account_id, amount, state, expires_at, provider, model, mode, max_output_tokens, request_hash
@@ -38,22 +16,31 @@ FROM records.holds WHERE hold_id = ANY (%(ids)s::uuid[]);
 -- name: put_holds
 -- Without those whose id another account's request has taken meanwhile, under the same key; in the order of the ids, so
 -- that two that take each other's don't wait for each other.
-INSERT INTO records.holds (hold_id, account_id, amount, expires_at, provider, model, mode, max_output_tokens,
-    api_key_id, request_hash)
-SELECT hold_id, account_id, amount, expires_at, nullif(provider, ''), nullif(model, ''), nullif(mode, ''),
-    nullif(max_output_tokens, -1), nullif(api_key_id, ''), request_hash
-FROM unnest(%(ids)s::uuid[], %(accounts)s::text[], %(amounts)s::bigint[], %(expires)s::timestamptz[],
-    %(providers)s::text[], %(models)s::text[], %(modes)s::text[], %(outputs)s::bigint[], %(keys)s::text[],
-    %(hashes)s::bytea[])
-    AS new (hold_id, account_id, amount, expires_at, provider, model, mode, max_output_tokens, api_key_id, request_hash)
-ORDER BY hold_id
-ON CONFLICT (hold_id) DO NOTHING
-RETURNING hold_id::text;
+WITH new AS (
+    SELECT *
+    FROM unnest(%(ids)s::uuid[], %(accounts)s::text[], %(amounts)s::bigint[], %(expires)s::timestamptz[],
+        %(providers)s::text[], %(models)s::text[], %(modes)s::text[], %(outputs)s::bigint[], %(keys)s::text[],
+        %(hashes)s::bytea[])
+        AS n (hold_id, account_id, amount, expires_at, provider, model, mode, max_output_tokens, api_key_id,
+            request_hash)
+), stored AS (
+    INSERT INTO records.holds (hold_id, account_id, amount, expires_at, provider, model, mode, max_output_tokens,
+        api_key_id, request_hash)
+    SELECT hold_id, account_id, amount, expires_at, nullif(provider, ''), nullif(model, ''), nullif(mode, ''),
+        nullif(max_output_tokens, -1), nullif(api_key_id, ''), request_hash
+    FROM new
+    ORDER BY hold_id
+    ON CONFLICT (hold_id) DO NOTHING
+    RETURNING hold_id, account_id, amount
+), sums AS (
+    SELECT account_id, sum(amount)::bigint AS amount FROM stored GROUP BY account_id
+), added AS (
+    UPDATE records.held_accounts a SET held = a.held + sums.amount FROM sums WHERE a.account_id = sums.account_id
+)
+SELECT hold_id::text FROM stored;
 
 -- name: add_held
-UPDATE records.held_accounts h SET held = h.held + new.amount
-FROM unnest(%(accounts)s::text[], %(amounts)s::bigint[]) AS new (account_id, amount)
-WHERE h.account_id = new.account_id;
+UPDATE records.held_accounts SET held = held + %(amount)s WHERE account_id = %(account_id)s;
 
 -- name: extend
 UPDATE records.holds
