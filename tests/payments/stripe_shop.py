@@ -10,7 +10,7 @@ import httpx
 import stripe
 
 from ledger.payments.gateway import Begun, Webhook
-from ledger.payments.stripe import StripeGateway, stripe_gateway
+from ledger.payments.stripe import StripeGateway
 from ledger.payments.stripe.client import API_VERSION
 from ledger.payments.terms import Terms, metadata_of
 from ledger.settings import Settings
@@ -22,19 +22,20 @@ RETURN_URL = "https://router.example/billing?tab=credits"
 TYPED = {"expiry": "12 / 34", "cvc": "123", "name": "Jo Doe", "line1": "Main St 1", "city": "Bonn", "country": "DE"}
 
 
+def gateway_to(url: str, *webhook_secrets: str) -> StripeGateway:
+    """A gateway whose Stripe is at this address."""
+    secrets = list(webhook_secrets)
+    return StripeGateway(
+        Settings(payments="sandbox", stripe_url=url, stripe_secret_key=STRIPE_KEY, stripe_webhook_secrets=secrets)
+    )
+
+
 class StripeShop:
     """One account at Stripe: our gateway, the same seen from Stripe's own client, and the customers' browser."""
 
     def __init__(self, sandbox: RunningSandbox) -> None:
         self.sandbox = sandbox
-        self.gateway: StripeGateway = stripe_gateway(
-            Settings(
-                payments="sandbox",
-                stripe_secret_key=STRIPE_KEY,
-                stripe_webhook_secrets=[STRIPE_WEBHOOK_SECRET],
-                stripe_url=sandbox.stripe_url,
-            )
-        )
+        self.gateway = gateway_to(sandbox.stripe_url, STRIPE_WEBHOOK_SECRET)
         self.api = stripe.StripeClient(
             STRIPE_KEY, stripe_version=API_VERSION, base_addresses={"api": sandbox.stripe_url}
         ).v1

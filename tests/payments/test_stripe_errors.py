@@ -10,7 +10,9 @@ import pytest
 
 from ledger.payments.gateway import ProviderError, ProviderRefuses, ProviderUnavailable, ProviderUnknown
 from ledger.payments.stripe import StripeGateway
-from ledger.payments.stripe.client import API_VERSION, Stripe
+from ledger.payments.stripe.client import API_VERSION
+from ledger.settings import SettingMissing, Settings
+from tests.payments.stripe_shop import gateway_to
 
 Step = tuple[int, str] | None  # status and body; None: the connection is lost after the request was read
 
@@ -42,7 +44,7 @@ def saying(*steps: Step) -> Iterator[tuple[StripeGateway, list[str]]]:
     server = Thread(target=serve)
     server.start()
     try:
-        yield StripeGateway(Stripe("sk_test_x", url), ["whsec_x"]), asked
+        yield gateway_to(url, "whsec_x"), asked
     finally:
         server.join(10)
     assert not server.is_alive()
@@ -120,3 +122,13 @@ def test_a_refund_that_can_t_be_read_back_is_unknown_and_not_undone() -> None:
     refund = (200, json.dumps(made | {"payment_intent": "pi_1"}))
     with saying(refund, answer(400, "invalid_request_error")) as (gateway, _), pytest.raises(ProviderUnknown):
         gateway.refund("pi_1", 500, "refund:1")
+
+
+def test_a_customer_that_somebody_deleted_at_stripe_has_no_methods() -> None:
+    with saying((200, '{"id": "cus_1", "object": "customer", "deleted": true}')) as (gateway, _):
+        assert gateway.methods("cus_1") == []
+
+
+def test_without_a_key_there_is_no_gateway() -> None:
+    with pytest.raises(SettingMissing, match="LEDGER_STRIPE_SECRET_KEY"):
+        StripeGateway(Settings())

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.payments.gateway import MethodsChanged, Payment, Webhook, WebhookForged, WebhookUnreadable
 from ledger.payments.stripe import StripeGateway
-from ledger.payments.stripe.client import Stripe
+from tests.payments.stripe_shop import gateway_to
 
 NOBODY = "http://127.0.0.1:1"  # what needs no call must not make one
 SECRET, OLD_SECRET = "whsec_new", "whsec_old"
@@ -41,7 +41,7 @@ def signed(raw: bytes, secret: str = SECRET, age: int = 0) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def gateway() -> StripeGateway:
-    return StripeGateway(Stripe("sk_test_x", NOBODY), [SECRET, OLD_SECRET])
+    return gateway_to(NOBODY, SECRET, OLD_SECRET)
 
 
 def read(gateway: StripeGateway, type_: str, thing: dict[str, Any], **more: Any) -> Webhook:

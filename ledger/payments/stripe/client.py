@@ -11,6 +11,7 @@ import stripe
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from ledger.payments.gateway import ProviderError, ProviderRefuses, ProviderUnavailable, ProviderUnknown
+from ledger.settings import SettingMissing, Settings
 
 # Written out, so that an upgrade of the client changes what Stripe answers only when somebody wants it.
 API_VERSION = "2026-10-28.endive"
@@ -58,14 +59,16 @@ class Transport(stripe.RequestsClient):
 class Stripe:
     """Stripe's client, and a way to ask it whose errors are ours."""
 
-    def __init__(self, secret_key: str, url: str) -> None:
+    def __init__(self, settings: Settings) -> None:
+        if not settings.stripe_secret_key.get_secret_value():
+            raise SettingMissing("LEDGER_STRIPE_SECRET_KEY")
         self.transport = Transport()
         self.client = stripe.StripeClient(
-            secret_key,
+            settings.stripe_secret_key.get_secret_value(),
             stripe_version=API_VERSION,
             max_network_retries=RETRIES,
             http_client=self.transport,
-            base_addresses={"api": url.rstrip("/")},
+            base_addresses={"api": settings.stripe_url.rstrip("/")},
         )
 
     @contextmanager

@@ -39,8 +39,12 @@ class Customers:
             return customer_id
 
     def methods(self, customer_id: str) -> list[Method]:
+        """None for a customer that was deleted at Stripe, which still answers for it."""
         with self._api.asked() as client:
-            settings = client.v1.customers.retrieve(customer_id).invoice_settings
+            customer = client.v1.customers.retrieve(customer_id)
+            if getattr(customer, "deleted", False):
+                return []
+            settings = customer.invoice_settings
             default = reading.id_of(settings.default_payment_method) if settings else None
             found = client.v1.customers.payment_methods.list(customer_id, {"limit": _PAGE})
             return [reading.method_of(method, default) for method in found.auto_paging_iter()]

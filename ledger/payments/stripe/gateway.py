@@ -1,6 +1,6 @@
 """Stripe as one of the payment providers: what is asked of it, and with which key it is asked again."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import stripe
@@ -20,7 +20,6 @@ from ledger.payments.gateway import (
     Webhook,
 )
 from ledger.payments.stripe import pages, reading
-from ledger.payments.stripe.checks import checked
 from ledger.payments.stripe.client import Stripe
 from ledger.payments.stripe.customers import Customers
 from ledger.payments.stripe.webhooks import News, webhook_of
@@ -31,22 +30,15 @@ _PAGE = 100
 _DAY = 86_400
 
 
-def stripe_gateway(settings: Settings) -> "StripeGateway":
-    """The gateway of these settings. Raises SettingMissing or SettingsInvalid."""
-    checked(settings)
-    secrets = [secret.get_secret_value() for secret in settings.stripe_webhook_secrets]
-    return StripeGateway(Stripe(settings.stripe_secret_key.get_secret_value(), settings.stripe_url), secrets)
-
-
 class StripeGateway:
-    """One account at Stripe. A Gateway and a Charger; may be used by several threads at once."""
+    """A Gateway and a Charger; several threads may use it at once. Raises SettingMissing without a key."""
 
     provider = "stripe"
 
-    def __init__(self, api: Stripe, webhook_secrets: Sequence[str]) -> None:
-        self._api = api
-        self._customers = Customers(api)
-        self._webhook_secrets = webhook_secrets
+    def __init__(self, settings: Settings) -> None:
+        self._api = Stripe(settings)
+        self._customers = Customers(self._api)
+        self._webhook_secrets = [secret.get_secret_value() for secret in settings.stripe_webhook_secrets]
 
     def put_customer(self, buyer: Buyer, customer_id: str | None) -> str:
         """A customer that somebody deleted at Stripe is made anew."""
@@ -131,7 +123,7 @@ class StripeGateway:
                     yield reading.refund_of(refund, self._refunds_of(payment_id))
 
     def disputes(self, since: datetime) -> Iterator[Dispute]:
-        """Inquiries, which take no money back, are not among them."""
+        """By when they were opened; banks decide for months. Inquiries, which take no money, are not among them."""
         with self._api.asked() as client:
             for found in client.v1.disputes.list(
                 {"created": {"gte": _seconds(since)}, "limit": _PAGE}
