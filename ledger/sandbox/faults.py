@@ -4,15 +4,17 @@ import random
 import secrets
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+Kind = Literal[
+    "slow", "error_before", "error_after", "reset_before", "reset_after", "timeout_after",
+    "lost", "doubled", "shuffled", "delayed",
+]  # fmt: skip
 # before: the provider has done nothing. after: it has, and the client doesn't learn it.
-CallFault = Literal["slow", "error_before", "error_after", "reset_before", "reset_after", "timeout_after"]
-WebhookFault = Literal["lost", "doubled", "shuffled", "delayed"]
-CALL_FAULTS: Sequence[str] = get_args(CallFault)
-WEBHOOK_FAULTS: Sequence[str] = get_args(WebhookFault)
+CALL_FAULTS: Sequence[Kind] = ("slow", "error_before", "error_after", "reset_before", "reset_after", "timeout_after")
+WEBHOOK_FAULTS: Sequence[Kind] = ("lost", "doubled", "shuffled", "delayed")
 
 
 class Fault(BaseModel):
@@ -25,7 +27,7 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    fault: CallFault | WebhookFault
+    fault: Kind
     provider: Literal["stripe", "razorpay"]
     operation: str = "*"
     times: int | None = Field(None, ge=1)
@@ -40,7 +42,7 @@ class Fault(BaseModel):
 
     _random: random.Random
 
-    def strikes(self, provider: str, operation: str, kinds: Sequence[str]) -> bool:
+    def strikes(self, provider: str, operation: str, kinds: Sequence[Kind]) -> bool:
         """Whether it happens to this call, which then counts."""
         if self.fault not in kinds or self.provider != provider or not fnmatchcase(operation, self.operation):
             return False

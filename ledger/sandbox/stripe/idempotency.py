@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ledger.sandbox.parts import Sandbox
@@ -27,23 +25,25 @@ class Keys:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
-        self._in_use: set[str] = set()
+        self._in_use: dict[str, str] = {}
 
-    @contextmanager
-    def used(self, key: str | None) -> Iterator[None]:
-        """While a request with the key is under way; a second one is refused."""
-        if key is not None and key in self._in_use:
+    def take(self, key: str | None, request_id: str) -> None:
+        """A request with the key begins. Refused while another one with it is under way."""
+        if key is None:
+            return
+        if key in self._in_use:
             raise Refusal(
                 409,
                 IDEMPOTENCY,
                 "There is currently another in-progress request using this Idempotent Key. Please try again later.",
                 "idempotency_key_in_use",
             )
-        self._in_use |= {key} if key is not None else set()
-        try:
-            yield
-        finally:
-            self._in_use -= {key} if key is not None else set()
+        self._in_use[key] = request_id
+
+    def release(self, key: str | None, request_id: str) -> None:
+        """The request is done, whether its answer arrives or not; harmless when it was released before."""
+        if key is not None and self._in_use.get(key) == request_id:
+            del self._in_use[key]
 
     def kept(self, key: str, request: str) -> Answer | None:
         """The first answer to this request. Refused when the key was used for another one."""

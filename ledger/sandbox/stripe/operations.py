@@ -64,12 +64,16 @@ class Api:
                 answer = _run(account, operation, params, request.path_params, request_id)
                 if key:
                     self._keys.keep(key, asked, answer)
+            self._keys.release(key, request_id)
             return _response(answer, request_id)
 
-        with self._keys.used(key):
+        self._keys.take(key, request_id)
+        try:
             return await performed(
                 self._sandbox, "stripe", operation.name, request, do, lambda: _response(_broken(request_id), request_id)
             )
+        finally:
+            self._keys.release(key, request_id)
 
 
 def not_found(request: Request) -> Response:
