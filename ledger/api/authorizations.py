@@ -9,7 +9,7 @@ from ledger.api.auth import Caller, Needs
 from ledger.api.front import INSUFFICIENT, PATH, REFUSED, SCOPE
 from ledger.api.parts import Parts, PartsOf
 from ledger.gate import holds
-from ledger.gate.asking import expiry, extension_amount
+from ledger.gate.asking import expiry, extension_amount, funds_headers
 from ledger.gate.holds import Hold, HoldClosed, HoldUnknown
 from schemas.http import Authorization, AuthorizationState, Extension
 from schemas.money import format_nanos
@@ -78,10 +78,7 @@ async def extend(hold_id: HoldId, body: Extension, parts: PartsOf, caller: Autho
         extended = await holds.extend(connection, hold, amount, body.output_tokens, until, stale_seconds)
     if extended.hold is None:
         parts.requests.note(extended.funds)
-        headers = {
-            "Credits-Available": format_nanos(extended.funds.available),
-            "Credits-Required": format_nanos(amount),
-        }
+        headers = funds_headers(extended.funds, amount, parts.settings)
         return Response(INSUFFICIENT, 402, headers, "application/json")
     answer = _granted(extended.hold, extended.hold.max_output_tokens, extended.funds.available)
     return Response(answer.model_dump_json(), media_type="application/json")
