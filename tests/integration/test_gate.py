@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -314,3 +316,22 @@ def test_a_refusal_below_the_threshold_asks_for_one_top_up(http: httpx.Client, s
     with psycopg.connect(settings.database) as connection:
         query = "SELECT count(*) FROM views.entries WHERE account_id = %s AND type = 'auto_top_up.requested'"
         assert connection.execute(query, [account]).fetchone() == (1,)
+
+
+def test_a_client_that_leaves_before_its_request_is_there_is_no_failure_of_ours(
+    urls: list[str], http: httpx.Client, token: str
+) -> None:
+    address = urlsplit(urls[0])
+    head = f"POST {ASK} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 99\r\n\r\n{{"
+    with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
+        connection.sendall(head.encode())
+    seen = 'method="POST",route="/v1/authorizations",status="499"'
+    eventually(lambda: any(seen in labels for labels in metric(http, "ledger_http_request_seconds_count")), 10)
+
+
+def test_no_deadlock_was_met_on_the_way(settings: Settings) -> None:
+    """Last: of all that happened above."""
+    with psycopg.connect(settings.database) as connection:
+        connection.execute("SELECT pg_stat_force_next_flush()")
+        query = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        assert connection.execute(query).fetchone() == (0,)

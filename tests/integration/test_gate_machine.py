@@ -10,7 +10,7 @@ import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -208,41 +208,41 @@ class GateMachine(RuleBasedStateMachine):
 
     async def doing(self, steps: list[Step], before: dict[str, Known]) -> list[Usage]:
         """Does them, and notes what was answered."""
-        log_steps = [self.logged(step) for step in steps if isinstance(step, Use | Buy | Wait)]
+        logged = [self.logged(step) for step in steps if isinstance(step, Use | Buy | Wait)]
         work = [self.asked(n, step) for n, step in enumerate(steps) if isinstance(step, Authorize)]
         work += [self.changed(step, before) for step in steps if isinstance(step, Extend | Release | Expire)]
         self.released, self.expired = Counter[str](), 0
         self.answers: list[object] = []
-        folding = asyncio.to_thread(lambda: [log_step() for log_step in log_steps])
-        folded, *_ = await asyncio.gather(folding, *work)
-        return [usage for usage in folded if usage is not None]
+        await asyncio.gather(asyncio.to_thread(self.fold, logged), *work)
+        return [usage for _, usage in logged if usage is not None]
 
-    def logged(self, step: Step) -> Callable[[], Usage | None]:
-        """What a step appends to the log, folded when it is called."""
-        world, hold_id = self.world, None
-        if isinstance(step, Use):
-            account, event_id = self.accounts[step.account], world.ids()
-            hold_id = self.picked(step.hold)[0] if step.hold is not None and self.holds else None
-            named = {"authorization_id": hold_id} if hold_id else {}
-            event = events.usage(account, event_id, format_nanos(step.tens * 10), **named)
-            usage = Usage(account, event_id, step.tens * 11, hold_id)
-            self.balances[account] -= usage.charge
-            return lambda: self.fold(event) or usage
+    def logged(self, step: Use | Buy | Wait) -> tuple[events.Event | int, Usage | None]:
+        """What a step appends to the log, or how many seconds nothing comes."""
+        if isinstance(step, Wait):
+            return step.seconds, None
+        account, event_id = self.accounts[step.account], self.world.ids()
         if isinstance(step, Buy):
-            account, event_id = self.accounts[step.account], world.ids()
             self.balances[account] += step.amount
-            bought = events.purchase(account, event_id, format_nanos(step.amount), f"pur_{event_id}")
-            return lambda: self.fold(bought)
-        assert isinstance(step, Wait)
-        return lambda: self.pass_time(step.seconds)
+            return events.purchase(account, event_id, format_nanos(step.amount), f"pur_{event_id}"), None
+        hold_id = self.picked(step.hold)[0] if step.hold is not None and self.holds else None
+        usage = Usage(account, event_id, step.tens * 11, hold_id)
+        self.balances[account] -= usage.charge
+        named = {"authorization_id": hold_id} if hold_id else {}
+        return events.usage(account, event_id, format_nanos(step.tens * 10), **named), usage
 
-    def fold(self, event: events.Event) -> None:
-        self.world.clock_ms += 1
-        self.world.past.happened([(self.world.clock_ms, event)])
-
-    def pass_time(self, seconds: int) -> None:
-        self.world.clock_ms += seconds * 1000
-        self.world.past.nothing_more_until(self.world.clock_ms)
+    def fold(self, logged: list[tuple[events.Event | int, Usage | None]]) -> None:
+        """Folds what comes, in one batch between two times when nothing does."""
+        world, batch = self.world, list[tuple[int, events.Event]]()
+        for event, _ in [*logged, (0, None)]:
+            if not isinstance(event, int):
+                world.clock_ms += 1
+                batch.append((world.clock_ms, event))
+                continue
+            if batch:
+                world.past.happened(batch)
+                batch = []
+            world.clock_ms += event * 1000
+            world.past.nothing_more_until(world.clock_ms)
 
     async def asked(self, number: int, step: Authorize) -> None:
         """Asks one of the gates."""
