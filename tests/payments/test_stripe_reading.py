@@ -62,6 +62,12 @@ def test_a_payment_by_a_saved_method_is(status: str, error: dict[str, str] | Non
     assert (payment.failure, payment.decline) == (("insufficient_funds", "soft") if error else (None, None))
 
 
+def test_a_paid_payment_has_no_failure_whatever_was_declined_before() -> None:
+    assert reading.payment_of(intent("succeeded", last_payment_error=DECLINED)) == reading.payment_of(
+        intent("succeeded")
+    )
+
+
 def test_a_decline_on_a_page_is_not_the_end_while_the_page_is_open() -> None:
     declined = intent("requires_payment_method", last_payment_error=DECLINED, metadata=reading.ON_PAGE)
     for payment in (reading.payment_of(declined), reading.payment_of(declined, page("open"))):
