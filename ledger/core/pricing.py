@@ -70,3 +70,13 @@ def refund_share(whole: int, amount_minor: int, before_minor: int, refund_minor:
         raise ExceedsPurchase(field="charged.amount_minor")
     share_before = round_half_even(whole * before_minor, amount_minor)
     return round_half_even(whole * after_minor, amount_minor) - share_before
+
+
+def disputed_share(credits: int, amount_minor: int, disputed_minor: int, left: int) -> int:
+    """What of a purchase's credits a dispute of so much of its money debits: never more than is left of them."""
+    return min(round_half_even(credits * disputed_minor, amount_minor), left)
+
+
+def refund_minor(credits: int, amount_minor: int, left_minor: int, given_back: int) -> int:
+    """What is paid back for so many of a purchase's credits: never more than is left of its money."""
+    return min(round_half_even(amount_minor * given_back, credits), left_minor)

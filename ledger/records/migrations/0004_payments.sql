@@ -1,17 +1,20 @@
 -- Payments: a row first, then the provider, then the fact on the log. None of this can be folded again.
 
--- Who an account is at a provider.
+-- Who an account is at a provider. At Razorpay, accounts with the same e-mail address are the same customer.
 CREATE TABLE records.customers (
     account_id          text NOT NULL,
     provider            text NOT NULL,
     customer_id         text NOT NULL,
-    PRIMARY KEY (account_id, provider),
-    UNIQUE (provider, customer_id)
+    PRIMARY KEY (account_id, provider)
 );
+CREATE INDEX customers_at_provider ON records.customers (provider, customer_id);
 
--- One row per purchase that a customer began. Final: credited, failed, expired, mismatched.
+-- One row per purchase that a customer began. Final: credited, failed, expired, mismatched; but what is paid late is
+-- credited nevertheless. `checkout_id` is the purchase's id, and random: whoever knows it may see the page to pay on.
 CREATE TABLE records.checkouts (
     checkout_id         uuid PRIMARY KEY,
+    -- Of the request that began it: repeated, it is the same purchase.
+    request             text UNIQUE,
     account_id          text NOT NULL,
     provider            text NOT NULL,
     credits             bigint NOT NULL CHECK (credits > 0),
@@ -19,6 +22,7 @@ CREATE TABLE records.checkouts (
     amount_minor        bigint NOT NULL CHECK (amount_minor > 0),
     tax_minor           bigint NOT NULL CHECK (tax_minor >= 0),
     fx_rate             text NOT NULL,
+    -- What the provider shows.
     description         text NOT NULL,
     customer_id         text,
     method_id           text,
@@ -34,9 +38,11 @@ CREATE TABLE records.checkouts (
     created_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
     asked_at            timestamptz,
     ended_at            timestamptz,
-    CHECK ((state IN ('created', 'begun')) = (ended_at IS NULL))
+    CHECK ((state IN ('created', 'begun')) = (ended_at IS NULL)),
+    CHECK (state <> 'credited' OR payment_id IS NOT NULL)
 );
 CREATE UNIQUE INDEX checkouts_reference ON records.checkouts (provider, reference);
+CREATE INDEX checkouts_payment ON records.checkouts (provider, payment_id);
 CREATE INDEX checkouts_of_account ON records.checkouts (account_id, created_at);
 CREATE INDEX checkouts_open ON records.checkouts (created_at) WHERE ended_at IS NULL;
 

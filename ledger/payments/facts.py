@@ -1,0 +1,110 @@
+"""What providers say, as facts of the log: pure, so that whoever learns of a payment builds the same bytes.
+
+Ids follow from our purchase or the provider's own id, times are the provider's. Webhook, return page and sweep may all
+append the same payment: it counts once.
+"""
+
+from ledger.core import statement
+from ledger.core.pricing import refund_share
+from ledger.payments import gateway
+from ledger.payments.terms import Terms
+from schemas.events import (
+    Charged,
+    CreditsPurchased,
+    CreditsRefunded,
+    Dispute,
+    DisputeClosed,
+    DisputeOpened,
+    DisputeOutcome,
+    Payout,
+    PayoutReceived,
+    Purchase,
+    Refund,
+)
+from schemas.identity import derived_id
+from schemas.money import format_nanos
+
+SOURCE = "ledger/payments"
+
+
+def purchase_event_id(account_id: str, purchase_id: str) -> str:
+    """The id of the one event that can credit a purchase."""
+    return derived_id(account_id, "credits.purchased", purchase_id)
+
+
+def refund_event_id(account_id: str, provider: str, refund_id: str) -> str:
+    """The id of the one event that a refund can be."""
+    return derived_id(account_id, "credits.refunded", provider, refund_id)
+
+
+def dispute_event_id(account_id: str, provider: str, dispute_id: str) -> str:
+    """The id of the one event that can open a dispute."""
+    return derived_id(account_id, "dispute.opened", provider, dispute_id)
+
+
+def purchased(provider: str, payment: gateway.Payment, terms: Terms) -> CreditsPurchased:
+    """A payment that is paid, on the terms that were agreed."""
+    data = Purchase(
+        purchase_id=terms.purchase_id,
+        kind=terms.kind,
+        credits=format_nanos(terms.credits),
+        provider=provider,
+        provider_payment_id=payment.payment_id,
+        charged=Charged(currency=terms.currency, amount_minor=terms.amount_minor, tax_minor=terms.tax_minor),
+        fx_rate=terms.fx_rate,
+        trigger_id=terms.trigger_id,
+    )
+    # As the history would say it; on the log, so that other readers need not make it up.
+    description = statement.description("credits.purchased", data.model_dump())
+    return CreditsPurchased(
+        source=SOURCE,
+        id=purchase_event_id(terms.account_id, terms.purchase_id),
+        subject=terms.account_id,
+        time=payment.created,
+        data=data.model_copy(update={"description": description}),
+    )
+
+
+def refunded(provider: str, refund: gateway.Refund, terms: Terms) -> CreditsRefunded:
+    """A refund that succeeded, and its share of the credits and of the tax. Raises ExceedsPurchase."""
+    amounts = (terms.amount_minor, refund.before_minor, refund.amount_minor)
+    data = Refund(
+        purchase_id=terms.purchase_id,
+        provider_refund_id=refund.refund_id,
+        credits=format_nanos(refund_share(terms.credits, *amounts)),
+        charged=Charged(
+            currency=refund.currency,
+            amount_minor=refund.amount_minor,
+            tax_minor=refund_share(terms.tax_minor, *amounts),
+        ),
+    )
+    id_ = refund_event_id(terms.account_id, provider, refund.refund_id)
+    return CreditsRefunded(source=SOURCE, id=id_, subject=terms.account_id, time=refund.created, data=data)
+
+
+def dispute_opened(provider: str, dispute: gateway.Dispute, terms: Terms, credits: int) -> DisputeOpened:
+    """A dispute of so many nanos of the purchase."""
+    id_ = dispute_event_id(terms.account_id, provider, dispute.dispute_id)
+    data = Dispute(purchase_id=terms.purchase_id, credits=format_nanos(credits))
+    return DisputeOpened(source=SOURCE, id=id_, subject=terms.account_id, time=dispute.created, data=data)
+
+
+def dispute_closed(provider: str, dispute: gateway.Dispute, terms: Terms) -> DisputeClosed:
+    """A dispute that is won or lost."""
+    id_ = derived_id(terms.account_id, "dispute.closed", provider, dispute.dispute_id)
+    outcome = DisputeOutcome(purchase_id=terms.purchase_id, outcome="won" if dispute.status == "won" else "lost")
+    return DisputeClosed(source=SOURCE, id=id_, subject=terms.account_id, time=dispute.created, data=outcome)
+
+
+def payout_received(provider: str, payout: gateway.Payout) -> PayoutReceived:
+    """Money that arrived at our bank."""
+    subject = f"provider:{provider}"
+    data = Payout(
+        provider=provider,
+        payout_id=payout.payout_id,
+        currency=payout.currency,
+        amount_minor=payout.amount_minor,
+        fee_minor=payout.fee_minor,
+    )
+    id_ = derived_id(subject, "payout.received", payout.payout_id)
+    return PayoutReceived(source=SOURCE, id=id_, subject=subject, time=payout.created, data=data)

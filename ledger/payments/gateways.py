@@ -1,0 +1,37 @@
+"""The payment providers of a deployment: those that its settings name keys of, and no other."""
+
+from collections.abc import Mapping
+
+from ledger.core.errors import LedgerError
+from ledger.payments.gateway import Gateway
+from ledger.settings import Settings
+
+Gateways = Mapping[str, Gateway]
+
+
+class ProviderNotConfigured(LedgerError):
+    """No payments are taken through this provider here."""
+
+
+def gateways_of(settings: Settings) -> dict[str, Gateway]:
+    """The gateways by provider; none with LEDGER_PAYMENTS=off. Raises SettingMissing or SettingsInvalid."""
+    if settings.payments == "off":
+        return {}
+    # Here, because their SDKs take a third of a second to load, and most processes have none.
+    found: dict[str, Gateway] = {}
+    if settings.stripe_secret_key.get_secret_value():
+        from ledger.payments.stripe import StripeGateway
+
+        found["stripe"] = StripeGateway(settings)
+    if settings.razorpay_key_id:
+        from ledger.payments.razorpay import RazorpayGateway
+
+        found["razorpay"] = RazorpayGateway(settings)
+    return found
+
+
+def gateway_of(gateways: Gateways, provider: str) -> Gateway:
+    """The gateway of a provider. Raises ProviderNotConfigured."""
+    if provider not in gateways:
+        raise ProviderNotConfigured(", ".join(["there are", *gateways] if gateways else ["none"]), field="provider")
+    return gateways[provider]

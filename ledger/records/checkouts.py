@@ -1,0 +1,131 @@
+"""Checkouts: one row per purchase that a customer began, from before the provider is asked until it is over.
+
+Each function is one statement, so that no transaction is open while a provider is asked.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from ledger.sql import statements
+from schemas.identity import is_uuid
+
+SQL = statements("ledger.records", "checkouts.sql")
+Connection = psycopg.Connection[Any]
+
+
+class NewCheckout(NamedTuple):
+    """A purchase that is to be. `credits` in nanos; `request`: the same one again is the same purchase."""
+
+    checkout_id: str
+    request: str | None
+    account_id: str
+    provider: str
+    credits: int
+    currency: str
+    amount_minor: int
+    tax_minor: int
+    fx_rate: str
+    description: str
+    method_id: str | None
+    return_url: str | None
+
+
+class Checkout(NamedTuple):
+    """A purchase as it stands. `state`: created, begun, credited, failed, expired or mismatched.
+
+    `reference`, `url` and `fields` are what the provider gave; `failure`: its code of the last decline.
+    """
+
+    checkout_id: str
+    account_id: str
+    provider: str
+    credits: int
+    currency: str
+    amount_minor: int
+    tax_minor: int
+    fx_rate: str
+    description: str
+    customer_id: str | None
+    method_id: str | None
+    return_url: str | None
+    state: str
+    reference: str | None
+    url: str | None
+    fields: dict[str, Any]
+    payment_id: str | None
+    failure: str | None
+    created_at: datetime
+
+    @property
+    def open(self) -> bool:
+        """Whether it can still be paid as far as we know."""
+        return self.state in ("created", "begun")
+
+
+def open_(connection: Connection, new: NewCheckout) -> Checkout:
+    """The row of a new purchase, or of the one that this request began before."""
+    connection.execute(SQL["open"], new._asdict())
+    found = _one(connection, "find_request", request=new.request) if new.request else find(connection, new.checkout_id)
+    assert found, "it has just been written"
+    return found
+
+
+def find(connection: Connection, checkout_id: str) -> Checkout | None:
+    """A purchase by its id; None also for what can't be one."""
+    return _one(connection, "find", checkout_id=checkout_id) if is_uuid(checkout_id) else None
+
+
+def find_payment(connection: Connection, provider: str, payment_id: str, reference: str | None) -> Checkout | None:
+    """A purchase by what the provider calls it."""
+    return _one(connection, "find_payment", provider=provider, payment_id=payment_id, reference=reference)
+
+
+def name_customer(connection: Connection, checkout_id: str, customer_id: str) -> str:
+    """Sets whose purchase it is at the provider, unless that is set; returns who it is."""
+    row = connection.execute(SQL["name_customer"], {"checkout_id": checkout_id, "customer_id": customer_id}).fetchone()
+    assert row, "a row is never deleted while its purchase is begun"
+    return str(row[0])
+
+
+def begun(
+    connection: Connection, checkout_id: str, reference: str, url: str | None, fields: Mapping[str, object]
+) -> None:
+    """The provider knows it now."""
+    parameters = {"checkout_id": checkout_id, "reference": reference, "url": url, "fields": Jsonb(dict(fields))}
+    connection.execute(SQL["begun"], parameters)
+
+
+def credited(connection: Connection, checkout_id: str, payment_id: str) -> None:
+    """It is paid, and the log has it."""
+    connection.execute(SQL["credited"], {"checkout_id": checkout_id, "payment_id": payment_id})
+
+
+def restore(connection: Connection, new: NewCheckout, reference: str | None, payment_id: str) -> None:
+    """Writes the row of a credited purchase that was lost."""
+    connection.execute(SQL["restore"], {**new._asdict(), "reference": reference, "payment_id": payment_id})
+
+
+def ended(connection: Connection, checkout_id: str, state: str, failure: str | None) -> None:
+    """It failed, expired or does not match."""
+    connection.execute(SQL["ended"], {"checkout_id": checkout_id, "state": state, "failure": failure})
+
+
+def declined(connection: Connection, checkout_id: str, failure: str | None) -> None:
+    """An attempt to pay failed; another one may follow."""
+    connection.execute(SQL["declined"], {"checkout_id": checkout_id, "failure": failure})
+
+
+def claim_asking(connection: Connection, checkout_id: str, pause: timedelta) -> bool:
+    """Whether the provider may be asked about it again: at most once per pause, whoever wants to."""
+    parameters = {"checkout_id": checkout_id, "pause": pause}
+    return connection.execute(SQL["claim_asking"], parameters).fetchone() is not None
+
+
+def _one(connection: Connection, name: str, **parameters: object) -> Checkout | None:
+    with connection.cursor(row_factory=class_row(Checkout)) as cursor:
+        return cursor.execute(SQL[name], parameters).fetchone()

@@ -1,0 +1,72 @@
+-- Purchases that customers began: a row first, then the provider, then the fact on the log, then the row again.
+
+-- name: open
+-- The same request again changes nothing; `find_request` has its row.
+INSERT INTO records.checkouts (checkout_id, request, account_id, provider, credits, currency, amount_minor, tax_minor,
+    fx_rate, description, method_id, return_url)
+VALUES (%(checkout_id)s, %(request)s, %(account_id)s, %(provider)s, %(credits)s, %(currency)s, %(amount_minor)s,
+    %(tax_minor)s, %(fx_rate)s, %(description)s, %(method_id)s, %(return_url)s)
+ON CONFLICT (request) DO NOTHING;
+
+-- name: find
+SELECT checkout_id::text, account_id, provider, credits, currency, amount_minor, tax_minor, fx_rate, description,
+       customer_id, method_id, return_url, state, reference, url, fields, payment_id, failure, created_at
+FROM records.checkouts
+WHERE checkout_id = %(checkout_id)s;
+
+-- name: find_request
+SELECT checkout_id::text, account_id, provider, credits, currency, amount_minor, tax_minor, fx_rate, description,
+       customer_id, method_id, return_url, state, reference, url, fields, payment_id, failure, created_at
+FROM records.checkouts
+WHERE request = %(request)s;
+
+-- name: find_payment
+-- By what the provider calls it.
+SELECT checkout_id::text, account_id, provider, credits, currency, amount_minor, tax_minor, fx_rate, description,
+       customer_id, method_id, return_url, state, reference, url, fields, payment_id, failure, created_at
+FROM records.checkouts
+WHERE provider = %(provider)s AND (reference = %(reference)s OR payment_id = %(payment_id)s)
+ORDER BY payment_id IS NOT DISTINCT FROM %(payment_id)s DESC, created_at
+LIMIT 1;
+
+-- name: name_customer
+-- Once: the provider takes a repeated request only with the same customer.
+UPDATE records.checkouts SET customer_id = coalesce(customer_id, %(customer_id)s)
+WHERE checkout_id = %(checkout_id)s
+RETURNING customer_id;
+
+-- name: begun
+UPDATE records.checkouts
+SET state = 'begun', reference = %(reference)s, url = %(url)s, fields = %(fields)s, asked_at = clock_timestamp()
+WHERE checkout_id = %(checkout_id)s AND state = 'created';
+
+-- name: credited
+-- Whatever it was before: money that is there is credited.
+UPDATE records.checkouts
+SET state = 'credited', payment_id = %(payment_id)s, failure = NULL, ended_at = clock_timestamp()
+WHERE checkout_id = %(checkout_id)s AND state <> 'credited';
+
+-- name: restore
+-- A row that was lost, from what the provider kept.
+INSERT INTO records.checkouts (checkout_id, account_id, provider, credits, currency, amount_minor, tax_minor, fx_rate,
+    description, state, reference, payment_id, ended_at)
+VALUES (%(checkout_id)s, %(account_id)s, %(provider)s, %(credits)s, %(currency)s, %(amount_minor)s, %(tax_minor)s,
+    %(fx_rate)s, %(description)s, 'credited', %(reference)s, %(payment_id)s, clock_timestamp())
+ON CONFLICT DO NOTHING;
+
+-- name: ended
+-- Without the money: failed, expired or mismatched.
+UPDATE records.checkouts
+SET state = %(state)s, failure = %(failure)s, ended_at = clock_timestamp()
+WHERE checkout_id = %(checkout_id)s AND ended_at IS NULL;
+
+-- name: declined
+-- An attempt failed, and the customer may make another one.
+UPDATE records.checkouts SET failure = %(failure)s WHERE checkout_id = %(checkout_id)s AND ended_at IS NULL;
+
+-- name: claim_asking
+-- Whether it is time to ask the provider again: whoever gets a row may.
+UPDATE records.checkouts SET asked_at = clock_timestamp()
+WHERE checkout_id = %(checkout_id)s
+  AND (asked_at IS NULL OR asked_at < clock_timestamp() - %(pause)s::interval)
+RETURNING checkout_id;

@@ -1,0 +1,22 @@
+"""Customers: who an account is at a payment provider."""
+
+from typing import Any
+
+import psycopg
+
+from ledger.sql import statements
+
+SQL = statements("ledger.records", "customers.sql")
+Connection = psycopg.Connection[Any]
+
+
+def find(connection: Connection, account_id: str, provider: str) -> str | None:
+    """The provider's id of an account; None until it has one."""
+    row = connection.execute(SQL["find"], {"account_id": account_id, "provider": provider}).fetchone()
+    return str(row[0]) if row else None
+
+
+def put(connection: Connection, account_id: str, provider: str, customer_id: str) -> None:
+    """Sets who the account is there."""
+    parameters = {"account_id": account_id, "provider": provider, "customer_id": customer_id}
+    connection.execute(SQL["put"], parameters)

@@ -1,0 +1,25 @@
+"""Events of providers: every webhook that was signed, how often it came, and what it did."""
+
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from ledger.sql import statements
+
+SQL = statements("ledger.records", "provider_events.sql")
+Connection = psycopg.Connection[Any]
+
+
+def received(connection: Connection, provider: str, event_id: str, type_: str, created: datetime) -> str | None:
+    """Keeps that it came; what it did before, None when nothing yet."""
+    parameters = {"provider": provider, "event_id": event_id, "type": type_, "created": created}
+    row = connection.execute(SQL["received"], parameters).fetchone()
+    assert row, "the statement inserts or updates one row"
+    outcome: str | None = row[0]
+    return outcome
+
+
+def did(connection: Connection, provider: str, event_id: str, outcome: str) -> None:
+    """Keeps what it did."""
+    connection.execute(SQL["did"], {"provider": provider, "event_id": event_id, "outcome": outcome})
