@@ -288,6 +288,26 @@ def test_a_log_without_events_leaves_the_gate_open_even_after_postgres_was_away(
     assert running.ask(account, amount="1").status_code == 201
 
 
+@contextmanager
+def asking_in_turn(running: Running, accounts: list[str], amount: str) -> Iterator[list[tuple[int, ...]]]:
+    """Asks for each account again and again while the block runs; the statuses, round by round."""
+    answers, done = list[tuple[int, ...]](), threading.Event()
+
+    def ask() -> None:
+        with client(running.urls[1], running.token) as http:
+            while not done.is_set():
+                bodies = ({"account_id": account, "amount": amount} for account in accounts)
+                answers.append(tuple(http.post(ASK, json=body).status_code for body in bodies))
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        done.set()
+        thread.join(20)
+
+
 class Silent:
     """Nobody watches."""
 
@@ -303,24 +323,11 @@ def test_a_rebuild_keeps_holds_and_never_grants_from_half_a_balance(running: Run
         log.send(*islice(load(7), 10_000), usage(poor, IDS(), "90", authorization_id=hold))  # 99 are gone
     wait_until_projected(running.settings)
     assert running.members.all[0].stop() == 0
-    answers, done = list[tuple[int, int]](), threading.Event()
-
-    def ask_both() -> None:
-        with client(running.urls[1], running.token) as http:
-            while not done.is_set():
-                statuses = (
-                    http.post(ASK, json={"account_id": each, "amount": "41"}).status_code for each in (poor, rich)
-                )
-                answers.append(tuple(statuses))  # type: ignore[arg-type]
-
-    thread = threading.Thread(target=ask_both, daemon=True)
-    thread.start()
-    result = rebuild(running.settings, Silent())
-    assert (result.different, result.emitted) == (0, 0)
-    worker = running.members.start()
-    eventually(lambda: answers[-1] == (402, 402), why=lambda: (answers[-1], worker.output))
-    done.set()
-    thread.join(20)
+    with asking_in_turn(running, [poor, rich], "41") as answers:
+        result = rebuild(running.settings, Silent())
+        assert (result.different, result.emitted) == (0, 0)
+        worker = running.members.start()
+        eventually(lambda: answers[-1] == (402, 402), why=lambda: (answers[-1], worker.output))
     print(Counter(answers))
     assert {status for each in answers for status in each} == {402, 503}
     assert (running.state(hold), running.state(kept)) == ("settled", "open")

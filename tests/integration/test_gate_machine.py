@@ -213,7 +213,11 @@ class GateMachine(RuleBasedStateMachine):
         work += [self.changed(step, before) for step in steps if isinstance(step, Extend | Release | Expire)]
         self.released, self.expired = Counter[str](), 0
         self.answers: list[object] = []
-        await asyncio.gather(asyncio.to_thread(self.fold, logged), *work)
+        folding = asyncio.to_thread(self.fold, logged)
+        done = await asyncio.gather(folding, *work, return_exceptions=True)  # whatever fails, none is left half done
+        for failure in done:
+            if isinstance(failure, BaseException):
+                raise failure
         return [usage for _, usage in logged if usage is not None]
 
     def logged(self, step: Use | Buy | Wait) -> tuple[events.Event | int, Usage | None]:
