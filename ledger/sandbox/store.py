@@ -34,6 +34,12 @@ WHERE kind = :kind
                   WHERE json_extract(each.body, '$.' || wanted.key) IS NOT wanted.value)
 ORDER BY number DESC
 """
+_DUE = """
+SELECT body FROM documents
+WHERE kind = :kind AND json_extract(body, '$.due') <= :moment
+ORDER BY number
+LIMIT :count
+"""
 
 
 class Store:
@@ -71,6 +77,11 @@ class Store:
         """Copies of those whose fields equal these, newest first."""
         rows = self._connection.execute(_FIND, {"kind": kind, "equal": json.dumps(equal)}).fetchall()
         return (json.loads(body) for (body,) in rows)
+
+    def due(self, kind: str, moment: float, count: int) -> list[Document]:
+        """Copies of the oldest ones whose time, in their field `due`, has come."""
+        rows = self._connection.execute(_DUE, {"kind": kind, "moment": moment, "count": count}).fetchall()
+        return [json.loads(body) for (body,) in rows]
 
     def remove(self, kind: str, id_: str) -> None:
         """Forgets a document; harmless when there is none."""

@@ -81,8 +81,8 @@ class Webhooks:
             running: dict[str, asyncio.Task[None]] = {}
             while True:
                 running = {id_: task for id_, task in running.items() if not task.done()}
-                for each in reversed(list(self._store.find(_WAITING))):
-                    if each["due"] <= self._clock.exact() and each["id"] not in running and len(running) < AT_ONCE:
+                for each in self._store.due(_WAITING, self._clock.exact(), 2 * AT_ONCE):
+                    if each["id"] not in running and len(running) < AT_ONCE:
                         running[each["id"]] = tasks.create_task(self._attempt(http, each))
                 await asyncio.sleep(POLL_SECONDS)
 
