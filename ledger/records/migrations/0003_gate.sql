@@ -30,7 +30,6 @@ CREATE TABLE records.holds (
     CHECK ((state = 'settled') = (settled_by IS NOT NULL))
 ) WITH (fillfactor = 80);
 CREATE INDEX holds_open ON records.holds (expires_at) WHERE state = 'open';
-CREATE INDEX holds_of_account ON records.holds (account_id) WHERE state = 'open';
 CREATE INDEX holds_closed ON records.holds (closed_at) WHERE state <> 'open';
 
 -- Refused authorizations that asked for a top-up: once per time that the machine is armed, by the entry that armed it.
