@@ -11,7 +11,7 @@ from ledger.settings import Settings
 app = typer.Typer()
 
 
-@app.command(epilog="Example: LEDGER_PAYMENTS=sandbox ledger sandbox --port 4242 --file sandbox.sqlite")
+@app.command(epilog="Example: ledger sandbox --port 4242 --file sandbox.sqlite")
 def sandbox(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 4242,
     file: Annotated[Path | None, typer.Option(help="Where it is kept over restarts. Default: in memory.")] = None,
