@@ -174,6 +174,35 @@ def test_wrong_numbers_are_refused_and_change_nothing(served: Served, ledger: An
     settled(served, account, INPUT + 3 * OUTPUT)
 
 
+def test_a_cancellation_while_usage_is_written_waits_for_it(served: Served, tmp_path: Path) -> None:
+    account, count = funded(served.http, "1"), 40
+
+    async def customer(ledger: AsyncLedger, go: asyncio.Event) -> None:
+        async with ledger.stream(account, **STREAM) as stream:
+            await stream.output(5)
+            await go.wait()
+
+    async def run() -> None:
+        async with AsyncLedger.over_http(served.url, key=served.token, source="r", spool=tmp_path) as ledger:
+            lock, go = ledger._delivery.spools[-1]._lock, asyncio.Event()
+            tasks = [asyncio.create_task(customer(ledger, go)) for _ in range(count)]
+            while nanos(served.http, account)[1] < count * (INPUT + 200 * OUTPUT):
+                await asyncio.sleep(0.05)
+            lock.acquire()  # the disk stands still, and more wait for it than there are threads
+            go.set()
+            for _ in range(2):
+                await asyncio.sleep(0.1)
+                for task in tasks:
+                    task.cancel()
+            threading.Timer(0.1, lock.release).start()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            assert {type(end) for end in ended} == {asyncio.CancelledError}
+            await ledger.flush(20)
+
+    asyncio.run(run())
+    settled(served, account, count * (INPUT + 5 * OUTPUT))
+
+
 def test_ctrl_c_while_usage_is_written_loses_nothing(served: Served, tmp_path: Path) -> None:
     account = funded(served.http, "1")
     with Ledger.over_http(served.url, key=served.token, source="r", spool=tmp_path) as ledger:
