@@ -14,12 +14,6 @@ _SHARED: list[Any] = [
     # Without local variables: they hold bodies and keys.
     structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
 ]
-# Granian's own format would be plain text; its loggers go the way of all others.
-GRANIAN: dict[str, Any] = {
-    "formatters": {},
-    "handlers": {},
-    "loggers": {"_granian": {"handlers": [], "propagate": True}, "granian.access": {"handlers": [], "propagate": True}},
-}
 
 
 def configure() -> None:

@@ -43,7 +43,7 @@ async def performed(
 def _cut(request: Request, broken: Callable[[], Response]) -> Response:
     """Hangs up on the client without an answer. ASGI has no way to: the connection is found by its other end."""
     assert request.client is not None
-    client = (request.client.host, int(request.client.port))  # granian says the port as text
+    client = (request.client.host, request.client.port)
     for number in _sockets():
         with suppress(OSError), socket.socket(fileno=os.dup(number)) as connection:
             if connection.getpeername()[:2] == client:
