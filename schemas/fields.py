@@ -43,6 +43,9 @@ PostalCode = Annotated[str, matching(r"^[0-9A-Za-z][0-9A-Za-z -]{0,15}$", "1 to 
 TaxNumber = Annotated[
     str, matching(r"^[^\x00-\x1f\x7f-\x9f]{1,40}$", "1 to 40 characters of any script, no control characters")
 ]
+WebAddress = Annotated[
+    str, matching(r"^https?://[!-;=?-Z\[\]_a-z~]{1,500}$", "an http or https address of at most 500 characters")
+]
 Uuid = Annotated[str, matching(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", "a UUID in lower case")]
 TokenCount = Annotated[int, Field(ge=0, le=1_000_000_000)]
 TraceCount = Annotated[int, Field(ge=1, le=1_000_000)]

@@ -18,6 +18,7 @@ from schemas.fields import (
     Text,
     Token,
     TokenCount,
+    WebAddress,
 )
 from schemas.money import Credits, SignedCredits, parse_nanos
 
@@ -36,6 +37,7 @@ MovementLine = Literal[
 ]
 ActivityType = Literal["checkout", "deduction", "manual"]
 PurchaseType = Literal["Purchase", "Auto Top-up"]
+PurchaseState = Literal["pending", "paid", "credited", "failed", "expired", "mismatched"]
 Amount = Annotated[str, Field(description="Credits as decimal text; 1 credit is 1.00 USD.", examples=["12.5"])]
 Shown = Annotated[str, Field(description="The same for people.", examples=["$12.50"])]
 AsOf = Annotated[datetime | None, Field(description="Every event up to this moment of the log is counted.")]
@@ -438,6 +440,93 @@ class CountryTaxIdTypes(Answer):
     country: Annotated[str, Field(examples=["DE"])]
     name: Annotated[str, Field(examples=["Germany"])]
     types: list[TaxIdType]
+
+
+class NewPurchase(Frozen):
+    """Credits to buy. Without a saved method the customer pays at `pay_url`, and may save one there."""
+
+    amount: Annotated[Credits, Field(description="In credits.", examples=["10"])]
+    provider: Annotated[PaymentProvider, Field(examples=["razorpay"])]
+    payment_method_id: Annotated[Token | None, Field(description="A saved method, to pay at once.")] = None
+    return_url: Annotated[WebAddress | None, Field(examples=["https://router.example/credits"])] = None
+
+
+class Money(Answer):
+    """Money at a provider, in minor units: cents, paise. `tax_minor` is part of `amount_minor`."""
+
+    currency: Annotated[str, Field(examples=["INR"])]
+    amount_minor: Annotated[int, Field(examples=[85000])]
+    tax_minor: Annotated[int, Field(examples=[0])]
+
+
+class Purchase(Answer):
+    """A purchase. `paid`: the provider has the money, and the views don't show the credits yet."""
+
+    purchase_id: str
+    account_id: str
+    state: PurchaseState
+    credits: Amount
+    provider: str
+    charged: Money
+    fx_rate: Annotated[str, Field(description="Units of the currency for one credit.", examples=["85.00"])]
+    pay_url: Annotated[str, Field(description="Our page to pay on. Whoever knows it may see it.")]
+    failure: Annotated[str | None, Field(description="The provider's code of the last decline.")]
+    created_at: datetime
+
+
+class RefundedMoney(Answer):
+    """Money that goes back, in minor units."""
+
+    currency: str
+    amount_minor: int
+
+
+class NewRefund(Frozen):
+    """What to give back of a purchase."""
+
+    amount: Annotated[Credits | None, Field(description="In credits; absent: all that is left.")] = None
+
+
+class Refund(Answer):
+    """A refund. `pending`: the bank is at work; the credits go when it has succeeded."""
+
+    refund_id: str
+    purchase_id: str
+    state: Literal["succeeded", "pending", "failed"]
+    provider: str
+    charged: Annotated[RefundedMoney, Field(description="What goes back.")]
+
+
+class NewPaymentMethod(Frozen):
+    """A method to add, on the provider's page."""
+
+    provider: Annotated[PaymentProvider, Field(examples=["stripe"])]
+    return_url: Annotated[WebAddress, Field(examples=["https://router.example/credits"])]
+
+
+class PageToVisit(Answer):
+    """Where the customer goes on."""
+
+    url: str
+
+
+class PaymentMethod(Answer):
+    """A saved method, as far as the provider tells."""
+
+    payment_method_id: str
+    provider: str
+    kind: Annotated[str, Field(examples=["card"])]
+    brand: Annotated[str | None, Field(examples=["visa"])]
+    last4: Annotated[str | None, Field(examples=["4242"])]
+    expires_month: int | None
+    expires_year: int | None
+    default: bool
+
+
+class WebhookTaken(Answer):
+    """The event is kept, and what it says is on the log."""
+
+    outcome: Annotated[str, Field(examples=["credited"])]
 
 
 class Estimate(Frozen):

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from ledger.api import (
@@ -14,14 +15,18 @@ from ledger.api import (
     authorizations,
     errors,
     health,
+    pay,
+    payment_methods,
     prices,
     profiles,
+    purchases,
     reports,
     top_ups,
     transactions,
     transactions_csv,
     usage,
     usage_summary,
+    webhooks,
 )
 from ledger.api.front import PATH, Front
 from ledger.api.metrics import RequestMetrics
@@ -33,7 +38,7 @@ from schemas.http import NewAuthorization, ProblemAnswer
 
 _DESCRIPTION = """\
 Prepaid credits for LLM routers. Amounts are decimal text in credits (1 credit = 1.00 USD), times are UTC.
-Every request but `/healthz` and `/readyz` needs an API key with the right scope as Bearer token.
+Every request but `/healthz` and `/readyz` needs an API key with the right scope as Bearer token; webhooks are signed.
 """
 
 
@@ -64,12 +69,17 @@ def create_app(settings: Settings) -> ASGIApp:
         usage_summary,
         top_ups,
         adjustments,
+        purchases,
+        payment_methods,
         profiles,
         prices,
         reports,
+        webhooks,
+        pay,
         health,
     ):
         app.include_router(part.router)
+    app.mount("/static", StaticFiles(packages=[("ledger.web", "static")]))
     errors.install(app)
     _document(app)
     front = Front(Around(app, metrics), metrics)

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
+from psycopg import AsyncConnection, Connection
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 WAIT_SECONDS = 3
 _OPTIONS = "-c statement_timeout=10000 -c lock_timeout=3000"
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
+_CONNECTING = {"autocommit": True, "options": _OPTIONS, "connect_timeout": 5}
 
 
 def pool_of(database: str, size: int = 10) -> Pool:
@@ -26,5 +27,20 @@ def pool_of(database: str, size: int = 10) -> Pool:
         # Gives up early, since the next request asks anew and a long back-off would outlast the outage.
         reconnect_timeout=WAIT_SECONDS,
         check=AsyncConnectionPool.check_connection,
-        kwargs={"autocommit": True, "options": _OPTIONS, "connect_timeout": 5},
+        kwargs=_CONNECTING,
+    )
+
+
+def thread_pool_of(database: str, size: int) -> ConnectionPool[Connection[Any]]:
+    """The same for threads, open, and without a connection until one is needed."""
+    return ConnectionPool(
+        database,
+        min_size=0,
+        max_size=size,
+        open=True,
+        name="threads",
+        timeout=WAIT_SECONDS,
+        reconnect_timeout=WAIT_SECONDS,
+        check=ConnectionPool.check_connection,
+        kwargs=_CONNECTING,
     )

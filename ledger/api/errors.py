@@ -45,11 +45,19 @@ _STATUS = {
     "month_does_not_close": 500,
     "not_for_routers": 403,
     "no_rate_in_effect": 503,
+    "payment_method_unknown": 404,
     "projection_behind": 503,
+    "provider_unavailable": 503,
+    "provider_unknown": 503,
+    "purchase_unknown": 404,
     "tax_id_unknown": 404,
     "too_large": 413,
     "transaction_unknown": 404,
     "unsigned": 403,
+    "webhook_forged": 400,
+    "webhook_of_other_mode": 400,
+    "webhook_undecided": 503,
+    "webhook_unreadable": 400,
 }
 _HTTP_CODES = {400: "invalid_json", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 

@@ -16,6 +16,7 @@ from ledger.api.auth import Keys
 from ledger.api.database import Pool, pool_of
 from ledger.api.expiry import expire_holds
 from ledger.api.metrics import RequestMetrics
+from ledger.api.payments import Payments, payments_of
 from ledger.api.top_up_requests import TopUpRequests
 from ledger.api.verdicts import Verdicts
 from ledger.core.book import Book, Version
@@ -45,6 +46,7 @@ class Parts:
     metrics: RequestMetrics
     gate: Gate
     requests: TopUpRequests
+    payments: Payments
 
     def version_now(self) -> Version:
         """The version of the book to price an estimate by, be it a little stale. Raises BookEmpty."""
@@ -76,6 +78,7 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
         metrics,
         Gate(settings),
         TopUpRequests(pool, appender, settings),
+        payments_of(settings, appender),
     )
     await pool.open(wait=False)
     # Without the book usage can't be judged; without Kafka we start nevertheless.
@@ -91,6 +94,7 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(parts.payments.close)
         await asyncio.to_thread(parts.log.close)
         await asyncio.to_thread(parts.book.close)
         await pool.close()

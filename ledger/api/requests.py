@@ -15,6 +15,7 @@ from schemas.identity import random_bytes
 
 BATCH_BYTES_MAX = 8 * 1024 * 1024
 BODY_BYTES_MAX = 65_536
+WEBHOOK_BYTES_MAX = 512 * 1024
 GONE = 499  # as nginx notes it: the client left before its request was there
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -88,7 +89,7 @@ def too_large(limit: int) -> ApiError:
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:
     """`receive`, which raises as soon as the body is larger than any that could be accepted."""
-    limit = BATCH_BYTES_MAX if scope["path"] == "/v1/usage" else BODY_BYTES_MAX
+    limit = _limit(scope["path"])
     size = 0
 
     async def bounded() -> Message:
@@ -100,3 +101,9 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
         return message
 
     return bounded
+
+
+def _limit(path: str) -> int:
+    if path.startswith("/webhooks/"):
+        return WEBHOOK_BYTES_MAX
+    return BATCH_BYTES_MAX if path == "/v1/usage" else BODY_BYTES_MAX

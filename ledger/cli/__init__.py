@@ -9,6 +9,7 @@ import typer
 from ledger.cli import (
     bench,
     book,
+    buy,
     dead_letters,
     installation,
     keys,
@@ -22,7 +23,7 @@ from ledger.cli import (
 )
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="The prepaid-credit ledger.")
-for commands in (processes, sandbox, installation, publish, tail, replays, proofs):
+for commands in (processes, sandbox, installation, publish, buy, tail, replays, proofs):
     app.add_typer(commands.app)
 app.add_typer(dead_letters.app, name="deadletters")
 app.add_typer(report.app, name="report")

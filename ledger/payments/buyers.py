@@ -28,7 +28,7 @@ def buyer(connection: psycopg.Connection[Any], account_id: str) -> Buyer:
 def billing_country(who: Buyer) -> str:
     """The country that taxes the purchase. Raises BillingCountryMissing."""
     if who.address is None:
-        raise BillingCountryMissing(field="address.country")
+        raise BillingCountryMissing(field="profile.address.country")
     return who.address.country
 
 

@@ -49,6 +49,11 @@ def is_ours(metadata: Mapping[str, str]) -> bool:
     return any(name.startswith(_PREFIX) for name in metadata)
 
 
+def claims(metadata: Mapping[str, str], purchase_id: str) -> bool:
+    """Whether a payment says that it pays this purchase; `terms_of` says whether that is true."""
+    return metadata.get(_PREFIX + "purchase") == purchase_id
+
+
 def terms_of(metadata: Mapping[str, str], secrets: Mapping[str, bytes]) -> Terms | None:
     """The terms that a provider kept; None for a payment that is none of ours. Raises TermsForged."""
     texts = {name: text for name, text in metadata.items() if name.startswith(_PREFIX)}

@@ -27,6 +27,8 @@ SCOPES = (
     "billing:read",
     "billing:write",
     "metrics:read",
+    "purchases:write",
+    "refunds:write",
     "reports:read",
 )
 _TOKEN = re.compile(r"lk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")

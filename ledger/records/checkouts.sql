@@ -37,7 +37,7 @@ RETURNING customer_id;
 
 -- name: begun
 UPDATE records.checkouts
-SET state = 'begun', reference = %(reference)s, url = %(url)s, fields = %(fields)s, asked_at = clock_timestamp()
+SET state = 'begun', reference = %(reference)s, url = %(url)s, fields = %(fields)s
 WHERE checkout_id = %(checkout_id)s AND state = 'created';
 
 -- name: credited

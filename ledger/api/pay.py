@@ -1,0 +1,92 @@
+"""`/pay/{checkout}`: where a customer pays, and comes back to. The browser is never believed: the provider is asked.
+
+The address is all that one needs to see the page; its id is random.
+"""
+
+import psycopg
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from ledger.api.parts import Parts, PartsOf
+from ledger.api.purchases import credits_are_there
+from ledger.log.publisher import LogUnavailable
+from ledger.payments.gateway import ProviderError
+from ledger.payments.returns import is_genuine, may_be_paid
+from ledger.records.checkouts import Checkout
+from ledger.views.accounts import balance
+from ledger.views.purchases import PurchaseUnknown
+from ledger.web import pay
+
+_AWAY: tuple[type[Exception], ...] = (ProviderError, LogUnavailable, psycopg.OperationalError)
+
+router = APIRouter(prefix="/pay", include_in_schema=False)
+
+
+@router.get("/{checkout_id}")
+async def show(checkout_id: str, parts: PartsOf) -> Response:
+    """What is to be paid, or what became of it."""
+    try:
+        row = await _row(parts, checkout_id)
+        if row.state == "created":  # the provider did not answer when it was begun
+            row = await _asked(parts, checkout_id)
+        return await _page(parts, row)
+    except PurchaseUnknown:
+        return pay.unknown()
+    except _AWAY:
+        return pay.unavailable()
+
+
+@router.get("/{checkout_id}/return")
+async def come_back(checkout_id: str, request: Request, parts: PartsOf) -> Response:
+    """The customer comes from Stripe's page or from the bank, paid or not."""
+    return await _back(parts, checkout_id, waits=may_be_paid(request.query_params))
+
+
+@router.post("/{checkout_id}/return")
+async def come_back_with_form(checkout_id: str, request: Request, parts: PartsOf) -> Response:
+    """The customer comes from Razorpay's checkout, with its signature or with a decline."""
+    form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    try:
+        row = await _row(parts, checkout_id)
+    except PurchaseUnknown:
+        return pay.unknown()
+    except _AWAY:
+        return pay.unavailable()
+    if not is_genuine(parts.payments.gateways, row, form):
+        return pay.not_genuine()
+    if not may_be_paid(form):
+        return await _back(parts, checkout_id, waits=False)
+    # As a GET, which the page can repeat until the provider has said it.
+    return RedirectResponse(f"/pay/{row.checkout_id}/return?razorpay_payment_id=1", 303)
+
+
+async def _back(parts: Parts, checkout_id: str, *, waits: bool) -> Response:
+    try:
+        row = await _asked(parts, checkout_id)
+    except PurchaseUnknown:
+        return pay.unknown()
+    except _AWAY:
+        return pay.unavailable()
+    if row.open and waits:
+        return pay.waiting(row)
+    return RedirectResponse(f"/pay/{row.checkout_id}", 303)
+
+
+async def _page(parts: Parts, row: Checkout) -> Response:
+    if row.state == "credited":
+        if not await credits_are_there(parts, row):
+            return pay.waiting(row)
+        async with parts.pool.connection() as connection:
+            now = await balance(connection, row.account_id)
+        return pay.credited(row, now.balance if now else 0)
+    if row.state == "begun" and (row.fields or row.url):
+        return pay.to_pay(parts.settings, row)
+    return pay.waiting(row) if row.open else pay.over(row)
+
+
+async def _row(parts: Parts, checkout_id: str) -> Checkout:
+    return await parts.payments.call(parts.payments.purchases.checkout, checkout_id)
+
+
+async def _asked(parts: Parts, checkout_id: str) -> Checkout:
+    return await parts.payments.call(parts.payments.purchases.asked, checkout_id)

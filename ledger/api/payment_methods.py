@@ -1,0 +1,53 @@
+"""Payment methods: what the provider has saved of an account's cards. Added on the provider's page, never here."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path
+
+from ledger.api.accounts import AccountPath
+from ledger.api.auth import Caller, Needs
+from ledger.api.parts import PartsOf
+from ledger.api.writes import known_account
+from ledger.payments.gateway import Method
+from schemas.fields import Token
+from schemas.http import NewPaymentMethod, Page, PageToVisit, PaymentMethod
+
+router = APIRouter(prefix="/v1/accounts/{account_id}/payment-methods", tags=["payment methods"])
+Reader = Annotated[Caller, Depends(Needs("billing:read"))]
+Writer = Annotated[Caller, Depends(Needs("billing:write"))]
+MethodPath = Annotated[Token, Path(description="The provider's id of a saved method.")]
+
+
+@router.get("")
+async def list_methods(account_id: AccountPath, parts: PartsOf, caller: Reader) -> Page[PaymentMethod]:
+    """All saved methods, as the providers tell them now. Razorpay saves none."""
+    await known_account(parts, caller, account_id)
+    found = await parts.payments.call(parts.payments.methods.of, account_id)
+    return Page(data=[_answer(*each) for each in found])
+
+
+@router.post("", status_code=201)
+async def add_method(account_id: AccountPath, body: NewPaymentMethod, parts: PartsOf, caller: Writer) -> PageToVisit:
+    """Where the customer adds a method without buying; the provider leads to `return_url` afterwards."""
+    await known_account(parts, caller, account_id)
+    url = await parts.payments.call(parts.payments.methods.add, account_id, body.provider, body.return_url)
+    return PageToVisit(url=url)
+
+
+@router.put("/{method_id}/default")
+async def make_default(account_id: AccountPath, method_id: MethodPath, parts: PartsOf, caller: Writer) -> PaymentMethod:
+    """Charge this method when none is named."""
+    await known_account(parts, caller, account_id)
+    return _answer(*await parts.payments.call(parts.payments.methods.make_default, account_id, method_id))
+
+
+@router.delete("/{method_id}", status_code=204)
+async def delete_method(account_id: AccountPath, method_id: MethodPath, parts: PartsOf, caller: Writer) -> None:
+    """Have the provider forget a method."""
+    await known_account(parts, caller, account_id)
+    await parts.payments.call(parts.payments.methods.remove, account_id, method_id)
+
+
+def _answer(provider: str, method: Method) -> PaymentMethod:
+    fields = method._asdict()
+    return PaymentMethod(payment_method_id=fields.pop("method_id"), provider=provider, **fields)

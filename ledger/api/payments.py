@@ -1,0 +1,87 @@
+"""Payments within the API: threads that may block, connections of their own, and the log behind them.
+
+Providers are never asked on the event loop. Webhooks have threads of their own, so that customers who wait for a slow
+provider don't keep a webhook from being answered.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from ledger.api.appender import APPEND_SECONDS, Appender, Draft
+from ledger.api.database import thread_pool_of
+from ledger.log.publisher import LogUnavailable
+from ledger.payments.gateways import Gateways, gateways_of
+from ledger.payments.methods import Methods
+from ledger.payments.purchases import Purchases
+from ledger.payments.recording import Append
+from ledger.payments.refunding import Refunding
+from ledger.payments.settling import Settling
+from ledger.settings import Settings
+from schemas.events import Event
+from schemas.fields import json_of
+
+_THREADS = 8
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Payments(NamedTuple):
+    """What the routes about money use; with payments off there is no gateway, and each says so."""
+
+    gateways: Gateways
+    connections: ConnectionPool[Connection[Any]]
+    settling: Settling
+    purchases: Purchases
+    refunding: Refunding
+    methods: Methods
+    threads: ThreadPoolExecutor
+    webhook_threads: ThreadPoolExecutor
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Does something that blocks, for a customer."""
+        return await asyncio.get_running_loop().run_in_executor(self.threads, lambda: function(*args, **kwargs))
+
+    def close(self) -> None:
+        """Lets go; what is asked of a provider is asked to its end."""
+        for threads in (self.threads, self.webhook_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
+        self.connections.close()
+
+
+def payments_of(settings: Settings, appender: Appender) -> Payments:
+    """The parts, for the running event loop. Raises SettingMissing or SettingsInvalid."""
+    gateways = gateways_of(settings)
+    connections = thread_pool_of(settings.database, 2 * _THREADS)
+    database = connections.connection
+    settling = Settling(settings, gateways, database, _append_of(settings, appender, asyncio.get_running_loop()))
+    return Payments(
+        gateways,
+        connections,
+        settling,
+        Purchases(settings, gateways, database, settling),
+        Refunding(gateways, database, settling),
+        Methods(gateways, database),
+        ThreadPoolExecutor(_THREADS, "payments"),
+        ThreadPoolExecutor(_THREADS, "webhooks"),
+    )
+
+
+def _append_of(settings: Settings, appender: Appender, loop: asyncio.AbstractEventLoop) -> Append:
+    """Appends from a thread, through the one producer of the process."""
+
+    def append(event: Event) -> None:
+        value = json_of(event)
+        draft = Draft(event.subject, value, [settings.signing_key().header(value)])
+        future = asyncio.run_coroutine_threadsafe(appender.append([draft]), loop)
+        try:
+            future.result(APPEND_SECONDS + 1)
+        except TimeoutError:
+            raise LogUnavailable() from None
+
+    return append

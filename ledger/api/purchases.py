@@ -1,0 +1,138 @@
+"""Purchases: begun here, paid at the provider, credited when the provider says that it is paid; and refunds of them."""
+
+import asyncio
+import hashlib
+import time
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path
+from fastapi.responses import Response
+
+from ledger.api.accounts import AccountPath
+from ledger.api.auth import Caller, Needs
+from ledger.api.idempotency import Asked, Once
+from ledger.api.parts import Parts, PartsOf
+from ledger.api.writes import known_account
+from ledger.core.errors import AmountOutOfBounds
+from ledger.payments.facts import purchase_event_id
+from ledger.payments.links import pay_url
+from ledger.payments.purchases import Wanted
+from ledger.payments.refunding import Refunded
+from ledger.records.checkouts import Checkout
+from ledger.records.idempotency import Answer
+from ledger.views.purchases import PurchaseUnknown
+from schemas.fields import Token
+from schemas.http import Money, NewPurchase, NewRefund, Purchase, PurchaseState, Refund, RefundedMoney
+from schemas.money import format_nanos, parse_nanos
+
+_POLL_SECONDS = 0.05
+
+router = APIRouter(prefix="/v1/accounts/{account_id}/purchases", tags=["purchases"])
+Reader = Annotated[Caller, Depends(Needs("billing:read"))]
+Buyer = Annotated[Caller, Depends(Needs("purchases:write"))]
+Refunder = Annotated[Caller, Depends(Needs("refunds:write"))]
+PurchasePath = Annotated[Token, Path(description="The id of a purchase.")]
+
+_STATES: dict[str, PurchaseState] = {
+    "created": "pending",
+    "begun": "pending",
+    "credited": "paid",
+    "failed": "failed",
+    "expired": "expired",
+    "mismatched": "mismatched",
+}
+
+
+@router.post("", status_code=201, response_model=Purchase)
+async def buy(account_id: AccountPath, body: NewPurchase, parts: PartsOf, caller: Buyer, asked: Once) -> Response:
+    """Buy credits: the customer goes on at `pay_url`; a saved method is charged at once.
+
+    After a 503 repeat it with the same Idempotency-Key: it is the same purchase, and is paid once.
+    """
+    await known_account(parts, caller, account_id)
+    credits = parse_nanos(body.amount)
+    if credits > parts.version_now().event_nanos_max:  # paid, it could not be credited
+        raise AmountOutOfBounds(field="amount")
+    reserved = await asked.reserve(parts.pool, caller)
+    if reserved.answer is not None:
+        return asked.response(reserved.answer)
+    request = _request(asked, caller)
+    wanted = Wanted(account_id, credits, body.provider, body.payment_method_id, body.return_url, request)
+    row = await parts.payments.call(parts.payments.purchases.buy, wanted)
+    answer = await _answer(parts, row, wait=True)
+    return await asked.keep(parts.pool, caller, Answer(201, answer.model_dump(mode="json")))
+
+
+@router.get("/{purchase_id}")
+async def get_purchase(account_id: AccountPath, purchase_id: PurchasePath, parts: PartsOf, caller: Reader) -> Purchase:
+    """Where a purchase stands."""
+    caller.reach(account_id)
+    row = await parts.payments.call(parts.payments.purchases.checkout, purchase_id)
+    if row.account_id != account_id:
+        raise PurchaseUnknown(field="purchase_id")
+    return await _answer(parts, row)
+
+
+@router.post("/{purchase_id}/refunds", status_code=201, response_model=Refund)
+async def refund(
+    account_id: AccountPath, purchase_id: PurchasePath, body: NewRefund, parts: PartsOf, caller: Refunder, asked: Once
+) -> Response:
+    """Give money back, and take the credits; what was spent of them becomes a negative balance."""
+    await known_account(parts, caller, account_id)
+    reserved = await asked.reserve(parts.pool, caller)
+    if reserved.answer is not None:
+        return asked.response(reserved.answer)
+    credits = None if body.amount is None else parse_nanos(body.amount)
+    request = _request(asked, caller) or str(uuid.uuid4())
+    done = await parts.payments.call(parts.payments.refunding.refund, account_id, purchase_id, credits, request)
+    return await asked.keep(parts.pool, caller, Answer(201, _refund(purchase_id, done).model_dump(mode="json")))
+
+
+async def credits_are_there(parts: Parts, row: Checkout) -> bool:
+    """Whether the account's balance has them."""
+    event_id = purchase_event_id(row.account_id, row.checkout_id)
+    return await parts.verdicts.posted(event_id, row.account_id) is not None
+
+
+def _request(asked: Asked, caller: Caller) -> str | None:
+    """What makes a repeated request the same; None without an Idempotency-Key."""
+    if asked.key is None:
+        return None
+    return hashlib.sha256(f"{caller.owner}\n{asked.key}\n".encode() + asked.request_hash).hexdigest()
+
+
+async def _answer(parts: Parts, row: Checkout, *, wait: bool = False) -> Purchase:
+    """`wait`: for the credits of what is paid, as long as other writes wait."""
+    state = _STATES[row.state]
+    deadline = time.monotonic() + (parts.settings.verdict_seconds if wait else 0)
+    while state == "paid":
+        if await credits_are_there(parts, row):
+            state = "credited"
+        elif time.monotonic() >= deadline:
+            break
+        else:
+            await asyncio.sleep(_POLL_SECONDS)
+    return Purchase(
+        purchase_id=row.checkout_id,
+        account_id=row.account_id,
+        state=state,
+        credits=format_nanos(row.credits),
+        provider=row.provider,
+        charged=Money(currency=row.currency, amount_minor=row.amount_minor, tax_minor=row.tax_minor),
+        fx_rate=row.fx_rate,
+        pay_url=pay_url(parts.settings, row.checkout_id),
+        failure=row.failure,
+        created_at=row.created_at,
+    )
+
+
+def _refund(purchase_id: str, done: Refunded) -> Refund:
+    said = done.refund
+    return Refund(
+        refund_id=said.refund_id,
+        purchase_id=purchase_id,
+        state=said.status,
+        provider=done.provider,
+        charged=RefundedMoney(currency=said.currency, amount_minor=said.amount_minor),
+    )

@@ -1,0 +1,61 @@
+"""Purchases begun by a process of its own, such as a command: the same as the API's, with the process's settings."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from pydantic import ValidationError
+
+from ledger.core.errors import LedgerError
+from ledger.log.publisher import Publisher
+from ledger.payments.gateways import gateways_of
+from ledger.payments.purchases import Purchases, Wanted
+from ledger.payments.settling import Settling
+from ledger.records.checkouts import Checkout
+from ledger.settings import Settings
+from ledger.views.standing import NoSuchAccount
+from ledger.views.writing import load_accounts
+from schemas.events import Event
+from schemas.fields import reasons_of
+from schemas.http import NewPurchase
+from schemas.money import parse_nanos
+from schemas.topics import EVENTS
+
+
+class PurchaseMalformed(LedgerError):
+    """This can't be bought."""
+
+
+def begin_purchase(settings: Settings, account_id: str, wanted: dict[str, str]) -> Checkout:
+    """Begins a purchase of an account that there is; `wanted` as in NewPurchase.
+
+    Raises PurchaseMalformed, NoSuchAccount, and what Purchases.buy raises.
+    """
+    try:
+        body = NewPurchase.model_validate(wanted)
+    except ValidationError as error:
+        raise PurchaseMalformed(reasons_of(error)) from None
+    with psycopg.connect(settings.database) as connection:
+        if account_id not in load_accounts(connection, [account_id]):
+            raise NoSuchAccount(account_id)
+    with _purchases(settings) as purchases:
+        return purchases.buy(
+            Wanted(account_id, parse_nanos(body.amount), body.provider, body.payment_method_id, body.return_url)
+        )
+
+
+@contextmanager
+def _purchases(settings: Settings) -> Iterator[Purchases]:
+    gateways, key = gateways_of(settings), settings.signing_key()
+
+    @contextmanager
+    def database() -> Iterator[psycopg.Connection]:
+        with psycopg.connect(settings.database, autocommit=True, connect_timeout=5) as connection:
+            yield connection
+
+    with Publisher(settings, delivery_seconds=10) as publisher:
+
+        def append(event: Event) -> None:
+            publisher.append_event(EVENTS, event, key).position()
+
+        yield Purchases(settings, gateways, database, Settling(settings, gateways, database, append))

@@ -1,0 +1,160 @@
+"""Purchases: a row first, then the provider, then what it says; and asking again until that is final.
+
+Everything here may be done again: the same request is the same row, and the same row is the same payment.
+"""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from ledger.core.errors import LedgerError
+from ledger.payments.buyers import buyer
+from ledger.payments.crediting import description_of, terms_of_row
+from ledger.payments.customers import put_customer
+from ledger.payments.gateway import Gateway, ProviderRefuses
+from ledger.payments.gateways import Gateways, gateway_of
+from ledger.payments.links import return_url
+from ledger.payments.methods import Methods, PaymentMethodUnknown
+from ledger.payments.prices import country_of, price
+from ledger.payments.recording import Database
+from ledger.payments.settling import Settling
+from ledger.payments.terms import claims, metadata_of
+from ledger.records import checkouts
+from ledger.records.checkouts import Checkout, NewCheckout
+from ledger.settings import Settings
+from ledger.views.purchases import PurchaseUnknown
+from schemas.money import parse_nanos
+
+# Providers keep an idempotency key for a day; after that, beginning again could charge again.
+_SURELY_THE_SAME = timedelta(hours=23)
+_PAUSE = timedelta(seconds=1)
+# Options of a provider's script that it can do without: who the customer is, and what the provider has anyway.
+_NOT_KEPT = {"prefill", "notes"}
+
+
+class PurchaseTooSmall(LedgerError):
+    """The purchase is smaller than the smallest that is sold."""
+
+
+class PurchaseTooLarge(LedgerError):
+    """The purchase is larger than the largest that is sold."""
+
+
+class Wanted(NamedTuple):
+    """What somebody wants to buy. `credits` in nanos; `request`: the same one again is the same purchase.
+
+    `method_id`: a saved method; None: a new one. `return_url`: where our page leads in the end.
+    """
+
+    account_id: str
+    credits: int
+    provider: str
+    method_id: str | None = None
+    return_url: str | None = None
+    request: str | None = None
+
+
+class Purchases:
+    """Blocks while it asks providers, Postgres and the log; several threads may use it at once."""
+
+    def __init__(self, settings: Settings, gateways: Gateways, database: Database, settling: Settling) -> None:
+        self._settings, self._gateways = settings, gateways
+        self._database, self._settling = database, settling
+        self._methods = Methods(gateways, database)
+
+    def buy(self, wanted: Wanted) -> Checkout:
+        """Begins a purchase; paid at once with a saved method, if the bank doesn't ask the customer.
+
+        Raises ProviderNotConfigured, PurchaseTooSmall, PurchaseTooLarge, PaymentMethodUnknown, BillingCountryMissing,
+        NoRateInEffect, a ProviderError, LogUnavailable. After ProviderUnknown: the same request again.
+        """
+        gateway = gateway_of(self._gateways, wanted.provider)
+        self._check_amount(wanted.credits)
+        if wanted.method_id is not None:
+            provider, _ = self._methods.find(wanted.account_id, wanted.method_id)
+            if provider != wanted.provider:
+                raise PaymentMethodUnknown(field="payment_method_id")
+        with self._database() as connection:
+            who = buyer(connection, wanted.account_id)
+        country = country_of(self._settings, wanted.provider, who)
+        priced = price(self._settings, wanted.provider, wanted.credits, country, datetime.now(UTC).date())
+        new = NewCheckout(
+            checkout_id=str(uuid.uuid4()),
+            **wanted._asdict(),
+            currency=priced.currency,
+            amount_minor=priced.amount_minor,
+            tax_minor=priced.tax_minor,
+            fx_rate=priced.fx_rate,
+            description=description_of(wanted.credits),
+        )
+        with self._database() as connection:
+            row = checkouts.open_(connection, new)
+        if row.state == "created":
+            self._begin(gateway, row)
+        return self.checkout(row.checkout_id)
+
+    def checkout(self, checkout_id: str) -> Checkout:
+        """A purchase as it stands. Raises PurchaseUnknown."""
+        with self._database() as connection:
+            found = checkouts.find(connection, checkout_id)
+        if found is None:
+            raise PurchaseUnknown(field="purchase_id")
+        return found
+
+    def asked(self, checkout_id: str) -> Checkout:
+        """A purchase after its provider was asked what became of it, at most once a second.
+
+        Raises PurchaseUnknown, ProviderNotConfigured, a ProviderError, LogUnavailable.
+        """
+        row = self.checkout(checkout_id)
+        if not row.open:
+            return row
+        gateway = gateway_of(self._gateways, row.provider)
+        with self._database() as connection:
+            if not checkouts.claim_asking(connection, checkout_id, _PAUSE):
+                return row
+        if row.reference is not None:
+            self._settling.learn(row.provider, gateway.payment(row.reference))
+        elif datetime.now(UTC) - row.created_at < _SURELY_THE_SAME:
+            self._begin(gateway, row)
+        else:
+            self._look_for(gateway, row)
+        return self.checkout(checkout_id)
+
+    def _begin(self, gateway: Gateway, row: Checkout) -> None:
+        terms = terms_of_row(row)
+        metadata = metadata_of(terms, self._settings.signing_key())
+        back = return_url(self._settings, row.checkout_id)
+        try:
+            customer_id = row.customer_id or self._name_customer(gateway, row)
+            begun = gateway.begin(terms, metadata, customer_id, row.method_id, back, row.description)
+        except ProviderRefuses:
+            with self._database() as connection:
+                checkouts.ended(connection, row.checkout_id, "failed", "refused")
+            raise
+        fields = {name: value for name, value in begun.fields.items() if name not in _NOT_KEPT}
+        with self._database() as connection:
+            checkouts.begun(connection, row.checkout_id, begun.reference, begun.url, fields)
+        if begun.payment is not None:
+            self._settling.learn(row.provider, begun.payment)
+
+    def _name_customer(self, gateway: Gateway, row: Checkout) -> str:
+        customer_id = put_customer(self._database, gateway, row.account_id)
+        with self._database() as connection:
+            return checkouts.name_customer(connection, row.checkout_id, customer_id)
+
+    def _look_for(self, gateway: Gateway, row: Checkout) -> None:
+        """The answer to its beginning was lost a day ago: either there is a payment by now, or nobody can pay it."""
+        for payment in gateway.payments(row.created_at - _PAUSE):
+            if claims(payment.metadata, row.checkout_id):
+                self._settling.learn(row.provider, payment)
+                return
+        with self._database() as connection:
+            checkouts.ended(connection, row.checkout_id, "expired", "never_begun")
+
+    def _check_amount(self, credits: int) -> None:
+        least, most = self._settings.purchase_credits_min, self._settings.purchase_credits_max
+        if credits < parse_nanos(least):
+            raise PurchaseTooSmall(f"{least} credits", field="amount")
+        if credits > parse_nanos(most):
+            raise PurchaseTooLarge(f"{most} credits", field="amount")

@@ -1,0 +1,46 @@
+"""Refunds that we ask for: so many credits of a purchase, or all that is left, in the money they were paid with."""
+
+from typing import NamedTuple
+
+from ledger.core.errors import AmountIsZero, ExceedsPurchase
+from ledger.core.pricing import refund_minor
+from ledger.payments.gateway import Refund
+from ledger.payments.gateways import Gateways, gateway_of
+from ledger.payments.recording import Database
+from ledger.payments.settling import Settling
+from ledger.views.purchases import paid
+from schemas.money import format_nanos
+
+
+class Refunded(NamedTuple):
+    """A refund that the provider took, and what the ledger made of it: refunded, or pending while the bank works."""
+
+    provider: str
+    refund: Refund
+    outcome: str
+
+
+class Refunding:
+    """Blocks while it asks providers, Postgres and the log; several threads may use it at once."""
+
+    def __init__(self, gateways: Gateways, database: Database, settling: Settling) -> None:
+        self._gateways, self._database, self._settling = gateways, database, settling
+
+    def refund(self, account_id: str, purchase_id: str, credits: int | None, request: str) -> Refunded:
+        """Gives back so many nanos of a purchase; None: all that is left. The same request again is the same refund.
+
+        Raises PurchaseUnknown, ExceedsPurchase, AmountIsZero, ProviderNotConfigured, a ProviderError, LogUnavailable.
+        """
+        with self._database() as connection:
+            purchase, payment_id = paid(connection, account_id, purchase_id)
+        given_back = purchase.left if credits is None else credits
+        if given_back > purchase.left:
+            raise ExceedsPurchase(f"{format_nanos(purchase.left)} credits are left", field="amount")
+        minor = refund_minor(purchase.credits, purchase.amount_minor, purchase.left_minor, given_back)
+        if given_back == purchase.left:
+            minor = purchase.left_minor
+        if minor == 0:
+            raise AmountIsZero(field="amount")
+        gateway = gateway_of(self._gateways, purchase.provider)
+        refund = gateway.refund(payment_id, minor, f"refund:{purchase_id}:{request}")
+        return Refunded(purchase.provider, refund, self._settling.learn(purchase.provider, refund))
