@@ -11,19 +11,23 @@ import re
 import time
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
+import stripe
 
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
+from ledger.log.publisher import Publisher
 from ledger.payments.gateways import gateways_of
+from ledger.payments.settling import Settling
 from ledger.settings import Settings
 from ledger.views.trial_balance import trial_balance
+from schemas.topics import EVENTS
 from tests.integration.api_harness import api, client, eventually, key, projector
 from tests.support import sandbox as doubles
 from tests.support.ledgers import new_ledger
@@ -34,7 +38,6 @@ CARD = {"expiry": "12 / 34", "cvc": "123", "name": "Ada", "line1": "Main St 1", 
 GOOD, NO_FUNDS, ASKS = "4242 4242 4242 4242", "4000 0000 0000 9995", "4000 0025 0000 3155"
 _AT_RAZORPAY = {GOOD: "4111 1111 1111 1111"}
 SUBSIDED_SECONDS = 0.3
-_LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class Market:
@@ -44,6 +47,8 @@ class Market:
         self.settings, self.url, self.sandbox = settings, url, sandbox
         self.http, self.browser = client(url, key(settings)), httpx.Client(timeout=20)
         self.gateways = gateways_of(settings)
+        self.stripe = stripe.StripeClient(doubles.STRIPE_KEY, base_addresses={"api": sandbox.stripe_url}).v1
+        self.stack_of = contextlib.ExitStack()  # what lives as long as the market
 
     def account(self, **profile: Any) -> str:
         """A new account, in Germany unless said otherwise."""
@@ -125,14 +130,17 @@ class Market:
         done: dict[str, Any] = answer.json() if answer.content else {}
         return done
 
-    def charged(self, provider: str, account: str) -> int:
-        """What the provider really took for an account, in minor units, refunds not counted."""
-        since = self.gateways[provider].payments(_LONG_AGO)
-        return sum(
-            payment.amount_minor
-            for payment in since
-            if payment.status == "paid" and payment.metadata.get("ledger_account") == account
-        )
+    @cached_property
+    def settling(self) -> Settling:
+        """What a sweep learns with: a process of its own, as far as the ledger can tell."""
+        publisher = self.stack_of.enter_context(Publisher(self.settings))
+        append = lambda event: publisher.append_event(EVENTS, event, self.settings.signing_key()).position()  # noqa: E731
+        return Settling(self.settings, self.gateways, self.database, append)
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[psycopg.Connection[Any]]:
+        with psycopg.connect(self.settings.database, autocommit=True) as connection:
+            yield connection
 
     def entries(self, account: str, type_: str = "credits.purchased") -> list[dict[str, Any]]:
         """The data of an account's events of a type, as they are projected."""
@@ -144,8 +152,9 @@ class Market:
             cursor = connection.execute(sql.encode(), parameters)
             return [row[0] for row in cursor.fetchall()] if cursor.description else []
 
-    def alerts(self, account: str) -> list[str]:
-        return self.rows("SELECT reason FROM records.payment_alerts WHERE account_id = %s ORDER BY 1", account)
+    def alerts(self, account: str, payment_id: str) -> list[str]:
+        sql = "SELECT reason FROM records.payment_alerts WHERE account_id = %s OR payment_id = %s ORDER BY 1"
+        return self.rows(sql, account, payment_id)
 
     def on_the_log(self) -> int:
         """How many records the log has."""
@@ -162,7 +171,12 @@ class Market:
     def _check_out(self, page: str, card: str) -> str:
         fields = _form(page)
         action = fields.pop("")
-        typed = {"method": "card", "card[number]": _AT_RAZORPAY.get(card, card), "card[expiry]": "12/34", "card[cvv]": "123"}
+        typed = {
+            "method": "card",
+            "card[number]": _AT_RAZORPAY.get(card, card),
+            "card[expiry]": "12/34",
+            "card[cvv]": "123",
+        }
         pay = action.replace("embedded", "pay")
         assert self.browser.post(action, data=fields).status_code == 200
         answer = self.browser.post(pay, data=fields | typed)
@@ -197,7 +211,7 @@ def market(stack: Stack, folder: Path, **changes: Any) -> Iterator[Market]:
             for provider, secret in SECRETS.items():
                 sandbox.aim(provider, f"{url}/webhooks/{provider}", secret)
             running = Market(settings, url, sandbox)
-            with running.http, running.browser:
+            with running.http, running.browser, running.stack_of:
                 yield running
 
 
