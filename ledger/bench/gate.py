@@ -12,9 +12,7 @@ import os
 import platform
 import random
 import tempfile
-import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +25,7 @@ from rich.table import Table
 
 from ledger.bench.asking import Answered, Connection, closed_loop, connect, open_loop
 from ledger.bench.projection import StoppedProjecting
+from ledger.bench.usage import usage_load
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import Child, Children, environment_of, ledger_command
 from ledger.dev.ids import uuid7
@@ -165,65 +164,21 @@ async def _closed(name: str, api: _Api, bodies: Iterator[bytes], count: int, sec
 async def _open(settings: Settings, plan: Plan, api: _Api, bodies: Iterator[bytes], accounts: list[str]) -> Measured:
     connections = await api.connect(256)
     answers: list[Answered] = []
-    holds: deque[tuple[str, str]] = deque()
+    with usage_load(settings, accounts, plan.usage, plan.settling, plan.seed) as usage:
 
-    def keep(answer: Answered) -> None:
-        answers.append(answer)
-        if answer.status == 201:
-            hold = json.loads(answer.body)
-            holds.append((hold["account_id"], hold["id"]))
+        def keep(answer: Answered) -> None:
+            answers.append(answer)
+            if answer.status == 201:
+                hold = json.loads(answer.body)
+                usage.settle(hold["account_id"], hold["id"])
 
-    ended = threading.Event()
-    usage = threading.Thread(target=_publish, args=(settings, plan, accounts, holds, ended), name="usage")
-    spent = api.cpu_seconds
-    usage.start()
-    try:
+        await open_loop(connections, bodies, plan.rate, 2, lambda _: None)  # both loads get going
+        spent = api.cpu_seconds
         await open_loop(connections, bodies, plan.rate, plan.seconds, keep)
-    finally:
-        ended.set()
-        await asyncio.to_thread(usage.join)
-    spent = api.cpu_seconds - spent
+        spent = api.cpu_seconds - spent
     for connection in connections:
         connection.close()
     return _of(f"{plan.rate:,}/s beside {plan.usage:,} events/s", answers, plan.seconds, spent)
-
-
-def _publish(
-    settings: Settings, plan: Plan, accounts: list[str], holds: deque[tuple[str, str]], ended: threading.Event
-) -> None:
-    """Usage at its rate, in ticks of a hundredth of a second; a part of it names holds."""
-    rng = random.Random(plan.seed)
-    started, tick = time.monotonic(), 0
-    with Publisher(settings) as publisher:
-        while not ended.wait(max(started + tick / 100 - time.monotonic(), 0)):
-            tick += 1
-            named = [holds.popleft() for _ in range(min(plan.settling // 100, len(holds)))]
-            others = ((rng.choice(accounts), None) for _ in range(plan.usage // 100 - len(named)))
-            for account, hold in itertools.chain(named, others):
-                publisher.append(EVENTS, account.encode(), _usage(account, hold))
-
-
-def _usage(account: str, hold: str | None) -> bytes:
-    data = {
-        "request_id": "req_1",
-        "provider": "openai",
-        "model": "gpt-4o",
-        "mode": "auto",
-        "input_tokens": 400,
-        "output_tokens": 100,
-        "provider_cost": "0.000002",
-    }
-    if hold is not None:
-        data["authorization_id"] = hold
-    event = {
-        "specversion": "1.0",
-        "type": "usage.recorded",
-        "source": "router/bench",
-        "id": uuid7(),
-        "subject": account,
-        "data": data,
-    }
-    return json.dumps(event).encode()
 
 
 def _bodies(accounts: list[str], rng: random.Random) -> Iterator[bytes]:
