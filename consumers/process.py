@@ -1,4 +1,7 @@
-"""`ledger consume`: consumers in one process, each in a thread and a group of its own; one that fails ends them all."""
+"""`ledger consume`: consumers in one process, each in a thread of its own; one that fails ends them all.
+
+Most are driven by records, in a Kafka group of their own; the payment sweep by time.
+"""
 
 import logging
 import signal
@@ -7,14 +10,17 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
+from typing import NamedTuple, Protocol
 
 import psycopg
 from kafka.errors import KafkaError
-from prometheus_client import start_http_server
+from prometheus_client import REGISTRY, start_http_server
 
-from consumers.consumer import Consumer
+from consumers import payment_sweep
 from consumers.dead_letters import DeadLetters
 from consumers.patience import Patience
+from consumers.payment_figures import PaymentFigures
+from consumers.periodic import Periodic
 from consumers.runner import Runner
 from ledger import logs
 from ledger.core.errors import LedgerError
@@ -23,7 +29,36 @@ from ledger.log.topics import check_topics
 from ledger.settings import Settings
 
 _FIRST_BOOK_SECONDS = 5.0
-_CONSUMERS: dict[str, Callable[[], Consumer]] = {DeadLetters.name: DeadLetters}
+
+
+class Common(NamedTuple):
+    """What the consumers of one process share."""
+
+    settings: Settings
+    book: Follower
+    stopping: threading.Event
+
+
+class Worker(Protocol):
+    """Works in a thread of its own until `stopping` is set."""
+
+    def run(self) -> None: ...
+
+
+def _payment_sweep(common: Common) -> list[Worker]:
+    sweeps = payment_sweep.payment_sweeps(common.settings, common.stopping)
+    return [Periodic(sweep, common.settings, common.stopping) for sweep in sweeps]
+
+
+# Each makes the workers of one consumer.
+_CONSUMERS: dict[str, Callable[[Common], Sequence[Worker]]] = {
+    DeadLetters.name: lambda common: [Runner(DeadLetters(), *common)],
+    payment_sweep.NAME: _payment_sweep,
+}
+
+
+class NothingToDo(LedgerError):
+    """None of these consumers has anything to do with these settings: LEDGER_PAYMENTS is off, or names no provider."""
 
 
 class NoSuchConsumer(LedgerError):
@@ -37,8 +72,8 @@ class MetricsPortTaken(LedgerError):
 def run(settings: Settings, names: Sequence[str] = ()) -> None:
     """Runs the named consumers, or all, until SIGTERM or Ctrl-C.
 
-    Raises what makes it end: NoSuchConsumer, MetricsPortTaken, SettingMissing, TopicMissing, TopicChanged, and whatever
-    a consumer raises.
+    Raises what makes it end: NoSuchConsumer, NothingToDo, MetricsPortTaken, SettingMissing, TopicMissing, TopicChanged,
+    and whatever a consumer raises.
     """
     consumers = chosen(names)
     settings.signing_key()  # what is not signed becomes a dead letter, which is
@@ -51,21 +86,25 @@ def run(settings: Settings, names: Sequence[str] = ()) -> None:
         _on_signals(stopping.set)
         with closing(Follower(settings)) as book:
             book.wait(_FIRST_BOOK_SECONDS)
-            _run_all([Runner(consumer, settings, book, stopping) for consumer in consumers], stopping)
+            common = Common(settings, book, stopping)
+            _run_all([worker for name in consumers for worker in _CONSUMERS[name](common)], stopping)
 
 
-def chosen(names: Sequence[str]) -> list[Consumer]:
-    """The consumers of these names, all without any. Raises NoSuchConsumer."""
-    unknown = [name for name in names if name not in _CONSUMERS]
+def chosen(names: Sequence[str]) -> list[str]:
+    """These consumers, all without any; a name may be written as its module is. Raises NoSuchConsumer."""
+    wanted = [name.replace("_", "-") for name in names] or list(_CONSUMERS)
+    unknown = [name for name in wanted if name not in _CONSUMERS]
     if unknown:
         raise NoSuchConsumer(f"{', '.join(unknown)}; there are {', '.join(_CONSUMERS)}")
-    return [_CONSUMERS[name]() for name in dict.fromkeys(names or _CONSUMERS)]
+    return list(dict.fromkeys(wanted))
 
 
-def _run_all(runners: Sequence[Runner], stopping: threading.Event) -> None:
+def _run_all(workers: Sequence[Worker], stopping: threading.Event) -> None:
     """Each in a thread. One that ends before it is told to has failed; the others finish what they have in hand."""
-    with ThreadPoolExecutor(len(runners), "consumer") as threads:
-        for ended in as_completed([threads.submit(runner.run) for runner in runners]):
+    if not workers:
+        raise NothingToDo()
+    with ThreadPoolExecutor(len(workers), "consumer") as threads:
+        for ended in as_completed([threads.submit(worker.run) for worker in workers]):
             stopping.set()
             ended.result()
 
@@ -98,9 +137,12 @@ def _metrics(settings: Settings) -> Iterator[None]:
         server, thread = start_http_server(port, settings.api_host)
     except OSError as error:
         raise MetricsPortTaken(f"{settings.api_host}:{port}, {error.strerror}") from None
+    figures = PaymentFigures(settings.database)
+    REGISTRY.register(figures)
     try:
         yield
     finally:
+        REGISTRY.unregister(figures)
         server.shutdown()
         server.server_close()
         thread.join()

@@ -144,6 +144,16 @@ class Settings(BaseSettings):
         description="Rupees for one credit and from when on (UTC), as JSON: "
         '`[{"from": "2026-11-01", "rupees": "85.00"}]`.',
     )
+    sweep_seconds: float = Field(5, gt=0, description="How often the payment sweep looks which purchases are due.")
+    sweep_lists_seconds: float = Field(
+        600, gt=0, description="How often it reads all that a provider lists of the last 30 days."
+    )
+    unpaid_days: float = Field(
+        14, gt=0, le=29, description="A purchase that is not paid for so long has expired; paid later, it is credited."
+    )
+    credited_seconds: float = Field(
+        60, ge=0, description="How long a payment may be paid and not projected before it is reported."
+    )
     consumer_metrics_port: int = Field(
         0, ge=0, le=65535, description="Port of the metrics of `ledger consume`, on LEDGER_API_HOST; 0: none."
     )

@@ -67,6 +67,10 @@ READ_BY = {
     "razorpay_webhook_secrets": "serve, consume",
     "razorpay_url": "serve, consume",
     "razorpay_rates": "serve, consume",
+    "sweep_seconds": "consume",
+    "sweep_lists_seconds": "consume",
+    "unpaid_days": "consume",
+    "credited_seconds": "consume",
     "consumer_metrics_port": "consume",
 }
 

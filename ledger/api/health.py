@@ -15,6 +15,8 @@ from ledger.api.metrics import exposition, lag_of
 from ledger.api.parts import Parts, PartsOf
 from ledger.core.errors import LedgerError
 from ledger.gate.figures import figures
+from ledger.payments import unreconciled
+from ledger.records import payment_alerts
 from ledger.views.progress import Progress, outbox, progress, tallies
 from schemas.http import Part, Readiness
 
@@ -65,6 +67,7 @@ async def metrics(parts: PartsOf, caller: Annotated[Caller, Depends(Needs("metri
             await tallies(connection),
             await outbox(connection),
             await figures(connection),
+            unreconciled.metrics(await (await connection.execute(payment_alerts.SQL["figures"])).fetchall()),
         )
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 

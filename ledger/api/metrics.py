@@ -43,11 +43,17 @@ class RequestMetrics:
 
 
 def exposition(
-    requests: RequestMetrics, progress: Sequence[Progress], tallies: Sequence[Tally], outbox: Outbox, gate: Figures
+    requests: RequestMetrics,
+    progress: Sequence[Progress],
+    tallies: Sequence[Tally],
+    outbox: Outbox,
+    gate: Figures,
+    payments: Iterable[Metric],
 ) -> bytes:
     """The metrics in Prometheus' text format."""
     state = CollectorRegistry()
-    state.register(_Collector([*_progress(progress), _tallies(tallies), *_outbox(outbox), *_gate(gate)]))
+    ledger = [*_progress(progress), _tallies(tallies), *_outbox(outbox), *_gate(gate), *payments]
+    state.register(_Collector(ledger))
     return generate_latest(requests.registry) + generate_latest(state)
 
 

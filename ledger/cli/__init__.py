@@ -13,6 +13,7 @@ from ledger.cli import (
     dead_letters,
     installation,
     keys,
+    payments,
     processes,
     proofs,
     publish,
@@ -23,7 +24,7 @@ from ledger.cli import (
 )
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="The prepaid-credit ledger.")
-for commands in (processes, sandbox, installation, publish, buy, tail, replays, proofs):
+for commands in (processes, sandbox, installation, publish, buy, tail, replays, proofs, payments):
     app.add_typer(commands.app)
 app.add_typer(dead_letters.app, name="deadletters")
 app.add_typer(report.app, name="report")

@@ -65,11 +65,14 @@ def project(workers: Workers = 1) -> None:
         keep_workers(workers, Settings(), lambda sentence: typer.echo(sentence, err=True))
 
 
-@app.command(epilog="Example: ledger consume dead-letters")
+@app.command(epilog="Example: ledger consume dead-letters payment-sweep")
 def consume(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAMES]...", help="Which ones. Default: all.")] = None,
 ) -> None:
-    """Do what follows from the log until told to stop: dead-letters logs and counts what could not be applied.
+    """Do what follows from the log until told to stop.
+
+    dead-letters logs and counts what could not be applied. payment-sweep asks the payment providers for what webhooks
+    missed, and says where they and the ledger differ; of many processes one does.
 
     Logs are JSON on stderr, metrics at LEDGER_CONSUMER_METRICS_PORT. A process that fails has lost nothing: start it
     again, and what was not finished comes again.

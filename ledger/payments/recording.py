@@ -46,8 +46,9 @@ class Recording(NamedTuple):
             return load_purchases(connection, [(account_id, purchase_id)]).get(account_id, {}).get(purchase_id)
 
     def alert(self, provider: str, payment_id: str, reason: str, account_id: str | None, **details: object) -> str:
-        """Asks people to look at it; what came of it."""
-        log.warning("payment_alert", provider=provider, payment_id=payment_id, reason=reason, account_id=account_id)
+        """Asks people to look at it, once; what came of it."""
         with self.database() as connection:
-            payment_alerts.raise_(connection, Alert(provider, payment_id, reason, account_id, details))
+            new = payment_alerts.raise_(connection, Alert(provider, payment_id, reason, account_id, details))
+        if new:
+            log.warning("payment_alert", provider=provider, payment_id=payment_id, reason=reason, account_id=account_id)
         return "mismatch"

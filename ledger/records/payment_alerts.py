@@ -1,9 +1,10 @@
 """Payment alerts: money that moved and that the ledger could not follow, until somebody has looked at it."""
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from ledger.sql import statements
@@ -22,12 +23,40 @@ class Alert(NamedTuple):
     details: dict[str, Any]
 
 
-def raise_(connection: Connection, alert: Alert) -> None:
-    """Keeps an alert; the same again is one."""
-    connection.execute(SQL["raise"], {**alert._asdict(), "details": Jsonb(alert.details)})
+class Raised(NamedTuple):
+    """An alert, and since when it is known."""
+
+    alert: Alert
+    raised_at: datetime
 
 
-def unresolved(connection: Connection) -> list[Alert]:
+def raise_(connection: Connection, alert: Alert) -> bool:
+    """Keeps an alert; the same again is one. Whether it is new."""
+    return connection.execute(SQL["raise"], {**alert._asdict(), "details": Jsonb(alert.details)}).rowcount > 0
+
+
+def unresolved(connection: Connection) -> list[Raised]:
     """The alerts that nobody has resolved, the oldest first."""
-    with connection.cursor(row_factory=class_row(Alert)) as cursor:
-        return cursor.execute(SQL["unresolved"]).fetchall()
+    return [Raised(Alert(*said), raised_at) for *said, raised_at in connection.execute(SQL["unresolved"])]
+
+
+def resolve(connection: Connection, payment_id: str) -> int:
+    """Somebody has looked at all alerts of it, and they don't come back; how many those were."""
+    return connection.execute(SQL["resolve"], {"payment_id": payment_id}).rowcount
+
+
+def known(connection: Connection, provider: str, reason: str) -> set[str]:
+    """What was ever alerted of for this reason, resolved or not."""
+    rows = connection.execute(SQL["known"], {"provider": provider, "reason": reason})
+    return {row[0] for row in rows}
+
+
+def withdraw(connection: Connection, provider: str, reason: str, payment_ids: Collection[str]) -> None:
+    """Takes back alerts that are not true any more."""
+    parameters = {"provider": provider, "reason": reason, "payment_ids": list(payment_ids)}
+    connection.execute(SQL["withdraw"], parameters)
+
+
+def withdraw_credited(connection: Connection, provider: str, reason: str) -> None:
+    """Takes back the alerts of purchases that are projected by now."""
+    connection.execute(SQL["withdraw_credited"], {"provider": provider, "reason": reason})

@@ -1,0 +1,79 @@
+"""Runs one task again and again, by one process at a time, however many there are.
+
+Whoever holds the task's lock in Postgres does it, and the others stand by. Postgres, Kafka or a provider that is away
+is waited for, without the lock: perhaps they answer somebody else. Anything else that goes wrong ends the process.
+"""
+
+import threading
+from contextlib import closing
+from typing import Any, Protocol
+
+import psycopg
+
+from consumers.patience import Patience
+from ledger.log.connecting import KafkaForbids, KafkaRefusesUser, LogUnavailable
+from ledger.payments.gateway import ProviderUnavailable, ProviderUnknown
+from ledger.settings import Settings
+
+Connection = psycopg.Connection[Any]
+
+_COMES_BACK = (psycopg.OperationalError, LogUnavailable, ProviderUnavailable, ProviderUnknown)
+# The second key is the task's; projectors and rebuilds have a namespace of their own.
+_LOCK = "SELECT pg_try_advisory_lock(x'1ed6e6'::int, hashtext(%s))"
+# The server forgets a holder whose machine is gone after half a minute, and not after hours.
+_KEEPALIVES = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4"
+
+
+class Task(Protocol):
+    """Does one thing, round by round. It may be ended anywhere: each round begins with what is stored."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def seconds(self) -> float:
+        """The pause after a round."""
+
+    def once(self, connection: Connection) -> None:
+        """One round. `connection` is in autocommit; no other process does this task while it lasts."""
+
+    def close(self) -> None:
+        """Lets go of what it holds."""
+
+
+class Periodic:
+    """One task, until `stopping` is set."""
+
+    def __init__(self, task: Task, settings: Settings, stopping: threading.Event) -> None:
+        self._task, self._settings, self._stopping = task, settings, stopping
+
+    def run(self) -> None:
+        """Raises what the task raises, KafkaRefusesUser, KafkaForbids."""
+        patience = Patience(self._task.name, self._stopping)
+        with closing(self._task):
+            while not self._stopping.is_set():
+                try:
+                    self._take_turns(patience)
+                except (KafkaRefusesUser, KafkaForbids):
+                    raise
+                except _COMES_BACK as error:
+                    patience.wait(error)
+
+    def _take_turns(self, patience: Patience) -> None:
+        name = f"ledger-{self._task.name}"
+        with psycopg.connect(
+            self._settings.database, autocommit=True, connect_timeout=5, application_name=name
+        ) as connection:
+            connection.execute(_KEEPALIVES)
+            mine = False
+            while not self._stopping.is_set():
+                mine = mine or _locked(connection, name)
+                if mine:
+                    self._task.once(connection)
+                    patience.over()
+                self._stopping.wait(self._task.seconds)
+
+
+def _locked(connection: Connection, name: str) -> bool:
+    row = connection.execute(_LOCK, [name]).fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,38 @@
+"""Payments as they are projected, to be held against what their provider says."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+
+from ledger.sql import statements
+
+SQL = statements("ledger.views", "payments.sql")
+Connection = psycopg.Connection[Any]
+
+
+class PaidPurchase(NamedTuple):
+    """The provider's id of a payment, and what was bought with it."""
+
+    payment_id: str
+    account_id: str
+    purchase_id: str
+
+
+def uncredited(connection: Connection, paid: Sequence[PaidPurchase]) -> list[PaidPurchase]:
+    """Those of them that no projected purchase is."""
+    parameters = {"accounts": [one.account_id for one in paid], "purchases": [one.purchase_id for one in paid]}
+    return [paid[place] for (place,) in connection.execute(SQL["uncredited"], parameters)]
+
+
+def credited_since(connection: Connection, provider: str, since: datetime) -> list[PaidPurchase]:
+    """The purchases through a provider that were appended since then."""
+    rows = connection.execute(SQL["credited_since"], {"provider": provider, "since": since})
+    return [PaidPurchase(*row) for row in rows]
+
+
+def oldest_open_dispute(connection: Connection, provider: str) -> datetime | None:
+    """When the oldest dispute was opened that is not decided, as its provider says."""
+    row = connection.execute(SQL["oldest_open_dispute"], {"provider": provider}).fetchone()
+    return row[0] if row else None
