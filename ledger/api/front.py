@@ -115,7 +115,7 @@ def _asked(parts: Parts, caller: Caller, body: NewAuthorization, key: bytes | No
     if key is None:
         return new_hold(body, time_ordered_id(), version, parts.settings)
     hold_id = derived_id(caller.owner, "authorization", _key(key))
-    return new_hold(body, hold_id, version, parts.settings)._replace(request_hash=hashlib.sha256(raw).digest())
+    return new_hold(body, hold_id, version, parts.settings)._replace(request_hash=hashlib.sha256(raw).hexdigest())
 
 
 def _answer(parts: Parts, body: NewAuthorization, new: NewHold, decision: Decision) -> Answer:

@@ -13,7 +13,6 @@ from psycopg import AsyncConnection
 from ledger.core.errors import LedgerError
 from ledger.core.spending import Ask, granted
 from ledger.sql import statements
-from ledger.views.arrays import integers, texts
 from schemas.events import Mode
 
 SQL = statements("ledger.gate", "holds.sql")
@@ -49,7 +48,7 @@ class NewHold(NamedTuple):
     mode: Mode | None = None
     max_output_tokens: int | None = None
     api_key_id: str | None = None
-    request_hash: bytes | None = None
+    request_hash: str | None = None
 
 
 class Hold(NamedTuple):
@@ -64,7 +63,7 @@ class Hold(NamedTuple):
     model: str | None
     mode: Mode | None
     max_output_tokens: int | None
-    request_hash: bytes | None
+    request_hash: str | None
 
     def ended(self, now: datetime) -> State | None:
         """How it has ended; None while it promises its credits. One that is over may still wait to be expired."""
@@ -103,89 +102,6 @@ class Decision(NamedTuple):
 
 
 Answer = Decision | LedgerError | None
-
-
-async def decide_group(
-    connection: Connection, group: Sequence[NewHold], stale_seconds: float, *, wait: bool
-) -> list[Answer]:
-    """Decides requests in their order, in one transaction. None: the account is locked, and nobody waited for it."""
-    accounts = sorted({new.account_id for new in group})
-    stored = None
-    # A pipeline without a BEGIN is one transaction until it ends: two steps to the server and back instead of four.
-    async with connection.pipeline():
-        found = await connection.execute(SQL["locked_funds"], {"accounts": accounts, "wait": wait})
-        funds = {row[0]: Funds(*row) for row in await found.fetchall()}
-        repeatable = [new.hold_id for new in group if new.request_hash is not None]
-        before = await find(connection, repeatable) if repeatable else {}
-        answers = [_decide(new, funds, before, stale_seconds) for new in group]
-        fresh = [
-            (new, answer.hold)
-            for new, answer in zip(group, answers, strict=True)
-            if isinstance(answer, Decision) and answer.hold is not None and not answer.repeated
-        ]
-        if fresh:
-            stored = await connection.execute(SQL["put_holds"], _rows(fresh))
-    if stored is None:
-        return answers
-    taken = {hold.hold_id for _, hold in fresh} - {hold_id for (hold_id,) in await stored.fetchall()}
-    conflict = HoldConflict(field="Idempotency-Key")
-    return [conflict if new.hold_id in taken else answer for new, answer in zip(group, answers, strict=True)]
-
-
-def _decide(new: NewHold, funds: dict[str, Funds], before: dict[str, Hold], stale_seconds: float) -> Answer:
-    """Decides one request, and notes what it takes for those behind it."""
-    account = funds.get(new.account_id)
-    if account is None:
-        return None
-    known = before.get(new.hold_id)
-    if known is not None:
-        return _repeat(known, new, account)
-    if account.behind_seconds > stale_seconds:
-        return ProjectionBehind(f"{account.behind_seconds:.0f} s")
-    grant = granted(account.available, new.ask)
-    if grant is None:
-        return Decision(None, account)
-    hold = Hold(
-        new.hold_id,
-        new.account_id,
-        grant,
-        "open",
-        new.expires_at,
-        new.provider,
-        new.model,
-        new.mode,
-        new.max_output_tokens,
-        new.request_hash,
-    )
-    funds[new.account_id] = account._replace(held=account.held + grant)
-    if new.request_hash is not None:
-        before[new.hold_id] = hold
-    return Decision(hold, funds[new.account_id])
-
-
-def _repeat(known: Hold, new: NewHold, funds: Funds) -> Answer:
-    """A repeated request has the hold that it was granted, and no other: one that has ended promises nothing."""
-    if known.request_hash != new.request_hash or known.account_id != new.account_id:
-        return HoldConflict(field="Idempotency-Key")
-    ended = known.ended(datetime.now(UTC))
-    return HoldClosed(ended) if ended else Decision(known, funds, repeated=True)
-
-
-def _rows(fresh: Sequence[tuple[NewHold, Hold]]) -> dict[str, Any]:
-    """The holds that were granted now, as columns."""
-    holds = [hold for _, hold in fresh]
-    return {
-        "ids": texts(hold.hold_id for hold in holds),
-        "accounts": texts(hold.account_id for hold in holds),
-        "amounts": integers(hold.amount for hold in holds),
-        "expires": texts(hold.expires_at.isoformat() for hold in holds),
-        "providers": texts(hold.provider or "" for hold in holds),
-        "models": texts(hold.model or "" for hold in holds),
-        "modes": texts(hold.mode or "" for hold in holds),
-        "outputs": integers(-1 if hold.max_output_tokens is None else hold.max_output_tokens for hold in holds),
-        "keys": texts(new.api_key_id or "" for new, _ in fresh),
-        "hashes": [hold.request_hash for hold in holds],
-    }
 
 
 async def find(connection: Connection, hold_ids: Collection[str]) -> dict[str, Hold]:

@@ -114,7 +114,7 @@ class Known:
     account: str
     amount: int
     expires_ms: int
-    request_hash: bytes | None
+    request_hash: str | None
     state: str = "open"
 
 
@@ -195,6 +195,13 @@ class GateMachine(RuleBasedStateMachine):
             account = self.accounts.index(self.picked(pick)[1].account)
             self.do([Wait(100), Expire(), Release(pick), Use(account, tens, pick), Expire()])
 
+    @rule(pick=PICK, tens=st.integers(0, 6))
+    def a_stranger_names_a_hold(self, pick: int, tens: int) -> None:
+        """Before the account that it belongs to does, in the same batch."""
+        if self.holds:
+            account = self.accounts.index(self.picked(pick)[1].account)
+            self.do([Use(1 - account, tens, pick), Use(account, tens, pick)])
+
     def do(self, steps: list[Step]) -> None:
         """Does the steps at once and checks what has become of them."""
         before = dict(self.holds)
@@ -256,7 +263,7 @@ class GateMachine(RuleBasedStateMachine):
             account,
             Ask(step.amount, 1 if step.clamp else step.amount),
             datetime.fromtimestamp(expires_ms / 1000, UTC),
-            request_hash=None if step.key is None else repr((account, step.amount, step.clamp)).encode(),
+            request_hash=None if step.key is None else repr((account, step.amount, step.clamp)).encode().hex(),
         )
         try:
             decision = await self.world.gates[number % GATES].decide(new)
@@ -323,7 +330,7 @@ class GateMachine(RuleBasedStateMachine):
         account = self.accounts[step.account]
         known = self.holds.get(self.key_id(step.key)) if step.key is not None else None
         if known is not None:
-            if known.request_hash != repr((account, step.amount, step.clamp)).encode():
+            if known.request_hash != repr((account, step.amount, step.clamp)).encode().hex():
                 return HoldConflict
             return known.amount if known.state == "open" else HoldClosed
         available = self.available(account)

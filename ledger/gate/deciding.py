@@ -1,0 +1,138 @@
+"""A group of requests is decided: two steps to Postgres and back, one transaction, the rule in between.
+
+It is asked for before every request of a router, so it goes over the wire's plain texts.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import cast
+
+from ledger.core.spending import granted
+from ledger.gate.holds import (
+    SQL,
+    Answer,
+    Decision,
+    Funds,
+    Hold,
+    HoldClosed,
+    HoldConflict,
+    NewHold,
+    ProjectionBehind,
+    State,
+)
+from ledger.gate.wire import Parameters, Row, Statement, Wire
+from ledger.views.arrays import integers, texts
+from schemas.events import Mode
+
+_LOCKED_FUNDS, _FIND_HOLDS, _PUT_HOLDS = (
+    Statement.of(SQL[name]) for name in ("locked_funds", "find_holds", "put_holds")
+)
+
+
+async def decide_group(wire: Wire, group: Sequence[NewHold], stale_seconds: float, *, wait: bool) -> list[Answer]:
+    """Decides requests in their order, in one transaction. None: the account is locked, and nobody waited for it."""
+    accounts = sorted({new.account_id for new in group})
+    found = await wire.ask(_LOCKED_FUNDS, {"accounts": texts(accounts), "wait": "true" if wait else "false"})
+    funds = {account.account_id: account for account in map(_funds, found)}
+    repeatable = [new.hold_id for new in group if new.request_hash is not None]
+    known = await wire.ask(_FIND_HOLDS, {"ids": texts(repeatable)}) if repeatable else []
+    before = {hold.hold_id: hold for hold in map(_hold, known)}
+    answers = [_decide(new, funds, before, stale_seconds) for new in group]
+    fresh = [
+        (new, answer.hold)
+        for new, answer in zip(group, answers, strict=True)
+        if isinstance(answer, Decision) and answer.hold is not None and not answer.repeated
+    ]
+    if not fresh:
+        await wire.commit()
+        return answers
+    stored = {hold_id for (hold_id,) in await wire.ask_and_commit(_PUT_HOLDS, _columns(fresh))}
+    taken = {hold.hold_id for _, hold in fresh} - stored
+    conflict = HoldConflict(field="Idempotency-Key")
+    return [conflict if new.hold_id in taken else answer for new, answer in zip(group, answers, strict=True)]
+
+
+def _decide(new: NewHold, funds: dict[str, Funds], before: dict[str, Hold], stale_seconds: float) -> Answer:
+    """Decides one request, and notes what it takes for those behind it."""
+    account = funds.get(new.account_id)
+    if account is None:
+        return None
+    known = before.get(new.hold_id)
+    if known is not None:
+        return _repeat(known, new, account)
+    if account.behind_seconds > stale_seconds:
+        return ProjectionBehind(f"{account.behind_seconds:.0f} s")
+    grant = granted(account.available, new.ask)
+    if grant is None:
+        return Decision(None, account)
+    hold = Hold(
+        new.hold_id,
+        new.account_id,
+        grant,
+        "open",
+        new.expires_at,
+        new.provider,
+        new.model,
+        new.mode,
+        new.max_output_tokens,
+        new.request_hash,
+    )
+    funds[new.account_id] = account._replace(held=account.held + grant)
+    if new.request_hash is not None:
+        before[new.hold_id] = hold
+    return Decision(hold, funds[new.account_id])
+
+
+def _repeat(known: Hold, new: NewHold, funds: Funds) -> Answer:
+    """A repeated request has the hold that it was granted, and no other: one that has ended promises nothing."""
+    if known.request_hash != new.request_hash or known.account_id != new.account_id:
+        return HoldConflict(field="Idempotency-Key")
+    ended = known.ended(datetime.now(UTC))
+    return HoldClosed(ended) if ended else Decision(known, funds, repeated=True)
+
+
+def _columns(fresh: Sequence[tuple[NewHold, Hold]]) -> Parameters:
+    """The holds that were granted now, as columns."""
+    holds = [hold for _, hold in fresh]
+    return {
+        "ids": texts(hold.hold_id for hold in holds),
+        "accounts": texts(hold.account_id for hold in holds),
+        "amounts": integers(hold.amount for hold in holds),
+        "expires": texts(hold.expires_at.isoformat() for hold in holds),
+        "providers": texts(hold.provider or "" for hold in holds),
+        "models": texts(hold.model or "" for hold in holds),
+        "modes": texts(hold.mode or "" for hold in holds),
+        "outputs": integers(-1 if hold.max_output_tokens is None else hold.max_output_tokens for hold in holds),
+        "keys": texts(new.api_key_id or "" for new, _ in fresh),
+        "hashes": texts(hold.request_hash or "" for hold in holds),
+    }
+
+
+def _funds(row: Row) -> Funds:
+    account_id, balance, held, behind_seconds, enabled, threshold, state, since = row
+    return Funds(
+        account_id or "",
+        int(balance or 0),
+        int(held or 0),
+        float(behind_seconds or "inf"),
+        enabled == "t",
+        None if threshold is None else int(threshold),
+        state,
+        int(since or 0),
+    )
+
+
+def _hold(row: Row) -> Hold:
+    hold_id, account_id, amount, state, expires_at, provider, model, mode, max_output_tokens, request_hash = row
+    return Hold(
+        hold_id or "",
+        account_id or "",
+        int(amount or 0),
+        cast(State, state),
+        datetime.fromisoformat(expires_at or ""),
+        provider,
+        model,
+        cast(Mode | None, mode),
+        None if max_output_tokens is None else int(max_output_tokens),
+        request_hash,
+    )
