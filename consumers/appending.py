@@ -1,5 +1,7 @@
 """Appending to ledger.events from a consumer: signed, by a producer that is made when there is something to append."""
 
+import threading
+
 from ledger.log.publisher import Publisher
 from ledger.settings import Settings
 from schemas.events import Event
@@ -9,16 +11,18 @@ _SECONDS = 10
 
 
 class Appending:
-    """Of one thread. Raises LogUnavailable when nobody acknowledges."""
+    """Threads may share it. Raises LogUnavailable when nobody acknowledges."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._publisher: Publisher | None = None
+        self._beginning = threading.Lock()
 
     def __call__(self, event: Event) -> None:
         """Appends the event and returns once it is acknowledged."""
-        if self._publisher is None:
-            self._publisher = Publisher(self._settings, delivery_seconds=_SECONDS)
+        with self._beginning:
+            if self._publisher is None:
+                self._publisher = Publisher(self._settings, delivery_seconds=_SECONDS)
         self._publisher.append_event(EVENTS, event, self._settings.signing_key()).position()
 
     def close(self) -> None:

@@ -24,6 +24,10 @@ class Consumer(Protocol):
     def name(self) -> str: ...
 
     @property
+    def at_once(self) -> int:
+        """How many records may be handled at the same time, in threads; never two of one key."""
+
+    @property
     def topics(self) -> Sequence[str]:
         """Names of schemas.topics."""
 

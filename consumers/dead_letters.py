@@ -18,6 +18,7 @@ class DeadLetters:
     """One warning per dead letter, with its place and code: `ledger deadletters show` has the rest."""
 
     name = "dead-letters"
+    at_once = 1
     topics: ClassVar = (DEAD_LETTERS,)
 
     def handle(self, received: Received) -> None:

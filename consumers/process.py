@@ -1,6 +1,6 @@
 """`ledger consume`: consumers in one process, each in a thread of its own; one that fails ends them all.
 
-Most are driven by records, in a Kafka group of their own; the payment sweep by time.
+Most are driven by records, in a Kafka group of their own; the payment sweep by time, charging by both.
 """
 
 import logging
@@ -16,16 +16,19 @@ import psycopg
 from kafka.errors import KafkaError
 from prometheus_client import REGISTRY, start_http_server
 
-from consumers import payment_sweep
+from consumers import charge_top_ups, payment_sweep
+from consumers.charge_top_ups import ChargeLater, ChargeTopUps, Charging
 from consumers.dead_letters import DeadLetters
 from consumers.patience import Patience
 from consumers.payment_figures import PaymentFigures
-from consumers.periodic import Periodic
+from consumers.periodic import Periodic, Task
 from consumers.runner import Runner
+from consumers.top_up_clockwork import TopUpClockwork
 from ledger import logs
 from ledger.core.errors import LedgerError
 from ledger.log.book import Follower
 from ledger.log.topics import check_topics
+from ledger.payments.gateways import gateways_of
 from ledger.settings import Settings
 
 _FIRST_BOOK_SECONDS = 5.0
@@ -50,9 +53,23 @@ def _payment_sweep(common: Common) -> list[Worker]:
     return [Periodic(sweep, common.settings, common.stopping) for sweep in sweeps]
 
 
+def _charge_top_ups(common: Common) -> list[Worker]:
+    """None with LEDGER_PAYMENTS=off: then somebody else charges."""
+    gateways = gateways_of(common.settings)
+    if not gateways:
+        return []
+    tasks: list[Task] = [
+        ChargeLater(Charging(common.settings, gateways)),
+        TopUpClockwork(Charging(common.settings, gateways)),
+    ]
+    first = Runner(ChargeTopUps(Charging(common.settings, gateways)), *common)
+    return [first, *(Periodic(task, common.settings, common.stopping) for task in tasks)]
+
+
 # Each makes the workers of one consumer.
 _CONSUMERS: dict[str, Callable[[Common], Sequence[Worker]]] = {
     DeadLetters.name: lambda common: [Runner(DeadLetters(), *common)],
+    charge_top_ups.NAME: _charge_top_ups,
     payment_sweep.NAME: _payment_sweep,
 }
 

@@ -1,14 +1,17 @@
 """Runs one consumer: every record handled at least once, and committed only after it was.
 
-A record without a valid signature becomes a dead letter. Kafka that is away is waited for, however long. Anything else
-that goes wrong ends the process: a consumer that logs an error and goes on has lost a record.
+A record without a valid signature becomes a dead letter. Kafka or Postgres that is away is waited for, however long.
+Anything else that goes wrong ends the process: a consumer that logs an error and goes on has lost a record.
 """
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import psycopg
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import (
@@ -39,7 +42,7 @@ _LEAVE_MS = 2_000
 _BURY_SECONDS = 10
 _RECORDS_MAX = 100  # handled again after a crash, at most
 
-# Kafka or the end of the book is away, or the group has given our partitions to somebody else meanwhile.
+# Kafka, the end of the book or Postgres is away, or the group has given our partitions to somebody else meanwhile.
 _COMES_BACK = (
     RetriableError,
     LogUnavailable,
@@ -49,6 +52,7 @@ _COMES_BACK = (
     IllegalGenerationError,
     RebalanceInProgressError,
     UnknownMemberIdError,
+    psycopg.OperationalError,
 )
 
 
@@ -70,15 +74,19 @@ class Runner:
                 patience.wait(error)
 
     def _consume(self, patience: Patience) -> None:
-        with self._kafka() as kafka:
+        with self._kafka() as kafka, ThreadPoolExecutor(self._consumer.at_once, self._consumer.name) as threads:
             while not self._stopping.is_set():
                 book = self._book.book()
                 polled = kafka.poll(timeout_ms=_POLL_MS)
-                for record in itertools.chain.from_iterable(polled.values()):
-                    self._take(record, book)
+                for done in [threads.submit(self._take_all, same, book) for same in _by_key(polled.values())]:
+                    done.result()
                 if polled:
                     kafka.commit(timeout_ms=_COMMIT_MS)
                 patience.over()
+
+    def _take_all(self, records: Iterable[ConsumerRecord], book: Book) -> None:
+        for record in records:
+            self._take(record, book)
 
     def _take(self, record: ConsumerRecord, book: Book) -> None:
         received = self._received(record, book)
@@ -135,6 +143,14 @@ class Runner:
 def group_of(settings: Settings, name: str) -> str:
     """The Kafka group of a consumer; ledgers that share a broker have groups of their own."""
     return f"{settings.topic_prefix}ledger-{name}"
+
+
+def _by_key(polled: Iterable[Iterable[ConsumerRecord]]) -> Iterable[list[ConsumerRecord]]:
+    """Records of one key together, in their order."""
+    found: dict[bytes | None, list[ConsumerRecord]] = defaultdict(list)
+    for record in itertools.chain.from_iterable(polled):
+        found[record.key].append(record)
+    return found.values()
 
 
 def _problem(refused: Refused) -> Problem:

@@ -154,6 +154,12 @@ class Settings(BaseSettings):
     credited_seconds: float = Field(
         60, ge=0, description="How long a payment may be paid and not projected before it is reported."
     )
+    top_up_attempts: int = Field(
+        3, ge=1, le=10, description="Auto top-up is suspended after so many declined attempts in a row."
+    )
+    top_up_lease_seconds: float = Field(
+        30, gt=0, description="How long a trigger waits for a charger that was killed, until another one goes on."
+    )
     consumer_metrics_port: int = Field(
         0, ge=0, le=65535, description="Port of the metrics of `ledger consume`, on LEDGER_API_HOST; 0: none."
     )

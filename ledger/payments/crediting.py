@@ -10,7 +10,7 @@ from ledger.payments import facts
 from ledger.payments.gateway import Payment
 from ledger.payments.recording import Recording
 from ledger.payments.terms import Terms, TermsForged, terms_of
-from ledger.records import checkouts
+from ledger.records import checkouts, top_up_triggers
 from ledger.records.checkouts import Checkout, NewCheckout
 from ledger.settings import Settings
 from schemas.money import format_nanos
@@ -104,7 +104,9 @@ class Crediting:
     def _note(self, provider: str, payment: Payment, row: Checkout | None, terms: Terms) -> None:
         """What was credited stands in the row, also when that was lost. Auto top-ups have rows of their own."""
         with self._recording.database() as connection:
-            if row is not None:
+            if terms.trigger_id is not None:
+                top_up_triggers.credited(connection, terms.trigger_id, payment.payment_id)
+            elif row is not None:
                 checkouts.credited(connection, row.checkout_id, payment.payment_id)
             elif terms.kind == "purchase":
                 checkouts.restore(connection, _lost_row(provider, terms), payment.reference, payment.payment_id)

@@ -4,11 +4,18 @@ Ids follow from our purchase or the provider's own id, times are the provider's.
 append the same payment: it counts once.
 """
 
+from datetime import UTC, datetime
+
 from ledger.core import statement
+from ledger.core.charging import Failure
 from ledger.core.pricing import refund_share
 from ledger.payments import gateway
 from ledger.payments.terms import Terms
+from schemas.effects import Window
 from schemas.events import (
+    AutoTopUpFailed,
+    AutoTopUpRechecked,
+    AutoTopUpResumed,
     Charged,
     CreditsPurchased,
     CreditsRefunded,
@@ -19,7 +26,10 @@ from schemas.events import (
     Payout,
     PayoutReceived,
     Purchase,
+    Recheck,
     Refund,
+    Resumption,
+    TopUpFailure,
 )
 from schemas.identity import derived_id
 from schemas.money import format_nanos
@@ -108,3 +118,25 @@ def payout_received(provider: str, payout: gateway.Payout) -> PayoutReceived:
     )
     id_ = derived_id(subject, "payout.received", payout.payout_id)
     return PayoutReceived(source=SOURCE, id=id_, subject=subject, time=payout.created, data=data)
+
+
+def top_up_failed(account_id: str, trigger_id: str, failure: Failure, time: datetime) -> AutoTopUpFailed:
+    """An attempt to pay a trigger that failed for certain; one event per attempt."""
+    data = TopUpFailure(trigger_id=trigger_id, reason_code=failure.reason_code, suspended=failure.suspended)
+    ends = "suspended" if failure.suspended else "declined"
+    id_ = derived_id(account_id, "auto_top_up.failed", trigger_id, str(failure.attempt), ends)
+    return AutoTopUpFailed(source=SOURCE, id=id_, subject=account_id, time=time, data=data)
+
+
+def top_up_resumed(account_id: str, since_seq: int, reason_code: str, time: datetime) -> AutoTopUpResumed:
+    """A suspension that the entry `since_seq` began is lifted; once, however often the reason comes up."""
+    id_ = derived_id(account_id, "auto_top_up.resumed", str(since_seq))
+    data = Resumption(reason_code=reason_code)
+    return AutoTopUpResumed(source=SOURCE, id=id_, subject=account_id, time=time, data=data)
+
+
+def top_up_rechecked(account_id: str, window: Window, time: datetime) -> AutoTopUpRechecked:
+    """A cap's window, the UTC day or month that `time` is in, has opened; once per account and window."""
+    which = f"{time.astimezone(UTC):%Y-%m-%d}" if window == "day" else f"{time.astimezone(UTC):%Y-%m}"
+    id_ = derived_id(account_id, "auto_top_up.rechecked", window, which)
+    return AutoTopUpRechecked(source=SOURCE, id=id_, subject=account_id, time=time, data=Recheck(window=window))

@@ -6,7 +6,7 @@ same idempotency key; what is raised in the end says whether anything may have h
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from ledger.core.errors import LedgerError
 from ledger.payments.terms import Terms
@@ -222,8 +222,9 @@ class Gateway(Protocol):
         """Verifies a message and reads it. `headers` by lower-case name. Raises WebhookForged or WebhookUnreadable."""
 
 
-class Charger(Protocol):
-    """A provider that charges a saved method at once, without the customer. Raises what a Gateway raises."""
+@runtime_checkable
+class Charger(Gateway, Protocol):
+    """A provider that charges a saved method at once, without the customer."""
 
     def charge_saved(
         self, terms: Terms, metadata: Mapping[str, str], customer_id: str, method_id: str, key: str
@@ -232,3 +233,20 @@ class Charger(Protocol):
 
     def cancel(self, payment_id: str) -> Payment:
         """Ends a payment that is not paid, and returns what it is now. One that was paid stays paid."""
+
+    def payments_of(self, customer_id: str, since: datetime) -> Iterator[Payment]:
+        """All payments of one customer that were made since then."""
+
+
+@runtime_checkable
+class LinkSender(Gateway, Protocol):
+    """A provider that sends the customer a page to pay on, because it charges nobody without a notice of days."""
+
+    def create_link(self, terms: Terms, metadata: Mapping[str, str], buyer: Buyer, expires_at: datetime) -> Begun:
+        """A page to pay on until then. Idempotent by the purchase's id."""
+
+    def link(self, reference: str) -> Payment:
+        """What became of it. One that expired or was cancelled has failed."""
+
+    def cancel_link(self, reference: str) -> Payment:
+        """Takes it back; what became of it then."""

@@ -8,6 +8,7 @@ from ledger.payments.crediting import Crediting
 from ledger.payments.gateway import Dispute, MethodsChanged, News, Payment, Payout, Refund
 from ledger.payments.gateways import Gateways
 from ledger.payments.recording import Append, Database, Recording
+from ledger.payments.resuming import Resuming
 from ledger.payments.reversing import Reversing
 from ledger.settings import Settings
 
@@ -19,13 +20,14 @@ class Settling:
         self._recording = Recording(database, append)
         self._crediting = Crediting(settings, self._recording)
         self._reversing = Reversing(gateways, self._crediting, self._recording)
+        self._resuming = Resuming(self._recording)
 
     def learn(self, provider: str, news: News) -> str:
         """Does what the news calls for, and says what that was.
 
-        credited, refunded, disputed, won, lost, received: a fact was appended and acknowledged. already: it was before.
-        pending, declined, failed, expired: no money came or went. mismatch: people were told. ignored: none of ours.
-        Raises LogUnavailable, psycopg.Error, and what asking the provider raises.
+        credited, refunded, disputed, won, lost, received, resumed: a fact was appended and acknowledged. already: it
+        was before. pending, declined, failed, expired: no money came or went. mismatch: people were told. ignored: none
+        of ours. Raises LogUnavailable, psycopg.Error, and what asking the provider raises.
         """
         match news:
             case Payment():
@@ -37,7 +39,7 @@ class Settling:
             case Payout():
                 return self._paid_out(provider, news)
             case MethodsChanged():
-                return "ignored"
+                return self._resuming.changed(provider, news)
 
     def _paid_out(self, provider: str, payout: Payout) -> str:
         if payout.amount_minor < 0 or payout.fee_minor < 0:  # the provider took money from our bank

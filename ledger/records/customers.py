@@ -20,3 +20,9 @@ def put(connection: Connection, account_id: str, provider: str, customer_id: str
     """Sets who the account is there."""
     parameters = {"account_id": account_id, "provider": provider, "customer_id": customer_id}
     connection.execute(SQL["put"], parameters)
+
+
+def accounts_of(connection: Connection, provider: str, customer_id: str) -> list[str]:
+    """The accounts that a customer of the provider is; none for a stranger."""
+    rows = connection.execute(SQL["accounts_of"], {"provider": provider, "customer_id": customer_id})
+    return [account_id for (account_id,) in rows]

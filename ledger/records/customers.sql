@@ -7,3 +7,6 @@ SELECT customer_id FROM records.customers WHERE account_id = %(account_id)s AND 
 INSERT INTO records.customers (account_id, provider, customer_id)
 VALUES (%(account_id)s, %(provider)s, %(customer_id)s)
 ON CONFLICT (account_id, provider) DO UPDATE SET customer_id = excluded.customer_id;
+
+-- name: accounts_of
+SELECT account_id FROM records.customers WHERE provider = %(provider)s AND customer_id = %(customer_id)s;

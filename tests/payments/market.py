@@ -53,7 +53,8 @@ class Market:
     def account(self, **profile: Any) -> str:
         """A new account, in Germany unless said otherwise."""
         name = f"acct_{uuid.uuid4().hex[:12]}"
-        assert self.http.post("/v1/accounts", json={"account_id": name}).status_code == 201
+        answer = self.http.post("/v1/accounts", json={"account_id": name})
+        assert answer.status_code == 201, answer.text
         body = {"name": "Ada", "email": f"{name}@example.com", "address": {"country": "DE"}, **profile}
         assert self.http.put(f"/v1/accounts/{name}/profile", json=body).status_code == 200
         return name

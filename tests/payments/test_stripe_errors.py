@@ -79,8 +79,9 @@ def _response(status: int, body: str) -> bytes:
         ([answer(400, "idempotency_error")], ProviderUnknown),
         ([answer(400, "invalid_request_error", code="resource_missing", param="payment_intent")], ProviderRefuses),
         ([LOST, answer(400, "invalid_request_error")], ProviderRefuses),
-        ([answer(401, "invalid_request_error")], ProviderRefuses),
-        ([answer(403, "invalid_request_error")], ProviderRefuses),
+        ([answer(401, "invalid_request_error")], ProviderUnavailable),
+        ([answer(403, "invalid_request_error")], ProviderUnavailable),
+        ([LOST, answer(401, "invalid_request_error")], ProviderUnknown),
     ],
 )
 def test_an_error_means(steps: list[Step], means: type[ProviderError]) -> None:

@@ -17,7 +17,9 @@ from ledger.settings import SettingMissing, Settings
 API_VERSION = "2026-10-28.endive"
 CONNECT_SECONDS, ANSWER_SECONDS, RETRIES = 3, 20, 2
 
-_REFUSALS = (stripe.InvalidRequestError, stripe.AuthenticationError, stripe.PermissionError, stripe.CardError)
+_REFUSALS = (stripe.InvalidRequestError, stripe.CardError)
+# Not about the request itself: a key that was rotated must not look like a card that can't be charged.
+_NOT_NOW = (stripe.AuthenticationError, stripe.PermissionError, stripe.RateLimitError, stripe.APIConnectionError)
 
 # It would send timings, and write a file of its own into the home directory.
 stripe.enable_telemetry = False
@@ -90,7 +92,7 @@ def _kind(error: stripe.StripeError, doubtful: bool) -> type[ProviderError]:
     if isinstance(error, _REFUSALS):
         return ProviderRefuses
     # An idempotency key that was used with other parameters: what happened then is the question.
-    if doubtful or not isinstance(error, stripe.RateLimitError | stripe.APIConnectionError):
+    if doubtful or not isinstance(error, _NOT_NOW):
         return ProviderUnknown
     return ProviderUnavailable
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import stripe
-from stripe.params import PaymentIntentCreateParams
+from stripe.params import PaymentIntentCreateParams, PaymentIntentListParams
 
 from ledger.payments.gateway import (
     Begun,
@@ -97,11 +97,10 @@ class StripeGateway:
 
     def payments(self, since: datetime) -> Iterator[Payment]:
         """Pages on which nobody has tried to pay are not among them."""
-        with self._api.asked() as client:
-            for intent in client.v1.payment_intents.list(
-                {"created": {"gte": _seconds(since)}, "limit": _PAGE}
-            ).auto_paging_iter():
-                yield reading.payment_of(intent)
+        return self._listed({"created": {"gte": _seconds(since)}, "limit": _PAGE})
+
+    def payments_of(self, customer_id: str, since: datetime) -> Iterator[Payment]:
+        return self._listed({"customer": customer_id, "created": {"gte": _seconds(since)}, "limit": _PAGE})
 
     def refund(self, payment_id: str, amount_minor: int, key: str) -> Refund:
         """What goes wrong after Stripe took the refund is ProviderUnknown."""
@@ -161,6 +160,11 @@ class StripeGateway:
         """Asks Stripe for what the message leaves out: the payment of a page, earlier refunds, the fees of a payout."""
         asking = News(self._payment_on, self._refunds_of, self._payout)
         return webhook_of(raw, headers, self._webhook_secrets, self._api.client, asking)
+
+    def _listed(self, params: PaymentIntentListParams) -> Iterator[Payment]:
+        with self._api.asked() as client:
+            for intent in client.v1.payment_intents.list(params).auto_paging_iter():
+                yield reading.payment_of(intent)
 
     def _pay(self, params: PaymentIntentCreateParams, key: str) -> Payment:
         with self._api.asked() as client:

@@ -1,0 +1,96 @@
+"""Charges top-ups: each trigger of `ledger.topups` once, and those that could not be charged at once again later.
+
+A record is committed when its trigger is credited or given up, or its row says when somebody goes on with it.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
+
+import structlog
+from psycopg_pool import ConnectionPool
+
+from consumers.appending import Appending
+from consumers.consumer import Received
+from consumers.periodic import Connection
+from consumers.top_up_figures import TRIGGERS, count
+from ledger.core.calendar import moment_of
+from ledger.payments.gateways import Gateways
+from ledger.payments.top_up_charges import TopUpCharges
+from ledger.records.top_up_triggers import NewTrigger
+from ledger.settings import Settings
+from schemas.effects import AutoTopUpTriggered
+from schemas.money import parse_nanos
+from schemas.topics import TOP_UPS
+
+NAME = "charge-top-ups"
+_AT_ONCE = 32
+_LATER_AT_ONCE = 8
+_LATER_SECONDS = 1.0
+_CONNECTIONS = 8
+
+log = structlog.get_logger()
+
+
+class Charging:
+    """What charging needs: threads' connections to Postgres, a way to the log, the providers."""
+
+    def __init__(self, settings: Settings, gateways: Gateways) -> None:
+        self.gateways = gateways
+        self._connections: ConnectionPool[Connection] = ConnectionPool(
+            settings.database, min_size=0, max_size=_CONNECTIONS, open=True, kwargs={"autocommit": True}
+        )
+        self.append = Appending(settings)
+        self.charges = TopUpCharges(settings, gateways, self._connections.connection, self.append, count)
+
+    def close(self) -> None:
+        """Lets go of connections and producer."""
+        self._connections.close()
+        self.append.close()
+
+
+class ChargeTopUps:
+    """The triggers as the fold says them. A Consumer."""
+
+    name = NAME
+    topics: ClassVar[Sequence[str]] = (TOP_UPS,)
+    at_once = _AT_ONCE
+
+    def __init__(self, charging: Charging) -> None:
+        self._charging = charging
+
+    def handle(self, received: Received) -> None:
+        """Charges, unless that was done before. A policy without a provider means the first one of this ledger."""
+        event = received.event
+        if not isinstance(event, AutoTopUpTriggered):
+            return
+        TRIGGERS.inc()
+        new = NewTrigger(
+            event.data.trigger_id,
+            event.subject,
+            event.data.provider or next(iter(self._charging.gateways)),
+            event.data.payment_method_id,
+            parse_nanos(event.data.credits),
+            event.time or moment_of(received.log_time_ms),
+        )
+        self._charging.charges.take(new)
+
+
+class ChargeLater:
+    """Those that are due again: retries, unknown outcomes, links, and what a process left that was killed. A Task."""
+
+    name, seconds = f"{NAME}:later", _LATER_SECONDS
+
+    def __init__(self, charging: Charging) -> None:
+        self._charging = charging
+
+    def once(self, connection: Connection) -> None:
+        """All that are due now."""
+        due = self._charging.charges.due(limit=_LATER_AT_ONCE * 10)
+        if due:
+            with ThreadPoolExecutor(_LATER_AT_ONCE, NAME) as threads:
+                list(threads.map(self._charging.charges.go_on, due))
+
+    def close(self) -> None:
+        """Lets go."""
+        self._charging.close()

@@ -1,0 +1,78 @@
+"""What time brings to top-ups: caps whose window opens, triggers that nobody works on, and alarms about what hangs."""
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from datetime import timedelta
+
+import structlog
+from prometheus_client import Gauge
+
+from consumers.charge_top_ups import NAME, Charging
+from consumers.periodic import Connection
+from consumers.top_up_figures import OPEN, OPEN_SECONDS, OVERDUE, OVERDUE_SECONDS
+from ledger.payments import facts
+from ledger.payments.clock import Clock, utc_now
+from ledger.payments.recording import Recording
+from ledger.records import rebuilds
+from ledger.records.top_up_triggers import NewTrigger
+from ledger.views import top_ups
+from ledger.views.top_ups import Hanging
+
+# The broker's clock may be behind ours; a recheck before the window opens by it would be in vain.
+_MARGIN = timedelta(seconds=30)
+# When a trigger that is only known from the views may have been charged first.
+_LOOK_BACK = timedelta(days=40)
+
+log = structlog.get_logger()
+
+
+class TopUpClockwork:
+    """A Task; one process at a time does it."""
+
+    name, seconds = f"{NAME}:clockwork", 30.0
+
+    def __init__(self, charging: Charging, clock: Clock = utc_now) -> None:
+        self._charging, self._clock = charging, clock
+
+    def once(self, connection: Connection) -> None:
+        """One round, unless the views are half-built."""
+        if rebuilds.unfinished(connection) is not None:
+            return
+        self._recheck(connection)
+        self._take_up(connection)
+        self._alarm(connection)
+
+    def close(self) -> None:
+        """Lets go."""
+        self._charging.close()
+
+    def _recheck(self, connection: Connection) -> None:
+        """Says of each cap whose window has opened that it has."""
+        now = self._clock() - _MARGIN
+        recording = Recording(lambda: nullcontext(connection), self._charging.append)
+        for account_id, window in top_ups.opened_caps(connection, now):
+            if recording.record(facts.top_up_rechecked(account_id, window, now)):
+                log.info("cap_opened", account_id=account_id, window=window)
+
+    def _take_up(self, connection: Connection) -> None:
+        """Accounts in flight whose trigger has no row: its record, or its row, was lost."""
+        for account_id, trigger_id, credits, provider, method_id in top_ups.unattended(connection):
+            log.warning("trigger_taken_up", account_id=account_id, trigger_id=trigger_id)
+            provider = provider or next(iter(self._charging.gateways))
+            since = self._clock() - _LOOK_BACK
+            self._charging.charges.take(NewTrigger(trigger_id, account_id, provider, method_id, credits, since))
+
+    def _alarm(self, connection: Connection) -> None:
+        now = self._clock()
+        _show(OPEN, OPEN_SECONDS, top_ups.open_(connection, now))
+        overdue = top_ups.overdue(connection, now)
+        _show(OVERDUE, OVERDUE_SECONDS, overdue)
+        for kind, hanging in overdue.items():
+            if hanging.number:
+                log.warning("overdue", kind=kind, count=hanging.number, oldest_seconds=int(hanging.oldest_seconds))
+
+
+def _show(counts: Gauge, ages: Gauge, found: Mapping[str, Hanging]) -> None:
+    for name, hanging in found.items():
+        counts.labels(name).set(hanging.number)
+        ages.labels(name).set(hanging.oldest_seconds)

@@ -1,0 +1,29 @@
+"""What charging tells Prometheus: triggers, what providers answered, and how long a crossing took to be credits."""
+
+from datetime import UTC, datetime
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from ledger.core.charging import Answer, Call
+from ledger.records.top_up_triggers import Trigger
+
+TRIGGERS = Counter("ledger_top_up_triggers", "Triggers that were read, repeated ones too.")
+ANSWERS = Counter(
+    "ledger_top_up_answers", "Answers of providers about top-ups, by what was asked.", ("provider", "call", "answer")
+)
+SECONDS = Histogram(
+    "ledger_top_up_seconds",
+    "From the crossing of the threshold to the credits on the log, of first attempts.",
+    buckets=(0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 5, 10, 30, 60, 300),
+)
+OPEN = Gauge("ledger_top_ups_open", "Top-ups that are not over, by state; sent: outcome unknown.", ("state",))
+OPEN_SECONDS = Gauge("ledger_top_ups_open_oldest_seconds", "Age of the oldest attempt of each state.", ("state",))
+OVERDUE = Gauge("ledger_overdue", "What is not over beyond its bound, by kind.", ("kind",))
+OVERDUE_SECONDS = Gauge("ledger_overdue_oldest_seconds", "Age of the oldest of it.", ("kind",))
+
+
+def count(trigger: Trigger, call: Call, answer: Answer) -> None:
+    """Counts an answer."""
+    ANSWERS.labels(trigger.provider, call, answer.kind).inc()
+    if call == "charge" and answer.kind == "paid" and trigger.attempt == 1:
+        SECONDS.observe(max((datetime.now(UTC) - trigger.triggered_at).total_seconds(), 0))

@@ -1,0 +1,147 @@
+"""Triggers and their attempts: what is known of each charge, written before the provider is asked and after it answers.
+
+Two chargers never work on one trigger: a lease lasts some seconds, and what is written under an older one is refused.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.rows import class_row
+
+from ledger.core.charging import Charge, Decision, State
+from ledger.core.errors import LedgerError
+from ledger.sql import statements
+
+SQL = statements("ledger.records", "top_up_triggers.sql")
+Connection = psycopg.Connection[Any]
+
+
+class LeaseLost(LedgerError):
+    """Somebody else works on this trigger now, or it is over."""
+
+
+class NewTrigger(NamedTuple):
+    """What is to be bought once. `credits` in nanos; `method_id` None: the customer's default."""
+
+    trigger_id: str
+    account_id: str
+    provider: str
+    method_id: str | None
+    credits: int
+    triggered_at: datetime
+
+
+class Trigger(NamedTuple):
+    """A trigger as its row has it. `url`: where the customer can pay; `failure`: the code of the last decline."""
+
+    trigger_id: str
+    account_id: str
+    provider: str
+    method_id: str | None
+    credits: int
+    triggered_at: datetime
+    state: State
+    attempt: int
+    silent: int
+    searched_at: datetime | None
+    payment_id: str | None
+    url: str | None
+    failure: str | None
+    token: int
+    due_at: datetime | None = None
+
+    @property
+    def charge(self) -> Charge:
+        """Where its charge stands."""
+        return Charge(self.state, self.attempt, self.silent, self.searched_at)
+
+    def decided(self, decision: Decision) -> "Trigger":
+        """The trigger after a decision."""
+        failure = decision.failure.reason_code if decision.failure else self.failure
+        return self._replace(**decision.charge._asdict(), due_at=decision.due_at, failure=failure)
+
+
+class Attempt(NamedTuple):
+    """What the provider is asked with, now and whenever it is asked again. A payment link needs no customer."""
+
+    customer_id: str | None
+    method_id: str | None
+    currency: str
+    amount_minor: int
+    tax_minor: int
+    fx_rate: str
+
+
+def take(connection: Connection, new: NewTrigger, now: datetime) -> None:
+    """Writes the row of a trigger that is due now; one that is there stays, unless it was dropped."""
+    connection.execute(SQL["take"], {**new._asdict(), "now": now})
+
+
+def is_known(connection: Connection, trigger_id: str) -> bool:
+    """Whether there is a row that was not dropped."""
+    return connection.execute(SQL["known"], {"trigger_id": trigger_id}).fetchone() is not None
+
+
+def is_wanted(connection: Connection, account_id: str, trigger_id: str) -> bool | None:
+    """Whether the views say that the account is in flight with this trigger; None while they can't be asked."""
+    try:
+        row = connection.execute(SQL["wanted"], {"account_id": account_id, "trigger_id": trigger_id}).fetchone()
+    except psycopg.errors.UndefinedTable:  # a rebuild has just begun
+        return None
+    return row[0] if row else None
+
+
+def lease(connection: Connection, trigger_id: str, length: timedelta, now: datetime) -> Trigger | None:
+    """Takes the lease of a trigger that is due; None when it is over, not due, or somebody else's."""
+    with connection.cursor(row_factory=class_row(Trigger)) as cursor:
+        return cursor.execute(SQL["lease"], {"trigger_id": trigger_id, "lease": length, "now": now}).fetchone()
+
+
+def due(connection: Connection, now: datetime, limit: int) -> list[str]:
+    """Triggers that somebody should go on with, the longest due first."""
+    return [trigger_id for (trigger_id,) in connection.execute(SQL["due"], {"now": now, "limit": limit})]
+
+
+def save(connection: Connection, trigger: Trigger, length: timedelta, *, rests: bool) -> None:
+    """Writes where a trigger stands; without `due_at` it is over. `rests`: gives its lease back. Raises LeaseLost."""
+    if connection.execute(SQL["save"], {**trigger._asdict(), "lease": length, "rests": rests}).rowcount == 0:
+        raise LeaseLost(trigger.trigger_id)
+
+
+def let_go(connection: Connection, trigger: Trigger) -> None:
+    """Gives the lease back, and changes nothing."""
+    connection.execute(SQL["let_go"], trigger._asdict())
+
+
+def credited(connection: Connection, trigger_id: str, payment_id: str) -> None:
+    """It is paid, and the log has it."""
+    connection.execute(SQL["credited"], {"trigger_id": trigger_id, "payment_id": payment_id})
+
+
+def last(connection: Connection, account_id: str) -> Trigger | None:
+    """The account's last trigger that a charger has heard of."""
+    with connection.cursor(row_factory=class_row(Trigger)) as cursor:
+        return cursor.execute(SQL["last"], {"account_id": account_id}).fetchone()
+
+
+def attempt(connection: Connection, trigger: Trigger) -> Attempt | None:
+    """What the current attempt was made with, if it was made."""
+    with connection.cursor(row_factory=class_row(Attempt)) as cursor:
+        return cursor.execute(SQL["attempt"], trigger._asdict()).fetchone()
+
+
+def attempting(connection: Connection, trigger: Trigger, new: Attempt, length: timedelta) -> Attempt:
+    """Writes that the provider is about to be asked; what to ask with. Raises LeaseLost."""
+    parameters = {**trigger._asdict(), **new._asdict(), "lease": length}
+    with connection.cursor(row_factory=class_row(Attempt)) as cursor:
+        row = cursor.execute(SQL["attempting"], parameters).fetchone()
+    if row is None:
+        raise LeaseLost(trigger.trigger_id)
+    return row
+
+
+def answered(connection: Connection, trigger: Trigger, outcome: str, code: str, payment_id: str | None) -> None:
+    """What came of the current attempt, for people."""
+    parameters = {"trigger_id": trigger.trigger_id, "attempt": trigger.attempt, "payment_id": payment_id}
+    connection.execute(SQL["answered"], {**parameters, "outcome": outcome, "code": code or None})

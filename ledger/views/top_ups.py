@@ -1,0 +1,64 @@
+"""Auto top-up over all accounts, for what time brings: caps that open, triggers without a charger, what hangs."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+
+from ledger.core.calendar import day_of, month_of, ms_of
+from ledger.sql import statements
+from schemas.effects import Window
+
+SQL = statements("ledger.views", "top_ups.sql")
+KINDS = ("trigger", "attempt", "payment", "in_flight", "checkout", "outbox")
+STATES = ("due", "sent", "pending", "canceling")
+
+Connection = psycopg.Connection[Any]
+
+
+class Unattended(NamedTuple):
+    """An account that is in flight with a trigger which no charger knows. `credits` in nanos."""
+
+    account_id: str
+    trigger_id: str
+    credits: int
+    provider: str | None
+    method_id: str | None
+
+
+class Hanging(NamedTuple):
+    """How many, and how old the oldest is."""
+
+    number: int = 0
+    oldest_seconds: float = 0.0
+
+
+def opened_caps(connection: Connection, now: datetime) -> list[tuple[str, Window]]:
+    """Accounts that a cap holds back whose window, by this clock, is over."""
+    parameters = {"day": day_of(ms_of(now)), "month": month_of(ms_of(now))}
+    return connection.execute(SQL["opened_caps"], parameters).fetchall()
+
+
+def unattended(connection: Connection) -> list[Unattended]:
+    """Accounts in flight that nobody will charge."""
+    return [Unattended(*row) for row in connection.execute(SQL["unattended"])]
+
+
+def suspended(connection: Connection, accounts: Sequence[str]) -> list[tuple[str, int, str]]:
+    """Those of the accounts that are suspended, since which entry, and why."""
+    return connection.execute(SQL["suspended"], {"accounts": list(accounts)}).fetchall()
+
+
+def open_(connection: Connection, now: datetime) -> dict[str, Hanging]:
+    """Top-ups that are not over, by the state of their charge."""
+    return _by_name(STATES, connection.execute(SQL["open"], {"now": now}))
+
+
+def overdue(connection: Connection, now: datetime) -> dict[str, Hanging]:
+    """What is not over although it should be, by kind."""
+    return _by_name(KINDS, connection.execute(SQL["overdue"], {"now": now}))
+
+
+def _by_name(names: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> dict[str, Hanging]:
+    return dict.fromkeys(names, Hanging()) | {name: Hanging(number, age) for name, number, age in rows}

@@ -1,0 +1,52 @@
+-- Auto top-up over all accounts: caps that have opened, triggers without a charger, and what is not over in time.
+
+-- name: opened_caps
+SELECT account_id, reason FROM views.accounts
+WHERE state = 'capped'
+  AND (reason = 'day' AND day < %(day)s OR reason = 'month' AND spent_month < %(month)s)
+ORDER BY account_id;
+
+-- name: unattended
+-- In flight, said on ledger.topups a while ago, and nobody has taken it up.
+SELECT a.account_id, a.trigger_id::text, a.trigger_credits, a.top_up_provider, a.payment_method_id
+FROM views.accounts a
+LEFT JOIN records.top_up_triggers t ON t.trigger_id = a.trigger_id AND t.state <> 'dropped'
+LEFT JOIN records.outbox o ON o.message_id = a.trigger_id
+WHERE a.state = 'in_flight' AND t.trigger_id IS NULL
+  AND (o.message_id IS NULL OR o.sent_at < clock_timestamp() - interval '1 minute')
+ORDER BY a.account_id;
+
+-- name: open
+-- The age is that of the attempt: a state that was looked up in vain is no younger for it.
+SELECT t.state, count(*), extract(epoch FROM %(now)s - min(coalesce(a.created_at, t.triggered_at)))::float8
+FROM records.top_up_triggers t LEFT JOIN records.top_up_attempts a USING (trigger_id, attempt)
+WHERE t.ended_at IS NULL
+GROUP BY t.state;
+
+-- name: overdue
+-- trigger: nobody goes on with it. attempt: its outcome stays unknown. payment: a link outlives its end. in_flight: the
+-- charge is over, and the account still waits. checkout: the sweep does not end it. outbox: it is not published.
+WITH late AS (
+    SELECT 'trigger' AS kind, due_at AS since FROM records.top_up_triggers
+    WHERE ended_at IS NULL AND due_at < %(now)s - interval '5 minutes'
+    UNION ALL
+    SELECT CASE t.state WHEN 'pending' THEN 'payment' ELSE 'attempt' END, a.created_at
+    FROM records.top_up_triggers t JOIN records.top_up_attempts a USING (trigger_id, attempt)
+    WHERE t.ended_at IS NULL AND (t.state IN ('sent', 'canceling') AND a.created_at < %(now)s - interval '15 minutes'
+        OR t.state = 'pending' AND a.created_at < %(now)s - interval '4 days')
+    UNION ALL
+    SELECT 'in_flight', t.changed_at
+    FROM views.accounts v JOIN records.top_up_triggers t ON t.trigger_id = v.trigger_id
+    WHERE v.state = 'in_flight' AND t.ended_at < %(now)s - interval '5 minutes'
+    UNION ALL
+    SELECT 'checkout', created_at FROM records.checkouts
+    WHERE ended_at IS NULL AND created_at < %(now)s - interval '30 days'
+    UNION ALL
+    SELECT 'outbox', created_at FROM records.outbox
+    WHERE sent_at IS NULL AND created_at < %(now)s - interval '1 minute'
+)
+SELECT kind, count(*), extract(epoch FROM %(now)s - min(since))::float8 FROM late GROUP BY kind;
+
+-- name: suspended
+SELECT account_id, since_seq, reason FROM views.accounts
+WHERE state = 'suspended' AND account_id = ANY (%(accounts)s);

@@ -1,0 +1,119 @@
+"""Top-ups that go wrong in every way that is known: one charge and one credit per crossing, or none and a reason."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from ledger.dev.stack import Stack
+from ledger.log.publisher import LogUnavailable
+from tests.payments.market import market
+from tests.payments.topping_up import HOUR, LEASE_SECONDS, Account, Killed, Topping, topping
+
+# Steps of a story about an account below its threshold:
+#   charges        a charger reads the trigger from ledger.topups, now or again
+#   goes-on        a charger does what is due
+#   dies, dies-after, no-kafka   the next append: killed before it, killed after it, nobody acknowledges
+#   forgets        Postgres is restored from before the trigger
+#   hours:25       time passes for us and for the provider
+#   fault:…/…/n    the provider's next n calls; the client itself tries three times
+#   card:…         the saved card behaves like this test card from now on
+#
+# steps | paid at the provider | asked of the bank | credited | machine | what the log says of declines
+STORIES = """
+charges                                                          | 1 | 1 | 1 | armed     |
+charges charges goes-on                                          | 1 | 1 | 1 | armed     |
+
+# The provider charges and doesn't say so.
+fault:timeout_after/payment_intents.create/3 charges hours:1 goes-on             | 1 | 1 | 1 | armed |
+fault:reset_after/payment_intents.create/3 charges hours:1 goes-on               | 1 | 1 | 1 | armed |
+fault:error_after/payment_intents.create/3 charges hours:25 goes-on              | 1 | 1 | 1 | armed |
+fault:reset_after/payment_intents.create/3 charges forgets charges               | 1 | 1 | 1 | armed |
+fault:reset_after/payment_intents.create/3 charges forgets hours:25 charges      | 1 | 1 | 1 | armed |
+fault:reset_after/payment_intents.create/3 fault:error_before/payment_intents.list/3 charges hours:1 goes-on | 1 | 1 | 1 | armed |
+
+# It doesn't charge, or can't.
+fault:error_before/payment_intents.create/3 charges hours:1 goes-on              | 1 | 1 | 1 | armed |
+fault:reset_before/payment_intents.create/3 charges hours:25 goes-on             | 1 | 1 | 1 | armed |
+
+# The charger ends between the charge and the log, between the log and its row, and Kafka is away meanwhile.
+dies charges goes-on                                             | 1 | 1 | 1 | armed     |
+dies charges charges                                             | 1 | 1 | 1 | armed     |
+dies-after charges goes-on                                       | 1 | 1 | 1 | armed     |
+dies-after charges forgets charges                               | 1 | 1 | 1 | armed     |
+no-kafka charges goes-on                                         | 1 | 1 | 1 | armed     |
+no-kafka charges forgets charges                                 | 1 | 1 | 1 | armed     |
+dies charges dies goes-on dies goes-on goes-on                   | 1 | 1 | 1 | armed     |
+
+# Rows and keys are gone: it is looked for before it is charged.
+dies charges forgets hours:25 charges                            | 1 | 1 | 1 | armed     |
+dies charges hours:25 goes-on                                    | 1 | 1 | 1 | armed     |
+forgets hours:25 charges                                         | 1 | 1 | 1 | armed     |
+charges forgets hours:25 charges                                 | 1 | 1 | 1 | armed     |
+
+# Declines.
+card:4000000000000341 charges                                    | 0 | 1 | 0 | in_flight | generic_decline
+card:4000000000000341 charges goes-on charges                    | 0 | 1 | 0 | in_flight | generic_decline
+card:4000000000000341 charges card:4242424242424242 hours:2 goes-on  | 1 | 2 | 1 | armed | generic_decline
+card:4000000000000341 charges hours:2 goes-on hours:7 goes-on hours:24 goes-on | 0 | 3 | 0 | suspended | generic_decline generic_decline generic_decline!
+card:4000000000000341 dies charges goes-on                       | 0 | 1 | 0 | in_flight | generic_decline
+card:4000000000000341 charges card:4242424242424242 dies hours:2 goes-on forgets hours:25 charges | 1 | 2 | 1 | armed | generic_decline
+card:4000000000000069 charges                                    | 0 | 1 | 0 | suspended | expired_card!
+card:4000000000009979 charges goes-on hours:25 goes-on           | 0 | 1 | 0 | suspended | stolen_card!
+card:4000002760003184 charges                                    | 0 | 1 | 0 | suspended | authentication_required!
+card:4000002760003184 fault:error_before/payment_intents.cancel/3 charges hours:1 goes-on | 0 | 1 | 0 | suspended | authentication_required!
+card:4000002760003184 dies charges goes-on                       | 0 | 1 | 0 | suspended | authentication_required!
+"""
+
+
+def _lines() -> list[str]:
+    return [line for line in STORIES.splitlines() if line and not line.startswith("#")]
+
+
+@pytest.fixture(scope="module")
+def shop(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Topping]:
+    folder = tmp_path_factory.mktemp("topping")
+    with market(stack, folder, top_up_lease_seconds=LEASE_SECONDS) as running, topping(running) as found:
+        running.webhooks("stripe", on=False)
+        yield found
+
+
+@pytest.mark.parametrize("line", _lines())
+def test_a_top_up(shop: Topping, line: str) -> None:
+    steps, *columns = (column.strip() for column in line.split("|"))
+    account = shop.account()
+    account.spend("10")
+    trigger = account.trigger()
+    for step in steps.split():
+        name, _, argument = step.partition(":")
+        _do(shop, account, name, argument, lambda: shop.charges.take(trigger))
+    shop.settled(account, columns[3])
+    assert account.row()["state"] == {"armed": "credited", "in_flight": "due", "suspended": "suspended"}[columns[3]]
+    said = " ".join(code + ("!" if suspended else "") for code, suspended in account.failures())
+    found = [str(account.paid), str(len(account.charges())), str(len(account.credits())), columns[3], said]
+    assert found == columns
+    assert shop.market.balanced()
+
+
+def _do(shop: Topping, account: Account, name: str, argument: str, take: object) -> None:
+    match name:
+        case "charges":
+            shop.attempt(take)  # type: ignore[arg-type]
+        case "goes-on":
+            shop.go_on()
+        case "dies":
+            shop.before.append(Killed())
+        case "dies-after":
+            shop.after.append(Killed())
+        case "no-kafka":
+            shop.before.append(LogUnavailable())
+        case "forgets":
+            shop.lose(account)
+        case "hours":
+            shop.pass_time(int(argument) * HOUR)
+        case "card":
+            account.change_card(argument)
+        case "fault":
+            kind, operation, times = argument.split("/")
+            shop.market.sandbox.fault(kind, operation, times=int(times), seconds=0.1)
+        case _:
+            raise AssertionError(name)

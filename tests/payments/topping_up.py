@@ -1,0 +1,172 @@
+"""Accounts that top themselves up in a market, and a charger whose clock, crashes and losses a test decides."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from consumers.top_up_figures import count
+from ledger.log.publisher import LogUnavailable, Publisher
+from ledger.payments.customers import put_customer
+from ledger.payments.top_up_charges import TopUpCharges
+from ledger.records.top_up_triggers import NewTrigger
+from schemas.events import Event
+from schemas.topics import EVENTS
+from tests.integration.api_harness import eventually
+from tests.payments.market import Market
+from tests.support.events import Ids, usage
+from tests.support.workers import wait_until_projected
+
+LEASE_SECONDS = 0.3
+HOUR = 3600
+
+
+class Killed(BaseException):
+    """The process ends here: nothing after this happens, nothing is cleaned up."""
+
+
+class Account:
+    """One account with a card and a policy, and all that the outside can see of it."""
+
+    def __init__(self, topping: "Topping", name: str, customer: str, method: str) -> None:
+        self.topping, self.market, self.name = topping, topping.market, name
+        self.customer, self.method = customer, method
+
+    def spend(self, credits: str) -> None:
+        """Usage at this cost plus ten percent, folded when this returns."""
+        body = usage(self.name, self.topping.ids(), credits)
+        headers = {"Content-Type": "application/cloudevents+json"}
+        answer = self.market.http.post("/v1/usage", json=body, headers=headers)
+        assert answer.status_code == 202, answer.text
+        wait_until_projected(self.market.settings)
+
+    def configure(self, **policy: Any) -> None:
+        answer = self.market.http.put(f"/v1/accounts/{self.name}/auto-top-up", json=policy)
+        assert answer.status_code == 200, answer.text
+
+    def machine(self) -> dict[str, Any]:
+        """GET …/auto-top-up."""
+        found: dict[str, Any] = self.market.http.get(f"/v1/accounts/{self.name}/auto-top-up").json()
+        return found
+
+    def trigger(self) -> NewTrigger:
+        """What the account is in flight with, as ledger.topups says it."""
+        [row] = self.topping.rows(
+            "SELECT trigger_id::text, trigger_credits, top_up_provider, payment_method_id FROM views.accounts "
+            "WHERE account_id = %s AND state = 'in_flight'",
+            self.name,
+        )
+        credits, provider, method = row["trigger_credits"], row["top_up_provider"], row["payment_method_id"]
+        return NewTrigger(row["trigger_id"], self.name, provider, method, credits, self.topping.now())
+
+    def row(self) -> dict[str, Any]:
+        """The last trigger's row; empty without one."""
+        sql = "SELECT * FROM records.top_up_triggers WHERE account_id = %s ORDER BY triggered_at DESC LIMIT 1"
+        found = self.topping.rows(sql, self.name)
+        return found[0] if found else {}
+
+    def charges(self) -> list[Any]:
+        """What the bank was asked for, as the provider counts it."""
+        return list(self.market.stripe.charges.list({"customer": self.customer, "limit": 100}).data)
+
+    @property
+    def paid(self) -> int:
+        return sum(charge.status == "succeeded" for charge in self.charges())
+
+    def credits(self) -> list[dict[str, Any]]:
+        """The auto top-ups on the log."""
+        return [data for data in self.market.entries(self.name) if data["kind"] == "auto_top_up"]
+
+    def failures(self) -> list[tuple[str, bool]]:
+        """What the log says of declines."""
+        found = self.market.entries(self.name, "auto_top_up.failed")
+        return [(data["reason_code"], data["suspended"]) for data in found]
+
+    def change_card(self, number: str) -> None:
+        """The bank issues another card under the saved one."""
+        path = f"/sandbox/stripe/payment_methods/{self.method}"
+        assert self.market.sandbox.control.put(path, json={"number": number}).is_success
+
+
+class Topping:
+    """The charger of a market, in this process: `crash` is raised by the next append, before it or after it."""
+
+    def __init__(self, market: Market, publisher: Publisher) -> None:
+        self.market, self._publisher = market, publisher
+        self.ahead = timedelta()
+        self.ids = Ids(time.time_ns() % 10**9)
+        self.before: list[BaseException] = []
+        self.after: list[BaseException] = []
+        settings, gateways = market.settings, market.gateways
+        self.charges = TopUpCharges(settings, gateways, market.database, self._append, count, self.now)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def _append(self, event: Event) -> None:
+        if self.before:
+            raise self.before.pop()
+        self._publisher.append_event(EVENTS, event, self.market.settings.signing_key()).position()
+        if self.after:
+            raise self.after.pop()
+
+    def attempt(self, work: Callable[[], None]) -> None:
+        """Does it as a process does that may be killed or find Kafka away."""
+        try:
+            work()
+        except Killed:
+            time.sleep(LEASE_SECONDS)  # until its lease is over
+        except LogUnavailable:
+            pass
+        wait_until_projected(self.market.settings)
+
+    def go_on(self) -> None:
+        """Everything that is due now."""
+        for trigger_id in self.charges.due(100):
+            self.attempt(lambda trigger_id=trigger_id: self.charges.go_on(trigger_id))  # type: ignore[misc]
+
+    def pass_time(self, seconds: int) -> None:
+        """For us and for the provider alike."""
+        self.ahead += timedelta(seconds=seconds)
+        self.market.sandbox.control.post("/sandbox/clock", json={"seconds": seconds}).raise_for_status()
+
+    def account(self, card: str = "pm_card_visa", credits: str = "30", **policy: Any) -> Account:
+        """With credits, a card, and a policy that tops up 50 below 20."""
+        name = self.market.account()
+        customer = put_customer(self.market.database, self.market.gateways["stripe"], name)
+        method = self.market.stripe.payment_methods.attach(card, {"customer": customer}).id
+        self.market.stripe.customers.update(customer, {"invoice_settings": {"default_payment_method": method}})
+        adjustment = {"amount": credits, "reason_code": "gift"}
+        answer = self.market.http.post(f"/v1/accounts/{name}/adjustments", json=adjustment)
+        assert answer.status_code == 201, answer.text
+        account = Account(self, name, customer, method)
+        account.configure(**{"enabled": True, "threshold": "20", "amount": "50", "provider": "stripe", **policy})
+        return account
+
+    def rows(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
+        with psycopg.connect(self.market.settings.database, autocommit=True, row_factory=dict_row) as connection:
+            cursor = connection.execute(sql.encode(), parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def lose(self, account: Account) -> None:
+        """Postgres is restored from before the trigger: what we wrote of it is gone."""
+        self.rows(
+            "WITH lost AS (DELETE FROM records.top_up_triggers WHERE account_id = %s RETURNING trigger_id) "
+            "DELETE FROM records.top_up_attempts WHERE trigger_id IN (SELECT trigger_id FROM lost)",
+            account.name,
+        )
+
+    def settled(self, account: Account, state: str) -> None:
+        """Waits until the machine stands there."""
+        eventually(lambda: account.machine()["state"] == state)
+
+
+@contextmanager
+def topping(market: Market) -> Iterator[Topping]:
+    """A charger, until the block ends."""
+    with Publisher(market.settings) as publisher:
+        yield Topping(market, publisher)
