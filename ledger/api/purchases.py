@@ -15,7 +15,7 @@ from ledger.api.idempotency import Asked, Once
 from ledger.api.parts import Parts, PartsOf
 from ledger.api.writes import known_account
 from ledger.core.errors import AmountOutOfBounds
-from ledger.payments.facts import purchase_event_id
+from ledger.payments.facts import purchase_event_id, refund_event_id
 from ledger.payments.links import pay_url
 from ledger.payments.purchases import Wanted
 from ledger.payments.refunding import Refunded
@@ -60,7 +60,7 @@ async def buy(account_id: AccountPath, body: NewPurchase, parts: PartsOf, caller
     request = _request(asked, caller)
     wanted = Wanted(account_id, credits, body.provider, body.payment_method_id, body.return_url, request)
     row = await parts.payments.call(parts.payments.purchases.buy, wanted)
-    answer = await _answer(parts, row, wait=True)
+    answer = await _answer(parts, row, parts.settings.verdict_seconds)
     return await asked.keep(parts.pool, caller, Answer(201, answer.model_dump(mode="json")))
 
 
@@ -86,6 +86,9 @@ async def refund(
     credits = None if body.amount is None else parse_nanos(body.amount)
     request = _request(asked, caller) or str(uuid.uuid4())
     done = await parts.payments.call(parts.payments.refunding.refund, account_id, purchase_id, credits, request)
+    if done.outcome == "refunded":  # the next one is measured by what is left after it
+        event_id = refund_event_id(account_id, done.provider, done.refund.refund_id)
+        await _shown(parts, account_id, event_id, parts.settings.verdict_seconds)
     return await asked.keep(parts.pool, caller, Answer(201, _refund(purchase_id, done).model_dump(mode="json")))
 
 
@@ -95,6 +98,16 @@ async def credits_are_there(parts: Parts, row: Checkout) -> bool:
     return await parts.verdicts.posted(event_id, row.account_id) is not None
 
 
+async def _shown(parts: Parts, account_id: str, event_id: str, seconds: float) -> bool:
+    """Whether the views show an event that was appended, at the latest after as long as other writes wait."""
+    deadline = time.monotonic() + seconds
+    while await parts.verdicts.posted(event_id, account_id) is None:
+        if time.monotonic() >= deadline:
+            return False
+        await asyncio.sleep(_POLL_SECONDS)
+    return True
+
+
 def _request(asked: Asked, caller: Caller) -> str | None:
     """What makes a repeated request the same; None without an Idempotency-Key."""
     if asked.key is None:
@@ -102,17 +115,12 @@ def _request(asked: Asked, caller: Caller) -> str | None:
     return hashlib.sha256(f"{caller.owner}\n{asked.key}\n".encode() + asked.request_hash).hexdigest()
 
 
-async def _answer(parts: Parts, row: Checkout, *, wait: bool = False) -> Purchase:
-    """`wait`: for the credits of what is paid, as long as other writes wait."""
+async def _answer(parts: Parts, row: Checkout, seconds: float = 0) -> Purchase:
+    """`seconds`: how long it waits for the credits of what is paid."""
     state = _STATES[row.state]
-    deadline = time.monotonic() + (parts.settings.verdict_seconds if wait else 0)
-    while state == "paid":
-        if await credits_are_there(parts, row):
-            state = "credited"
-        elif time.monotonic() >= deadline:
-            break
-        else:
-            await asyncio.sleep(_POLL_SECONDS)
+    event_id = purchase_event_id(row.account_id, row.checkout_id)
+    if state == "paid" and await _shown(parts, row.account_id, event_id, seconds):
+        state = "credited"
     return Purchase(
         purchase_id=row.checkout_id,
         account_id=row.account_id,

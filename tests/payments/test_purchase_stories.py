@@ -42,7 +42,7 @@ buys forges:amount/500 told                         | 0  | 500  | mismatched | 2
 buys forges:currency/eur told                       | 0  | 1000 | mismatched | 200 422 | other_currency
 buys forges:credits/1000 told                       | 0  | 1000 | pending    | 200 422 | terms_forged
 buys mistakes:credits/99000000000 pays told back    | 0  | 1000 | mismatched | 200 422 | other_terms
-buys elsewhere told                                 | 0  | 85000 | mismatched | 200 422 | other_provider
+buys elsewhere told                                 | 0  | 85000 | mismatched | 422 | other_provider
 buys pays told forges:amount/1000 told              | 10 | 2000 | credited   | 200 422 | paid_twice
 """
 
@@ -56,7 +56,7 @@ buys pays back told looks swept told                | 10 | 85000 | credited   | 
 
 buys buys pays back told                            | 10 | 85000 | credited   | 200 |
 fault:reset_after/orders.create/1 buys buys pays back told            | 10 | 85000 | credited   | 200 |
-buys fault:error_before/orders.fetch/9 pays back told back told       | 10 | 85000 | credited   | 200 503 |
+buys pays fault:error_before/orders.fetch/3 back told                 | 10 | 85000 | credited   | 200 |
 
 buys pays forgets told back                         | 10 | 85000 | credited   | 200 |
 buys pays forgets swept                             | 10 | 85000 | credited   |     |
