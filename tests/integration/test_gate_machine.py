@@ -417,3 +417,29 @@ def test_no_hold_overdraws_whatever_happens_at_once(world: World) -> None:
     )
     run_state_machine_as_test(Machine, settings=profile)
     print({cause: nanos for cause, nanos in world.database.execute(UNCOVERED).fetchall()})
+
+
+def test_a_wait_that_is_cancelled_leaves_no_hold(world: World) -> None:
+    account, hold_id = "acct_cancelled", str(uuid.uuid4())
+    world.past.happened([(world.clock_ms, events.purchase(account, world.ids(), "1"))])
+    new = NewHold(hold_id, account, Ask(1, 1), datetime.fromtimestamp(world.clock_ms / 1000, UTC))
+
+    async def states() -> list[str]:
+        async with world.pool.connection() as connection:
+            query = "SELECT state FROM records.holds WHERE hold_id = %s"
+            return [state for (state,) in await (await connection.execute(query, [hold_id])).fetchall()]
+
+    async def cancelled() -> None:
+        async with world.pool.connection() as busy, busy.transaction():
+            await busy.execute("INSERT INTO records.held_accounts (account_id) VALUES (%s)", [account])
+            asking = asyncio.create_task(world.gates[0].decide(new))
+            await asyncio.sleep(0.3)
+            asking.cancel()
+            await asyncio.wait([asking])
+            assert asking.cancelled()
+            assert await states() == []
+        async with asyncio.timeout(10):
+            while await states() != ["released"]:
+                await asyncio.sleep(0.02)
+
+    world.run(cancelled())
