@@ -46,8 +46,10 @@ class Wire:
         self._names: dict[bytes, bytes] = {}
         self._to_skip = 0  # answers to what was prepared on the way
         self._arrival: asyncio.Future[None] | None = None
+        self._lost: OperationalError | None = None
         self._pgconn.enter_pipeline_mode()
-        self._loop.add_reader(self._pgconn.socket, self._arrived)
+        self._socket = self._pgconn.socket
+        self._loop.add_reader(self._socket, self._arrived)
 
     async def ask(self, statement: Statement, parameters: Parameters) -> list[Row]:
         """The rows of a statement. Raises psycopg.Error."""
@@ -73,8 +75,8 @@ class Wire:
 
     async def close(self) -> None:
         """Ends the connection, and with it what was not committed."""
-        if not self._connection.closed:
-            self._loop.remove_reader(self._pgconn.socket)
+        if self._lost is None:
+            self._loop.remove_reader(self._socket)
         await self._connection.close()
 
     def _send(self, statement: Statement, parameters: Parameters) -> None:
@@ -96,7 +98,7 @@ class Wire:
 
     async def _result(self) -> PGresult:
         """The next one; each statement's results end with a None."""
-        while True:
+        for _ in range(2):
             while self._pgconn.is_busy():
                 await self._arriving()
             result = self._pgconn.get_result()
@@ -105,6 +107,7 @@ class Wire:
             if result.status in _FAILED:
                 raise error_from_result(result)
             return result
+        raise OperationalError("the server owes no answer")
 
     async def _flush(self) -> None:
         while self._pgconn.flush():
@@ -112,6 +115,8 @@ class Wire:
             await asyncio.sleep(0)
 
     async def _arriving(self) -> None:
+        if self._lost is not None:
+            raise self._lost
         self._arrival = self._loop.create_future()
         try:
             await self._arrival
@@ -120,17 +125,16 @@ class Wire:
 
     def _arrived(self) -> None:
         """Called by the event loop when there is something to read, also the end of the connection."""
-        error = None
         try:
             self._pgconn.consume_input()
         except OperationalError as lost:
-            self._loop.remove_reader(self._pgconn.socket)
-            error = lost
+            self._loop.remove_reader(self._socket)
+            self._lost = lost
         if self._arrival is not None and not self._arrival.done():
-            if error is None:
+            if self._lost is None:
                 self._arrival.set_result(None)
             else:
-                self._arrival.set_exception(error)
+                self._arrival.set_exception(self._lost)
 
 
 def _text(value: bytes | None) -> str | None:
