@@ -16,7 +16,7 @@ from prometheus_client import Counter
 
 from consumers.appending import Appending
 from consumers.periodic import Connection
-from ledger.payments.gateway import Gateway, News, Payment, ProviderRefuses
+from ledger.payments.gateway import Gateway, News, Payment, ProviderError, ProviderRefuses
 from ledger.payments.gateways import gateways_of
 from ledger.payments.purchases import Purchases
 from ledger.payments.reconciling import Reconciling
@@ -30,7 +30,9 @@ NAME = "payment-sweep"
 _OVERLAP = timedelta(days=30)
 _CREDITED = {"credited", "already"}
 _HEALED = {"credited", "refunded", "disputed", "won", "lost", "received"}
-HEALED = Counter("ledger_payment_sweep_healed", "Facts that the sweep learned first.", ("provider", "outcome"))
+HEALED = Counter(
+    "ledger_payment_sweep_healed", "What no webhook or customer told before the sweep.", ("provider", "outcome")
+)
 
 log = structlog.get_logger()
 
@@ -73,8 +75,10 @@ class PaymentSweep:
                 return
             try:
                 round_.ask(checkout_id)
-            except ProviderRefuses as error:  # of this one alone
+            except ProviderError as error:
                 log.warning("not_asked", provider=self._provider, checkout_id=checkout_id, reason=error.message)
+                if not isinstance(error, ProviderRefuses):
+                    return  # Is it away, or is it this one? The lists say, and then the others are due before this one.
 
     def _read_lists(self, round_: "_Round", since: datetime) -> None:
         paid = set()
@@ -113,7 +117,7 @@ class _Round:
         """Asks what became of a purchase. One that stays unpaid for too long is over, as far as we wait for it."""
         row = self._purchases.asked(checkout_id)
         if not row.open:
-            log.info("purchase_swept", provider=self._provider, checkout_id=checkout_id, state=row.state)
+            self._note(checkout_id, row.state)
         elif datetime.now(UTC) - row.created_at > timedelta(days=self._settings.unpaid_days):
             checkouts.ended(self.connection, checkout_id, "expired", "not_paid")
 
@@ -125,7 +129,10 @@ class _Round:
         except ProviderRefuses as error:
             log.warning("not_learned", provider=self._provider, id=id_, reason=error.message)
             return "ignored"
+        self._note(id_, outcome)
+        return outcome
+
+    def _note(self, id_: str, outcome: str) -> None:
         if outcome in _HEALED:
             HEALED.labels(self._provider, outcome).inc()
             log.info("learned", provider=self._provider, id=id_, outcome=outcome)
-        return outcome
