@@ -160,9 +160,10 @@ class Projection:
         facts = [reading for reading in readings if isinstance(reading, Fact)]
         elsewhere = self._load_accounts(connection, partition, facts)
         _load_purchases(connection, partition, batch, facts)
-        if partition.expect_repeats:
-            posted = writing.find_posted(connection, [fact.event_id for fact in facts])
-            batch.known = posted | batch.known
+        # What can't be applied twice, such as a purchase, is refused when it is repeated, so that no second entry would
+        # betray that it is a duplicate. All of that is signed, and rare.
+        repeatable = facts if partition.expect_repeats else [fact for fact in facts if fact.key_id is not None]
+        batch.known = writing.find_posted(connection, [fact.event_id for fact in repeatable]) | batch.known
         batch.fold(records, readings, partition.accounts, elsewhere)
 
     def _load_accounts(self, connection: Connection, partition: Partition, facts: list[Fact]) -> frozenset[str]:

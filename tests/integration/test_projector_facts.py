@@ -212,6 +212,17 @@ def test_an_event_repeated_in_the_same_fetch_in_a_later_one_and_by_another_produ
     assert balance_of(views, "acct_twice") == -sum(charge(f"0.0{number + 1}") for number in range(9))
 
 
+def test_a_payment_that_is_told_again_later_is_a_duplicate_though_it_could_not_be_applied_again(
+    settings: Settings, members: Crew, views: psycopg.Connection[Any]
+) -> None:
+    before, paid = outcomes(views), purchase("acct_told_again", IDS(), "7")
+    for each in (paid, usage("acct_told_again", IDS(), "0.01"), paid):
+        with sender(settings) as log:
+            log.send(each)
+        wait_until_projected(settings)
+    assert change(before, outcomes(views)) == {"posted": 2, "duplicate": 1, "dead_letter": 0}
+
+
 def test_the_same_content_written_in_another_way_is_the_same_event(
     settings: Settings, members: Crew, views: psycopg.Connection[Any]
 ) -> None:
