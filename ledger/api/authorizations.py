@@ -7,10 +7,12 @@ from fastapi import APIRouter, Depends, Path, Response
 
 from ledger.api.auth import Caller, Needs
 from ledger.api.front import INSUFFICIENT, PATH, REFUSED, SCOPE
+from ledger.api.idempotency import Once
 from ledger.api.parts import Parts, PartsOf
 from ledger.gate import holds
 from ledger.gate.asking import expiry, extension_amount, funds_headers
 from ledger.gate.holds import Hold, HoldClosed, HoldUnknown
+from ledger.records.idempotency import Answer
 from schemas.http import Authorization, AuthorizationState, Extension
 from schemas.money import format_nanos
 
@@ -68,20 +70,24 @@ async def release(hold_id: HoldId, parts: PartsOf, caller: Authorizer) -> None:
 
 
 @router.post("/{hold_id}/extend", responses=REFUSED, response_model=Authorization)
-async def extend(hold_id: HoldId, body: Extension, parts: PartsOf, caller: Authorizer) -> Response:
+async def extend(hold_id: HoldId, body: Extension, asked: Once, parts: PartsOf, caller: Authorizer) -> Response:
     """Hold more for a request under way; 402 when the funds end, so that the router can stop it."""
     hold = await _known(parts, caller, hold_id)
     until = expiry(body.ttl, parts.settings)
     amount = extension_amount(hold, body, parts.version_now())
     stale_seconds = parts.settings.gate_stale_seconds
-    async with parts.pool.connection() as connection:
+    # One transaction with the key's answer: asked again, however the first time ended, it is extended once.
+    async with parts.pool.connection() as connection, connection.transaction():
+        reserved = await asked.reserved(connection, caller)
+        if reserved.answer is not None:
+            return asked.response(reserved.answer)
         extended = await holds.extend(connection, hold, amount, body.output_tokens, until, stale_seconds)
-    if extended.hold is None:
-        parts.requests.note(extended.funds)
-        headers = funds_headers(extended.funds, amount, parts.settings)
-        return Response(INSUFFICIENT, 402, headers, "application/json")
-    answer = _granted(extended.hold, extended.hold.max_output_tokens, extended.funds.available)
-    return Response(answer.model_dump_json(), media_type="application/json")
+        if extended.hold is None:
+            parts.requests.note(extended.funds)
+            headers = funds_headers(extended.funds, amount, parts.settings)
+            return Response(INSUFFICIENT, 402, headers, "application/json")
+        granted = _granted(extended.hold, extended.hold.max_output_tokens, extended.funds.available)
+        return await asked.kept(connection, caller, Answer(200, granted.model_dump(mode="json")))
 
 
 async def _known(parts: Parts, caller: Caller, hold_id: UUID) -> Hold:

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from ledger.api.auth import Caller
 from ledger.api.database import Pool
 from ledger.api.errors import ApiError, error_response
-from ledger.records.idempotency import Answer, Reserved, note_answer, reserve
+from ledger.records.idempotency import Answer, Connection, Reserved, note_answer, reserve
 from schemas.fields import Token
 from schemas.identity import derived_id
 
@@ -35,7 +35,13 @@ class Asked(NamedTuple):
         if self.key is None:
             return Reserved(caller.key_id, None)
         async with pool.connection() as connection:
-            return await reserve(connection, caller.owner, self.key, self.request_hash, caller.key_id)
+            return await self.reserved(connection, caller)
+
+    async def reserved(self, connection: Connection, caller: Caller) -> Reserved:
+        """The same in the caller's transaction."""
+        if self.key is None:
+            return Reserved(caller.key_id, None)
+        return await reserve(connection, caller.owner, self.key, self.request_hash, caller.key_id)
 
     def response(self, answer: Answer) -> Response:
         """An answer over HTTP; an error with the id of this request."""
@@ -45,9 +51,15 @@ class Asked(NamedTuple):
 
     async def keep(self, pool: Pool, caller: Caller, answer: Answer) -> Response:
         """Keeps an answer for later, and is it."""
+        if self.key is None:
+            return self.response(answer)
+        async with pool.connection() as connection:
+            return await self.kept(connection, caller, answer)
+
+    async def kept(self, connection: Connection, caller: Caller, answer: Answer) -> Response:
+        """The same in the caller's transaction."""
         if self.key is not None:
-            async with pool.connection() as connection:
-                await note_answer(connection, caller.owner, self.key, answer)
+            await note_answer(connection, caller.owner, self.key, answer)
         return self.response(answer)
 
 

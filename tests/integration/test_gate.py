@@ -173,6 +173,22 @@ def test_a_stream_extends_its_hold_until_the_funds_end(http: httpx.Client) -> No
     assert balance(http, account) == ("0.02", "0.01975", "0.00025")
 
 
+def test_an_extension_under_a_key_is_made_once(http: httpx.Client) -> None:
+    account = funded(http, "10")
+    path = f"{ASK}/{ask(http, account, amount='1').json()['id']}/extend"
+    again = {"Idempotency-Key": f"k-{account}"}
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: http.post(path, json={"amount": "2"}, headers=again), range(4)))
+    assert {(answer.status_code, answer.json()["amount"]) for answer in answers} == {(200, "3")}
+    assert balance(http, account) == ("10", "3", "7")
+    assert http.post(path, json={"amount": "3"}, headers=again).status_code == 409
+    refused = {"Idempotency-Key": f"r-{account}"}
+    assert http.post(path, json={"amount": "8"}, headers=refused).status_code == 402
+    body = {"amount": "1", "reason_code": "gift"}
+    assert http.post(f"/v1/accounts/{account}/adjustments", json=body).status_code == 201
+    assert http.post(path, json={"amount": "8"}, headers=refused).json()["amount"] == "11"
+
+
 def test_a_hold_expires_once_its_partition_is_projected_past_it(http: httpx.Client, settings: Settings) -> None:
     account = funded(http, "1")
     hold = ask(http, account, amount="1", ttl=1).json()
