@@ -43,8 +43,8 @@ SUBSIDED_SECONDS = 0.3
 class Market:
     """One ledger, one sandbox. `http`: an operator's client; `browser`: follows no redirects."""
 
-    def __init__(self, settings: Settings, url: str, sandbox: RunningSandbox) -> None:
-        self.settings, self.url, self.sandbox = settings, url, sandbox
+    def __init__(self, settings: Settings, url: str, sandbox: RunningSandbox, folder: Path) -> None:
+        self.settings, self.url, self.sandbox, self.folder = settings, url, sandbox, folder
         self.http, self.browser = client(url, key(settings)), httpx.Client(timeout=20)
         self.gateways = gateways_of(settings)
         self.stripe = stripe.StripeClient(doubles.STRIPE_KEY, base_addresses={"api": sandbox.stripe_url}).v1
@@ -113,8 +113,10 @@ class Market:
         found = self.sandbox.control.get("/sandbox/webhooks", params={"provider": provider}).json()
         return [message for message in reversed(found) if about in message["body"]]
 
-    def deliver(self, provider: str, body: str, secret: str | None = None, at: int | None = None) -> httpx.Response:
-        """A webhook, signed as the provider signs it; by somebody else with another secret."""
+    def deliver(
+        self, provider: str, body: str, secret: str | None = None, at: int | None = None, to: str = ""
+    ) -> httpx.Response:
+        """A webhook, signed as the provider signs it; by somebody else with another secret. `to`: another API."""
         raw, secret = body.encode(), SECRETS[provider] if secret is None else secret
         moment = int(time.time()) if at is None else at
         if provider == "stripe":
@@ -122,7 +124,7 @@ class Market:
             headers = {"Stripe-Signature": f"t={moment},v1={digest}"}
         else:
             headers = {"X-Razorpay-Signature": hmac.digest(secret.encode(), raw, "sha256").hex()}
-        return self.http.post(f"/webhooks/{provider}", content=raw, headers=headers)
+        return self.http.post(f"{to}/webhooks/{provider}", content=raw, headers=headers)
 
     def act(self, provider: str, path: str, **body: Any) -> dict[str, Any]:
         """Somebody else does something: a bank disputes, a person refunds on the dashboard."""
@@ -211,7 +213,7 @@ def market(stack: Stack, folder: Path, **changes: Any) -> Iterator[Market]:
         with projector(settings, folder), api(settings, folder, api_port=settings.api_port) as url:
             for provider, secret in SECRETS.items():
                 sandbox.aim(provider, f"{url}/webhooks/{provider}", secret)
-            running = Market(settings, url, sandbox)
+            running = Market(settings, url, sandbox, folder)
             with running.http, running.browser, running.stack_of:
                 yield running
 
