@@ -349,6 +349,20 @@ class TopUpSettings(Frozen):
     payment_method_id: Token | None = None
 
 
+class TopUpCharge(Answer):
+    """The last trigger at its provider: which attempt it is, and when it goes on."""
+
+    trigger_id: str
+    state: Annotated[
+        Literal["due", "sent", "pending", "canceling", "credited", "suspended", "dropped"],
+        Field(description="`sent`: the outcome is not known and is looked up. `pending`: the customer has a link."),
+    ]
+    attempt: int
+    failure: Annotated[str | None, Field(description="The provider's code of the last decline.")]
+    next_at: datetime | None
+    pay_url: Annotated[str | None, Field(description="Where the customer pays it, or buys as much instead.")]
+
+
 class TopUps(Answer):
     """The policy, null where none was set yet, and where the machine stands."""
 
@@ -364,6 +378,7 @@ class TopUps(Answer):
     state: TopUpState
     reason: Annotated[str | None, Field(description="Why it is capped or suspended.")] = None
     trigger_id: Annotated[str | None, Field(description="The purchase that is in flight.")] = None
+    charge: TopUpCharge | None = None
     spent_today: Amount
     spent_this_month: Amount
     as_of: AsOf

@@ -44,6 +44,8 @@ _STATUS = {
     "log_unavailable": 503,
     "month_does_not_close": 500,
     "not_for_routers": 403,
+    "no_address_for_links": 409,
+    "no_payment_method": 409,
     "no_rate_in_effect": 503,
     "payment_method_unknown": 404,
     "projection_behind": 503,

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Response
+from psycopg.rows import class_row
 
 from ledger.api.accounts import AccountPath, Reader, Writer
 from ledger.api.errors import AccountUnknown
@@ -10,9 +11,13 @@ from ledger.api.idempotency import Once
 from ledger.api.parts import Parts, PartsOf
 from ledger.api.writes import Write, known_account, perform
 from ledger.core.calendar import day_of, month_of, ms_of
+from ledger.core.charging import FINAL
+from ledger.payments.top_up_policies import check, provider_for
+from ledger.records.top_up_triggers import SQL, Trigger
 from ledger.views.accounts import account
+from ledger.views.reading import Connection
 from schemas.events import AutoTopUpConfigured, TopUpPolicy
-from schemas.http import Pending, TopUps, TopUpSettings
+from schemas.http import Pending, TopUpCharge, TopUps, TopUpSettings
 from schemas.money import format_nanos
 
 router = APIRouter(prefix="/v1/accounts", tags=["auto top-up"])
@@ -29,14 +34,22 @@ async def get_auto_top_up(account_id: AccountPath, parts: PartsOf, caller: Reade
 async def put_auto_top_up(
     account_id: AccountPath, body: TopUpSettings, parts: PartsOf, caller: Writer, asked: Once
 ) -> Response:
-    """Replace the policy. It is checked at once: a balance below the threshold triggers."""
+    """Replace the policy. It is checked at once: a balance below the threshold triggers.
+
+    To enable it needs a payment method that its provider can charge, or an address that it can send a link to.
+    """
     await known_account(parts, caller, account_id)
+    payments = parts.payments
+    provider = provider_for(payments.gateways, body.provider)
+    if body.enabled and provider and payments.gateways:
+        database, method_id = payments.connections.connection, body.payment_method_id
+        await payments.call(check, parts.settings, payments.gateways, database, account_id, provider, method_id)
 
     async def answer(event_id: str) -> TopUps:
         return await _top_ups(parts, account_id)
 
     def data(actor_id: str) -> TopUpPolicy:
-        return TopUpPolicy(**body.model_dump(), actor_id=actor_id)
+        return TopUpPolicy(**{**body.model_dump(), "provider": provider}, actor_id=actor_id)
 
     # Whether an amount can lift the balance to the threshold depends on the balance: only the fold can say.
     write = Write(AutoTopUpConfigured, account_id, data, 200, answer, check_first=False)
@@ -46,6 +59,7 @@ async def put_auto_top_up(
 async def _top_ups(parts: Parts, account_id: str) -> TopUps:
     async with parts.pool.connection() as connection:
         row = await account(connection, account_id)
+        charge = await _last_charge(connection, account_id)
     if row is None:
         raise AccountUnknown(account_id, field="account_id")
     now_ms = ms_of(datetime.now(UTC))
@@ -62,9 +76,26 @@ async def _top_ups(parts: Parts, account_id: str) -> TopUps:
         state=row.state,
         reason=row.reason,
         trigger_id=row.trigger_id,
+        charge=charge,
         spent_today=format_nanos(row.day_spent if row.day == day_of(now_ms) else 0),
         spent_this_month=format_nanos(row.month_spent if row.spent_month == month_of(now_ms) else 0),
         as_of=row.through,
+    )
+
+
+async def _last_charge(connection: Connection, account_id: str) -> TopUpCharge | None:
+    """What became of the last trigger at its provider."""
+    async with connection.cursor(row_factory=class_row(Trigger)) as cursor:
+        found = await (await cursor.execute(SQL["last"], {"account_id": account_id})).fetchone()
+    if found is None:
+        return None
+    return TopUpCharge(
+        trigger_id=found.trigger_id,
+        state=found.state,
+        attempt=found.attempt,
+        failure=found.failure,
+        next_at=None if found.state in FINAL else found.due_at,
+        pay_url=found.url,
     )
 
 

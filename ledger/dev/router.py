@@ -29,7 +29,6 @@ from schemas.events import (
     Usage,
     UsageRecorded,
 )
-from schemas.identity import derived_id
 from schemas.topics import EVENTS
 
 SOURCE = "router/simulated"
@@ -120,12 +119,19 @@ class Router:
         self._visibility.sample(position.partition, position.offset, sent_at)
         return position
 
-    async def buy(self, account_id: str, credits: str, trigger_id: str | None = None) -> None:
-        """The payment service's part, until there is one: says, signed, that the customer has paid.
+    async def buy(self, account_id: str, credits: str) -> None:
+        """Says, signed, that the customer has paid somewhere else."""
+        await self.publish(purchase_event(account_id, credits), signed=True)
 
-        For a trigger the same purchase every time, so that saying it twice credits once.
-        """
-        await self.publish(purchase_event(account_id, credits, trigger_id), signed=True)
+    async def get(self, path: str) -> dict[str, Any]:
+        """Reads something through the API."""
+        found: dict[str, Any] = (await self._call("GET", path, None)).json()
+        return found
+
+    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Makes something through the API."""
+        made: dict[str, Any] = (await self._call("POST", path, body)).json()
+        return made
 
     async def put(self, path: str, body: dict[str, Any]) -> None:
         """Sets something through the API."""
@@ -141,8 +147,7 @@ class Router:
 
     async def account(self, account_id: str) -> dict[str, Any]:
         """What the API says about an account."""
-        found: dict[str, Any] = (await self._call("GET", f"/v1/accounts/{account_id}", None)).json()
-        return found
+        return await self.get(f"/v1/accounts/{account_id}")
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
         """One call that ends with an answer a router can use: it outlasts an API that is starting again or busy."""
@@ -192,22 +197,21 @@ def trace_event(account_id: str, count: int) -> TraceRecorded:
     )
 
 
-def purchase_event(account_id: str, credits: str, trigger_id: str | None) -> CreditsPurchased:
+def purchase_event(account_id: str, credits: str) -> CreditsPurchased:
     """A purchase paid at a sandbox, one credit for one dollar without tax."""
-    purchase_id = derived_id(account_id, "simulated", trigger_id) if trigger_id else uuid7()
+    purchase_id = uuid7()
     return CreditsPurchased(
         source="payments/simulated",
         id=purchase_id,
         subject=account_id,
         data=Purchase(
             purchase_id=f"pur_{purchase_id}",
-            kind="auto_top_up" if trigger_id else "purchase",
+            kind="purchase",
             credits=credits,
             provider=PROVIDER,
             provider_payment_id=f"pay_{purchase_id}",
             charged=Charged(currency="USD", amount_minor=int(Decimal(credits) * 100)),
             fx_rate="1",
-            trigger_id=trigger_id,
         ),
     )
 

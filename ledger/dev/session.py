@@ -13,7 +13,6 @@ from rich.console import Console
 
 from ledger.core.errors import LedgerError
 from ledger.dev.board import Board
-from ledger.dev.charger import Charger
 from ledger.dev.children import Children
 from ledger.dev.dashboard import Dashboard, Links
 from ledger.dev.observer import PROGRESS_SECONDS, Observer
@@ -67,7 +66,6 @@ class Session:
         self.board = Board()
         self._visibility = Visibility()
         self._recount = Recount(local.settings, before)
-        self._charger = Charger(local.settings)
         accounts = [story.account_id for story in traffic.stories]
         self._observer = Observer(local.settings.database, self._visibility, accounts)
         links = Links(local.api, local.operator_key, str(local.settings.home), self._sample_account())
@@ -83,7 +81,7 @@ class Session:
         """Plays until it is over, then proves. A second Ctrl-C ends it at once."""
         over = self._listen()
         announce()  # not before: whoever reads dev.json may send a signal
-        with closing(self._recount), closing(self._charger):
+        with closing(self._recount):
             async with self._router() as router, asyncio.TaskGroup() as tasks:
                 background = [
                     tasks.create_task(self._observer.run(router.http, self._dashboard.show)),
@@ -120,7 +118,6 @@ class Session:
         if not self._traffic.stories:
             await asyncio.Event().wait()
         async with asyncio.TaskGroup() as stories:
-            stories.create_task(self._charger.run(router))
             for story in self._traffic.stories:
                 stories.create_task(play(story, router))
 
@@ -188,11 +185,10 @@ class Session:
         """Reads the views once and the log up to the same place."""
         after = read_tallies(self._settings.database)
         self._recount.follow(dict(after.progress))
-        self._charger.count_the_rest()
         records = sum(end - self._recount.began.get(partition, 0) for partition, end in after.progress.items())
         measured = Measured(
             records=records,
-            triggers=self._charger.triggers,
+            triggers=after.triggers - self._before.triggers,
             refused=router.counts["refused"],
             events_per_second=records / seconds,
             visible=self._visibility.percentiles(),

@@ -8,6 +8,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from ledger.dev.cards import save_card
 from ledger.dev.ids import uuid7
 from ledger.dev.router import Request, Router, agent, chat, trace_event, usage_event
 from schemas.events import Adjustment, CreditsAdjusted, Trace
@@ -66,10 +67,10 @@ class Stage:
 
 
 async def tops_itself_up(stage: Stage) -> None:
-    """Spends about a credit a second; below 10 the ledger triggers, and 15 are charged."""
-    await stage.router.put(
-        f"/v1/accounts/{stage.account_id}/auto-top-up", {"enabled": True, "threshold": "10", "amount": "15"}
-    )
+    """Spends about a credit a second; below 10 the ledger triggers, and a saved card is charged 15."""
+    await save_card(stage.router, stage.account_id)
+    policy = {"enabled": True, "threshold": "10", "amount": "15", "provider": "stripe"}
+    await stage.router.put(f"/v1/accounts/{stage.account_id}/auto-top-up", policy)
     await stage.ensure("15")
     while True:
         if await stage.request(agent(stage.rng)):

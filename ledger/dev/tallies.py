@@ -16,7 +16,7 @@ class Traces(NamedTuple):
 
 
 class Tallies(NamedTuple):
-    """`outcomes`: records by (type, outcome). `disputed`: nanos by (account, purchase)."""
+    """`outcomes`: records by (type, outcome). `disputed`: nanos by (account, purchase). `triggers`: all so far."""
 
     progress: Mapping[int, int]
     balances: Mapping[str, int]
@@ -24,6 +24,7 @@ class Tallies(NamedTuple):
     entries: int
     traces: Mapping[str, Traces]
     disputed: Mapping[tuple[str, str], int]
+    triggers: int
 
     def outcome(self, name: str, since: "Tallies", type_: str | None = None) -> int:
         """Records with this outcome, of one type or of all, between two moments."""
@@ -38,6 +39,7 @@ def read_tallies(database: str) -> Tallies:
         connection.read_only = True
         fetch = connection.execute
         entries = fetch("SELECT count(*) FROM views.entries").fetchone()
+        triggers = fetch("SELECT count(*) FROM records.top_up_triggers").fetchone()
         outcomes = fetch("SELECT type, outcome, sum(records)::bigint FROM views.tallies GROUP BY type, outcome")
         accounts = fetch("SELECT account_id, package, month, month_traces FROM views.accounts")
         disputed = fetch("SELECT account_id, purchase_id, disputed FROM views.purchases WHERE disputed > 0")
@@ -48,4 +50,5 @@ def read_tallies(database: str) -> Tallies:
             entries=entries[0] if entries else 0,
             traces={account_id: Traces(*rest) for account_id, *rest in accounts},
             disputed={(account_id, purchase_id): nanos for account_id, purchase_id, nanos in disputed},
+            triggers=triggers[0] if triggers else 0,
         )

@@ -82,7 +82,7 @@ class Replay:
 
     def _publish_all(self) -> None:
         for number in range(ACCOUNTS):
-            purchase = purchase_event(account_of(number), CREDITS, None)
+            purchase = purchase_event(account_of(number), CREDITS)
             self._publisher.append_event(EVENTS, purchase, self._signing_key).position()
         started = time.monotonic()
         for count, (second, event) in enumerate(self._events(), 1):

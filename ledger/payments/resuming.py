@@ -1,11 +1,11 @@
-"""A changed card lifts a suspension of auto top-up: once per suspension, whatever else the provider tells of it."""
+"""A changed card lifts a suspension of auto top-up, once per suspension, and is tried at once where a retry waits."""
 
 from ledger.core.charging import MISMATCHED
 from ledger.payments import facts
 from ledger.payments.clock import utc_now
 from ledger.payments.gateway import MethodsChanged
 from ledger.payments.recording import Recording
-from ledger.records import customers
+from ledger.records import customers, top_up_triggers
 from ledger.views import top_ups
 
 CARD_CHANGED = "card_changed"
@@ -22,6 +22,7 @@ class Resuming:
         with self._recording.database() as connection:
             accounts = customers.accounts_of(connection, provider, news.customer_id)
             suspended = top_ups.suspended(connection, accounts)
+            top_up_triggers.hasten(connection, accounts)
         resumed = [
             self._recording.record(facts.top_up_resumed(account_id, since_seq, CARD_CHANGED, utc_now()))
             for account_id, since_seq, reason in suspended

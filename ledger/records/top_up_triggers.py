@@ -3,6 +3,7 @@
 Two chargers never work on one trigger: a lease lasts some seconds, and what is written under an older one is refused.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -112,6 +113,11 @@ def save(connection: Connection, trigger: Trigger, length: timedelta, *, rests: 
 def let_go(connection: Connection, trigger: Trigger) -> None:
     """Gives the lease back, and changes nothing."""
     connection.execute(SQL["let_go"], trigger._asdict())
+
+
+def hasten(connection: Connection, accounts: Sequence[str]) -> None:
+    """Makes the next attempt of each of the accounts due now."""
+    connection.execute(SQL["hasten"], {"accounts": list(accounts)})
 
 
 def credited(connection: Connection, trigger_id: str, payment_id: str) -> None:

@@ -45,6 +45,11 @@ WHERE trigger_id = %(trigger_id)s AND token = %(token)s AND ended_at IS NULL;
 UPDATE records.top_up_triggers SET leased_until = NULL
 WHERE trigger_id = %(trigger_id)s AND token = %(token)s;
 
+-- name: hasten
+-- Another card is there to be tried.
+UPDATE records.top_up_triggers SET due_at = least(due_at, clock_timestamp())
+WHERE account_id = ANY (%(accounts)s) AND state = 'due' AND ended_at IS NULL;
+
 -- name: credited
 -- Whoever learned of it: what is paid is over, also what was given up before.
 UPDATE records.top_up_triggers

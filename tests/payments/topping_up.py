@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
+from consumers.charge_top_ups import Charging
+from consumers.top_up_clockwork import TopUpClockwork
 from consumers.top_up_figures import count
 from ledger.log.publisher import LogUnavailable, Publisher
 from ledger.payments.customers import put_customer
@@ -86,6 +88,12 @@ class Account:
         found = self.market.entries(self.name, "auto_top_up.failed")
         return [(data["reason_code"], data["suspended"]) for data in found]
 
+    def add_card(self, card: str = "pm_card_visa") -> None:
+        """The customer adds a card and makes it the default."""
+        self.method = self.market.stripe.payment_methods.attach(card, {"customer": self.customer}).id
+        default: Any = {"default_payment_method": self.method}
+        self.market.stripe.customers.update(self.customer, {"invoice_settings": default})
+
     def change_card(self, number: str) -> None:
         """The bank issues another card under the saved one."""
         path = f"/sandbox/stripe/payment_methods/{self.method}"
@@ -124,10 +132,11 @@ class Topping:
             pass
         wait_until_projected(self.market.settings)
 
-    def go_on(self) -> None:
-        """Everything that is due now."""
-        for trigger_id in self.charges.due(100):
-            self.attempt(lambda trigger_id=trigger_id: self.charges.go_on(trigger_id))  # type: ignore[misc]
+    def go_on(self, account: Account) -> None:
+        """With the account's last trigger, if it is due."""
+        trigger_id = str(account.row().get("trigger_id"))
+        if trigger_id in self.charges.due(1000):
+            self.attempt(lambda: self.charges.go_on(trigger_id))
 
     def pass_time(self, seconds: int) -> None:
         """For us and for the provider alike."""
@@ -146,6 +155,13 @@ class Topping:
         account = Account(self, name, customer, method)
         account.configure(**{"enabled": True, "threshold": "20", "amount": "50", "provider": "stripe", **policy})
         return account
+
+    @contextmanager
+    def clockwork(self, ahead: timedelta = timedelta()) -> Iterator[TopUpClockwork]:
+        """What time brings, by a clock that is so far ahead."""
+        charging = Charging(self.market.settings, self.market.gateways)
+        with closing(TopUpClockwork(charging, lambda: self.now() + ahead)) as clockwork:
+            yield clockwork
 
     def rows(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
         with psycopg.connect(self.market.settings.database, autocommit=True, row_factory=dict_row) as connection:

@@ -1,0 +1,40 @@
+"""Whether an auto-top-up policy could be paid: asked when it is set, so that it isn't found out at night."""
+
+from ledger.core.errors import LedgerError
+from ledger.payments.buyers import buyer
+from ledger.payments.collecting import NoPaymentMethod
+from ledger.payments.gateway import Charger
+from ledger.payments.gateways import Gateways, gateway_of
+from ledger.payments.prices import country_of
+from ledger.payments.recording import Database
+from ledger.records import customers
+from ledger.settings import Settings
+
+
+class NoAddressForLinks(LedgerError):
+    """This provider collects top-ups by a payment link, and the profile has no e-mail address to send it to."""
+
+
+def provider_for(gateways: Gateways, named: str | None) -> str | None:
+    """Who is to charge: the named provider, or the first of this ledger; None where somebody else charges."""
+    return named or next(iter(gateways), None)
+
+
+def check(
+    settings: Settings, gateways: Gateways, database: Database, account_id: str, provider: str, method_id: str | None
+) -> None:
+    """Asks the provider. Raises ProviderNotConfigured, BillingCountryMissing, NoPaymentMethod, NoAddressForLinks."""
+    gateway = gateway_of(gateways, provider)
+    with database() as connection:
+        who = buyer(connection, account_id)
+        customer_id = customers.find(connection, account_id, provider)
+    country_of(settings, provider, who)
+    if not isinstance(gateway, Charger):
+        if not who.email:
+            raise NoAddressForLinks(field="provider")
+        return
+    methods = gateway.methods(customer_id) if customer_id else []
+    if not methods:
+        raise NoPaymentMethod("add one first", field="payment_method_id")
+    if method_id is not None and all(method.method_id != method_id for method in methods):
+        raise NoPaymentMethod("this one is not the account's", field="payment_method_id")

@@ -1,0 +1,260 @@
+"""Auto top-up as customers and operators meet it: over HTTP, with webhooks, cards that change, links, caps, replays."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ledger.core.charging import AUTHENTICATION_REQUIRED
+from ledger.dev.stack import Stack
+from ledger.records.top_up_triggers import NewTrigger
+from tests.integration.api_harness import eventually
+from tests.payments.market import GOOD, market
+from tests.payments.topping_up import HOUR, LEASE_SECONDS, Account, Topping, topping
+
+ALWAYS_DECLINED, ASKS = "4000000000000341", "4000002760003184"
+
+
+@pytest.fixture(scope="module")
+def shop(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Topping]:
+    folder = tmp_path_factory.mktemp("accounts")
+    with market(stack, folder, top_up_lease_seconds=LEASE_SECONDS) as running, topping(running) as found:
+        yield found
+
+
+def charged(shop: Topping, account: Account) -> NewTrigger:
+    """The trigger that is in flight, after a charger has read it."""
+    trigger = account.trigger()
+    shop.attempt(lambda: shop.charges.take(trigger))
+    return trigger
+
+
+# What is configured
+
+
+def test_enabling_needs_a_method_that_can_be_charged(shop: Topping) -> None:
+    account = shop.account()
+    policy: dict[str, Any] = {"enabled": True, "threshold": "20", "amount": "50"}
+
+    def put(name: str, **more: Any) -> tuple[int, str, str]:
+        answer = shop.market.http.put(f"/v1/accounts/{name}/auto-top-up", json={**policy, **more})
+        error = answer.json().get("error", {})
+        return answer.status_code, error.get("code", ""), error.get("param", "")
+
+    assert put(account.name, payment_method_id=account.method)[0] == 200
+    assert put(account.name, payment_method_id="pm_of_somebody") == (409, "no_payment_method", "payment_method_id")
+    bare = shop.market.account()
+    assert put(bare) == (409, "no_payment_method", "payment_method_id")
+    assert put(bare, enabled=False)[0] == 200
+    assert put(bare, provider="paypal") == (422, "provider_not_configured", "provider")
+    assert put(bare, provider="razorpay")[0] == 200
+    assert put(shop.market.account(email=None), provider="razorpay") == (409, "no_address_for_links", "provider")
+    assert put(shop.market.account(address=None))[:2] == (422, "billing_country_missing")
+
+
+def test_what_could_never_work_is_refused_at_once(shop: Topping) -> None:
+    account = shop.account()
+    for policy, param in (
+        ({"amount": "50", "cap_day": "49"}, "cap_day"),
+        ({"amount": "50", "cap_month": "49"}, "cap_month"),
+        ({"amount": "0.5"}, "amount"),
+        ({"amount": "9", "threshold": "500"}, "amount"),
+    ):
+        body = {"enabled": True, "threshold": "20", **policy}
+        answer = shop.market.http.put(f"/v1/accounts/{account.name}/auto-top-up", json=body)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (422, param), answer.text
+
+
+# What is charged
+
+
+def test_a_crossing_is_charged_once_and_says_so(shop: Topping) -> None:
+    account = shop.account()
+    account.spend("10")
+    trigger = charged(shop, account)
+    shop.settled(account, "armed")
+    assert shop.market.balance(account.name) == "69"
+    machine = account.machine()
+    assert machine["spent_today"] == "50"
+    assert machine["charge"] == {
+        "trigger_id": trigger.trigger_id,
+        "state": "credited",
+        "attempt": 1,
+        "failure": None,
+        "next_at": None,
+        "pay_url": None,
+    }
+    [charge] = account.charges()
+    assert (charge.status, charge.amount, charge.currency) == ("succeeded", 5000, "usd")
+    [purchase] = account.credits()
+    assert purchase["trigger_id"] == purchase["purchase_id"] == trigger.trigger_id
+    assert purchase["description"] == "Auto top-up via Stripe ($50)"
+    shop.market.settled()
+    assert len(account.credits()) == account.paid == 1  # webhooks told of it, too
+
+
+def test_a_decline_shows_and_a_new_card_resumes(shop: Topping) -> None:
+    account = shop.account()
+    account.change_card(ALWAYS_DECLINED)
+    shop.market.settled()
+    account.spend("10")
+    charged(shop, account)
+    charge = account.machine()["charge"]
+    assert (charge["state"], charge["attempt"], charge["failure"]) == ("due", 2, "generic_decline")
+    for _ in range(30):
+        shop.pass_time(HOUR)
+        shop.go_on(account)
+    assert [(found.status, found.amount) for found in account.charges()] == [("failed", 5000)] * 3
+    assert (account.machine()["state"], account.machine()["reason"]) == ("suspended", "generic_decline")
+    account.spend("1")
+    assert account.machine()["state"] == "suspended"
+    account.add_card()
+    shop.settled(account, "in_flight")
+    charged(shop, account)
+    shop.settled(account, "armed")
+    assert (account.paid, len(account.credits())) == (1, 1)
+
+
+def test_a_card_whose_bank_asks_is_not_left_open_and_the_customer_gets_a_page(shop: Topping) -> None:
+    account = shop.account()
+    account.change_card(ASKS)
+    shop.market.settled()
+    account.spend("10")
+    charged(shop, account)
+    shop.settled(account, "suspended")
+    machine = account.machine()
+    assert machine["reason"] == AUTHENTICATION_REQUIRED
+    [intent] = shop.market.stripe.payment_intents.list({"customer": account.customer}).data
+    assert intent.status == "canceled"
+    page = {"pay_url": machine["charge"]["pay_url"], "provider": "stripe"}
+    shop.market.visit(shop.market.pay(page, GOOD))
+    shop.settled(account, "armed")
+    assert shop.market.balance(account.name) == "69"
+    assert account.credits() == []  # the customer bought them
+
+
+def test_a_refund_charges_no_card(shop: Topping) -> None:
+    account = shop.account()
+    account.spend("10")
+    charged(shop, account)
+    shop.settled(account, "armed")
+    [purchase] = account.credits()
+    answer = shop.market.http.post(f"/v1/accounts/{account.name}/purchases/{purchase['purchase_id']}/refunds", json={})
+    assert answer.status_code == 201, answer.text
+    eventually(lambda: shop.market.balance(account.name) == "19")
+    assert account.machine()["state"] == "armed"
+
+
+def test_a_charger_that_reads_everything_again_asks_nobody(shop: Topping) -> None:
+    accounts = [shop.account() for _ in range(2)]
+    for account in accounts:
+        account.spend("10")
+    triggers = [charged(shop, account) for account in accounts]
+    for account in accounts:
+        shop.settled(account, "armed")
+    shop.market.settled()
+    shop.market.sandbox.control.delete("/sandbox/calls")
+    before = shop.market.on_the_log()
+    for trigger in [*triggers, *triggers]:
+        shop.attempt(lambda trigger=trigger: shop.charges.take(trigger))  # type: ignore[misc]
+    shop.lose(accounts[0])
+    shop.attempt(lambda: shop.charges.take(triggers[0]))
+    assert shop.market.sandbox.control.get("/sandbox").json()["calls"] == {}
+    assert shop.market.on_the_log() == before
+
+
+# Razorpay
+
+
+def test_where_nobody_can_be_charged_the_customer_gets_a_link(shop: Topping) -> None:
+    account = shop.account(provider="razorpay")
+    account.spend("10")
+    charged(shop, account)
+    machine = account.machine()
+    assert (machine["state"], machine["charge"]["state"]) == ("in_flight", "pending")
+    account.spend("1")
+    shop.attempt(lambda: shop.charges.take(account.trigger()))
+    paid = shop.market.browser.post(
+        machine["charge"]["pay_url"], data={"method": "card", "card[number]": "4111 1111 1111 1111"}
+    )
+    assert paid.status_code in (200, 303), paid.text
+    shop.settled(account, "armed")
+    assert shop.market.balance(account.name) == "67.9"
+    [purchase] = account.credits()
+    assert purchase["charged"] == {"currency": "INR", "amount_minor": 425_000, "tax_minor": 0}
+    assert account.machine()["charge"]["state"] == "credited"
+
+
+def test_a_link_that_nobody_pays_suspends(shop: Topping) -> None:
+    account = shop.account(provider="razorpay")
+    account.spend("10")
+    charged(shop, account)
+    for _ in range(4):
+        shop.pass_time(24 * HOUR)
+        shop.go_on(account)
+    shop.settled(account, "suspended")
+    assert account.failures() == [("link_expired", True)]
+
+
+# Time
+
+
+def test_a_cap_is_rechecked_once_when_its_window_opens(shop: Topping) -> None:
+    account = shop.account(cap_day="60")
+    account.spend("10")
+    charged(shop, account)
+    shop.settled(account, "armed")
+    account.spend("100")
+    assert (account.machine()["state"], account.machine()["reason"]) == ("capped", "day")
+
+    def rechecked(ahead: timedelta) -> int:
+        with shop.clockwork(ahead) as clockwork, shop.market.database() as connection:
+            for _ in range(3):
+                clockwork.once(connection)
+        shop.market.settled()
+        return len(shop.market.entries(account.name, "auto_top_up.rechecked"))
+
+    real = -shop.ahead
+    assert rechecked(real) == 0
+    assert rechecked(real + timedelta(days=1)) == 1
+    assert rechecked(real + timedelta(days=1, seconds=1)) == 1
+    assert rechecked(real + timedelta(days=2)) == 2
+    assert account.paid == 1  # by the log's own clock it is still today
+
+
+def test_a_trigger_that_nobody_has_taken_up_is_found_in_the_views(shop: Topping) -> None:
+    account = shop.account()
+    account.spend("10")
+    shop.rows(
+        "UPDATE records.outbox SET sent_at = sent_at - interval '1 hour' WHERE message_id = %s",
+        account.trigger().trigger_id,
+    )
+    with shop.clockwork() as clockwork, shop.market.database() as connection:
+        clockwork.once(connection)
+    shop.settled(account, "armed")
+    assert (account.paid, len(account.credits())) == (1, 1)
+
+
+def test_what_hangs_is_counted_by_kind(shop: Topping) -> None:
+    from prometheus_client import REGISTRY
+
+    def overdue(kind: str) -> float:
+        return REGISTRY.get_sample_value("ledger_overdue", {"kind": kind}) or 0
+
+    account = shop.account()
+    account.spend("10")
+    shop.market.webhooks("stripe", on=False)
+    shop.market.sandbox.fault("reset_after", "payment_intents.create", times=3)
+    charged(shop, account)
+    shop.market.webhooks("stripe", on=True)
+    with shop.clockwork(-shop.ahead) as clockwork, shop.market.database() as connection:
+        clockwork.once(connection)
+        before = overdue("attempt")
+    with shop.clockwork(timedelta(minutes=20) - shop.ahead) as clockwork, shop.market.database() as connection:
+        clockwork.once(connection)
+    assert overdue("attempt") == before + 1
+    assert REGISTRY.get_sample_value("ledger_top_ups_open", {"state": "sent"}) == 1
+    age = REGISTRY.get_sample_value("ledger_top_ups_open_oldest_seconds", {"state": "sent"})
+    assert age is not None
+    assert 20 * 60 <= age < 30 * 60
