@@ -4,12 +4,15 @@ import contextlib
 import random
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from consumers import payment_sweep
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.views.trial_balance import trial_balance
@@ -93,6 +96,18 @@ def test_one_account_at_both_providers(shop: Market) -> None:
         sweep(shop, provider)
     assert shop.balance(account) == "20"
     assert sorted(data["provider"] for data in shop.entries(account)) == ["razorpay", "stripe"]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_dispute_is_listed_until_it_is_decided(shop: Market, provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when it was opened before the time that the other lists begin with."""
+    monkeypatch.setattr(payment_sweep, "_OVERLAP", timedelta(0))
+    story = SweptStory(shop, provider, random.Random(0))
+    story.tell("buys pays swept disputes:50 swept")
+    time.sleep(2.1)  # providers count in seconds
+    sweep(shop, provider)
+    story.tell("wins swept")
+    assert shop.balance(story.account) == "10"
 
 
 @contextlib.contextmanager
