@@ -22,6 +22,7 @@ from ledger.settings import Settings
 
 GROUP_MAX = 256
 _LANES = 2
+_ANSWER_SECONDS = 12  # of a server that stands still, and with it its own timeouts
 # What the gate reads are a few rows by their keys. So its statements are planned once, and by nothing but keys: tables
 # grow faster than the planner's statistics, and scanning one that was believed to be small took half of Postgres' time.
 _OPTIONS = (
@@ -63,7 +64,8 @@ class _Lane:
         if self._wire is None:
             self._wire = Wire(await _connect(self._settings))
         stale_seconds = self._settings.gate_stale_seconds
-        answers = await decide_group(self._wire, [each.new for each in group], stale_seconds, wait=self._wait)
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            answers = await decide_group(self._wire, [each.new for each in group], stale_seconds, wait=self._wait)
         for waiting, answer in zip(group, answers, strict=True):
             if answer is None and busy is not None:
                 busy.put(waiting)
@@ -79,7 +81,7 @@ class _Lane:
         for waiting in group:
             self._unheard.note(waiting.new)
             if not waiting.answer.done():
-                known = isinstance(error, psycopg.Error)
+                known = isinstance(error, psycopg.Error | TimeoutError)
                 waiting.answer.set_exception(GateUnavailable(type(error).__name__) if known else error)
 
     async def _drop(self) -> None:
