@@ -40,6 +40,9 @@ class SettingsInvalid(LedgerError):
     """The settings can't be used."""
 
 
+# No semicolon, comma or space: it stands in a header.
+Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
+BrandColor = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 TaxPercent = Annotated[str, Field(pattern=r"^[0-9]{1,2}(\.[0-9]{1,4})?$")]
 
 
@@ -117,6 +120,14 @@ class Settings(BaseSettings):
     )
     public_url: str = Field(
         "", description="Where customers reach this service, such as https://billing.example.com. Empty: the API's own."
+    )
+    brand_name: str = Field("Credits", min_length=1, max_length=40, description="Whose billing page it is.")
+    brand_color: BrandColor = Field("#1d4ed8", description="Color of the billing page's buttons and links.")
+    brand_logo: str = Field("", description="File of a logo for the billing page, SVG or PNG. Empty: the name alone.")
+    embed_origins: list[Origin] = Field(
+        default_factory=list,
+        description="Sites that may show the billing page and its badge in a frame, as JSON: "
+        '`["https://router.example"]`.',
     )
     purchase_credits_min: Credits = Field("5", description="The smallest purchase, in credits.")
     purchase_credits_max: Credits = Field("10000", description="The largest purchase, in credits.")

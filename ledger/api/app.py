@@ -13,6 +13,7 @@ from ledger.api import (
     accounts,
     adjustments,
     authorizations,
+    billing,
     errors,
     health,
     pay,
@@ -76,6 +77,7 @@ def create_app(settings: Settings) -> ASGIApp:
         reports,
         webhooks,
         pay,
+        billing,
         health,
     ):
         app.include_router(part.router)

@@ -42,6 +42,7 @@ _STATUS = {
     "invalid_cursor": 400,
     "invalid_json": 400,
     "log_unavailable": 503,
+    "method_in_use": 409,
     "month_does_not_close": 500,
     "not_for_routers": 403,
     "no_address_for_links": 409,
@@ -121,10 +122,15 @@ def install(app: FastAPI) -> None:
 
 def answer_of(error: Exception, request_id: str | None) -> JSONResponse:
     """The answer for an exception that we know; any other one is raised again."""
-    for kind, api_error in _KNOWN.items():
-        if isinstance(error, kind):
-            return error_response(request_id, api_error(error))
-    raise error
+    known = api_error_for(error)
+    if known is None:
+        raise error
+    return error_response(request_id, known)
+
+
+def api_error_for(error: Exception) -> ApiError | None:
+    """What is answered to an exception; None when it is not one that we know."""
+    return next((api_error(error) for kind, api_error in _KNOWN.items() if isinstance(error, kind)), None)
 
 
 def error_response(request_id: str | None, error: ApiError) -> JSONResponse:

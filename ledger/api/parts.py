@@ -24,6 +24,7 @@ from ledger.gate import holds
 from ledger.gate.gate import Gate
 from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.publisher import LogUnavailable
+from ledger.records import portal_sessions
 from ledger.records.idempotency import forget_old
 from ledger.settings import Settings
 
@@ -101,12 +102,13 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
 
 
 async def _forget_old(pool: Pool) -> None:
-    """Idempotency keys and holds that ended are kept for seven days."""
+    """Idempotency keys and holds that ended are kept for seven days, visits to the billing page for one."""
     while True:
         try:
             async with pool.connection() as connection:
                 await forget_old(connection)
                 await holds.forget(connection)
+                await portal_sessions.forget(connection)
         except psycopg.Error as error:
             log.warning("old_rows_not_dropped", error=type(error).__name__)
         await asyncio.sleep(_FORGET_SECONDS)

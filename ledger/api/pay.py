@@ -11,6 +11,7 @@ from ledger.api.parts import Parts, PartsOf
 from ledger.api.purchases import credits_are_there
 from ledger.log.publisher import LogUnavailable
 from ledger.payments.gateway import ProviderError
+from ledger.payments.links import billing_url
 from ledger.payments.returns import is_genuine, may_be_paid
 from ledger.records.checkouts import Checkout
 from ledger.views.accounts import balance
@@ -69,6 +70,8 @@ async def _back(parts: Parts, checkout_id: str, *, waits: bool) -> Response:
         return pay.unavailable()
     if row.open and waits:
         return pay.waiting(row)
+    if row.return_url == billing_url(parts.settings):  # the billing page shows what became of it, too
+        return RedirectResponse(f"/billing/purchases/{row.checkout_id}", 303)
     return RedirectResponse(f"/pay/{row.checkout_id}", 303)
 
 

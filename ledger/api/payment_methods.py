@@ -6,9 +6,12 @@ from fastapi import APIRouter, Depends, Path
 
 from ledger.api.accounts import AccountPath
 from ledger.api.auth import Caller, Needs
+from ledger.api.errors import AccountUnknown
 from ledger.api.parts import PartsOf
 from ledger.api.writes import known_account
 from ledger.payments.gateway import Method
+from ledger.payments.methods import Charged
+from ledger.views.accounts import account
 from schemas.fields import Token
 from schemas.http import NewPaymentMethod, Page, PageToVisit, PaymentMethod
 
@@ -43,9 +46,14 @@ async def make_default(account_id: AccountPath, method_id: MethodPath, parts: Pa
 
 @router.delete("/{method_id}", status_code=204)
 async def delete_method(account_id: AccountPath, method_id: MethodPath, parts: PartsOf, caller: Writer) -> None:
-    """Have the provider forget a method."""
-    await known_account(parts, caller, account_id)
-    await parts.payments.call(parts.payments.methods.remove, account_id, method_id)
+    """Have the provider forget a method; refused with 409 while auto top-up needs it."""
+    caller.reach(account_id)
+    async with parts.pool.connection() as connection:
+        row = await account(connection, account_id)
+    if row is None:
+        raise AccountUnknown(account_id, field="account_id")
+    charged = Charged(bool(row.top_up_enabled), row.top_up_provider, row.payment_method_id)
+    await parts.payments.call(parts.payments.methods.remove, account_id, method_id, charged)
 
 
 def _answer(provider: str, method: Method) -> PaymentMethod:

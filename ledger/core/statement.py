@@ -4,7 +4,7 @@ Everything here is for people and for display; nothing is parsed back or compute
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from ledger.core.pricing import minor_digits
 from schemas.money import ATTO_DIGITS, NANOS_PER_CENT
@@ -42,23 +42,51 @@ def description(event_type: str, facts: Mapping[str, Any]) -> str:
     return _DESCRIPTIONS[event_type](facts)
 
 
+class Figure(NamedTuple):
+    """What is shown of an amount, in whatever notation: so many units with so many digits after the point.
+
+    `below`: it is less than one unit, and not nothing.
+    """
+
+    sign: Literal["", "+", "-"]
+    units: int
+    digits: int
+    below: bool = False
+
+
+def balance_figure(nanos: int) -> Figure:
+    """A balance, floored to the cent; what is negative is owed."""
+    if 0 < nanos < NANOS_PER_CENT:
+        return Figure("", 1, 2, below=True)
+    return Figure("-" if nanos < 0 else "", abs(nanos // NANOS_PER_CENT), 2)
+
+
+def amount_figure(nanos: int, activity: str = MANUAL) -> Figure:
+    """An amount with its sign: charges with six digits, others in cents when they are whole ones."""
+    sign: Literal["", "+", "-"] = "-" if nanos < 0 else "+" if nanos > 0 else ""
+    size = abs(nanos)
+    if activity != DEDUCTION and size % NANOS_PER_CENT == 0:
+        return Figure(sign, size // NANOS_PER_CENT, 2)
+    if 0 < size < _NANOS_PER_MICRO:
+        return Figure(sign, 1, 6, below=True)
+    return Figure(sign, (size + _NANOS_PER_MICRO // 2) // _NANOS_PER_MICRO, 6)
+
+
 def balance_text(nanos: int) -> str:
     """A balance, floored to the cent: "$12.34"; "< $0.01" while above zero; "$0.50 owed" when negative."""
-    if 0 < nanos < NANOS_PER_CENT:
-        return "< $0.01"
-    cents = abs(nanos // NANOS_PER_CENT)
-    return f"${_grouped(cents, 2)}{' owed' if nanos < 0 else ''}"
+    figure = balance_figure(nanos)
+    return f"{'< ' if figure.below else ''}${_grouped(figure.units, figure.digits)}{' owed' if figure.sign else ''}"
 
 
 def amount_text(nanos: int, activity: str = MANUAL) -> str:
-    """An amount with its sign: charges with six digits, others in cents when they are whole ones."""
-    sign = "-" if nanos < 0 else "+" if nanos > 0 else ""
-    size = abs(nanos)
-    if activity != DEDUCTION and size % NANOS_PER_CENT == 0:
-        return f"{sign}${_grouped(size // NANOS_PER_CENT, 2)}"
-    if 0 < size < _NANOS_PER_MICRO:
-        return f"{sign}< $0.000001"
-    return f"{sign}${_grouped((size + _NANOS_PER_MICRO // 2) // _NANOS_PER_MICRO, 6)}"
+    """An amount with its sign: "-$0.001375", "+$12.00"; "-< $0.000001" for what no six digits show."""
+    figure = amount_figure(nanos, activity)
+    return f"{figure.sign}{'< ' if figure.below else ''}${_grouped(figure.units, figure.digits)}"
+
+
+def days_left(available: int, spent: int, days: int) -> int | None:
+    """For how many whole days it lasts when so much is spent in so many days; None when nothing is."""
+    return max(available, 0) * days // spent if spent > 0 else None
 
 
 def money_text(currency: str, minor: int) -> str:

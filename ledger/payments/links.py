@@ -3,10 +3,19 @@
 from ledger.settings import Settings
 
 
+def public_url(settings: Settings) -> str:
+    """Where customers reach this service, without a slash at the end."""
+    return settings.public_url.rstrip("/") or f"http://{settings.api_host}:{settings.api_port}"
+
+
+def billing_url(settings: Settings) -> str:
+    """The billing page."""
+    return f"{public_url(settings)}/billing"
+
+
 def pay_url(settings: Settings, checkout_id: str) -> str:
     """The page of a purchase. Whoever knows the address may see it."""
-    base = settings.public_url.rstrip("/") or f"http://{settings.api_host}:{settings.api_port}"
-    return f"{base}/pay/{checkout_id}"
+    return f"{public_url(settings)}/pay/{checkout_id}"
 
 
 def return_url(settings: Settings, checkout_id: str) -> str:

@@ -1,5 +1,8 @@
 """Saved methods of an account, at every provider that keeps some."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from ledger.core.errors import LedgerError
 from ledger.payments.customers import customer_of, put_customer
 from ledger.payments.gateway import Method
@@ -9,6 +12,24 @@ from ledger.payments.recording import Database
 
 class PaymentMethodUnknown(LedgerError):
     """The account has no such payment method."""
+
+
+class MethodInUse(LedgerError):
+    """Auto top-up charges this payment method; choose another one there, or switch it off, first."""
+
+
+class Charged(NamedTuple):
+    """What an account's auto top-up charges. `method_id` None: the default one of the provider."""
+
+    enabled: bool
+    provider: str | None
+    method_id: str | None
+
+    def needs(self, provider: str, method_id: str, saved: Sequence[tuple[str, Method]]) -> bool:
+        """Whether it could not go on without this one of the saved methods."""
+        if not self.enabled or provider != self.provider:
+            return False
+        return method_id == self.method_id or [each for each, _ in saved].count(provider) == 1
 
 
 class Methods:
@@ -44,9 +65,14 @@ class Methods:
         self._gateways[provider].set_default(self._customer(provider, account_id), method_id)
         return provider, method._replace(default=True)
 
-    def remove(self, account_id: str, method_id: str) -> None:
-        """Forgets one. Raises PaymentMethodUnknown."""
-        provider, _ = self.find(account_id, method_id)
+    def remove(self, account_id: str, method_id: str, charged: Charged) -> None:
+        """Forgets one. Raises PaymentMethodUnknown, and MethodInUse while auto top-up needs it."""
+        saved = self.of(account_id)
+        provider = next((provider for provider, method in saved if method.method_id == method_id), None)
+        if provider is None:
+            raise PaymentMethodUnknown(field="payment_method_id")
+        if charged.needs(provider, method_id, saved):
+            raise MethodInUse(field="payment_method_id")
         self._gateways[provider].detach(self._customer(provider, account_id), method_id)
 
     def _customer(self, provider: str, account_id: str) -> str:

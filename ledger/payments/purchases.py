@@ -69,7 +69,7 @@ class Purchases:
         NoRateInEffect, a ProviderError, LogUnavailable. After ProviderUnknown: the same request again.
         """
         gateway = gateway_of(self._gateways, wanted.provider)
-        self._check_amount(wanted.credits)
+        check_amount(self._settings, wanted.credits)
         if wanted.method_id is not None:
             provider, _ = self._methods.find(wanted.account_id, wanted.method_id)
             if provider != wanted.provider:
@@ -152,9 +152,16 @@ class Purchases:
         with self._database() as connection:
             checkouts.ended(connection, row.checkout_id, "expired", "never_begun")
 
-    def _check_amount(self, credits: int) -> None:
-        least, most = self._settings.purchase_credits_min, self._settings.purchase_credits_max
-        if credits < parse_nanos(least):
-            raise PurchaseTooSmall(f"{least} credits", field="amount")
-        if credits > parse_nanos(most):
-            raise PurchaseTooLarge(f"{most} credits", field="amount")
+    def begun_by(self, request: str) -> Checkout | None:
+        """The purchase that a request began; None when it began none."""
+        with self._database() as connection:
+            return checkouts.find_request(connection, request)
+
+
+def check_amount(settings: Settings, credits: int) -> None:
+    """Raises PurchaseTooSmall or PurchaseTooLarge."""
+    least, most = settings.purchase_credits_min, settings.purchase_credits_max
+    if credits < parse_nanos(least):
+        raise PurchaseTooSmall(f"{least} credits", field="amount")
+    if credits > parse_nanos(most):
+        raise PurchaseTooLarge(f"{most} credits", field="amount")

@@ -27,6 +27,7 @@ SCOPES = (
     "billing:read",
     "billing:write",
     "metrics:read",
+    "portal:write",
     "purchases:write",
     "refunds:write",
     "reports:read",

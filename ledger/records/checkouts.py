@@ -70,7 +70,7 @@ class Checkout(NamedTuple):
 def open_(connection: Connection, new: NewCheckout) -> Checkout:
     """The row of a new purchase, or of the one that this request began before."""
     connection.execute(SQL["open"], new._asdict())
-    found = _one(connection, "find_request", request=new.request) if new.request else find(connection, new.checkout_id)
+    found = find_request(connection, new.request) if new.request else find(connection, new.checkout_id)
     assert found, "it has just been written"
     return found
 
@@ -78,6 +78,11 @@ def open_(connection: Connection, new: NewCheckout) -> Checkout:
 def find(connection: Connection, checkout_id: str) -> Checkout | None:
     """A purchase by its id; None also for what can't be one."""
     return _one(connection, "find", checkout_id=checkout_id) if is_uuid(checkout_id) else None
+
+
+def find_request(connection: Connection, request: str) -> Checkout | None:
+    """A purchase by the request that began it."""
+    return _one(connection, "find_request", request=request)
 
 
 def find_payment(connection: Connection, provider: str, payment_id: str, reference: str | None) -> Checkout | None:

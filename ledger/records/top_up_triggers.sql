@@ -90,3 +90,12 @@ RETURNING a.customer_id, a.method_id, a.currency, a.amount_minor, a.tax_minor, a
 UPDATE records.top_up_attempts
 SET outcome = %(outcome)s, code = %(code)s, payment_id = %(payment_id)s, answered_at = clock_timestamp()
 WHERE trigger_id = %(trigger_id)s AND attempt = %(attempt)s;
+
+-- name: recent
+-- The account's last triggers, for the customer.
+SELECT trigger_id::text, account_id, provider, method_id, credits, triggered_at, state, attempt, silent,
+    searched_at, payment_id, url, failure, token, due_at
+FROM records.top_up_triggers
+WHERE account_id = %(account_id)s
+ORDER BY triggered_at DESC
+LIMIT %(limit)s;

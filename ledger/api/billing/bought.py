@@ -1,0 +1,106 @@
+"""A purchase of a customer at the page: confirmed, on its way, and done. What is sent twice is one purchase."""
+
+import hashlib
+import uuid
+
+from fastapi import APIRouter
+from starlette.responses import RedirectResponse, Response
+
+from ledger.api.billing.forms import credits_of
+from ledger.api.billing.visits import FormForged, FormOf, HtmlRoute, Visit, VisitOf, see
+from ledger.api.parts import Parts, PartsOf
+from ledger.api.purchases import credits_are_there
+from ledger.core.errors import AmountOutOfBounds
+from ledger.log.publisher import LogUnavailable
+from ledger.payments.gateway import ProviderError, ProviderRefuses
+from ledger.payments.links import billing_url, pay_url
+from ledger.payments.purchases import Wanted
+from ledger.records.checkouts import Checkout
+from ledger.views.purchases import PurchaseUnknown
+from ledger.web.billing.shell import shown
+from ledger.web.billing.words import error_text
+from ledger.web.declines import decline_text
+from schemas.money import parse_nanos
+
+router = APIRouter(prefix="/billing/purchases", include_in_schema=False, route_class=HtmlRoute)
+
+
+@router.post("")
+async def buy(visit: VisitOf, parts: PartsOf, form: FormOf) -> Response:
+    """Begins the purchase that was confirmed, or finds it begun."""
+    request, wanted = _wanted(visit, form)
+    if wanted.credits > parts.version_now().event_nanos_max:  # paid, it could not be credited
+        raise AmountOutOfBounds(field="amount")
+    purchases = parts.payments.purchases
+    try:
+        row = await parts.payments.call(purchases.buy, wanted)
+    except (ProviderError, LogUnavailable) as error:
+        begun = await parts.payments.call(purchases.begun_by, request)
+        if begun is None:
+            raise
+        if isinstance(error, ProviderRefuses):
+            return _shown(visit, parts, begun, "failed", error_text(error))
+        row = begun
+    return see(f"/purchases/{row.checkout_id}?go=1")
+
+
+@router.get("/{checkout_id}")
+async def progress(visit: VisitOf, parts: PartsOf, checkout_id: str, go: bool = False) -> Response:
+    """Where it stands; with `go` on to the provider, when the customer has to."""
+    row = await parts.payments.call(parts.payments.purchases.checkout, checkout_id)
+    if row.account_id != visit.account_id:
+        raise PurchaseUnknown(field="purchase_id")
+    if go and row.state == "begun" and (row.fields or row.url) and not visit.embedded:
+        return _to_provider(visit, row)
+    try:
+        row = await parts.payments.call(parts.payments.purchases.asked, checkout_id)
+    except (ProviderError, LogUnavailable):
+        return _shown(visit, parts, row, "waiting", "The payment provider does not answer. We keep asking.")
+    return _shown(visit, parts, row, await _step(parts, row))
+
+
+def request_of(visit: Visit, request: str) -> str:
+    """What makes two confirmations the same purchase, of this account only."""
+    return hashlib.sha256(f"portal\n{visit.account_id}\n{request}".encode()).hexdigest()
+
+
+def _wanted(visit: Visit, form: dict[str, str]) -> tuple[str, Wanted]:
+    provider, _, method_id = form.get("pay", "").partition(":")
+    amount = credits_of(form.get("amount"))
+    try:
+        request = request_of(visit, str(uuid.UUID(form.get("request", ""))))
+    except ValueError:
+        raise FormForged() from None
+    if amount is None:  # our own page sends others
+        raise FormForged()
+    # In a frame the provider's page opens in a window of its own, where the cookie of the frame is not known.
+    back = None if visit.embedded else billing_url(visit.shell.settings)
+    return request, Wanted(visit.account_id, parse_nanos(amount), provider, method_id or None, back, request)
+
+
+def _to_provider(visit: Visit, row: Checkout) -> Response:
+    if row.url is None:
+        return RedirectResponse(f"/pay/{row.checkout_id}", 303)
+    # A redirect would be refused by form-action; and a page that leads on at once is not gone back to.
+    return shown(visit.shell, "leaving", at="add", url=row.url, to=row.provider.title())
+
+
+async def _step(parts: Parts, row: Checkout) -> str:
+    if row.state == "credited":
+        return "done" if await credits_are_there(parts, row) else "arriving"
+    if row.open:
+        return "paying" if row.url or row.fields else "waiting"
+    return row.state
+
+
+def _shown(visit: Visit, parts: Parts, row: Checkout, step: str, said: str | None = None) -> Response:
+    return shown(
+        visit.shell,
+        "purchase",
+        at="add",
+        row=row,
+        step=step,
+        said=said or (decline_text(row.failure) if row.failure else None),
+        pay_url=pay_url(parts.settings, row.checkout_id),
+        embedded=visit.embedded,
+    )

@@ -1,0 +1,95 @@
+"""Billing details: name, address, e-mail, tax ids, time zone and notation."""
+
+import uuid
+from functools import cache
+from zoneinfo import available_timezones
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from ledger.api import profiles as api
+from ledger.api.billing.adding import address_options
+from ledger.api.billing.forms import Errors, note, profile_form, profile_of
+from ledger.api.billing.visits import FormForged, FormOf, HtmlRoute, Visit, VisitOf, see
+from ledger.api.parts import PartsOf
+from ledger.core.errors import LedgerError
+from ledger.records import profiles as records
+from ledger.web.billing.shell import shown
+
+router = APIRouter(prefix="/billing/details", include_in_schema=False, route_class=HtmlRoute)
+
+_FIELDS = {"address.country": "country", "email": "email", "time_zone": "time_zone", "locale": "locale"}
+# Notations by where they are used; any other one can be set through the API.
+LOCALES = {
+    "en-US": "English (United States)",
+    "en-GB": "English (United Kingdom)",
+    "en-IN": "English (India)",
+    "de-DE": "Deutsch (Deutschland)",
+    "es-ES": "Español (España)",
+    "fr-FR": "Français (France)",
+    "hi-IN": "हिन्दी (भारत)",
+    "it-IT": "Italiano (Italia)",
+    "ja-JP": "日本語 (日本)",
+    "nl-NL": "Nederlands (Nederland)",
+    "pt-BR": "Português (Brasil)",
+    "zh-CN": "中文 (中国)",
+}
+
+
+@router.get("")
+async def page(visit: VisitOf, parts: PartsOf, saved: bool = False) -> Response:
+    """What is known."""
+    return await _page(visit, parts, profile_form(visit.profile), {}, saved=saved)
+
+
+@router.post("")
+async def save(visit: VisitOf, parts: PartsOf, form: FormOf) -> Response:
+    """Replaces it, or says at its field what is wrong."""
+    errors: Errors = {}
+    profile = profile_of(form, visit.profile, errors)
+    if profile is not None:
+        try:
+            await api.put_profile(visit.account_id, profile, parts, visit.caller)
+        except LedgerError as error:
+            note(errors, error, _FIELDS, "name")
+        else:
+            return see("/details?saved=true")
+    return await _page(visit, parts, {**profile_form(visit.profile), **form}, errors)
+
+
+@router.post("/tax-ids/remove")
+async def remove_tax_id(visit: VisitOf, parts: PartsOf, form: FormOf) -> Response:
+    """Forgets a tax id; invoices that have it keep it."""
+    try:
+        tax_id = uuid.UUID(form.get("tax_id", ""))
+    except ValueError:
+        raise FormForged() from None
+    await api.delete_tax_id(visit.account_id, tax_id, parts, visit.caller)
+    return see("/details?saved=true")
+
+
+async def _page(
+    visit: Visit, parts: PartsOf, values: dict[str, str], errors: Errors, *, saved: bool = False
+) -> Response:
+    async with parts.pool.connection() as connection:
+        numbers = await records.tax_ids(connection, visit.account_id)
+    return shown(
+        visit.shell,
+        "details",
+        422 if errors else 200,
+        at="details",
+        values=values,
+        errors=errors,
+        saved=saved,
+        tax_ids=numbers,
+        zones=_zones(),
+        locales=LOCALES | ({values["locale"]: values["locale"]} if values["locale"] else {}) | LOCALES,
+        **address_options(),
+    )
+
+
+@cache
+def _zones() -> list[str]:
+    return sorted(
+        zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "posix", "right"))
+    )

@@ -1,0 +1,101 @@
+"""The overview, the balance that every page keeps up to date, the badge, and the brand's own files."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import FileResponse, RedirectResponse, Response
+
+from ledger.api.accounts import get_account
+from ledger.api.billing.visits import FormOf, HtmlRoute, Visit, VisitOf
+from ledger.api.errors import ApiError
+from ledger.api.lines import transaction_fields
+from ledger.api.parts import Parts, PartsOf
+from ledger.core.statement import days_left, event_types
+from ledger.records import portal_sessions
+from ledger.views.history import Wanted, history
+from ledger.views.usage import usage_summary
+from ledger.web.billing.colors import brand_css
+from ledger.web.billing.shell import closed, shown
+from ledger.web.billing.words import standing_text
+
+_RECENT = 5
+_PACE_DAYS = 7
+
+router = APIRouter(prefix="/billing", include_in_schema=False, route_class=HtmlRoute)
+
+
+@router.get("")
+async def overview(visit: VisitOf, parts: PartsOf) -> Response:
+    """Balance, auto top-up, traces, and what happened lately."""
+    known = await get_account(visit.account_id, parts, visit.caller)
+    async with parts.pool.connection() as connection:
+        lines = await history(connection, visit.account_id, Wanted(event_types()), _RECENT)
+    row = visit.shell.account
+    return shown(
+        visit.shell,
+        "overview",
+        at="overview",
+        traces=known.traces,
+        package=known.package.name,
+        standing=standing_text(enabled=bool(row.top_up_enabled), state=row.state, reason=row.reason),
+        days=await lasts(parts, visit),
+        lines=[(line, transaction_fields(line)) for line in lines],
+    )
+
+
+@router.get("/live")
+async def live(visit: VisitOf, seen: Annotated[str, Query(max_length=80)] = "", at: str = "") -> Response:
+    """What the balance is now; nothing as long as it is what the page shows."""
+    if seen == visit.shell.seen:
+        return Response(status_code=204)
+    return shown(visit.shell, "live", at=at)
+
+
+@router.get("/badge")
+async def badge(visit: VisitOf) -> Response:
+    """The balance alone, for a small frame on the router's own dashboard."""
+    return shown(visit.shell, "badge")
+
+
+@router.post("/leave")
+async def leave(visit: VisitOf, form: FormOf, parts: PartsOf) -> Response:
+    """Ends the visit."""
+    async with parts.pool.connection() as connection:
+        await portal_sessions.close(connection, visit.session.session_id)
+    if visit.session.return_url:
+        return closed(parts.settings, 200, "You have left the billing page", "You may close this window.")
+    return RedirectResponse("/billing", 303)
+
+
+@router.get("/brand.css")
+async def brand(parts: PartsOf) -> Response:
+    """The brand's color, for light and dark."""
+    return Response(
+        brand_css(parts.settings.brand_color), media_type="text/css", headers={"Cache-Control": "max-age=300"}
+    )
+
+
+@router.get("/logo")
+async def logo(parts: PartsOf) -> Response:
+    """The brand's logo. As an image a browser runs nothing in it, and here nothing may run if it is opened alone."""
+    path = Path(parts.settings.brand_logo or "nowhere")
+    kind = {".svg": "image/svg+xml", ".png": "image/png"}.get(path.suffix.lower())
+    if kind is None or not path.is_file():
+        raise ApiError(404, "not_found", "There is no logo.")
+    headers = {
+        "Cache-Control": "max-age=300",
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    }
+    return FileResponse(path, media_type=kind, headers=headers)
+
+
+async def lasts(parts: Parts, visit: Visit) -> int | None:
+    """For how many days the credits last at the pace of the last seven, or since usage began; None without any."""
+    today = datetime.now(UTC).date()
+    since, until = today - timedelta(days=_PACE_DAYS - 1), today + timedelta(days=1)
+    async with parts.pool.connection() as connection:
+        groups = await usage_summary(connection, visit.account_id, since, until, frozenset({"day"}))
+    first = min((group.day for group in groups if group.day), default=today)
+    return days_left(visit.shell.available, sum(group.charge for group in groups), (until - first).days)

@@ -1,0 +1,31 @@
+"""Prices: what models and traces cost, as the book that is in force says."""
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from ledger.api.billing.visits import HtmlRoute, VisitOf
+from ledger.api.parts import PartsOf
+from ledger.core.calendar import ms_of
+from ledger.log.book import BookEmpty
+from ledger.web.billing.shell import shown
+
+router = APIRouter(prefix="/billing/prices", include_in_schema=False, route_class=HtmlRoute)
+
+
+@router.get("")
+async def page(visit: VisitOf, parts: PartsOf) -> Response:
+    """Models, markups, traces and what the package includes."""
+    book = parts.book.last
+    if not book.versions:
+        raise BookEmpty()
+    version = book.at(ms_of(datetime.now(UTC)))
+    return shown(
+        visit.shell,
+        "prices",
+        at="prices",
+        version=version,
+        models=sorted(version.prices.items()),
+        included=version.packages.get(visit.shell.account.package),
+    )

@@ -1,0 +1,85 @@
+"""Sessions of the billing page: a link opens one, once and soon; a cookie carries it for two hours.
+
+Link and cookie have 256 random bits each; a hash of them is kept, as of API keys.
+"""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from ledger.sql import statements
+
+SQL = statements("ledger.records", "portal_sessions.sql")
+LINK_LASTS = timedelta(minutes=5)
+SESSION_LASTS = timedelta(hours=2)
+
+Connection = AsyncConnection[Any]
+
+
+class NewLink(NamedTuple):
+    """`token` is part of the link, and kept nowhere."""
+
+    token: str
+    until: datetime
+
+
+class PortalSession(NamedTuple):
+    """A customer's visit. `page`: where the link leads to; `return_url`: where the page leads back to."""
+
+    session_id: str
+    account_id: str
+    page: str
+    return_url: str | None
+
+
+class Opened(NamedTuple):
+    """A session and the cookie that carries it, which is kept nowhere else."""
+
+    session: PortalSession
+    cookie: str
+
+
+async def create(connection: Connection, account_id: str, page: str, return_url: str | None) -> NewLink:
+    """A link for an account's customer."""
+    token = secrets.token_urlsafe(32)
+    parameters = {"account_id": account_id, "page": page, "return_url": return_url}
+    cursor = await connection.execute(SQL["create"], {**parameters, "link_hash": _hash(token), "lasts": LINK_LASTS})
+    row = await cursor.fetchone()
+    assert row, "an insert of one row returns it"
+    return NewLink(token, row[0])
+
+
+async def open_(connection: Connection, token: str) -> Opened | None:
+    """The session of a link that nobody has opened yet; None for one that was, is too old, or never was."""
+    cookie = secrets.token_urlsafe(32)
+    parameters = {"link_hash": _hash(token), "cookie_hash": _hash(cookie), "lasts": SESSION_LASTS}
+    found = await _one(connection, "open", parameters)
+    return Opened(found, cookie) if found else None
+
+
+async def find(connection: Connection, cookie: str) -> PortalSession | None:
+    """The session that a browser has; None when it is over."""
+    return await _one(connection, "find", {"cookie_hash": _hash(cookie)})
+
+
+async def close(connection: Connection, session_id: str) -> None:
+    """Ends a session."""
+    await connection.execute(SQL["close"], {"session_id": session_id})
+
+
+async def forget(connection: Connection) -> int:
+    """Drops what has been over for a day; returns how many."""
+    return (await connection.execute(SQL["forget"])).rowcount
+
+
+async def _one(connection: Connection, name: str, parameters: dict[str, Any]) -> PortalSession | None:
+    async with connection.cursor(row_factory=class_row(PortalSession)) as cursor:
+        return await (await cursor.execute(SQL[name], parameters)).fetchone()
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

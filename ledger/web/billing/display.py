@@ -1,0 +1,122 @@
+"""Amounts, times and names in a customer's notation. Which figures are shown is core's to say (`statement`)."""
+
+import copy
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_datetime, format_time
+from babel.numbers import NumberFormatError, format_decimal, format_percent, parse_decimal
+
+from ledger.core.pricing import minor_digits
+from ledger.core.statement import Figure, amount_figure, balance_figure
+
+USUAL_LOCALE = "en-US"
+
+
+class Display(NamedTuple):
+    """One customer's notation. `locale`: BCP 47, one that Babel knows; `zone`: IANA's name."""
+
+    locale: str
+    zone: str
+
+    def balance(self, nanos: int) -> str:
+        """A balance: "$12.34", "< $0.01", "$0.50 owed"."""
+        figure = balance_figure(nanos)
+        return f"{self._figure(figure._replace(sign=''))}{' owed' if figure.sign else ''}"
+
+    def amount(self, nanos: int, activity: str) -> str:
+        """An amount with its sign, as the history shows it."""
+        return self._figure(amount_figure(nanos, activity))
+
+    def spent(self, nanos: int) -> str:
+        """What was spent, in cents, rounded up: never less than it was."""
+        return self.money("USD", -(-nanos // 10_000_000))
+
+    def money(self, currency: str, minor: int) -> str:
+        """Money of a paying currency, with all its digits."""
+        digits = minor_digits(currency)
+        return _currency(self.locale, currency, digits, Decimal(minor).scaleb(-digits))
+
+    def number(self, number: int) -> str:
+        """A count."""
+        return str(format_decimal(number, locale=_parsed(self.locale)))
+
+    def percent(self, attos: int) -> str:
+        """A markup: 10¹⁷ attos are 10 %."""
+        return str(format_percent(Decimal(attos).scaleb(-18), locale=_parsed(self.locale), decimal_quantization=False))
+
+    def price(self, attos: int) -> str:
+        """A price of the book, exact."""
+        figure = Decimal(attos).scaleb(-18).normalize()
+        return _currency(self.locale, "USD", max(2, -int(figure.as_tuple().exponent)), figure)
+
+    def day(self, day: date) -> str:
+        """A day: "Nov 21, 2026"."""
+        return str(format_date(day, "medium", locale=_parsed(self.locale)))
+
+    def short_day(self, day: date) -> str:
+        """A day below a chart: "Nov 21"."""
+        return str(format_date(day, "MMM d", locale=_parsed(self.locale)))
+
+    def local_day(self, moment: datetime) -> str:
+        """The day of a moment where the customer is."""
+        return self.day(moment.astimezone(ZoneInfo(self.zone)).date())
+
+    def clock(self, moment: datetime) -> str:
+        """The time of a moment where the customer is."""
+        return str(format_time(moment, "medium", tzinfo=ZoneInfo(self.zone), locale=_parsed(self.locale)))
+
+    def moment(self, moment: datetime) -> str:
+        """Day and time of a moment where the customer is."""
+        return str(format_datetime(moment, "medium", tzinfo=ZoneInfo(self.zone), locale=_parsed(self.locale)))
+
+    def read_amount(self, text: str) -> str | None:
+        """Plain decimal text of an amount that a customer typed, such as "$1,000" or "12,50 $"; None for no number."""
+        typed = text.replace("$", "").replace("\u00a0", " ").strip()
+        try:
+            read = parse_decimal(typed, locale=_parsed(self.locale), strict=True)
+        except NumberFormatError:
+            return None
+        # parse_decimal takes "1e3" and "Infinity", too.
+        return f"{read:f}" if typed[:1].isdigit() and read.is_finite() and "e" not in typed.lower() else None
+
+    def first_moment(self, day: date) -> datetime:
+        """When a day begins where the customer is."""
+        return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
+
+    def _figure(self, figure: Figure) -> str:
+        number = Decimal(figure.units).scaleb(-figure.digits)
+        text = _currency(self.locale, "USD", figure.digits, number)
+        return f"{figure.sign.replace('-', '−')}{'< ' if figure.below else ''}{text}"
+
+
+def locale_of(said: str | None, accepted: str) -> str:
+    """The profile's locale, else the first of an Accept-Language header that Babel can write money in."""
+    for tag in (*([said] if said else []), *_preferred(accepted)):
+        try:
+            return str(Locale.parse(tag.replace("-", "_"))).replace("_", "-")
+        except (UnknownLocaleError, ValueError):
+            continue
+    return USUAL_LOCALE
+
+
+def _preferred(accepted: str) -> Iterable[str]:
+    """Browsers name them in the order of preference."""
+    return (part.partition(";")[0].strip() for part in accepted.split(",")[:5] if part.strip() not in ("", "*"))
+
+
+@cache
+def _parsed(locale: str) -> Locale:
+    return Locale.parse(locale.replace("-", "_"))
+
+
+def _currency(locale: str, currency: str, digits: int, number: Decimal) -> str:
+    # Babel rounds to the digits of the currency, or drops zeros; charges are shown with six digits, whatever they are.
+    pattern = copy.copy(_parsed(locale).currency_formats["standard"])
+    pattern.frac_prec = (digits, digits)
+    return str(pattern.apply(number, _parsed(locale), currency=currency, currency_digits=False))
