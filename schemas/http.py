@@ -38,6 +38,7 @@ MovementLine = Literal[
 ActivityType = Literal["checkout", "deduction", "manual"]
 PurchaseType = Literal["Purchase", "Auto Top-up"]
 PurchaseState = Literal["pending", "paid", "credited", "failed", "expired", "mismatched"]
+PortalPage = Literal["overview", "add", "history", "usage", "auto-top-up", "payment-methods", "badge"]
 Amount = Annotated[str, Field(description="Credits as decimal text; 1 credit is 1.00 USD.", examples=["12.5"])]
 Shown = Annotated[str, Field(description="The same for people.", examples=["$12.50"])]
 AsOf = Annotated[datetime | None, Field(description="Every event up to this moment of the log is counted.")]
@@ -536,6 +537,21 @@ class PaymentMethod(Answer):
     expires_month: int | None
     expires_year: int | None
     default: bool
+
+
+class NewPortalSession(Frozen):
+    """A customer who is to see the billing page. `return_url`: where it leads back to, such as your dashboard."""
+
+    account_id: Annotated[AccountId, Field(examples=["acct_42"])]
+    page: Annotated[PortalPage, Field(description="Where the link leads to; `badge` is for a small frame.")] = "overview"
+    return_url: Annotated[WebAddress | None, Field(examples=["https://router.example/dashboard"])] = None
+
+
+class PortalSession(Answer):
+    """A link to send the customer's browser to. It works once."""
+
+    url: str
+    expires_at: datetime
 
 
 class WebhookTaken(Answer):
