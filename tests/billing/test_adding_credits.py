@@ -1,0 +1,143 @@
+"""Adding credits: what is typed is checked in words, the price is shown, and what was confirmed is bought once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.billing.customer import Customer, come_in, errors, hidden, path_of
+from tests.payments.market import GOOD, Market
+
+ADDRESS = {"name": "Ada Lovelace Ltd", "line1": "Unter den Linden 1", "city": "Berlin", "country": "DE"}
+FORM = {"amount": "10", "pay": "stripe:", **ADDRESS}
+
+
+def confirmed(customer: Customer, **fields: str) -> dict[str, str]:
+    """The form of the page to confirm on."""
+    page = customer.get(path_of(customer.send("/add", **FORM | fields)))
+    assert page.status_code == 200, page.text
+    return {name: text for name, text in hidden(page.text).items()}
+
+
+def test_a_saved_card_pays_at_once_and_the_page_shows_the_new_balance(shop: Market) -> None:
+    account = shop.account()
+    shop.visit(shop.pay(shop.buy(account, "stripe", "5")))
+    shop.settled()
+    customer = come_in(shop, account)
+    [card] = shop.http.get(f"/v1/accounts/{account}/payment-methods").json()["data"]
+    form = confirmed(customer, amount="25", pay=f"stripe:{card['payment_method_id']}")
+    where = path_of(customer.post("/purchases", form))
+    shop.settled()
+    page = customer.get(where)
+    assert "Credits added" in page.text
+    assert "$30.00" in page.text
+    assert shop.balance(account) == "30"
+
+
+def test_sent_twice_at_once_and_again_it_is_bought_once(shop: Market) -> None:
+    account = shop.account()
+    shop.visit(shop.pay(shop.buy(account, "stripe", "5")))
+    shop.settled()
+    customer = come_in(shop, account)
+    [card] = shop.http.get(f"/v1/accounts/{account}/payment-methods").json()["data"]
+    form = confirmed(customer, pay=f"stripe:{card['payment_method_id']}")
+    with ThreadPoolExecutor(4) as clicks:
+        answers = list(clicks.map(lambda _: customer.post("/purchases", form), range(4)))
+    assert len({path_of(answer) for answer in answers}) == 1
+    shop.settled()
+    assert shop.balance(account) == "15"
+    # The browser's back button leads to the page to confirm on, whose address names the purchase.
+    back = customer.get(f"/add/confirm?request={form['request']}&amount=10&pay={form['pay']}")
+    assert path_of(back) == path_of(answers[0]).removesuffix("?go=1")
+    customer.post("/purchases", form)
+    shop.settled()
+    assert shop.balance(account) == "15"
+
+
+def test_a_new_card_is_typed_at_stripe_and_leads_back_to_the_page(shop: Market) -> None:
+    account = shop.account()
+    customer = come_in(shop, account)
+    where = path_of(customer.post("/purchases", confirmed(customer)))
+    assert 'http-equiv="refresh"' in customer.get(where).text
+    purchase_id = where.removeprefix("/purchases/").partition("?")[0]
+    [row] = [shop.http.get(f"/v1/accounts/{account}/purchases/{purchase_id}").json()]
+    back = httpx.get(shop.pay(row, GOOD))
+    assert back.headers["location"] == f"/billing/purchases/{purchase_id}"
+    shop.settled()
+    assert "Credits added" in customer.get(f"/purchases/{purchase_id}").text
+
+
+def test_razorpay_is_priced_in_rupees_with_the_rate(shop: Market) -> None:
+    customer = come_in(shop, shop.account())
+    page = customer.get(path_of(customer.send("/add", **FORM | {"pay": "razorpay:"}))).text
+    assert "₹850.00" in page
+    assert "85.00 INR" in page
+    part = customer.get("/add/price?amount=25&pay=razorpay:&country=IN").text
+    assert "₹2,125.00" in part
+
+
+def test_a_declined_card_says_so_and_nothing_is_charged(shop: Market) -> None:
+    account = shop.account()
+    shop.visit(shop.pay(shop.buy(account, "stripe", "5")))
+    shop.settled()
+    customer = come_in(shop, account)
+    [card] = shop.http.get(f"/v1/accounts/{account}/payment-methods").json()["data"]
+    method = card["payment_method_id"]
+    changed = shop.sandbox.control.put(f"/sandbox/stripe/payment_methods/{method}", json={"number": "4000000000009995"})
+    assert changed.is_success, changed.text
+    page = customer.get(path_of(customer.post("/purchases", confirmed(customer, pay=f"stripe:{method}")))).text
+    assert "Nothing was charged" in page
+    assert "There is not enough money on the card." in page
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "said"),
+    [
+        ({"amount": "custom", "custom": "4.99"}, "custom", "The smallest purchase is $5.00."),
+        ({"amount": "custom", "custom": "10001"}, "custom", "The largest purchase is $10,000.00."),
+        ({"amount": "custom", "custom": "ten"}, "custom", "Type an amount, such as 40."),
+        ({"amount": "custom", "custom": "1e3"}, "custom", "Type an amount, such as 40."),
+        ({"amount": "custom", "custom": "-10"}, "custom", "Type an amount, such as 40."),
+        ({"amount": "custom", "custom": "10.001"}, "custom", "Type whole cents."),
+        ({"amount": ""}, "amount", "Choose or type an amount."),
+        ({"pay": "stripe:pm_of_another"}, "pay", "Choose how you would like to pay."),
+        ({"country": ""}, "country", "Choose the country of your billing address."),
+        ({"country": "XX"}, "country", "Choose a country from the list."),
+        ({"email": "ada"}, "email", "This does not look like an e-mail address."),
+        ({"tax_country": "DE", "tax_value": "DE1"}, "tax_type", "Choose the type of the tax ID."),
+        (
+            {"tax_country": "DE", "tax_type": "DE:eu_vat", "tax_value": "DE136695977"},
+            "tax_value",
+            "This number can't be right; a character may be mistyped.",
+        ),
+        (
+            {"tax_country": "DE", "tax_type": "DE:eu_vat", "tax_value": "x"},
+            "tax_value",
+            "This is not written as such a number is, for example DE136695976.",
+        ),
+    ],
+)
+def test_what_is_wrong_stands_at_its_field(shop: Market, changed: dict[str, str], field: str, said: str) -> None:
+    answer = come_in(shop, shop.account()).send("/add", **FORM | changed)
+    assert (answer.status_code, errors(answer.text)) == (422, {field: said})
+    assert f'aria-describedby="{field}-error' in answer.text
+
+
+def test_a_custom_amount_is_read_in_the_customers_notation(shop: Market) -> None:
+    customer = come_in(shop, shop.account(locale="de-DE"))
+    answer = customer.send("/add", **FORM | {"amount": "custom", "custom": "1.012,50"})
+    assert "amount=1012.50" in path_of(answer)
+    assert "1.012,50\xa0$" in customer.get(path_of(answer)).text
+
+
+def test_name_address_and_tax_id_are_kept(shop: Market) -> None:
+    account = shop.account()
+    tax: dict[str, Any] = {"tax_country": "DE", "tax_type": "DE:eu_vat", "tax_value": "de 136 695 976"}
+    page = come_in(shop, account).send("/add", **FORM | tax)
+    assert page.status_code == 303
+    profile = shop.http.get(f"/v1/accounts/{account}/profile").json()
+    assert (profile["name"], profile["address"]["line1"]) == ("Ada Lovelace Ltd", "Unter den Linden 1")
+    assert [each["value"] for each in shop.http.get(f"/v1/accounts/{account}/tax-ids").json()["data"]] == [
+        "DE136695976"
+    ]

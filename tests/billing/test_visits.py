@@ -1,0 +1,176 @@
+"""Who gets in: a link once and soon, a cookie that only its browser has, forms that come from our own page."""
+
+import os
+
+import httpx
+import psycopg
+import pytest
+
+from tests.billing.customer import COOKIE, Customer, come_in, path_of, portal
+from tests.integration.api_harness import client, key
+from tests.payments.market import Market
+from tests.support.events import usage
+
+FORMS = [
+    "/add",
+    "/purchases",
+    "/details",
+    "/auto-top-up",
+    "/payment-methods/add",
+    "/payment-methods/remove",
+    "/payment-methods/default",
+    "/details/tax-ids/remove",
+    "/leave",
+]
+PAGES = ["", "/history", "/history.csv", "/usage", "/add", "/auto-top-up", "/payment-methods", "/prices", "/details"]
+
+
+def test_a_link_works_once(shop: Market) -> None:
+    link = portal(shop, shop.account())
+    assert httpx.get(link).status_code == 303
+    again = httpx.get(link)
+    assert (again.status_code, "set-cookie" in again.headers) == (410, False)
+    assert "This link was used" in again.text
+
+
+def test_a_link_is_over_after_five_minutes(shop: Market) -> None:
+    account = shop.account()
+    link = portal(shop, account)
+    with psycopg.connect(shop.settings.database) as connection:
+        sql = (
+            "UPDATE records.portal_sessions SET link_until = link_until - interval '301 seconds' WHERE account_id = %s"
+        )
+        connection.execute(sql, (account,))
+    assert httpx.get(link).status_code == 410
+
+
+def test_a_visit_is_over_after_two_hours(shop: Market) -> None:
+    account = shop.account()
+    customer = come_in(shop, account)
+    assert customer.get("").status_code == 200
+    with psycopg.connect(shop.settings.database) as connection:
+        sql = "UPDATE records.portal_sessions SET expires_at = expires_at - interval '2 hours' WHERE account_id = %s"
+        connection.execute(sql, (account,))
+    assert customer.get("").status_code == 401
+
+
+def test_the_cookie_is_for_this_host_over_tls_and_not_for_scripts(shop: Market) -> None:
+    said = httpx.get(portal(shop, shop.account())).headers["set-cookie"]
+    name, *attributes = said.split("; ")
+    assert name.startswith(f"{COOKIE}=")
+    assert set(attributes) == {"Path=/", "Secure", "HttpOnly", "SameSite=Lax"}
+
+
+def test_a_link_leads_to_the_page_that_was_asked_for(shop: Market) -> None:
+    assert httpx.get(portal(shop, shop.account(), page="history")).headers["location"] == "/billing/history"
+
+
+def test_links_are_made_with_the_scope_only_and_for_accounts_that_are(shop: Market) -> None:
+    account = shop.account()
+    body = {"account_id": account}
+    with client(shop.url, key(shop.settings, "accounts:read")) as other:
+        assert other.post("/v1/portal-sessions", json=body).status_code == 403
+    with client(shop.url, key(shop.settings, account="acct_else")) as other:
+        assert other.post("/v1/portal-sessions", json=body).status_code == 404
+    assert shop.http.post("/v1/portal-sessions", json={"account_id": "nobody-here"}).status_code == 404
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nobody_sees_a_page_without_a_visit(shop: Market, path: str) -> None:
+    assert Customer(shop.url, "a" * 43).get(path).status_code == 401
+    assert httpx.get(f"{shop.url}/billing{path}").status_code == 401
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_shown_and_runs_no_script_but_ours(shop: Market, path: str) -> None:
+    answer = come_in(shop, shop.account()).get(path)
+    assert answer.status_code == 200
+    if path != "/history.csv":
+        policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
+        assert (policy["default-src"], policy["script-src"], policy["frame-ancestors"]) == (
+            "'none'",
+            "'self'",
+            "'none'",
+        )
+        assert policy["style-src"] == "'self'"
+        assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_a_form_without_the_token_or_from_elsewhere_does_nothing(shop: Market, path: str) -> None:
+    customer, other = come_in(shop, shop.account()), come_in(shop, shop.account())
+    token = customer.token()
+    for form, origin in (
+        ({}, ""),
+        ({"csrf": other.token()}, ""),
+        ({"csrf": "é"}, ""),
+        ({"csrf": token}, "https://evil.example"),
+        ({"csrf": token}, "null"),
+        ({"csrf": token}, None),
+    ):
+        answer = customer.post(path, form, origin=origin)
+        assert answer.status_code == 403, (form, origin)
+    assert customer.get("").status_code == 200
+
+
+def test_who_leaves_is_out(shop: Market) -> None:
+    customer = come_in(shop, shop.account())
+    customer.send("/leave")
+    assert customer.get("").status_code == 401
+
+
+def test_another_accounts_ids_are_not_there(shop: Market) -> None:
+    victim, customer = shop.account(), come_in(shop, shop.account())
+    purchase = shop.buy(victim, "stripe")
+    shop.visit(shop.pay(purchase))
+    shop.settled()
+    [event_id] = shop.rows("SELECT event_id::text FROM views.entries WHERE account_id = %s AND amount > 0", victim)
+    [card] = shop.http.get(f"/v1/accounts/{victim}/payment-methods").json()["data"]
+    assert customer.get(f"/purchases/{purchase['purchase_id']}").status_code == 404
+    assert customer.get(f"/history/{event_id}").status_code == 404
+    method = card["payment_method_id"]
+    assert customer.send("/payment-methods/remove", method=method).status_code == 422
+    assert customer.send("/payment-methods/default", method=method).status_code == 422
+    bought = customer.send(
+        "/purchases", request="6f0f6f0e-3d0e-4a56-9b8a-1f0c1a0e2a11", amount="10", pay=f"stripe:{method}"
+    )
+    assert bought.status_code == 404
+    confirm = f"/add/confirm?request=6f0f6f0e-3d0e-4a56-9b8a-1f0c1a0e2a11&amount=10&pay=stripe:{method}"
+    assert path_of(customer.get(confirm)) == "/add"
+    [left] = shop.http.get(f"/v1/accounts/{victim}/payment-methods").json()["data"]
+    assert left == card
+
+
+def test_a_purchase_of_another_account_is_not_found_by_its_request(shop: Market) -> None:
+    request = "6f0f6f0e-3d0e-4a56-9b8a-1f0c1a0e2a12"
+    one, other = come_in(shop, shop.account()), come_in(shop, shop.account())
+    first = one.send("/purchases", request=request, amount="10", pay="stripe:")
+    second = other.send("/purchases", request=request, amount="10", pay="stripe:")
+    assert path_of(first) != path_of(second)
+
+
+def test_script_in_a_name_or_a_filter_is_text(shop: Market) -> None:
+    name, city = '<script>alert("x")</script>', '"><img src=x onerror=y>'
+    customer = come_in(shop, shop.account(name=name, address={"country": "DE", "city": city}))
+    confirm = "/add/confirm?request=6f0f6f0e-3d0e-4a56-9b8a-1f0c1a0e2a13&amount=10&pay=stripe:"
+    for path in ("/details", "/add", confirm):
+        page = customer.get(path).text
+        assert "&lt;script&gt;alert" in page
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+    typed = customer.get('/history?model="><script>alert(1)</script>&from="><b>').text
+    assert "<script>alert" not in typed
+    assert "<b>" not in typed
+
+
+def test_script_in_a_description_is_text(shop: Market) -> None:
+    account = shop.account()
+    body = {**usage(account, os.urandom(8).hex(), "0.01", model="<script>alert(1)</script>")}
+    answer = shop.http.post("/v1/usage", json=body, headers={"Content-Type": "application/cloudevents+json"})
+    assert answer.status_code == 202, answer.text
+    shop.settled()
+    customer = come_in(shop, account)
+    for path in ("", "/history", "/usage"):
+        page = customer.get(path).text
+        assert "&lt;script&gt;alert(1)" in page
+        assert "<script>alert" not in page
