@@ -12,6 +12,7 @@ import psycopg
 from rich.console import Console
 
 from ledger.core.errors import LedgerError
+from ledger.dev.billing_page import page_link
 from ledger.dev.board import Board
 from ledger.dev.children import Children
 from ledger.dev.dashboard import Dashboard, Links
@@ -68,7 +69,9 @@ class Session:
         self._recount = Recount(local.settings, before)
         accounts = [story.account_id for story in traffic.stories]
         self._observer = Observer(local.settings.database, self._visibility, accounts)
-        links = Links(local.api, local.operator_key, str(local.settings.home), self._sample_account())
+        sample = self._sample_account()
+        page = page_link(local.settings, sample)
+        links = Links(local.api, local.operator_key, str(local.settings.home), sample, page)
         self._dashboard = Dashboard(console, traffic.stories, self.board, links)
 
     def _sample_account(self) -> str:

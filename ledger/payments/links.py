@@ -13,6 +13,11 @@ def billing_url(settings: Settings) -> str:
     return f"{public_url(settings)}/billing"
 
 
+def entry_url(settings: Settings, token: str) -> str:
+    """A link that opens the billing page for one browser, once."""
+    return f"{billing_url(settings)}/enter?link={token}"
+
+
 def pay_url(settings: Settings, checkout_id: str) -> str:
     """The page of a purchase. Whoever knows the address may see it."""
     return f"{public_url(settings)}/pay/{checkout_id}"

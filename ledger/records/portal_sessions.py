@@ -43,12 +43,13 @@ class Opened(NamedTuple):
     cookie: str
 
 
-async def create(connection: Connection, account_id: str, page: str, return_url: str | None) -> NewLink:
+async def create(
+    connection: Connection, account_id: str, page: str, return_url: str | None, lasts: timedelta = LINK_LASTS
+) -> NewLink:
     """A link for an account's customer."""
     token = secrets.token_urlsafe(32)
-    parameters = {"account_id": account_id, "page": page, "return_url": return_url}
-    cursor = await connection.execute(SQL["create"], {**parameters, "link_hash": _hash(token), "lasts": LINK_LASTS})
-    row = await cursor.fetchone()
+    parameters = {"account_id": account_id, "page": page, "return_url": return_url, "lasts": lasts}
+    row = await (await connection.execute(SQL["create"], {**parameters, "link_hash": _hash(token)})).fetchone()
     assert row, "an insert of one row returns it"
     return NewLink(token, row[0])
 

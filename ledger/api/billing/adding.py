@@ -38,7 +38,11 @@ Text = Annotated[str, Query(max_length=200)]
 @router.get("/add")
 async def form(request: Request, visit: VisitOf, parts: PartsOf, amount: Text = "") -> Response:
     """The form, with what is known already."""
-    typed = {"amount": "custom" if amount and amount not in AMOUNTS else amount or "10", "custom": amount}
+    custom = credits_of(amount) if amount not in AMOUNTS else None
+    typed = {
+        "amount": "custom" if custom else amount if amount in AMOUNTS else "10",
+        "custom": visit.shell.display.typed(custom) if custom else "",
+    }
     values = {**profile_form(visit.profile), **_EMPTY_TAX_ID, **typed, "pay": ""}
     return await _form(request, visit, parts, values, {})
 

@@ -20,10 +20,12 @@ from ledger.api.errors import ApiError
 from ledger.api.parts import PartsOf
 from ledger.core.errors import LedgerError
 from ledger.records.top_up_triggers import SQL, Trigger
+from ledger.web.billing.display import Display
 from ledger.web.billing.shell import shown
 from ledger.web.billing.words import REFUSALS, standing_text
 from ledger.web.declines import decline_text
 from schemas.http import TopUps, TopUpSettings
+from schemas.money import parse_nanos
 
 router = APIRouter(prefix="/billing/auto-top-up", include_in_schema=False, route_class=HtmlRoute)
 
@@ -41,7 +43,7 @@ _FIELDS = {name: name for name in _AMOUNTS} | {"payment_method_id": "method", "p
 async def page(request: Request, visit: VisitOf, parts: PartsOf, saved: bool = False) -> Response:
     """The policy as it is."""
     policy = await api.get_auto_top_up(visit.account_id, parts, visit.caller)
-    return await _page(request, visit, policy, _values(policy), {}, saved=saved)
+    return await _page(request, visit, policy, _values(policy, visit.shell.display), {}, saved=saved)
 
 
 @router.post("")
@@ -70,7 +72,7 @@ async def _new(request: Request, visit: Visit, form: dict[str, str], errors: Err
     enabled = form.get("enabled") == "on"
     choice = next((each for each in await _methods(request, visit) if each.value == form.get("method")), None)
     if enabled and choice is None:
-        errors["method"] = "Add a payment method first; auto top-up charges it without asking you."
+        errors["method"] = "Choose a payment method; add one first if there is none."
     if errors:
         return None
     try:
@@ -123,18 +125,22 @@ async def _page(
         standing=standing_text(enabled=policy.enabled, state=policy.state, reason=policy.reason),
         tried=[(trigger, decline_text(trigger.failure) if trigger.failure else "") for trigger in tried],
         saved=saved,
+        bought=(parse_nanos(policy.spent_today), parse_nanos(policy.spent_this_month)),
     )
 
 
-def _values(policy: TopUps) -> dict[str, str]:
+def _values(policy: TopUps, display: Display) -> dict[str, str]:
     """The policy as the form shows it; a first proposal where there is none."""
-    return {
-        "enabled": "on" if policy.enabled else "",
+    amounts = {
         "threshold": policy.threshold or "10",
         "amount": policy.amount or "25",
+        "cap_day": policy.cap_day,
+        "cap_month": policy.cap_month,
+    }
+    return {
+        **{name: display.typed(text) if text else "" for name, text in amounts.items()},
+        "enabled": "on" if policy.enabled else "",
         "sizing": policy.sizing or "fixed",
-        "cap_day": policy.cap_day or "",
-        "cap_month": policy.cap_month or "",
         "method": f"{policy.provider}:{policy.payment_method_id or ''}" if policy.provider else "",
     }
 

@@ -19,6 +19,7 @@ from ledger.core.statement import ACTIVITY, PURCHASES
 from ledger.views.history import BEGINNING, END, Wanted, history
 from ledger.views.usage import usage_summary
 from ledger.web.billing.shell import shown
+from schemas.money import parse_nanos
 
 router = APIRouter(prefix="/billing/history", include_in_schema=False, route_class=HtmlRoute)
 
@@ -109,7 +110,14 @@ async def as_csv(visit: VisitOf, parts: PartsOf, asked: AskedOf) -> Response:
 async def explained(visit: VisitOf, parts: PartsOf, event_id: UUID, signed: bool | None = None) -> Response:
     """One line, and how its amount came about."""
     line = await explain_transaction(event_id, parts, visit.caller, visit.account_id, signed)
-    return shown(visit.shell, "explained", at="history", line=line)
+    return shown(
+        visit.shell,
+        "explained",
+        at="history",
+        line=line,
+        amount=parse_nanos(line.amount),
+        balance_after=parse_nanos(line.balance_after),
+    )
 
 
 async def _wanted(visit: Visit, asked: Asked) -> Wanted:

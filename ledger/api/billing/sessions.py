@@ -9,7 +9,7 @@ from ledger.api.auth import Caller, Needs
 from ledger.api.billing.visits import HtmlRoute, LinkOver, cookie_header
 from ledger.api.parts import PartsOf
 from ledger.api.writes import known_account
-from ledger.payments.links import billing_url
+from ledger.payments.links import entry_url
 from ledger.records import portal_sessions
 from schemas.http import NewPortalSession, PortalSession
 
@@ -26,7 +26,7 @@ async def create_portal_session(
     await known_account(parts, caller, body.account_id)
     async with parts.pool.connection() as connection:
         link = await portal_sessions.create(connection, body.account_id, body.page, body.return_url)
-    return PortalSession(url=f"{billing_url(parts.settings)}/enter?link={link.token}", expires_at=link.until)
+    return PortalSession(url=entry_url(parts.settings, link.token), expires_at=link.until)
 
 
 @pages.get("/enter")

@@ -75,6 +75,14 @@ class Display(NamedTuple):
         """Day and time of a moment where the customer is."""
         return str(format_datetime(moment, "medium", tzinfo=ZoneInfo(self.zone), locale=_parsed(self.locale)))
 
+    def typed(self, text: str) -> str:
+        """Plain decimal text as the customer would type it."""
+        return str(
+            format_decimal(
+                Decimal(text), locale=_parsed(self.locale), decimal_quantization=False, group_separator=False
+            )
+        )
+
     def read_amount(self, text: str) -> str | None:
         """Plain decimal text of an amount that a customer typed, such as "$1,000" or "12,50 $"; None for no number."""
         typed = text.replace("$", "").replace("\u00a0", " ").strip()

@@ -1,0 +1,23 @@
+"""The billing page of an account of `ledger dev`: a link that waits for a day, since nobody asks for it anew."""
+
+import asyncio
+from datetime import timedelta
+
+import psycopg
+
+from ledger.payments.links import entry_url
+from ledger.records import portal_sessions
+from ledger.settings import Settings
+
+_LASTS = timedelta(days=1)
+
+
+def page_link(settings: Settings, account_id: str) -> str:
+    """Opens once, as every link to the page."""
+    return asyncio.run(_link(settings, account_id))
+
+
+async def _link(settings: Settings, account_id: str) -> str:
+    async with await psycopg.AsyncConnection.connect(settings.database, autocommit=True) as connection:
+        made = await portal_sessions.create(connection, account_id, "overview", None, _LASTS)
+    return entry_url(settings, made.token)
