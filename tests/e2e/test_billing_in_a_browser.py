@@ -1,0 +1,154 @@
+"""The billing page as a new customer meets it: buys, is topped up, filters, downloads; and axe looks at each page."""
+
+import csv
+import re
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.billing.customer import portal
+from tests.e2e.conftest import Eyes
+from tests.integration.api_harness import usage
+from tests.payments.market import CARD, GOOD, Market
+
+
+def spend(shop: Market, account: str, credits: str) -> None:
+    """A model call at this cost plus ten percent."""
+    body: dict[str, Any] = usage(account)
+    body["data"]["provider_cost"] = credits
+    answer = shop.http.post("/v1/usage", json=body, headers={"Content-Type": "application/cloudevents+json"})
+    assert answer.status_code == 202, answer.text
+
+
+def type_card(page: Page, button: str) -> None:
+    """The customer at Stripe's own page."""
+    for name, text in {**CARD, "number": GOOD}.items():
+        page.locator(f"[name={name}]").fill(text)
+    page.get_by_role("button", name=button).click()
+
+
+def test_a_new_customer_buys_at_stripe_and_is_topped_up(shop: Market, eyes: Eyes, tmp_path: Path) -> None:
+    account, page = shop.account(name=None, address={"country": "DE"}), eyes.page
+    page.goto(portal(shop, account, return_url="https://router.example/dashboard"))
+    expect(page.get_by_role("heading", name="Available credits")).to_be_visible()
+    eyes.look("empty")
+
+    page.locator("main").get_by_role("link", name="Add credits").first.click()
+    page.get_by_label("$25").check()
+    expect(page.locator("#price")).to_contain_text("$25.00")
+    page.get_by_label("New card").check()
+    page.get_by_label("Name or company").fill("Ada Lovelace Ltd")
+    page.get_by_label("Address", exact=True).fill("Unter den Linden 1")
+    page.get_by_label("City").fill("Berlin")
+    page.get_by_label("Type", exact=True).select_option("DE:eu_vat")
+    page.get_by_label("Number", exact=True).fill("DE136695977")
+    eyes.look("add")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.locator("#tax_value-error")).to_have_text("This number can't be right; a character may be mistyped.")
+    eyes.complaints.clear()  # the browser notes the 422
+    eyes.look("add-refused")
+    page.get_by_label("Number", exact=True).fill("DE136695976")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("heading", name="Confirm your purchase")).to_be_visible()
+    eyes.look("confirm")
+    page.get_by_role("button", name="Continue to payment").click()
+    page.wait_for_url(re.compile("/stripe/pay/"))
+    eyes.complaints.clear()  # what Stripe's page says is Stripe's
+    type_card(page, "Pay")
+    expect(page.get_by_role("heading", name="Credits added")).to_be_visible()
+    expect(page.locator("#balance")).to_contain_text("$25.00")
+    eyes.look("done")
+    page.go_back()
+    assert "Confirm your purchase" not in page.inner_text("body")
+    eyes.complaints.clear()
+
+    page.goto(f"{shop.url}/billing/payment-methods")
+    expect(page.get_by_text("Visa ending in 4242")).to_be_visible()
+    eyes.look("methods")
+    page.goto(f"{shop.url}/billing/auto-top-up")
+    page.get_by_label("Add credits automatically").check()
+    page.get_by_label("If the balance drops below").fill("10")
+    page.get_by_label("Add credits", exact=True).fill("20")
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_text("Saved. On: it watches your balance.")).to_be_visible()
+    eyes.look("auto-top-up")
+
+    page.goto(f"{shop.url}/billing")
+    spend(shop, account, "15")  # 16.50 with its markup: 8.50 is below 10
+    expect(page.locator("#balance")).to_contain_text("$28.50")  # by itself
+    eyes.look("overview")
+    page.goto(f"{shop.url}/billing/history?view=purchases")
+    expect(page.get_by_role("link", name="Auto Top-up")).to_be_visible()
+    eyes.look("purchases")
+    page.get_by_label("Type").select_option("Purchase")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_role("link", name="Auto Top-up")).to_have_count(0)
+    page.goto(f"{shop.url}/billing/history")
+    eyes.look("history")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download CSV").click()
+    saved = tmp_path / "history.csv"
+    download.value.save_as(saved)
+    assert [row["type"] for row in csv.DictReader(saved.open())] == ["checkout", "deduction", "checkout"]
+    page.get_by_role("link", name=re.compile("auto mode")).click()
+    expect(page.get_by_role("heading", name="How the amount came about")).to_be_visible()
+    eyes.look("explained")
+    for name in ("usage", "prices", "details"):
+        page.goto(f"{shop.url}/billing/{name}")
+        eyes.look(name)
+
+
+def test_a_customer_pays_in_rupees_at_razorpay(shop: Market, eyes: Eyes) -> None:
+    account, page = shop.account(address={"country": "IN"}, time_zone="Asia/Kolkata"), eyes.page
+    page.goto(portal(shop, account, page="add"))
+    page.get_by_label("Custom", exact=True).check()
+    page.get_by_label("Custom amount").fill("12.50")
+    page.get_by_label("Razorpay").check()
+    expect(page.locator("#price")).to_contain_text("₹1,062.50")
+    page.get_by_role("button", name="Continue").click()
+    eyes.look("confirm-rupees")
+    page.get_by_role("button", name="Continue to payment").click()
+    page.get_by_role("button", name="Pay with Razorpay").click()
+    checkout = page.frame_locator("iframe.razorpay-checkout-frame")
+    checkout.get_by_label("Expiry").fill("12/34")
+    checkout.get_by_label("CVV").fill("123")
+    checkout.get_by_role("button", name=re.compile("^Pay")).click()
+    expect(page.get_by_role("heading", name="Credits added")).to_be_visible()
+    expect(page.locator("#balance")).to_contain_text("$12.50")
+    page.goto(f"{shop.url}/billing/history")
+    expect(page.get_by_text("Credit top-up via Razorpay (₹1,062.50)")).to_be_visible()
+
+
+def test_the_keyboard_alone_buys(shop: Market, eyes: Eyes) -> None:
+    account, page = shop.account(), eyes.page
+    shop.visit(shop.pay(shop.buy(account, "stripe", "5")))
+    shop.settled()
+    page.goto(portal(shop, account, page="add"))
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("$10")).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    page.get_by_label("Number", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Pay $5.00")).to_be_visible()
+    page.get_by_role("button", name="Pay $5.00").press("Enter")
+    expect(page.get_by_role("heading", name="Credits added")).to_be_visible()
+    expect(page.locator("#balance")).to_contain_text("$10.00")
+
+
+def test_without_scripts_it_is_bought_all_the_same(shop: Market, eyes: Eyes) -> None:
+    account, browser = shop.account(), eyes.page.context.browser
+    shop.visit(shop.pay(shop.buy(account, "stripe", "5")))
+    shop.settled()
+    assert browser
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(portal(shop, account, page="add"))
+    page.get_by_label("$10").check()
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Pay $10.00").click()
+    expect(page.get_by_role("heading", name="Credits added")).to_be_visible()
+    context.close()
