@@ -57,3 +57,23 @@ def gate(
     if as_json:
         print(json.dumps(result.for_machines()))
     raise typer.Exit(0 if result.exact else 1)
+
+
+@app.command("history", epilog="Example: ledger bench history --entries 100000 --json")
+def history(
+    entries: Annotated[int, typer.Option(min=1_000, help="Entries of the one account.")] = 1_000_000,
+    times: Annotated[int, typer.Option(min=20, help="How often each page is asked for.")] = 200,
+    as_json: Json = False,
+) -> None:
+    """Measure how fast the billing page shows the history of one account with very many entries.
+
+    Starts a Kafka and a Postgres of its own and leaves nothing behind.
+    """
+    from ledger.bench.history import Plan, print_result, run
+
+    shown = Console(stderr=True) if as_json else console
+    with failing_in_words():
+        result = run(Plan(entries, times), shown)
+    print_result(shown, result)
+    if as_json:
+        print(json.dumps(result.for_machines()))
