@@ -1,16 +1,19 @@
 """Who gets in: a link once and soon, a cookie that only its browser has, forms that come from our own page."""
 
 import os
+import re
+from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 
 from tests.billing.customer import COOKIE, Customer, come_in, path_of, portal
-from tests.integration.api_harness import client, key
+from tests.integration.api_harness import api, client, key
 from tests.payments.market import Market
 from tests.support.events import usage
 
+REQUEST = "6f0f6f0e-3d0e-4a56-9b8a-1f0c1a0e2a11"
 FORMS = [
     "/add",
     "/purchases",
@@ -131,11 +134,9 @@ def test_another_accounts_ids_are_not_there(shop: Market) -> None:
     method = card["payment_method_id"]
     assert customer.send("/payment-methods/remove", method=method).status_code == 422
     assert customer.send("/payment-methods/default", method=method).status_code == 422
-    bought = customer.send(
-        "/purchases", request="6f0f6f0e-3d0e-4a56-9b8a-1f0c1a0e2a11", amount="10", pay=f"stripe:{method}"
-    )
+    bought = customer.send("/purchases", request=REQUEST, amount="10", pay=f"stripe:{method}")
     assert bought.status_code == 404
-    confirm = f"/add/confirm?request=6f0f6f0e-3d0e-4a56-9b8a-1f0c1a0e2a11&amount=10&pay=stripe:{method}"
+    confirm = f"/add/confirm?request={REQUEST}&amount=10&pay=stripe:{method}"
     assert path_of(customer.get(confirm)) == "/add"
     [left] = shop.http.get(f"/v1/accounts/{victim}/payment-methods").json()["data"]
     assert left == card
@@ -174,3 +175,29 @@ def test_script_in_a_description_is_text(shop: Market) -> None:
         page = customer.get(path).text
         assert "&lt;script&gt;alert(1)" in page
         assert "<script>alert" not in page
+
+
+def test_a_frame_is_allowed_to_whom_the_settings_name(shop: Market, tmp_path: Path) -> None:
+    logo = tmp_path / "logo.svg"
+    logo.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    account, there = shop.account(), ["https://router.example"]
+    with api(shop.settings, tmp_path, embed_origins=there, brand_logo=str(logo), brand_color="#ffee00") as url:
+        made = shop.http.post(f"{url}/v1/portal-sessions", json={"account_id": account, "page": "badge"}).json()
+        entered = httpx.get(made["url"])
+        attributes = entered.headers["set-cookie"].split("; ")[1:]
+        assert set(attributes) == {"Path=/", "Secure", "HttpOnly", "SameSite=None", "Partitioned"}
+        customer = Customer(url, entered.headers["set-cookie"].partition(";")[0].partition("=")[2])
+        badge = customer.get("/badge")
+        assert "frame-ancestors https://router.example" in badge.headers["content-security-policy"]
+        assert "$0.00" in badge.text
+        assert httpx.get(f"{url}/billing/logo").headers["content-type"] == "image/svg+xml"
+        assert "--on-accent: #000000" in httpx.get(f"{url}/billing/brand.css").text
+
+
+def test_in_a_frame_the_provider_opens_in_a_window_of_its_own(shop: Market) -> None:
+    customer = come_in(shop, shop.account())
+    form = {"csrf": customer.token(), "request": REQUEST, "amount": "10", "pay": "stripe:"}
+    begun = customer.post("/purchases", form, **{"Sec-Fetch-Dest": "iframe"})
+    page = customer.get(path_of(begun), **{"Sec-Fetch-Dest": "iframe"}).text
+    assert re.search(r'href="[^"]+/pay/[0-9a-f-]+" target="_blank"', page)
+    assert 'http-equiv="refresh" content="0' not in page

@@ -76,11 +76,11 @@ def test_a_new_customer_buys_at_stripe_and_is_topped_up(shop: Market, eyes: Eyes
     expect(page.locator("#balance")).to_contain_text("$28.50")  # by itself
     eyes.look("overview")
     page.goto(f"{shop.url}/billing/history?view=purchases")
-    expect(page.get_by_role("link", name="Auto Top-up")).to_be_visible()
+    expect(page.get_by_role("link", name="Auto Top-up", exact=True)).to_be_visible()
     eyes.look("purchases")
     page.get_by_label("Type").select_option("Purchase")
     page.get_by_role("button", name="Filter").click()
-    expect(page.get_by_role("link", name="Auto Top-up")).to_have_count(0)
+    expect(page.get_by_role("link", name="Auto Top-up", exact=True)).to_have_count(0)
     page.goto(f"{shop.url}/billing/history")
     eyes.look("history")
     with page.expect_download() as download:

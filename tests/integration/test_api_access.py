@@ -61,6 +61,7 @@ ROUTES = [
     ("PUT", "/v1/accounts/acct_1/payment-methods/pm_1/default", "billing:write", None),
     ("DELETE", "/v1/accounts/acct_1/payment-methods/pm_1", "billing:write", None),
     ("GET", "/v1/prices", "accounts:read", None),
+    ("POST", "/v1/portal-sessions", "portal:write", {"account_id": "acct_1"}),
     ("POST", "/v1/authorizations", "authorizations:write", {"account_id": "acct_1"}),
     ("GET", "/metrics", "metrics:read", None),
     ("GET", "/v1/reports/months/2026-11", "reports:read", None),

@@ -16,6 +16,7 @@ from ledger.payments.gateway import ProviderError, ProviderRefuses
 from ledger.payments.links import billing_url, pay_url
 from ledger.payments.purchases import Wanted
 from ledger.records.checkouts import Checkout
+from ledger.views.accounts import account
 from ledger.views.purchases import PurchaseUnknown
 from ledger.web.billing.shell import shown
 from ledger.web.billing.words import error_text
@@ -56,7 +57,12 @@ async def progress(visit: VisitOf, parts: PartsOf, checkout_id: str, go: bool = 
         row = await parts.payments.call(parts.payments.purchases.asked, checkout_id)
     except (ProviderError, LogUnavailable):
         return _shown(visit, parts, row, "waiting", "The payment provider does not answer. We keep asking.")
-    return _shown(visit, parts, row, await _step(parts, row))
+    step = await _step(parts, row)
+    if step == "done":  # the balance was read before it was known that the credits are in it
+        async with parts.pool.connection() as connection:
+            now = await account(connection, visit.account_id)
+        visit = visit._replace(shell=visit.shell._replace(account=now or visit.shell.account))
+    return _shown(visit, parts, row, step)
 
 
 def request_of(visit: Visit, request: str) -> str:
