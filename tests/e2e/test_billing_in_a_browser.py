@@ -87,7 +87,11 @@ def test_a_new_customer_buys_at_stripe_and_is_topped_up(shop: Market, eyes: Eyes
         page.get_by_role("link", name="Download CSV").click()
     saved = tmp_path / "history.csv"
     download.value.save_as(saved)
-    assert [row["type"] for row in csv.DictReader(saved.open())] == ["checkout", "deduction", "checkout"]
+    assert [row["type"] for row in csv.DictReader(saved.read_text().splitlines())] == [
+        "checkout",
+        "deduction",
+        "checkout",
+    ]
     page.get_by_role("link", name=re.compile("auto mode")).click()
     expect(page.get_by_role("heading", name="How the amount came about")).to_be_visible()
     eyes.look("explained")
