@@ -1,12 +1,14 @@
 """Adding credits: what is typed is checked in words, the price is shown, and what was confirmed is bought once."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.billing.customer import Customer, come_in, errors, hidden, path_of
+from tests.integration.api_harness import api
 from tests.payments.market import GOOD, Market
 
 ADDRESS = {"name": "Ada Lovelace Ltd", "line1": "Unter den Linden 1", "city": "Berlin", "country": "DE"}
@@ -141,3 +143,13 @@ def test_name_address_and_tax_id_are_kept(shop: Market) -> None:
     assert [each["value"] for each in shop.http.get(f"/v1/accounts/{account}/tax-ids").json()["data"]] == [
         "DE136695976"
     ]
+
+
+def test_the_tax_of_the_customers_country_is_added_and_named(shop: Market, tmp_path: Path) -> None:
+    account = shop.account(address={"country": "IN"})
+    with api(shop.settings, tmp_path, tax_percent={"IN": "18"}) as url:
+        made = shop.http.post(f"{url}/v1/portal-sessions", json={"account_id": account}).json()
+        cookie = httpx.get(made["url"]).headers["set-cookie"].partition(";")[0].partition("=")[2]
+        price = Customer(url, cookie).get("/add/price?amount=10&pay=razorpay:&country=IN").text
+        assert "₹153.00" in price
+        assert "₹1,003.00" in price

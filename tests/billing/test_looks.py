@@ -12,6 +12,7 @@ from ledger.core.statement import amount_text, balance_text, days_left
 from ledger.web.billing.chart import HEIGHT, OTHER, chart_of
 from ledger.web.billing.colors import brand_css, contrast, readable
 from ledger.web.billing.display import Display, locale_of
+from ledger.web.billing.words import standing_text
 
 US, DE = Display("en-US", "UTC"), Display("de-DE", "Europe/Berlin")
 CENT = 10_000_000
@@ -114,3 +115,31 @@ def test_bars_stand_on_each_other_and_fit(amounts: list[dict[str, int]]) -> None
 )
 def test_credits_last_as_long_as_the_pace_says(available: int, spent: int, days: int, left: int | None) -> None:
     assert days_left(available, spent, days) == left
+
+
+@pytest.mark.parametrize(
+    ("enabled", "state", "reason", "said"),
+    [
+        (False, "armed", None, "Off."),
+        (True, "armed", None, "On: it watches your balance."),
+        (True, "in_flight", None, "A top-up is being paid for right now."),
+        (True, "capped", "day", "Paused: the limit per day is reached; it goes on tomorrow (UTC)."),
+        (
+            True,
+            "suspended",
+            "insufficient_funds",
+            "Stopped: there is not enough money on the card. Use another payment method, or save to try again.",
+        ),
+        (
+            True,
+            "suspended",
+            "payment_mismatch",
+            "Stopped: the last payment did not fit; we are looking into it. "
+            "Use another payment method, or save to try again.",
+        ),
+    ],
+)
+def test_where_auto_top_up_stands_is_said_with_its_reason(
+    enabled: bool, state: str, reason: str | None, said: str
+) -> None:
+    assert standing_text(enabled=enabled, state=state, reason=reason) == said

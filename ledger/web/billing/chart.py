@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
-WIDTH, HEIGHT, BOTTOM = 720, 200, 20
+WIDTH, TOP, HEIGHT, BOTTOM = 720, 28, 200, 30
 MODELS_MAX = 5
 OTHER = "Other"
 
