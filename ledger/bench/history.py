@@ -107,7 +107,7 @@ def _measure(settings: Settings, plan: Plan, console: Console) -> list[Measured]
     cookie = httpx.get(page_link(settings, ACCOUNT)).headers["set-cookie"].partition(";")[0]
     assert cookie.startswith(COOKIE)
     rng, deep = random.Random(plan.seed), _places(settings, plan)
-    base = f"http://{settings.api_host}:{settings.api_port}/billing"
+    base = f"http://{settings.api_host}:{settings.api_port}"
     with httpx.Client(base_url=base, headers={"Cookie": cookie}, timeout=60) as browser:
         console.print(f"Asking for each page {plan.times} times")
         measured = [_timed(browser, name, [path] * plan.times) for name, path in _PAGES.items()]
@@ -119,7 +119,7 @@ def _timed(browser: httpx.Client, name: str, paths: list[str]) -> Measured:
     times = []
     for path in [paths[0], *paths]:  # the first one is not counted
         began = time.perf_counter()
-        browser.get(path).raise_for_status()
+        browser.get(f"/billing{path}").raise_for_status()
         times.append((time.perf_counter() - began) * 1000)
     ordered = sorted(times[1:])
     p50, p95 = (ordered[-(-len(ordered) * percent // 100) - 1] for percent in (50, 95))

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, format_time
-from babel.numbers import NumberFormatError, format_decimal, format_percent, parse_decimal
+from babel.numbers import NumberFormatError, NumberPattern, format_decimal, format_percent, parse_decimal
 
 from ledger.core.pricing import minor_digits
 from ledger.core.statement import Figure, amount_figure, balance_figure
@@ -124,7 +124,13 @@ def _parsed(locale: str) -> Locale:
 
 
 def _currency(locale: str, currency: str, digits: int, number: Decimal) -> str:
+    pattern = _pattern(locale, digits)
+    return str(pattern.apply(number, _parsed(locale), currency=currency, currency_digits=False))
+
+
+@cache
+def _pattern(locale: str, digits: int) -> NumberPattern:
     # Babel rounds to the digits of the currency, or drops zeros; charges are shown with six digits, whatever they are.
     pattern = copy.copy(_parsed(locale).currency_formats["standard"])
     pattern.frac_prec = (digits, digits)
-    return str(pattern.apply(number, _parsed(locale), currency=currency, currency_digits=False))
+    return pattern
