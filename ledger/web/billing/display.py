@@ -131,6 +131,6 @@ def _currency(locale: str, currency: str, digits: int, number: Decimal) -> str:
 @cache
 def _pattern(locale: str, digits: int) -> NumberPattern:
     # Babel rounds to the digits of the currency, or drops zeros; charges are shown with six digits, whatever they are.
-    pattern = copy.copy(_parsed(locale).currency_formats["standard"])
+    pattern: NumberPattern = copy.copy(_parsed(locale).currency_formats["standard"])
     pattern.frac_prec = (digits, digits)
     return pattern
