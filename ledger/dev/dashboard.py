@@ -146,7 +146,7 @@ def _dead_letter(picture: Picture) -> list[Text]:
 def _footer(links: Links) -> list[Text]:
     return [
         Text.assemble("\n API   ", (f"{links.api}/docs", "cyan underline")),
-        Text.assemble(f" Page  of {links.sample_account}, once\n       ", (links.page, "cyan underline")),
+        Text.assemble(f" Page  of {links.sample_account}, once:\n ", (links.page, "cyan underline")),
         Text.assemble(" Try   ", (links.curl[0], "cyan")),
         Text.assemble("       ", (links.curl[1], "cyan")),
         Text(f" Home  {links.home} (logs/, dev.json)      Ctrl-C stops, and proves the numbers", style="dim"),
