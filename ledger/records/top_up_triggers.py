@@ -75,13 +75,8 @@ class Attempt(NamedTuple):
 
 
 def take(connection: Connection, new: NewTrigger, now: datetime) -> None:
-    """Writes the row of a trigger that is due now; one that is there stays, unless it was dropped."""
+    """Writes the row of a trigger that its account is in flight with; a row that is there stays, unless dropped."""
     connection.execute(SQL["take"], {**new._asdict(), "now": now})
-
-
-def is_known(connection: Connection, trigger_id: str) -> bool:
-    """Whether there is a row that was not dropped."""
-    return connection.execute(SQL["known"], {"trigger_id": trigger_id}).fetchone() is not None
 
 
 def is_wanted(connection: Connection, account_id: str, trigger_id: str) -> bool | None:
