@@ -120,6 +120,12 @@ def credited(connection: Connection, trigger_id: str, payment_id: str) -> None:
     connection.execute(SQL["credited"], {"trigger_id": trigger_id, "payment_id": payment_id})
 
 
+def paid_by(connection: Connection, trigger_id: str) -> str | None:
+    """The payment that it was credited for; None before that."""
+    row = connection.execute(SQL["paid_by"], {"trigger_id": trigger_id}).fetchone()
+    return row[0] if row else None
+
+
 def last(connection: Connection, account_id: str) -> Trigger | None:
     """The account's last trigger that a charger has heard of."""
     with connection.cursor(row_factory=class_row(Trigger)) as cursor:

@@ -58,6 +58,9 @@ SET state = 'credited', payment_id = %(payment_id)s, failure = NULL, changed_at 
     ended_at = coalesce(ended_at, clock_timestamp())
 WHERE trigger_id = %(trigger_id)s AND state <> 'credited';
 
+-- name: paid_by
+SELECT payment_id FROM records.top_up_triggers WHERE trigger_id = %(trigger_id)s AND state = 'credited';
+
 -- name: last
 -- The account's last trigger.
 SELECT trigger_id::text, account_id, provider, method_id, credits, triggered_at, state, attempt, silent,
