@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, Response
 
 from ledger.api.accounts import get_account
 from ledger.api.billing.visits import FormOf, HtmlRoute, Visit, VisitOf
@@ -64,9 +64,7 @@ async def leave(visit: VisitOf, form: FormOf, parts: PartsOf) -> Response:
     """Ends the visit."""
     async with parts.pool.connection() as connection:
         await portal_sessions.close(connection, visit.session.session_id)
-    if visit.session.return_url:
-        return closed(parts.settings, 200, "You have left the billing page", "You may close this window.")
-    return RedirectResponse("/billing", 303)
+    return closed(parts.settings, 200, "You have left the billing page", "You may close this window.")
 
 
 @router.get("/brand.css")
