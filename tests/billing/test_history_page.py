@@ -127,5 +127,5 @@ def test_the_balance_of_a_visit_that_is_over_leads_to_the_page_that_says_so(shop
 
 def test_an_empty_account_is_told_what_to_do(shop: Market) -> None:
     page = come_in(shop, shop.account()).get("").text
-    assert "Your credits are used up" in page
+    assert "You have no credits" in page
     assert "Nothing has happened yet" in page
