@@ -543,7 +543,7 @@ class NewPortalSession(Frozen):
     """A customer who is to see the billing page. `return_url`: where it leads back to, such as your dashboard."""
 
     account_id: Annotated[AccountId, Field(examples=["acct_42"])]
-    page: Annotated[PortalPage, Field(description="Where the link leads to; `badge` is for a small frame.")] = "overview"
+    page: Annotated[PortalPage, Field(description="Where it leads to; `badge`: for a small frame.")] = "overview"
     return_url: Annotated[WebAddress | None, Field(examples=["https://router.example/dashboard"])] = None
 
 
