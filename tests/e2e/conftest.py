@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from ledger.dev.stack import Stack
 from tests.integration.api_harness import ROOT, environment
@@ -18,6 +18,7 @@ from tests.payments.market import Market, market
 
 AXE = Path(__file__).with_name("axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+PATIENCE_MS = 40_000  # the machine may have other things to do
 PICTURES = os.environ.get("LEDGER_PICTURES", "")
 DEVICES: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1200, "height": 850}, "color_scheme": "light"},
@@ -87,6 +88,7 @@ def chromium() -> Iterator[Browser]:
 def eyes(request: pytest.FixtureRequest, chromium: Browser, tmp_path: Path) -> Iterator[Eyes]:
     """A window of each device. With LEDGER_PICTURES its pictures are kept there."""
     context = chromium.new_context(**DEVICES[request.param], accept_downloads=True, locale="en-US")
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE_MS)
+    expect.set_options(PATIENCE_MS)
     yield Eyes(context.new_page(), request.param, Path(PICTURES) if PICTURES else tmp_path)
     context.close()
