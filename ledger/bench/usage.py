@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ledger.dev.ids import uuid7
 from ledger.log.publisher import Publisher
 from ledger.settings import Settings
+from schemas.identity import time_ordered_id
 from schemas.topics import EVENTS
 
 _TICKS = 100  # a second
@@ -92,7 +92,7 @@ def _usage(account: str, hold: str | None) -> bytes:
         "specversion": "1.0",
         "type": "usage.recorded",
         "source": "router/bench",
-        "id": uuid7(),
+        "id": time_ordered_id(),
         "subject": account,
         "data": data,
     }
