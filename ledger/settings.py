@@ -9,6 +9,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -22,6 +23,7 @@ from pydantic_settings import (
 from ledger.core.errors import LedgerError
 from schemas.money import Credits
 from schemas.signatures import SigningKey
+from schemas.supplier import Supplier
 
 PREFIX = "LEDGER_"
 SECRETS_DIR = "LEDGER_SECRETS_DIR"
@@ -160,6 +162,19 @@ class Settings(BaseSettings):
     top_up_lease_seconds: float = Field(
         30, gt=0, description="How long a trigger waits for a charger that was killed, until another one goes on."
     )
+    supplier: Supplier = Field(
+        Supplier(),
+        description="Who sells, as invoices say it, as JSON with `name`, `address` (lines), `country`, `tax_ids` (as "
+        "printed), `email`, `note`, and in India `gstin` and `sac`. Empty: nothing is invoiced.",
+    )
+    invoice_prefix: str = Field("INV", pattern=r"^[A-Z]{1,3}$", description="What invoice numbers begin with.")
+    credit_note_prefix: str = Field("CN", pattern=r"^[A-Z]{1,3}$", description="What numbers of credit notes begin with.")
+    invoice_year_begins: int = Field(
+        1, ge=1, le=12, description="The month in which the supplier's financial year begins; 4 in India."
+    )
+    invoice_time_zone: str = Field("UTC", description="The supplier's time zone: which day, and year, an invoice is of.")
+    invoice_logo: str = Field("", description="A file to print on invoices: SVG, PNG or JPEG. Empty: none.")
+    invoice_colour: str = Field("#1f3a5f", pattern=r"^#[0-9a-fA-F]{6}$", description="The colour of headings and lines.")
     consumer_metrics_port: int = Field(
         0, ge=0, le=65535, description="Port of the metrics of `ledger consume`, on LEDGER_API_HOST; 0: none."
     )
@@ -203,6 +218,21 @@ class Settings(BaseSettings):
         if empty:
             raise ValueError(f"the secret of {', '.join(empty)} is empty: anybody could sign with it")
         return keys
+
+    @field_validator("invoice_time_zone")
+    @classmethod
+    def _the_time_zone_exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError):
+            raise ValueError("is no time zone; one is named as Asia/Kolkata") from None
+        return name
+
+    @model_validator(mode="after")
+    def _documents_have_numbers_of_their_own(self) -> "Settings":
+        if self.invoice_prefix == self.credit_note_prefix:
+            raise ValueError("LEDGER_INVOICE_PREFIX and LEDGER_CREDIT_NOTE_PREFIX must differ")
+        return self
 
     @model_validator(mode="after")
     def _kafka_gets_what_its_protocol_needs(self) -> "Settings":

@@ -71,6 +71,13 @@ READ_BY = {
     "sweep_lists_seconds": "consume",
     "unpaid_days": "consume",
     "credited_seconds": "consume",
+    "supplier": "consume",
+    "invoice_prefix": "consume",
+    "credit_note_prefix": "consume",
+    "invoice_year_begins": "consume",
+    "invoice_time_zone": "consume",
+    "invoice_logo": "serve, consume",
+    "invoice_colour": "serve, consume",
     "consumer_metrics_port": "consume",
 }
 
