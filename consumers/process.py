@@ -85,7 +85,7 @@ _CONSUMERS: dict[str, Callable[[Common], Sequence[Worker]]] = {
 
 
 class NothingToDo(LedgerError):
-    """None of these consumers has anything to do: LEDGER_PAYMENTS is off or names no provider, LEDGER_SUPPLIER nobody."""
+    """None of these consumers has anything to do: LEDGER_PAYMENTS is off, LEDGER_SUPPLIER empty, or so."""
 
 
 class NoSuchConsumer(LedgerError):

@@ -168,13 +168,13 @@ class Settings(BaseSettings):
         "printed), `email`, `note`, and in India `gstin` and `sac`. Empty: nothing is invoiced.",
     )
     invoice_prefix: str = Field("INV", pattern=r"^[A-Z]{1,3}$", description="What invoice numbers begin with.")
-    credit_note_prefix: str = Field("CN", pattern=r"^[A-Z]{1,3}$", description="What numbers of credit notes begin with.")
+    credit_note_prefix: str = Field("CN", pattern=r"^[A-Z]{1,3}$", description="The same of credit notes.")
     invoice_year_begins: int = Field(
         1, ge=1, le=12, description="The month in which the supplier's financial year begins; 4 in India."
     )
-    invoice_time_zone: str = Field("UTC", description="The supplier's time zone: which day, and year, an invoice is of.")
+    invoice_time_zone: str = Field("UTC", description="The supplier's time zone: which day an invoice is of.")
     invoice_logo: str = Field("", description="A file to print on invoices: SVG, PNG or JPEG. Empty: none.")
-    invoice_colour: str = Field("#1f3a5f", pattern=r"^#[0-9a-fA-F]{6}$", description="The colour of headings and lines.")
+    invoice_colour: str = Field("#1f3a5f", pattern=r"^#[0-9a-fA-F]{6}$", description="The colour of headings.")
     consumer_metrics_port: int = Field(
         0, ge=0, le=65535, description="Port of the metrics of `ledger consume`, on LEDGER_API_HOST; 0: none."
     )

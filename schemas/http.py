@@ -474,6 +474,18 @@ class Money(Answer):
     tax_minor: Annotated[int, Field(examples=[0])]
 
 
+class Invoice(Answer):
+    """An issued document. `total` is what was paid, of a credit note what went back; `url` has its PDF."""
+
+    number: str
+    kind: Literal["invoice", "credit_note"]
+    account_id: str
+    purchase_id: str
+    issued_on: date
+    total: Money
+    url: str
+
+
 class Purchase(Answer):
     """A purchase. `paid`: the provider has the money, and the views don't show the credits yet."""
 

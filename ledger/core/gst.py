@@ -1,6 +1,6 @@
 """India's goods and services tax as far as an invoice shows it: where a supply is taxed, and what its parts are called.
 
-Within one state (or territory) the tax is two halves, the centre's and the state's; between states and abroad it is one.
+Within one state (or territory) the tax is two halves, the centre's and the state's; across borders it is one.
 """
 
 from typing import NamedTuple

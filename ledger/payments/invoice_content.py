@@ -178,4 +178,4 @@ def _lines(address: Address | None) -> list[str]:
 
 
 def _country(code: str) -> str:
-    return Locale("en").territories.get(code, code)
+    return str(Locale("en").territories.get(code, code))

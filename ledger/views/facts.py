@@ -42,7 +42,7 @@ def partitions(connection: Connection) -> list[int]:
 
 
 def after(connection: Connection, partition: int, offset: int, types: Sequence[str], limit: int) -> list[Accepted]:
-    """The next facts of these types, from an offset on. The index knows purchases, refunds, disputes, declines, numbers."""
+    """The next facts of these types, which the index entries_facts must know, from an offset on."""
     parameters = {"partition": partition, "offset": offset, "types": list(types), "limit": limit}
     return [Accepted(*row) for row in connection.execute(SQL["after"], parameters)]
 

@@ -1,4 +1,4 @@
-"""Consumers of invoices killed with SIGKILL at random, several at work: every purchase is invoiced, once, without gaps."""
+"""Consumers of invoices killed with SIGKILL at random, several at work: one invoice per purchase, without gaps."""
 
 import random
 import secrets

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -10,7 +11,7 @@ from consumers.appending import Appending
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.stack import Stack
 from ledger.settings import Settings
-from tests.integration.api_harness import projector
+from tests.integration.api_harness import api, client, key, projector
 from tests.support.invoicing import SUPPLIER, append, invoicing, issued, purchased, refunded, rows
 from tests.support.ledgers import new_ledger
 from tests.support.workers import wait_until_projected
@@ -156,6 +157,27 @@ def test_invoices_less_credit_notes_are_what_was_charged_less_what_was_refunded(
     )
     for row in positions:
         assert row["all"] == list(range(1, len(row["all"]) + 1))
+
+
+def test_each_account_reads_its_own_invoices(settings: Settings, account: str, tmp_path: Path) -> None:
+    append(settings, *[purchased(account) for _ in range(3)])
+    with invoicing(settings) as round_:
+        round_()
+    numbers = [row["number"] for row in reversed(issued(settings, account))]
+    own, other = (key(settings, "billing:read", account=name) for name in (account, "acct_other"))
+    with api(settings, tmp_path) as url, client(url, own) as mine, client(url, other) as theirs:
+        page = mine.get(f"/v1/accounts/{account}/invoices", params={"limit": 2}).json()
+        rest = mine.get(f"/v1/accounts/{account}/invoices", params={"cursor": page["next_cursor"]}).json()
+        assert [row["number"] for row in page["data"] + rest["data"]] == numbers
+        assert page["data"][0]["total"] == {"currency": "USD", "amount_minor": 1000, "tax_minor": 0}
+        first, again = (mine.get(page["data"][0]["url"]) for _ in range(2))
+        assert first.headers["content-type"] == "application/pdf"
+        assert first.content.startswith(b"%PDF-")
+        assert first.content == again.content
+        assert theirs.get(page["data"][0]["url"]).json()["error"]["code"] == "invoice_unknown"
+        assert theirs.get(f"/v1/accounts/{account}/invoices").status_code == 404
+        assert mine.get("/v1/invoices/INV-2026-9999999.pdf").status_code == 404
+        assert mine.get(f"/v1/accounts/{account}/invoices", params={"cursor": "Lg"}).status_code == 400
 
 
 class Killed(Appending):
