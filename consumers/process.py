@@ -21,6 +21,8 @@ from consumers.charge_top_ups import ChargeLater, ChargeTopUps, Charging
 from consumers.dead_letters import DeadLetters
 from consumers.invoices import NAME as INVOICES
 from consumers.invoices import Invoices
+from consumers.notifications import NAME as NOTIFICATIONS
+from consumers.notifications import Deliver, NotifyOfEffects, NotifyOfFacts
 from consumers.patience import Patience
 from consumers.payment_figures import PaymentFigures
 from consumers.periodic import Periodic, Task
@@ -75,12 +77,19 @@ def _invoices(common: Common) -> list[Worker]:
     return [Periodic(Invoices(common.settings), common.settings, common.stopping)]
 
 
+def _notifications(common: Common) -> list[Worker]:
+    tasks: list[Task] = [NotifyOfFacts(common.settings), Deliver(common.settings)]
+    first = Runner(NotifyOfEffects(common.settings, common.book), *common)
+    return [first, *(Periodic(task, common.settings, common.stopping) for task in tasks)]
+
+
 # Each makes the workers of one consumer.
 _CONSUMERS: dict[str, Callable[[Common], Sequence[Worker]]] = {
     DeadLetters.name: lambda common: [Runner(DeadLetters(), *common)],
     charge_top_ups.NAME: _charge_top_ups,
     payment_sweep.NAME: _payment_sweep,
     INVOICES: _invoices,
+    NOTIFICATIONS: _notifications,
 }
 
 

@@ -78,6 +78,13 @@ READ_BY = {
     "invoice_time_zone": "consume",
     "invoice_logo": "serve, consume",
     "invoice_colour": "serve, consume",
+    "webhook_networks": "serve, consume",
+    "smtp_host": "consume",
+    "smtp_port": "consume",
+    "smtp_security": "consume",
+    "smtp_username": "consume",
+    "smtp_password": "consume",
+    "mail_from": "consume",
     "consumer_metrics_port": "consume",
 }
 
