@@ -27,6 +27,7 @@ from ledger.api import (
     transactions_csv,
     usage,
     usage_summary,
+    webhook_endpoints,
     webhooks,
 )
 from ledger.api.front import PATH, Front
@@ -76,6 +77,7 @@ def create_app(settings: Settings) -> ASGIApp:
         profiles,
         prices,
         reports,
+        webhook_endpoints,
         webhooks,
         pay,
         health,

@@ -33,6 +33,8 @@ _STATUS = {
     "book_empty": 503,
     "book_not_readable": 503,
     "book_stale": 503,
+    "delivery_unknown": 404,
+    "endpoint_unknown": 404,
     "gate_unavailable": 503,
     "hold_closed": 409,
     "hold_conflict": 409,

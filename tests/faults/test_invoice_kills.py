@@ -8,12 +8,16 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from aiosmtpd.controller import Controller
+
 from ledger.dev.children import environment_of
+from ledger.dev.kafka import free_port
 from ledger.log.publisher import Publisher
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 from tests.integration.api_harness import projector
 from tests.support.invoicing import SUPPLIER, purchased, rows
+from tests.support.mail_server import Inbox
 from tests.support.workers import ROOT, eventually, wait_until_projected
 
 PURCHASES = 500
@@ -49,11 +53,22 @@ def test_killed_consumers_neither_skip_nor_double(settings: Settings, tmp_path: 
     seed = secrets.randbelow(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)
-    settings = settings.model_copy(update={"supplier": type(settings.supplier)(**SUPPLIER), "stall_seconds": 600.0})
+    inbox = Inbox()
+    server = Controller(inbox, hostname="127.0.0.1", port=free_port())
+    changes = {"smtp_host": "127.0.0.1", "smtp_port": server.port, "smtp_security": "none"}
+    changes |= {"mail_from": "billing@router.example", "supplier": settings.supplier.model_copy(update=SUPPLIER)}
+    settings = settings.model_copy(update={**changes, "stall_seconds": 600.0})
+    rows(
+        settings,
+        "INSERT INTO records.profiles (account_id, email) SELECT 'acct_' || n, 'ada@example.com' "
+        "FROM generate_series(0, 59) AS n",
+    )
     bought = [purchased(f"acct_{number % 60}") for number in range(PURCHASES)]
     with ExitStack() as stack:
         stack.enter_context(projector(settings, tmp_path))
-        consumers = Consumers(settings, tmp_path / "consumers.log", "invoices")
+        server.start()
+        stack.callback(server.stop)
+        consumers = Consumers(settings, tmp_path / "consumers.log", "invoices", "notifications")
         stack.callback(consumers.end)
         with Publisher(settings) as publisher:
             for part in range(KILLS):
@@ -65,6 +80,8 @@ def test_killed_consumers_neither_skip_nor_double(settings: Settings, tmp_path: 
         wait_until_projected(settings, 120)
         left = "SELECT 1 FROM records.invoices WHERE recorded_at IS NOT NULL"
         eventually(lambda: len(rows(settings, left)) >= PURCHASES, 120, lambda: len(rows(settings, left)))
+        told = "SELECT 1 FROM records.deliveries WHERE state = 'delivered'"
+        eventually(lambda: len(rows(settings, told)) >= PURCHASES, 120, lambda: len(rows(settings, told)))
         wait_until_projected(settings, 120)
     invoices = rows(settings, "SELECT position, event_id::text, number FROM records.invoices ORDER BY position")
     assert [row["position"] for row in invoices] == list(range(1, PURCHASES + 1))
@@ -73,3 +90,9 @@ def test_killed_consumers_neither_skip_nor_double(settings: Settings, tmp_path: 
         settings, "SELECT data ->> 'number' AS number FROM views.entries WHERE type = 'invoice.issued' ORDER BY 1"
     )
     assert said == [{"number": row["number"]} for row in invoices]
+    # A consumer that is killed between the mail server's answer and its note sends once more, under the same Message-ID.
+    receipts = [mail["Message-ID"] for mail in inbox.mails]
+    assert len(set(receipts)) == PURCHASES
+    assert len(receipts) - PURCHASES <= KILLS
+    print(f"{len(receipts) - PURCHASES} receipts twice")
+    assert {str(mail["Subject"]).split()[1].rstrip(":") for mail in inbox.mails} == {row["number"] for row in invoices}

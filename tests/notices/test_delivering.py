@@ -5,14 +5,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
 
 import psycopg
 import pytest
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import Envelope
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from consumers.notifications import Deliver, NotifyOfFacts
@@ -27,25 +25,9 @@ from ledger.settings import Settings
 from tests.integration.api_harness import projector
 from tests.support.invoicing import SUPPLIER, append, invoicing, purchased, refunded, rows
 from tests.support.ledgers import new_ledger
+from tests.support.mail_server import Inbox
 from tests.support.webhook_receiver import receiver
 from tests.support.workers import eventually, wait_until_projected
-
-
-class Inbox:
-    """What a real mail server was given. `refuses`: answers of the next attempts."""
-
-    def __init__(self) -> None:
-        self.mails: list[EmailMessage] = []
-        self.refuses: list[str] = []
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:
-        if self.refuses:
-            return self.refuses.pop(0)
-        assert isinstance(envelope.content, bytes)
-        mail = message_from_bytes(envelope.content, policy=policy.default)
-        assert isinstance(mail, EmailMessage)
-        self.mails.append(mail)
-        return "250 kept"
 
 
 @pytest.fixture(scope="module")
