@@ -62,7 +62,7 @@ class Delivering:
         body = payload(delivery)
         by = [secret for secret in (delivery.secret, delivery.previous_secret) if secret]
         signed = headers(delivery.notice_id, int(time.time()), body, by)
-        sent: dict[bytes | str, bytes | str] = {
+        sent = {
             **signed,
             "content-type": "application/json",
             "user-agent": "prepaid-ledger",

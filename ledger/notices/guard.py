@@ -74,14 +74,16 @@ class Poster:
         self._guard = guard
         self._tls = ssl.create_default_context()
 
-    def post(self, url: str, headers: Mapping[bytes | str, bytes | str], body: bytes) -> int:
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         """The status of the answer, of which nothing else is read. Raises AddressForbidden or NoAnswer."""
         tls = _parts(url).scheme == "https"
         timeout = {"connect": _CONNECT_SECONDS, "read": _SECONDS, "write": _SECONDS, "pool": _SECONDS}
         # A connection per message: one that is kept open would have been checked once only.
         with httpcore.ConnectionPool(ssl_context=self._tls, network_backend=_Backend(self._guard, tls=tls)) as pool:
             try:
-                with pool.stream("POST", url, headers=headers, content=body, extensions={"timeout": timeout}) as answer:
+                with pool.stream(
+                    "POST", url, headers=list(headers.items()), content=body, extensions={"timeout": timeout}
+                ) as answer:
                     return int(answer.status)
             except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError) as error:
                 raise NoAnswer(type(error).__name__) from None

@@ -33,7 +33,7 @@ class Erasure(NamedTuple):
 
 
 def erase(connection: psycopg.Connection[Any], account_id: str, *, invoiced: bool) -> Erasure:
-    """Erases all or nothing. `invoiced`: this ledger issues invoices. Raises NotInvoicedYet. Again, it erases nothing."""
+    """Erases all or nothing; again, it erases nothing. `invoiced`: invoices are issued here. Raises NotInvoicedYet."""
     parameters = {"account_id": account_id}
     with connection.transaction():
         waiting = connection.execute(SQL["uninvoiced"], parameters).fetchone()
@@ -48,14 +48,10 @@ def _kept(connection: psycopg.Connection[Any], parameters: dict[str, str]) -> li
     invoices = connection.execute(SQL["kept_invoices"], parameters).fetchone()
     if invoices and invoices[0]:
         what = f"{invoices[0]} invoices and credit notes, issued from {invoices[1]} to {invoices[2]}"
-        kept.append(
-            Kept(what, "tax law has them kept for years, with the name, address and tax id that they were issued to")
-        )
+        kept.append(Kept(what, "tax law has them kept for years, with the name, address and tax id on them"))
     for provider, customer_id in connection.execute(SQL["kept_customers"], parameters):
         kept.append(Kept(f"customer {customer_id} of {provider}", "refunds and disputes need it; erase it there, too"))
     entries = connection.execute(SQL["kept_entries"], parameters).fetchone()
     if entries and entries[0]:
-        kept.append(
-            Kept(f"{entries[0]} entries of the ledger", "they are the accounts; they hold the account's id only")
-        )
+        kept.append(Kept(f"{entries[0]} entries of the ledger", "they are the accounts; nothing in them is personal"))
     return kept

@@ -90,7 +90,7 @@ def test_killed_consumers_neither_skip_nor_double(settings: Settings, tmp_path: 
         settings, "SELECT data ->> 'number' AS number FROM views.entries WHERE type = 'invoice.issued' ORDER BY 1"
     )
     assert said == [{"number": row["number"]} for row in invoices]
-    # A consumer that is killed between the mail server's answer and its note sends once more, under the same Message-ID.
+    # Killed between the mail server's answer and its note, a consumer sends once more, under the same Message-ID.
     receipts = [mail["Message-ID"] for mail in inbox.mails]
     assert len(set(receipts)) == PURCHASES
     assert len(receipts) - PURCHASES <= KILLS

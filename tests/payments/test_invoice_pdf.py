@@ -38,7 +38,8 @@ def content(
 
 
 def text_of(pdf: bytes) -> str:
-    return "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages)
+    """Without the places at which words that are wider than their column may be broken."""
+    return "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages).replace("\u200b", "")
 
 
 def test_the_same_invoice_has_the_same_bytes() -> None:
@@ -113,7 +114,7 @@ def test_long_names_and_addresses_wrap() -> None:
     where = Address(
         "Longstreet" * 25, "x" * 256, "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch", "", "", "GB"
     )
-    lines = text_of(invoice_pdf(GERMAN, content("A" * 256, where))).replace("\u200b", "").splitlines()
+    lines = text_of(invoice_pdf(GERMAN, content("A" * 256, where))).splitlines()
     assert sum(line.count("A" * 10) * 10 for line in lines) > 200
     assert max(map(len, lines)) < 110
 
