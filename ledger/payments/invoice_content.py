@@ -27,7 +27,7 @@ class TaxNumber(Frozen):
 
 
 class Party(Frozen):
-    """Who buys or sells. `address`: its lines, the country's name last."""
+    """Who buys or sells. `address`: its lines, the country's name last. Of customers no more than the law asks for."""
 
     name: str
     address: list[str]
@@ -158,7 +158,7 @@ def _supplier(supplier: Supplier) -> Party:
 
 def _customer(who: Buyer) -> Party:
     numbers = [TaxNumber(label=_label(type_, who.address), value=value) for type_, value in who.tax_ids]
-    return Party(name=who.name or who.account_id, address=_lines(who.address), tax_ids=numbers, email=who.email or "")
+    return Party(name=who.name or who.account_id, address=_lines(who.address), tax_ids=numbers)
 
 
 def _label(type_: str, address: Address | None) -> str:
