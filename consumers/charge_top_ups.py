@@ -24,7 +24,7 @@ from schemas.money import parse_nanos
 from schemas.topics import TOP_UPS
 
 NAME = "charge-top-ups"
-_AT_ONCE = 32
+_AT_ONCE = 64
 _LATER_AT_ONCE = 8
 _LATER_SECONDS = 1.0
 _CONNECTIONS = 8

@@ -6,10 +6,10 @@ Anything else that goes wrong ends the process: a consumer that logs an error an
 
 import itertools
 import threading
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 import psycopg
 from kafka import KafkaConsumer
@@ -23,6 +23,7 @@ from kafka.errors import (
 )
 
 from consumers.consumer import Consumer, Received
+from consumers.in_hand import InHand
 from consumers.patience import Patience
 from ledger.core.book import Book
 from ledger.core.errors import KeyNotValid, Refused, Unsigned
@@ -37,10 +38,12 @@ from schemas.topics import DEAD_LETTERS
 
 SOURCE = "ledger/consumers"
 _POLL_MS = 500
+_BUSY_POLL_MS = 50
+_IN_HAND_MAX = 400
 _COMMIT_MS = 10_000
 _LEAVE_MS = 2_000
 _BURY_SECONDS = 10
-_RECORDS_MAX = 100  # handled again after a crash, at most
+_RECORDS_MAX = 100
 
 # Kafka, the end of the book or Postgres is away, or the group has given our partitions to somebody else meanwhile.
 _COMES_BACK = (
@@ -74,19 +77,30 @@ class Runner:
                 patience.wait(error)
 
     def _consume(self, patience: Patience) -> None:
-        with self._kafka() as kafka, ThreadPoolExecutor(self._consumer.at_once, self._consumer.name) as threads:
+        at_once = self._consumer.at_once
+        with self._kafka() as kafka, ThreadPoolExecutor(at_once, self._consumer.name) as threads:
+            in_hand = InHand(threads)
             while not self._stopping.is_set():
                 book = self._book.book()
-                polled = kafka.poll(timeout_ms=_POLL_MS)
-                for done in [threads.submit(self._take_all, same, book) for same in _by_key(polled.values())]:
-                    done.result()
-                if polled:
-                    kafka.commit(timeout_ms=_COMMIT_MS)
+                room = len(in_hand) < _IN_HAND_MAX
+                polled = kafka.poll(timeout_ms=_BUSY_POLL_MS if in_hand else _POLL_MS) if room else {}
+                for record in itertools.chain.from_iterable(polled.values()):
+                    in_hand.take(record, partial(self._take, book=book))
+                if not room:
+                    self._stopping.wait(_BUSY_POLL_MS / 1000)
+                in_hand.keep(kafka.assignment())
+                if finished := in_hand.finished():
+                    kafka.commit(finished, timeout_ms=_COMMIT_MS)
                 patience.over()
+            self._finish(kafka, in_hand, threads)
 
-    def _take_all(self, records: Iterable[ConsumerRecord], book: Book) -> None:
-        for record in records:
-            self._take(record, book)
+    @staticmethod
+    def _finish(kafka: KafkaConsumer, in_hand: InHand, threads: ThreadPoolExecutor) -> None:
+        """Ends what is in hand, so that nobody has to do it again."""
+        threads.shutdown(wait=True)
+        in_hand.keep(kafka.assignment())
+        if finished := in_hand.finished():
+            kafka.commit(finished, timeout_ms=_COMMIT_MS)
 
     def _take(self, record: ConsumerRecord, book: Book) -> None:
         received = self._received(record, book)
@@ -143,14 +157,6 @@ class Runner:
 def group_of(settings: Settings, name: str) -> str:
     """The Kafka group of a consumer; ledgers that share a broker have groups of their own."""
     return f"{settings.topic_prefix}ledger-{name}"
-
-
-def _by_key(polled: Iterable[Iterable[ConsumerRecord]]) -> Iterable[list[ConsumerRecord]]:
-    """Records of one key together, in their order."""
-    found: dict[bytes | None, list[ConsumerRecord]] = defaultdict(list)
-    for record in itertools.chain.from_iterable(polled):
-        found[record.key].append(record)
-    return found.values()
 
 
 def _problem(refused: Refused) -> Problem:

@@ -1,4 +1,4 @@
-"""What every test may ask for: one real Kafka and Postgres per run, and a database of its own per module."""
+"""What every test may ask for: one real Kafka and Postgres per process, and a database of its own per module."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from ledger.dev.stack import Stack
 from ledger.settings import Settings
 from tests.support.ledgers import new_ledger, temporary_stack
 
+# What needs no server: short files. Spread over several processes, they come last, so that all end at the same time.
+COMPUTING = ("contracts", "core", "scenarios")
+
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """One stack per test run."""
+    """One stack per process that runs tests."""
     with temporary_stack() as running:
         yield running
 
@@ -49,3 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     return f"to draw the same random logs again: --hypothesis-seed={config.option.hypothesis_seed}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # one of several processes
+        items.sort(key=lambda item: item.path.parent.name in COMPUTING)

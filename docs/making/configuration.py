@@ -70,6 +70,8 @@ READ_BY = {
     "sweep_seconds": "consume",
     "sweep_lists_seconds": "consume",
     "unpaid_days": "consume",
+    "top_up_attempts": "consume",
+    "top_up_lease_seconds": "consume",
     "credited_seconds": "consume",
     "supplier": "consume",
     "invoice_prefix": "consume",

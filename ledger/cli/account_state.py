@@ -5,7 +5,9 @@ from typing import Any
 
 from ledger.core.account import TopUps
 from ledger.core.calendar import date_of, utc_text
+from ledger.core.charging import FINAL
 from ledger.core.statement import balance_text
+from ledger.records.top_up_triggers import Trigger
 from ledger.views.standing import LastEntry, Standing
 from schemas.money import format_nanos
 
@@ -22,7 +24,7 @@ def shown(standing: Standing) -> dict[str, Any]:
         "level": account.level,
         "package": account.package,
         "traces": {"month": _month(account.month), "used": account.month_traces},
-        "auto_top_up": _top_ups(account.top_ups),
+        "auto_top_up": _top_ups(account.top_ups) | {"charge": _charge(standing.trigger)},
         "open_disputes": account.top_ups.open_disputes,
         "entries": account.seq,
         "last_entries": [_entry(entry) for entry in standing.last],
@@ -69,6 +71,21 @@ def _top_ups(machine: TopUps) -> dict[str, Any]:
             "credits": _credits(machine.day_spent),
         },
         "spent_month": {"month": _month(machine.month), "credits": _credits(machine.month_spent)},
+    }
+
+
+def _charge(trigger: Trigger | None) -> dict[str, Any] | None:
+    """The last trigger at its provider."""
+    if trigger is None:
+        return None
+    return {
+        "trigger_id": trigger.trigger_id,
+        "state": trigger.state,
+        "attempt": trigger.attempt,
+        "failure": trigger.failure,
+        "next_at": utc_text(trigger.due_at) if trigger.due_at and trigger.state not in FINAL else None,
+        "payment_id": trigger.payment_id,
+        "pay_url": trigger.url,
     }
 
 

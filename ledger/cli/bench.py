@@ -37,6 +37,29 @@ def projection(
     raise typer.Exit(0 if result.exact else 1)
 
 
+@app.command("top-ups", epilog="Example: ledger bench top-ups --accounts 50 --json")
+def top_ups(
+    accounts: Annotated[int, typer.Option(min=1, help="Accounts that cross their thresholds at once.")] = 50,
+    rounds: Annotated[int, typer.Option(min=1, help="How often all of them do.")] = 10,
+    provider_ms: Annotated[int, typer.Option(min=0, help="How long the payment provider takes for a charge.")] = 200,
+    as_json: Json = False,
+) -> None:
+    """Measure how long a crossing takes to be credits: threshold, trigger, charge, event, view.
+
+    Starts a Kafka, a Postgres and a payment sandbox of its own and leaves nothing behind. The exit code is 1 if a
+    crossing was not charged exactly once.
+    """
+    from ledger.bench.top_ups import Plan, print_result, run
+
+    shown = Console(stderr=True) if as_json else console
+    with failing_in_words():
+        result = run(Plan(accounts, rounds, provider_ms), shown)
+    print_result(shown, result)
+    if as_json:
+        print(json.dumps(result.for_machines()))
+    raise typer.Exit(0 if result.exact else 1)
+
+
 @app.command("gate", epilog="Example: ledger bench gate --seconds 5 --json")
 def gate(
     seconds: Annotated[float, typer.Option(min=1, help="How long each load lasts.")] = 10,

@@ -72,7 +72,8 @@ def consume(
     """Do what follows from the log until told to stop.
 
     dead-letters logs and counts what could not be applied. payment-sweep asks the payment providers for what webhooks
-    missed, and says where they and the ledger differ; of many processes one does.
+    missed, and says where they and the ledger differ; of many processes one does. charge-top-ups charges what auto
+    top-up triggers, once, and goes on with what is not over; with LEDGER_PAYMENTS=off somebody else has to.
 
     Logs are JSON on stderr, metrics at LEDGER_CONSUMER_METRICS_PORT. A process that fails has lost nothing: start it
     again, and what was not finished comes again.

@@ -7,7 +7,7 @@ import threading
 from array import array
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 KEEP_SECONDS = 120.0
@@ -75,8 +75,8 @@ class Visibility:
     def percentiles(self, *, recent: bool = False) -> Percentiles:
         """Of all samples, or of the last ones only."""
         with self._lock:
-            ordered = sorted(self._all[-RECENT:] if recent else self._all)
-        return Percentiles(*(_rank(ordered, share) for share in (50, 95, 99)))
+            milliseconds = list(self._all[-RECENT:] if recent else self._all)
+        return percentiles_of(milliseconds)
 
     def _of(self, partition: int) -> _Partition:
         return self._partitions.setdefault(partition, _Partition())
@@ -85,6 +85,12 @@ class Visibility:
         while held.waiting and (visible_at := held.visible_at(held.waiting[0][0])) is not None:
             # A commit may have been seen before its batch was acknowledged to us, never before it was sent.
             self._all.append(max(visible_at - held.waiting.popleft()[1], 0.0) * 1000)
+
+
+def percentiles_of(milliseconds: Iterable[float]) -> Percentiles:
+    """The nearest ranks of some durations."""
+    ordered = sorted(milliseconds)
+    return Percentiles(*(_rank(ordered, share) for share in (50, 95, 99)))
 
 
 def _rank(ordered: list[float], percent: int) -> float | None:

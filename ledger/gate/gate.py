@@ -1,7 +1,8 @@
 """Group commit: whatever asks while one group is decided is the next group. Idle, a request waits for nobody.
 
-Two lanes decide, each on a connection of its own. An account that is locked, by the other lane, another process or a
-batch that settles, leaves its group and is decided in a third lane that waits for it.
+Two lanes decide, each on a connection of its own; the second one helps when many wait, for few are cheaper together. An
+account that is locked, by the other lane, another process or a batch that settles, leaves its group and is decided in a
+third lane that waits for it.
 """
 
 import asyncio
@@ -21,7 +22,8 @@ from ledger.gate.wire import Wire
 from ledger.settings import Settings
 
 GROUP_MAX = 256
-_LANES = 2
+_LANES = (1, 8)  # by how many must wait before a lane takes them
+_ANSWER_SECONDS = 12  # of a server that stands still, and with it its own timeouts
 # What the gate reads are a few rows by their keys. So its statements are planned once, and by nothing but keys: tables
 # grow faster than the planner's statistics, and scanning one that was believed to be small took half of Postgres' time.
 _OPTIONS = (
@@ -42,15 +44,16 @@ class _Waiting(NamedTuple):
 class _Lane:
     """One connection and the requests that wait for it."""
 
-    def __init__(self, settings: Settings, queue: "_Queue", unheard: Unheard, *, wait: bool) -> None:
+    def __init__(self, settings: Settings, queue: "_Queue", unheard: Unheard, *, wait: bool, least: int = 1) -> None:
         self._settings, self._queue, self._unheard, self._wait = settings, queue, unheard, wait
+        self._least = least
         self._wire: Wire | None = None
 
     async def run(self, busy: "_Queue | None") -> None:
         """Decides group after group, for ever."""
         try:
             while True:
-                group = await self._queue.next_group()
+                group = await self._queue.next_group(self._least)
                 try:
                     await self._decide(group, busy)
                 except Exception as error:  # whatever it is, those who ask are told, and the lane goes on
@@ -63,7 +66,8 @@ class _Lane:
         if self._wire is None:
             self._wire = Wire(await _connect(self._settings))
         stale_seconds = self._settings.gate_stale_seconds
-        answers = await decide_group(self._wire, [each.new for each in group], stale_seconds, wait=self._wait)
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            answers = await decide_group(self._wire, [each.new for each in group], stale_seconds, wait=self._wait)
         for waiting, answer in zip(group, answers, strict=True):
             if answer is None and busy is not None:
                 busy.put(waiting)
@@ -79,7 +83,7 @@ class _Lane:
         for waiting in group:
             self._unheard.note(waiting.new)
             if not waiting.answer.done():
-                known = isinstance(error, psycopg.Error)
+                known = isinstance(error, psycopg.Error | TimeoutError)
                 waiting.answer.set_exception(GateUnavailable(type(error).__name__) if known else error)
 
     async def _drop(self) -> None:
@@ -100,9 +104,9 @@ class _Queue:
         self._waiting.append(waiting)
         self._some.set()
 
-    async def next_group(self) -> list[_Waiting]:
-        """All that wait, up to a bound; waits for the first."""
-        while not self._waiting:
+    async def next_group(self, least: int) -> list[_Waiting]:
+        """All that wait, up to a bound; waits until there are at least so many."""
+        while len(self._waiting) < least:
             self._some.clear()
             await self._some.wait()
         return [self._waiting.popleft() for _ in range(min(GROUP_MAX, len(self._waiting)))]
@@ -132,7 +136,7 @@ class Gate:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Decides until the block ends; requests that wait then are not decided."""
-        fast = [_Lane(self._settings, self._arrived, self._unheard, wait=False) for _ in range(_LANES)]
+        fast = [_Lane(self._settings, self._arrived, self._unheard, wait=False, least=least) for least in _LANES]
         patient = _Lane(self._settings, self._busy, self._unheard, wait=True)
         work = [*(lane.run(self._busy) for lane in fast), patient.run(None), self._unheard.run()]
         tasks = [asyncio.create_task(each) for each in work]

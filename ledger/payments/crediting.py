@@ -84,7 +84,7 @@ class Crediting:
 
     def _paid(self, provider: str, payment: Payment, agreed: Agreed, terms: Terms) -> str:
         row = agreed.row
-        reason = _mismatch(provider, payment, agreed, terms)
+        reason = _mismatch(provider, payment, agreed, terms) or self._paid_before(payment, terms)
         if reason is not None:
             return self._refuse(provider, payment, agreed, terms, reason)
         if row is not None and row.state == "credited":
@@ -92,6 +92,14 @@ class Crediting:
         recorded = self._recording.record(facts.purchased(provider, payment, terms))
         self._note(provider, payment, row, terms)
         return "credited" if recorded else "already"
+
+    def _paid_before(self, payment: Payment, terms: Terms) -> str | None:
+        """A trigger is one payment. Should there ever be another one, people have to give it back."""
+        if terms.trigger_id is None:
+            return None
+        with self._recording.database() as connection:
+            before = top_up_triggers.paid_by(connection, terms.trigger_id)
+        return "paid_twice" if before not in (None, payment.payment_id) else None
 
     def _refuse(self, provider: str, payment: Payment, agreed: Agreed, terms: Terms, reason: str) -> str:
         if agreed.row is not None:

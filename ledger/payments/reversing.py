@@ -37,9 +37,10 @@ class Reversing:
             event = facts.refunded(provider, refund, terms)
         except ExceedsPurchase:
             return self._alert(provider, refund.refund_id, "refund_exceeds_payment", terms)
+        # What is left is read first: else what is projected in between would count this very refund.
+        purchase = self._recording.purchase(terms.account_id, terms.purchase_id)
         if self._recording.posted(terms.account_id, event.id) is not None:
             return "already"
-        purchase = self._recording.purchase(terms.account_id, terms.purchase_id)
         if purchase is not None and parse_nanos(event.data.credits) > purchase.left:
             return self._alert(provider, refund.refund_id, "refund_exceeds_purchase", terms)
         self._recording.append(event)
@@ -59,9 +60,9 @@ class Reversing:
 
     def _open(self, provider: str, dispute: Dispute, terms: Terms) -> str:
         event_id = facts.dispute_event_id(terms.account_id, provider, dispute.dispute_id)
+        purchase = self._recording.purchase(terms.account_id, terms.purchase_id)  # first, as above
         if self._recording.posted(terms.account_id, event_id) is not None:
             return "already"
-        purchase = self._recording.purchase(terms.account_id, terms.purchase_id)
         left = purchase.left if purchase else terms.credits
         credits = disputed_share(terms.credits, terms.amount_minor, dispute.amount_minor, left)
         if credits == 0:

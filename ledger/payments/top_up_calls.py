@@ -11,7 +11,7 @@ from ledger.core.pricing import NoRateInEffect
 from ledger.payments.buyers import buyer
 from ledger.payments.clock import Clock
 from ledger.payments.collecting import ATTEMPT, CannotCollect, Collector, Order, collector_of
-from ledger.payments.gateway import Payment, ProviderError, ProviderRefuses, ProviderUnknown
+from ledger.payments.gateway import Buyer, Payment, ProviderError, ProviderRefuses, ProviderUnknown
 from ledger.payments.gateways import Gateways, ProviderNotConfigured, gateway_of
 from ledger.payments.prices import country_of, price
 from ledger.payments.recording import Database
@@ -73,27 +73,21 @@ class TopUpCalls:
         return self._find(collector, trigger)
 
     def _charge(self, collector: Collector, trigger: Trigger) -> Payment:
-        attempt = self._attempt(collector, trigger)
+        with self._database() as connection:
+            who = buyer(connection, trigger.account_id)
+            attempt = top_up_triggers.attempt(connection, trigger)
+        attempt = attempt or self._new_attempt(collector, trigger, who)
+        with self._database() as connection:
+            attempt = top_up_triggers.attempting(connection, trigger, attempt, self._lease)
         terms = _terms(trigger, attempt)
         metadata = {**metadata_of(terms, self._settings.signing_key()), ATTEMPT: str(trigger.attempt)}
         key = f"topup:{trigger.trigger_id}:{trigger.attempt}"
-        with self._database() as connection:
-            who = buyer(connection, trigger.account_id)
         order = Order(terms, metadata, attempt.customer_id, attempt.method_id, who, key)
         return collector.collect(order, self._clock())
 
-    def _attempt(self, collector: Collector, trigger: Trigger) -> Attempt:
-        """The row of the attempt, written: what the provider is asked with."""
-        with self._database() as connection:
-            attempt = top_up_triggers.attempt(connection, trigger)
-        attempt = attempt or self._new_attempt(collector, trigger)
-        with self._database() as connection:
-            return top_up_triggers.attempting(connection, trigger, attempt, self._lease)
-
-    def _new_attempt(self, collector: Collector, trigger: Trigger) -> Attempt:
+    def _new_attempt(self, collector: Collector, trigger: Trigger, who: Buyer) -> Attempt:
         """Priced by the day of the trigger. Raises BillingCountryMissing, NoPaymentMethod, NoRateInEffect."""
         with self._database() as connection:
-            who = buyer(connection, trigger.account_id)
             customer_id = customers.find(connection, trigger.account_id, trigger.provider)
         country = country_of(self._settings, trigger.provider, who)
         day = trigger.triggered_at.astimezone(UTC).date()

@@ -55,11 +55,7 @@ class TopUpCharges:
     def take(self, new: NewTrigger) -> None:
         """Notes a trigger, if its account is in flight with it, and goes on with it as far as that is possible now."""
         with self._database() as connection:
-            if not top_up_triggers.is_known(connection, new.trigger_id):
-                if top_up_triggers.is_wanted(connection, new.account_id, new.trigger_id) is False:
-                    log.info("trigger_not_in_flight", account_id=new.account_id, trigger_id=new.trigger_id)
-                    return
-                top_up_triggers.take(connection, new, self._clock())
+            top_up_triggers.take(connection, new, self._clock())
         self.go_on(new.trigger_id)
 
     def due(self, limit: int) -> list[str]:

@@ -75,13 +75,8 @@ class Attempt(NamedTuple):
 
 
 def take(connection: Connection, new: NewTrigger, now: datetime) -> None:
-    """Writes the row of a trigger that is due now; one that is there stays, unless it was dropped."""
+    """Writes the row of a trigger that its account is in flight with; a row that is there stays, unless dropped."""
     connection.execute(SQL["take"], {**new._asdict(), "now": now})
-
-
-def is_known(connection: Connection, trigger_id: str) -> bool:
-    """Whether there is a row that was not dropped."""
-    return connection.execute(SQL["known"], {"trigger_id": trigger_id}).fetchone() is not None
 
 
 def is_wanted(connection: Connection, account_id: str, trigger_id: str) -> bool | None:
@@ -123,6 +118,12 @@ def hasten(connection: Connection, accounts: Sequence[str]) -> None:
 def credited(connection: Connection, trigger_id: str, payment_id: str) -> None:
     """It is paid, and the log has it."""
     connection.execute(SQL["credited"], {"trigger_id": trigger_id, "payment_id": payment_id})
+
+
+def paid_by(connection: Connection, trigger_id: str) -> str | None:
+    """The payment that it was credited for; None before that."""
+    row = connection.execute(SQL["paid_by"], {"trigger_id": trigger_id}).fetchone()
+    return row[0] if row else None
 
 
 def last(connection: Connection, account_id: str) -> Trigger | None:

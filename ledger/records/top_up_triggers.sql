@@ -1,15 +1,16 @@
 -- Triggers on their way to money. Whoever works on one holds its lease; writes name the lease's token.
 
 -- name: take
--- A trigger that was dropped is taken up again: the views were behind when it was.
+-- Unless the views say that the account is not in flight with it. One that was dropped is taken up again: the views were
+-- behind when it was.
 INSERT INTO records.top_up_triggers (trigger_id, account_id, provider, method_id, credits, triggered_at, due_at)
-VALUES (%(trigger_id)s, %(account_id)s, %(provider)s, %(method_id)s, %(credits)s, %(triggered_at)s, %(now)s)
+SELECT %(trigger_id)s, %(account_id)s, %(provider)s, %(method_id)s, %(credits)s, %(triggered_at)s, %(now)s
+WHERE EXISTS (SELECT FROM records.rebuilds WHERE finished_at IS NULL) OR EXISTS (
+    SELECT FROM views.accounts
+    WHERE account_id = %(account_id)s AND state = 'in_flight' AND trigger_id = %(trigger_id)s
+)
 ON CONFLICT (trigger_id) DO UPDATE SET state = 'due', due_at = excluded.due_at, ended_at = NULL
 WHERE top_up_triggers.state = 'dropped';
-
--- name: known
--- Whether there is a row that nothing has to be done about, or that somebody comes back to.
-SELECT 1 FROM records.top_up_triggers WHERE trigger_id = %(trigger_id)s AND state <> 'dropped';
 
 -- name: wanted
 -- Whether the account is in flight with this trigger; NULL while the views are half-built.
@@ -56,6 +57,9 @@ UPDATE records.top_up_triggers
 SET state = 'credited', payment_id = %(payment_id)s, failure = NULL, changed_at = clock_timestamp(),
     ended_at = coalesce(ended_at, clock_timestamp())
 WHERE trigger_id = %(trigger_id)s AND state <> 'credited';
+
+-- name: paid_by
+SELECT payment_id FROM records.top_up_triggers WHERE trigger_id = %(trigger_id)s AND state = 'credited';
 
 -- name: last
 -- The account's last trigger.

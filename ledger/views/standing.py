@@ -7,6 +7,8 @@ import psycopg
 
 from ledger.core.account import Account
 from ledger.core.errors import LedgerError
+from ledger.records import top_up_triggers
+from ledger.records.top_up_triggers import Trigger
 from ledger.sql import statements
 from ledger.views.writing import load_accounts
 
@@ -32,7 +34,7 @@ class LastEntry(NamedTuple):
 class Standing(NamedTuple):
     """`last`: newest first. Every record of the partition before `next_offset` is counted, `through`: up to when.
 
-    `held`: what its open holds hold, in nanos; None for a moment in the past.
+    `held`: what its open holds hold, in nanos; `trigger`: its last one, at its provider; None for a moment in the past.
     """
 
     account: Account
@@ -41,6 +43,7 @@ class Standing(NamedTuple):
     next_offset: int
     through: datetime | None
     held: int | None = None
+    trigger: Trigger | None = None
 
 
 def standing(connection: psycopg.Connection[Any], account_id: str) -> Standing:
@@ -52,7 +55,7 @@ def standing(connection: psycopg.Connection[Any], account_id: str) -> Standing:
         raise NoSuchAccount(account_id)
     account = load_accounts(connection, [account_id])[account_id]
     last = tuple(LastEntry(*row) for row in connection.execute(SQL["last_entries"], parameters))
-    return Standing(account, last, *place)
+    return Standing(account, last, *place)._replace(trigger=top_up_triggers.last(connection, account_id))
 
 
 def refused_by_database(connection: psycopg.Connection[Any], topic: str, partition: int) -> frozenset[int]:

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -90,27 +90,33 @@ def nanos(http: httpx.Client, account: str) -> tuple[int, int]:
 
 
 class KillableApi:
-    """An API that can go in ways that no signal handler sees."""
+    """An API that can go in ways that no signal handler sees, and come back at its address."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.url = f"http://{settings.api_host}:{settings.api_port}"
         self._settings, self._folder = settings, folder
-        self._running: Any = None
+        self._process = ExitStack()
+        self._running: psutil.Process | None = None
 
-    @contextmanager
-    def started(self) -> Iterator[None]:
-        """Runs until the block ends or it is killed."""
-        with process(self._settings, "from ledger.api.server import serve as run", self._folder / "api.log") as api:
-            self._running = psutil.Process(api.pid)
-            eventually(self._ready)
-            yield
+    def start(self) -> None:
+        """From here on it runs until it is killed or closed, as it may already."""
+        if self._running is None:
+            serve = process(self._settings, "from ledger.api.server import serve as run", self._folder / "api.log")
+            self._running = psutil.Process(self._process.enter_context(serve).pid)
+        eventually(self._ready)
 
     def kill(self) -> None:
-        """At once, with its workers."""
+        """At once, with its children."""
         family = self._family()
         for each in family:
             each.kill()
         psutil.wait_procs(family, 10)
+        self.close()
+
+    def close(self) -> None:
+        """Ends it in order, if it runs."""
+        self._process.close()
+        self._running = None
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
@@ -118,12 +124,14 @@ class KillableApi:
         family = self._family()
         for each in family:
             each.suspend()
-        yield
-        for each in family:
-            each.resume()
+        try:
+            yield
+        finally:
+            for each in family:
+                each.resume()
 
     def _family(self) -> list[psutil.Process]:
-        return [self._running, *self._running.children(recursive=True)]
+        return [self._running, *self._running.children(recursive=True)] if self._running else []
 
     def _ready(self) -> bool:
         try:

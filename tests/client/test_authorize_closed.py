@@ -22,14 +22,17 @@ PATIENCE_SECONDS = 3.0
 
 @pytest.fixture(scope="module")
 def projected(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """A projector, and the address of an API that each test starts."""
+    """A projector, and the address of an API."""
     with projector(settings, tmp_path_factory.mktemp("projector")):
         yield settings.model_copy(update={"api_port": free_port()})
 
 
-@pytest.fixture
-def api(projected: Settings, tmp_path: Path) -> KillableApi:
-    return KillableApi(projected, tmp_path)
+@pytest.fixture(scope="module")
+def api(projected: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KillableApi]:
+    """What a test leaves running the next one has."""
+    api = KillableApi(projected, tmp_path_factory.mktemp("api"))
+    yield api
+    api.close()
 
 
 @pytest.fixture
@@ -48,9 +51,9 @@ def test_a_killed_api_is_a_refusal_or_a_grace(
     api: KillableApi, http: httpx.Client, token: str, kind: str, tmp_path: Path
 ) -> None:
     with opened(kind, api.url, token, tmp_path / "spool", grace="1") as ledger:
-        with api.started():
-            account, other = funded(http, "10"), funded(http, "10")
-            api.kill()
+        api.start()
+        account, other = funded(http, "10"), funded(http, "10")
+        api.kill()
         started = time.monotonic()
         with pytest.raises(GateClosed, match="ConnectError") as caught:
             ledger.authorize(account, amount="0.1")
@@ -67,15 +70,16 @@ def test_a_killed_api_is_a_refusal_or_a_grace(
         ledger.settle(again, **USAGE)
         with pytest.raises(GateClosed):
             ledger.authorize(account, amount="0.1", fail="open")
-        with api.started():
-            ledger.flush(20)
-            eventually(lambda: nanos(http, account)[0] == 10 * 10**9 - INPUT - 100 * OUTPUT)
-            assert ledger.authorize(account, amount="1").id
-            api.kill()
+        api.start()
+        ledger.flush(20)
+        eventually(lambda: nanos(http, account)[0] == 10 * 10**9 - INPUT - 100 * OUTPUT)
+        assert ledger.authorize(account, amount="1").id
+        api.kill()
         assert ledger.authorize(account, amount="1", fail="open").granted_without_hold
 
 
 def test_a_grace_is_shared_by_threads_to_the_last_nano(api: KillableApi, token: str, tmp_path: Path) -> None:
+    api.close()
     with opened("threads", api.url, token, tmp_path, grace="1") as ledger:
 
         def ask(number: int) -> Authorization | None:
@@ -103,17 +107,17 @@ def test_what_is_on_the_log_counts_until_the_gate_has_decided(
         topic_prefix=projected.topic_prefix,
     )
     with over_kafka as ledger:
-        with api.started():
-            account = funded(http, "10")
-            api.kill()
+        api.start()
+        account = funded(http, "10")
+        api.kill()
         ledger.settle(ledger.authorize(account, amount="1", fail="open"), **USAGE)
         ledger.flush(20)
         with pytest.raises(GateClosed, match="used up"):
             ledger.authorize(account, amount="1", fail="open")
-        with api.started():
-            ledger.release(ledger.authorize(account, amount="1"))
-            eventually(lambda: balance(http, account)[1] == "0")
-            api.kill()
+        api.start()
+        ledger.release(ledger.authorize(account, amount="1"))
+        eventually(lambda: balance(http, account)[1] == "0")
+        api.kill()
         assert ledger.authorize(account, amount="1", fail="open").granted_without_hold
 
 
@@ -121,7 +125,8 @@ def test_what_is_on_the_log_counts_until_the_gate_has_decided(
 def test_an_api_that_says_nothing_is_waited_for_shortly_and_leaves_no_hold(
     api: KillableApi, http: httpx.Client, token: str, kind: str, tmp_path: Path
 ) -> None:
-    with opened(kind, api.url, token, tmp_path / "spool", grace="1", gate_seconds=0.5) as ledger, api.started():
+    with opened(kind, api.url, token, tmp_path / "spool", grace="1", gate_seconds=0.5) as ledger:
+        api.start()
         account = funded(http, "10")
         ledger.release(ledger.authorize(account, amount="1"))
         eventually(lambda: balance(http, account) == ("10", "0"))
@@ -143,21 +148,21 @@ def test_a_stream_under_way_when_the_api_is_killed(
     options = {"fail": fail, "grace": "0.5"} if fail == "open" else {}
     with opened(kind, api.url, token, tmp_path / "spool", grace="0.5") as ledger:
         produced = 0
-        with api.started():
-            account = funded(http, "10")
-            stream = ledger.stream(account, **STREAM, **options)
-            try:
-                with stream:
-                    api.kill()
-                    for _ in range(20):
-                        produced += 100
-                        stream.output(100)
-            except GateClosed:
-                assert fail == "closed"
+        api.start()
+        account = funded(http, "10")
+        stream = ledger.stream(account, **STREAM, **options)
+        try:
+            with stream:
+                api.kill()
+                for _ in range(20):
+                    produced += 100
+                    stream.output(100)
+        except GateClosed:
+            assert fail == "closed"
         assert produced == (500 if fail == "closed" else 2_000)
         if fail == "open":
             with pytest.raises(GateClosed, match="used up"):
                 ledger.authorize(account, amount="0.1", fail="open")
-        with api.started():
-            ledger.flush(20)
-            eventually(lambda: nanos(http, account) == (10 * 10**9 - INPUT - produced * OUTPUT, 0))
+        api.start()
+        ledger.flush(20)
+        eventually(lambda: nanos(http, account) == (10 * 10**9 - INPUT - produced * OUTPUT, 0))

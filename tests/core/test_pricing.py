@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.core.errors import AmountIsZero, ExceedsPurchase
-from ledger.core.pricing import NoRateInEffect, Price, effective_rate, minor_digits, price_of, refund_share
+from ledger.core.pricing import (
+    NoRateInEffect,
+    Price,
+    disputed_share,
+    effective_rate,
+    minor_digits,
+    price_of,
+    refund_minor,
+    refund_share,
+)
 from schemas.money import parse_nanos
 
 RATES = st.from_regex(r"[1-9][0-9]{0,4}(\.[0-9]{1,2})?", fullmatch=True)
@@ -94,3 +103,19 @@ def test_more_than_what_was_paid_is_not_refunded() -> None:
     assert refund_share(parse_nanos("10"), 1000, 400, 600) == parse_nanos("6")
     with pytest.raises(ExceedsPurchase, match="amount_minor"):
         refund_share(parse_nanos("10"), 1000, 400, 601)
+
+
+@given(CREDITS, st.integers(1, 10**9), st.data())
+def test_a_dispute_takes_its_share_and_never_more_than_is_left(credits: int, amount: int, data: st.DataObject) -> None:
+    disputed, left = data.draw(st.integers(0, amount)), data.draw(st.integers(0, credits))
+    share = disputed_share(credits, amount, disputed, left)
+    assert share == min(round(Fraction(credits * disputed, amount)), left)
+
+
+@given(CREDITS, st.integers(1, 10**9), st.data())
+def test_credits_are_paid_back_at_their_price_and_never_more_than_is_left(
+    credits: int, amount: int, data: st.DataObject
+) -> None:
+    given_back, left = data.draw(st.integers(0, credits)), data.draw(st.integers(0, amount))
+    minor = refund_minor(credits, amount, left, given_back)
+    assert minor == min(round(Fraction(amount * given_back, credits)), left)

@@ -173,7 +173,7 @@ def test_what_nobody_of_ours_signed_is_a_dead_letter_itself(own: Settings, tmp_p
 class Failing:
     """Can't do its work the first times."""
 
-    name, topics = GROUP, (DEAD_LETTERS,)
+    name, topics, at_once = GROUP, (DEAD_LETTERS,), 1
 
     def __init__(self, stopping: threading.Event, times: int) -> None:
         self._stopping, self._times = stopping, times

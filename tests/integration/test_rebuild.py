@@ -14,13 +14,11 @@ import pytest
 from kafka import TopicPartition
 
 from ledger.dev.first_book import first_book
-from ledger.log.book import publish_version
-from ledger.log.publisher import Publisher
 from ledger.records import rebuilds
 from ledger.records.migrate import ViewsOutdated, migrate
 from ledger.settings import Settings
-from schemas.book import BOOK_SUBJECT
-from schemas.topics import BOOK, TOPICS
+from schemas.topics import TOPICS
+from tests.support.books import publish_in_force
 from tests.support.events import Event, Ids, event, json_bytes, policy, purchase, sender, usage
 from tests.support.expected import home_of
 from tests.support.load import load
@@ -67,20 +65,16 @@ def send_bad_records(settings: Settings) -> None:
 @pytest.fixture(scope="module")
 def used(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A ledger with some 20,000 events under two versions of the book, folded by workers that have stopped."""
-    with Publisher(settings) as publisher:
-        publisher.append(BOOK, BOOK_SUBJECT.encode(), b"no version at all").position()
-        second = first_book(settings.signing_key_id).model_copy(update={"version": 2, "trace_price": "0.07"})
-        publish_version(publisher, second, settings.signing_key())
-    in_force_at = time.monotonic() + 61
     events = load(SEED, accounts=200)
+    with sender(settings) as log, sender(settings, partitioner="consistent_random") as foreign:
+        log.send(*islice(events, EVENTS_BEFORE), *(each for number in range(20) for each in story(number)))
+        log.acknowledged()
+        foreign.send(*islice(events, 500))
+    second = first_book(settings.signing_key_id).model_copy(update={"version": 2, "trace_price": "0.07"})
+    publish_in_force(settings, second)
     with crew(settings, tmp_path_factory.mktemp("workers")) as members:
         members.start(), members.start()
-        with sender(settings) as log, sender(settings, partitioner="consistent_random") as foreign:
-            log.send(*islice(events, EVENTS_BEFORE), *(each for number in range(20) for each in story(number)))
-            log.acknowledged()
-            foreign.send(*islice(events, 500))
         send_bad_records(settings)
-        time.sleep(max(0, in_force_at - time.monotonic()))
         with sender(settings) as log:
             log.send(*islice(events, EVENTS_AFTER), *(each for number in range(20, 40) for each in story(number)))
         wait_until_projected(settings)

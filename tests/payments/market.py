@@ -23,6 +23,7 @@ from ledger.dev.bootstrap import bootstrap
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.log.publisher import Publisher
+from ledger.payments.gateway import Payment, Webhook
 from ledger.payments.gateways import gateways_of
 from ledger.payments.settling import Settling
 from ledger.settings import Settings
@@ -113,18 +114,30 @@ class Market:
         found = self.sandbox.control.get("/sandbox/webhooks", params={"provider": provider}).json()
         return [message for message in reversed(found) if about in message["body"]]
 
+    def heard(self, provider: str, *about: str) -> list[Payment]:
+        """The payments that the webhooks about something tell of, as our gateway reads them."""
+        messages = {one["id"]: one for each in about for one in self.messages(provider, each)}
+        read = [self._read(provider, message["body"]).news for message in messages.values()]
+        return [news for news in read if isinstance(news, Payment)]
+
+    def _read(self, provider: str, body: str) -> Webhook:
+        headers = self._signed(provider, body, SECRETS[provider], int(time.time()))
+        return self.gateways[provider].webhook(body.encode(), {name.lower(): text for name, text in headers.items()})
+
+    def _signed(self, provider: str, body: str, secret: str, moment: int) -> dict[str, str]:
+        raw = body.encode()
+        if provider == "razorpay":
+            return {"X-Razorpay-Signature": hmac.digest(secret.encode(), raw, "sha256").hex()}
+        digest = hmac.digest(secret.encode(), f"{moment}.".encode() + raw, "sha256").hex()
+        return {"Stripe-Signature": f"t={moment},v1={digest}"}
+
     def deliver(
         self, provider: str, body: str, secret: str | None = None, at: int | None = None, to: str = ""
     ) -> httpx.Response:
         """A webhook, signed as the provider signs it; by somebody else with another secret. `to`: another API."""
-        raw, secret = body.encode(), SECRETS[provider] if secret is None else secret
         moment = int(time.time()) if at is None else at
-        if provider == "stripe":
-            digest = hmac.digest(secret.encode(), f"{moment}.".encode() + raw, "sha256").hex()
-            headers = {"Stripe-Signature": f"t={moment},v1={digest}"}
-        else:
-            headers = {"X-Razorpay-Signature": hmac.digest(secret.encode(), raw, "sha256").hex()}
-        return self.http.post(f"{to}/webhooks/{provider}", content=raw, headers=headers)
+        headers = self._signed(provider, body, SECRETS[provider] if secret is None else secret, moment)
+        return self.http.post(f"{to}/webhooks/{provider}", content=body, headers=headers)
 
     def act(self, provider: str, path: str, **body: Any) -> dict[str, Any]:
         """Somebody else does something: a bank disputes, a person refunds on the dashboard."""

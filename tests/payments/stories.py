@@ -165,7 +165,7 @@ class Story:
     def taken(self) -> int:
         """What the provider has of this customer's money."""
         gateway = self.market.gateways[self.provider]
-        paid = [p for p in gateway.payments(self.began) if p.status == "paid" and self._is_about(p)]
+        paid = [p for p in gateway.payments(self.began) if p.status == "paid" and self.account in p.metadata.values()]
         ids = {payment.payment_id for payment in paid}
         back = [r for r in gateway.refunds(self.began) if r.status == "succeeded" and r.payment_id in ids]
         return sum(one.amount_minor for one in paid) - sum(one.amount_minor for one in back)

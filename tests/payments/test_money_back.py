@@ -33,6 +33,8 @@ buys pays disputes:1000 wins told                             | 10 | 1000 | cred
 buys pays disputes:1000 loses swept told                      | 0  | 1000 | credited | 200 |
 buys pays told disputes:300 told                              | 7  | 1000 | credited | 200 |
 buys pays told refunds:400 told disputes:600 told             | 0  | 600  | credited | 200 |
+# Whatever the bank takes: no more credits than are left of the purchase.
+buys pays told refunds:400 told disputes:1000 told            | 0  | 600  | credited | 200 |
 """
 RAZORPAY = """
 buys pays told refunds:34000 told:refund                      | 6  | 51000 | credited | 200 |

@@ -258,3 +258,24 @@ def test_what_hangs_is_counted_by_kind(shop: Topping) -> None:
     age = REGISTRY.get_sample_value("ledger_top_ups_open_oldest_seconds", {"state": "sent"})
     assert age is not None
     assert 20 * 60 <= age < 30 * 60
+
+
+def test_a_second_payment_of_a_trigger_is_not_credited_and_people_are_told(shop: Topping) -> None:
+    account = shop.account()
+    account.spend("10")
+    charged(shop, account)
+    shop.settled(account, "armed")
+    [intent] = shop.market.stripe.payment_intents.list({"customer": account.customer}).data
+    shop.market.stripe.payment_intents.create(
+        {
+            "amount": intent.amount,
+            "currency": intent.currency,
+            "customer": account.customer,
+            "payment_method": account.method,
+            "metadata": intent.metadata.to_dict(),
+            "off_session": True,
+            "confirm": True,
+        }
+    )
+    eventually(lambda: shop.market.alerts(account.name, "") == ["paid_twice"])
+    assert (account.paid, len(account.credits())) == (2, 1)

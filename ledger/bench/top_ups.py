@@ -1,0 +1,222 @@
+"""`ledger bench top-ups`: how long a crossing of the threshold takes to be credits that the views show.
+
+A throwaway Kafka, Postgres and payment sandbox, one projector and one charger as in production. In each round all
+accounts cross at once, and the provider takes its time for each charge. **credited**: from the moment at which the
+round's usage was sent until a query sees the balance that the account's top-up has restored.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import psycopg
+import stripe
+from rich.console import Console
+from rich.table import Table
+
+from ledger.core.errors import LedgerError
+from ledger.dev.bootstrap import bootstrap
+from ledger.dev.children import Child, Children, environment_of, ledger_command, worker_commands
+from ledger.dev.ids import uuid7
+from ledger.dev.kafka import free_port
+from ledger.dev.payments import payment_settings, sandbox_command
+from ledger.dev.router import SOURCE
+from ledger.dev.secrets import SIGNING_KEY_ID, signing_secret
+from ledger.dev.stack import Stack
+from ledger.dev.visibility import Percentiles, percentiles_of
+from ledger.log.publisher import Publisher
+from ledger.records import customers
+from ledger.settings import Settings
+from schemas.events import (
+    Adjustment,
+    AutoTopUpConfigured,
+    CreditsAdjusted,
+    Event,
+    TopUpPolicy,
+    Usage,
+    UsageRecorded,
+)
+from schemas.signatures import SigningKey
+from schemas.topics import EVENTS
+
+# Each round spends what each top-up brings back: 15, and ten percent of markup.
+_COST, _TOP_UP, _THRESHOLD, _FULL = "15", "16.5", "20", "30"
+_FULL_NANOS = 30 * 10**9
+_PATIENCE_SECONDS = 60.0
+_LOOK_SECONDS = 0.005
+
+
+class Plan(NamedTuple):
+    """What to measure. `provider_ms`: how long the provider takes for a charge."""
+
+    accounts: int = 50
+    rounds: int = 10
+    provider_ms: int = 200
+
+
+class Result(NamedTuple):
+    """What was measured. `charges`: as the provider counts them, those of a first round that warms up among them."""
+
+    plan: Plan
+    load_before: float
+    credited_ms: Percentiles
+    charges: int
+
+    @property
+    def exact(self) -> bool:
+        """One charge per crossing."""
+        return self.charges == self.plan.accounts * (self.plan.rounds + 1)
+
+    def for_machines(self) -> dict[str, object]:
+        """The line of `--json`."""
+        return {
+            **self.plan._asdict(),
+            "load_before": round(self.load_before, 2),
+            "credited_ms": self.credited_ms._asdict(),
+            "charges": self.charges,
+            "exact": self.exact,
+        }
+
+
+class NotCredited(LedgerError):
+    """Not all accounts have their credits in time."""
+
+
+def run(plan: Plan, console: Console) -> Result:
+    """Measures from nothing, and leaves nothing behind."""
+    load_before, sandbox = os.getloadavg()[0], f"http://127.0.0.1:{free_port()}"
+    with tempfile.TemporaryDirectory(prefix="ledger-bench-") as folder, Stack(Path(folder)) as stack:
+        settings = _settings(stack, sandbox)
+        bootstrap(settings)
+        with (
+            Children(console.print) as children,
+            httpx.Client(base_url=sandbox, timeout=10) as control,
+            Publisher(settings) as publisher,
+            psycopg.connect(settings.database, autocommit=True) as views,
+        ):
+            _start(children, settings, sandbox, control)
+            accounts = [f"acct_{number}" for number in range(plan.accounts)]
+            _prepare(accounts, settings, publisher, views)
+            fault = {"fault": "slow", "operation": "payment_intents.create", "seconds": plan.provider_ms / 1000}
+            control.post("/sandbox/faults", json={**fault, "provider": "stripe"}).raise_for_status()
+            _round(accounts, publisher, views)  # the first one loads code and makes connections
+            milliseconds: list[float] = []
+            for number in range(plan.rounds):
+                console.print(f"Round {number + 1} of {plan.rounds}", style="dim")
+                milliseconds += _round(accounts, publisher, views)
+            calls = control.get("/sandbox").json()["calls"]["stripe"]
+        return Result(plan, load_before, percentiles_of(milliseconds), calls["payment_intents.create"])
+
+
+def print_result(console: Console, result: Result) -> None:
+    """For people."""
+    plan, credited = result.plan, result.credited_ms
+    table = Table(title=f"load {result.load_before:.1f} before", show_header=False)
+    table.add_row("crossings", f"{plan.rounds} rounds of {plan.accounts} accounts at once")
+    table.add_row("the provider takes", f"{plan.provider_ms} ms")
+    table.add_row("credited after", f"p50 {credited.p50} ms, p95 {credited.p95} ms, p99 {credited.p99} ms")
+    table.add_row("charges", f"{result.charges:,}, {'one' if result.exact else 'NOT one'} per crossing")
+    console.print(table)
+
+
+def _settings(stack: Stack, sandbox: str) -> Settings:
+    return Settings(
+        kafka=stack.kafka.bootstrap,
+        database=stack.postgres.url(),
+        home=stack.home,
+        event_partitions=4,
+        replication_factor=1,
+        signing_key_id=SIGNING_KEY_ID,
+        signing_keys={SIGNING_KEY_ID: signing_secret(stack.home)},
+        **payment_settings(stack.home, sandbox),
+    )
+
+
+def _start(children: Children, settings: Settings, sandbox: str, control: httpx.Client) -> None:
+    """Projector, charger and sandbox, until the sandbox answers; the others are waited for by what they do."""
+    commands = dict(worker_commands(1))
+    commands["sandbox"] = sandbox_command(settings.home, sandbox, "")
+    commands["charger"] = ledger_command("consume", "charge-top-ups")
+    for name, command in commands.items():
+        children.add(Child(name, command, environment_of(settings), settings.home / f"{name}.log"))
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            control.get("/sandbox").raise_for_status()
+            return
+        except httpx.TransportError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def _prepare(accounts: list[str], settings: Settings, publisher: Publisher, views: psycopg.Connection[Any]) -> None:
+    """Each account has a card, a policy, and 30 credits."""
+    key = settings.signing_key()
+    base: Any = {"api": settings.stripe_url}
+    api = stripe.StripeClient(settings.stripe_secret_key.get_secret_value(), base_addresses=base).v1
+    for account in accounts:
+        customer = api.customers.create({"metadata": {"account": account}}).id
+        method = api.payment_methods.attach("pm_card_visa", {"customer": customer}).id
+        customers.put(views, account, "stripe", customer)
+        views.execute("INSERT INTO records.profiles (account_id, country) VALUES (%s, 'DE')", [account])
+        gift = Adjustment(amount=_FULL, reason_code="gift", actor_id="bench")
+        _append(publisher, CreditsAdjusted(source="bench", id=uuid7(), subject=account, data=gift), key)
+        policy = TopUpPolicy(
+            enabled=True, threshold=_THRESHOLD, amount=_TOP_UP, provider="stripe", payment_method_id=method
+        )
+        _append(publisher, AutoTopUpConfigured(source="bench", id=uuid7(), subject=account, data=policy), key)
+    _wait_until_full(accounts, views)
+
+
+def _round(accounts: list[str], publisher: Publisher, views: psycopg.Connection[Any]) -> Iterable[float]:
+    """All cross at once; how many milliseconds each took to be full again."""
+    before = _sequence_numbers(views)
+    sent_at = time.monotonic()
+    for append in [publisher.append_event(EVENTS, _usage(account)) for account in accounts]:
+        append.position()
+    return [(at - sent_at) * 1000 for at in _wait_until_full(accounts, views, before).values()]
+
+
+def _wait_until_full(
+    accounts: list[str], views: psycopg.Connection[Any], before: dict[str, int] | None = None
+) -> dict[str, float]:
+    """When each account was first seen with all its credits, two entries after `before`. Raises NotCredited."""
+    seen: dict[str, float] = {}
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while len(seen) < len(accounts):
+        now = time.monotonic()
+        if now > deadline:
+            raise NotCredited(f"{len(accounts) - len(seen)} of {len(accounts)}")
+        for account, seq in _sequence_numbers(views, full=True).items():
+            if before is None or seq >= before[account] + 2:
+                seen.setdefault(account, now)
+        time.sleep(_LOOK_SECONDS)
+    return seen
+
+
+def _sequence_numbers(views: psycopg.Connection[Any], *, full: bool = False) -> dict[str, int]:
+    """How many entries each account has; of those only that have all their credits."""
+    rows = views.execute("SELECT account_id, seq FROM views.balances WHERE balance = %s OR NOT %s", [_FULL_NANOS, full])
+    return dict(rows.fetchall())
+
+
+def _append(publisher: Publisher, event: Event, key: SigningKey) -> None:
+    publisher.append_event(EVENTS, event, key).position()
+
+
+def _usage(account: str) -> UsageRecorded:
+    call = Usage(
+        request_id="bench",
+        provider="openai",
+        model="gpt-4o",
+        mode="auto",
+        input_tokens=1,
+        output_tokens=1,
+        provider_cost=_COST,
+    )
+    return UsageRecorded(source=SOURCE, id=uuid7(), subject=account, data=call)
