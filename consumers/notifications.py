@@ -4,6 +4,7 @@ What the fold says on `ledger.topups` and what it has accepted as facts become n
 events: whatever is replayed or rebuilt, nothing is told twice. A task of its own delivers them.
 """
 
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
@@ -91,12 +92,12 @@ class Deliver:
 
     name, seconds = f"{NAME}:delivery", _SECONDS
 
-    def __init__(self, settings: Settings) -> None:
-        self._delivering = Delivering(settings)
+    def __init__(self, settings: Settings, stopping: threading.Event) -> None:
+        self._delivering, self._stopping = Delivering(settings), stopping
 
     def once(self, connection: Connection) -> None:
         """Until nothing is due."""
-        while self._delivering.once(connection):
+        while not self._stopping.is_set() and self._delivering.once(connection):
             pass
 
     def close(self) -> None:

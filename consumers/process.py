@@ -78,7 +78,7 @@ def _invoices(common: Common) -> list[Worker]:
 
 
 def _notifications(common: Common) -> list[Worker]:
-    tasks: list[Task] = [NotifyOfFacts(common.settings), Deliver(common.settings)]
+    tasks: list[Task] = [NotifyOfFacts(common.settings), Deliver(common.settings, common.stopping)]
     first = Runner(NotifyOfEffects(common.settings, common.book), *common)
     return [first, *(Periodic(task, common.settings, common.stopping) for task in tasks)]
 

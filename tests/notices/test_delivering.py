@@ -1,6 +1,7 @@
 """Notices on their way: once whatever is replayed, signed as Standard Webhooks ask, repeated, logged, and by e-mail."""
 
 import os
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,7 +91,7 @@ def deliver(settings: Settings) -> None:
     """One round, in which everything that waits is due."""
     rows(settings, "UPDATE records.deliveries SET due_at = now() WHERE state = 'waiting'")
     with database(settings) as connection:
-        Deliver(settings).once(connection)
+        Deliver(settings, threading.Event()).once(connection)
 
 
 def log(settings: Settings, endpoint_id: str) -> list[notices.Delivery]:
