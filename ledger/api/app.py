@@ -15,6 +15,7 @@ from ledger.api import (
     authorizations,
     errors,
     health,
+    invoices,
     pay,
     payment_methods,
     prices,
@@ -26,6 +27,7 @@ from ledger.api import (
     transactions_csv,
     usage,
     usage_summary,
+    webhook_endpoints,
     webhooks,
 )
 from ledger.api.front import PATH, Front
@@ -70,10 +72,12 @@ def create_app(settings: Settings) -> ASGIApp:
         top_ups,
         adjustments,
         purchases,
+        invoices,
         payment_methods,
         profiles,
         prices,
         reports,
+        webhook_endpoints,
         webhooks,
         pay,
         health,
