@@ -1,6 +1,6 @@
 """`ledger consume`: consumers in one process, each in a thread of its own; one that fails ends them all.
 
-Most are driven by records, in a Kafka group of their own; the payment sweep by time, charging by both.
+Most are driven by records, in a Kafka group of their own; the payment sweep and invoices by time, charging by both.
 """
 
 import logging
@@ -19,6 +19,10 @@ from prometheus_client import REGISTRY, start_http_server
 from consumers import charge_top_ups, payment_sweep
 from consumers.charge_top_ups import ChargeLater, ChargeTopUps, Charging
 from consumers.dead_letters import DeadLetters
+from consumers.invoices import NAME as INVOICES
+from consumers.invoices import Invoices
+from consumers.notifications import NAME as NOTIFICATIONS
+from consumers.notifications import Deliver, NotifyOfEffects, NotifyOfFacts
 from consumers.patience import Patience
 from consumers.payment_figures import PaymentFigures
 from consumers.periodic import Periodic, Task
@@ -66,16 +70,31 @@ def _charge_top_ups(common: Common) -> list[Worker]:
     return [first, *(Periodic(task, common.settings, common.stopping) for task in tasks)]
 
 
+def _invoices(common: Common) -> list[Worker]:
+    """None without LEDGER_SUPPLIER: somebody has to be named on them."""
+    if not common.settings.supplier.name:
+        return []
+    return [Periodic(Invoices(common.settings), common.settings, common.stopping)]
+
+
+def _notifications(common: Common) -> list[Worker]:
+    tasks: list[Task] = [NotifyOfFacts(common.settings), Deliver(common.settings, common.stopping)]
+    first = Runner(NotifyOfEffects(common.settings, common.book), *common)
+    return [first, *(Periodic(task, common.settings, common.stopping) for task in tasks)]
+
+
 # Each makes the workers of one consumer.
 _CONSUMERS: dict[str, Callable[[Common], Sequence[Worker]]] = {
     DeadLetters.name: lambda common: [Runner(DeadLetters(), *common)],
     charge_top_ups.NAME: _charge_top_ups,
     payment_sweep.NAME: _payment_sweep,
+    INVOICES: _invoices,
+    NOTIFICATIONS: _notifications,
 }
 
 
 class NothingToDo(LedgerError):
-    """None of these consumers has anything to do with these settings: LEDGER_PAYMENTS is off, or names no provider."""
+    """None of these consumers has anything to do: LEDGER_PAYMENTS is off, LEDGER_SUPPLIER empty, or so."""
 
 
 class NoSuchConsumer(LedgerError):

@@ -7,8 +7,10 @@ import os
 import re
 from datetime import date
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -22,6 +24,7 @@ from pydantic_settings import (
 from ledger.core.errors import LedgerError
 from schemas.money import Credits
 from schemas.signatures import SigningKey
+from schemas.supplier import Supplier
 
 PREFIX = "LEDGER_"
 SECRETS_DIR = "LEDGER_SECRETS_DIR"
@@ -29,6 +32,7 @@ USUAL_SECRETS_DIR = Path("/run/secrets")
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 PaymentMode = Literal["off", "sandbox", "test", "live"]
+SmtpSecurity = Literal["starttls", "tls", "none"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
@@ -171,6 +175,30 @@ class Settings(BaseSettings):
     top_up_lease_seconds: float = Field(
         30, gt=0, description="How long a trigger waits for a charger that was killed, until another one goes on."
     )
+    supplier: Supplier = Field(
+        Supplier(),
+        description="Who sells, as invoices say it, as JSON with `name`, `address` (lines), `country`, `tax_ids` (as "
+        "printed), `email`, `note`, and in India `gstin` and `sac`. Empty: nothing is invoiced.",
+    )
+    invoice_prefix: str = Field("INV", pattern=r"^[A-Z]{1,3}$", description="What invoice numbers begin with.")
+    credit_note_prefix: str = Field("CN", pattern=r"^[A-Z]{1,3}$", description="The same of credit notes.")
+    invoice_year_begins: int = Field(
+        1, ge=1, le=12, description="The month in which the supplier's financial year begins; 4 in India."
+    )
+    invoice_time_zone: str = Field("UTC", description="The supplier's time zone: which day an invoice is of.")
+    invoice_logo: str = Field("", description="A file to print on invoices: SVG, PNG or JPEG. Empty: none.")
+    invoice_colour: str = Field("#1f3a5f", pattern=r"^#[0-9a-fA-F]{6}$", description="The colour of headings.")
+    webhook_networks: list[str] = Field(
+        default_factory=list,
+        description="Networks that webhooks may reach besides public addresses, and without TLS, as JSON: "
+        '`["10.0.0.0/8"]`.',
+    )
+    smtp_host: str = Field("", description="The mail server. Empty: no e-mail is sent.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    smtp_security: SmtpSecurity = Field("starttls", description="`starttls`, `tls` from the first byte on, or `none`.")
+    smtp_username: str = Field("", description="The user at the mail server. Empty: none is needed.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="The user's password.")
+    mail_from: str = Field("", description="The sender of e-mails, such as `Router <billing@example.com>`.")
     consumer_metrics_port: int = Field(
         0, ge=0, le=65535, description="Port of the metrics of `ledger consume`, on LEDGER_API_HOST; 0: none."
     )
@@ -214,6 +242,39 @@ class Settings(BaseSettings):
         if empty:
             raise ValueError(f"the secret of {', '.join(empty)} is empty: anybody could sign with it")
         return keys
+
+    @field_validator("invoice_time_zone")
+    @classmethod
+    def _the_time_zone_exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError):
+            raise ValueError("is no time zone; one is named as Asia/Kolkata") from None
+        return name
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _they_are_networks(cls, networks: list[str]) -> list[str]:
+        for network in networks:
+            try:
+                ip_network(network)
+            except ValueError:
+                raise ValueError("has what is no network, such as 10.0.0.0/8") from None
+        return networks
+
+    @model_validator(mode="after")
+    def _mail_has_a_sender(self) -> "Settings":
+        if self.smtp_host and "@" not in self.mail_from:
+            raise ValueError("LEDGER_SMTP_HOST needs LEDGER_MAIL_FROM, the sender's address")
+        if self.smtp_security == "none" and self.smtp_password.get_secret_value():
+            raise ValueError("LEDGER_SMTP_SECURITY is none, which would show LEDGER_SMTP_PASSWORD to the network")
+        return self
+
+    @model_validator(mode="after")
+    def _documents_have_numbers_of_their_own(self) -> "Settings":
+        if self.invoice_prefix == self.credit_note_prefix:
+            raise ValueError("LEDGER_INVOICE_PREFIX and LEDGER_CREDIT_NOTE_PREFIX must differ")
+        return self
 
     @model_validator(mode="after")
     def _kafka_gets_what_its_protocol_needs(self) -> "Settings":

@@ -475,6 +475,18 @@ class Money(Answer):
     tax_minor: Annotated[int, Field(examples=[0])]
 
 
+class Invoice(Answer):
+    """An issued document. `total` is what was paid, of a credit note what went back; `url` has its PDF."""
+
+    number: str
+    kind: Literal["invoice", "credit_note"]
+    account_id: str
+    purchase_id: str
+    issued_on: date
+    total: Money
+    url: str
+
+
 class Purchase(Answer):
     """A purchase. `paid`: the provider has the money, and the views don't show the credits yet."""
 
@@ -518,6 +530,69 @@ class NewPaymentMethod(Frozen):
 
     provider: Annotated[PaymentProvider, Field(examples=["stripe"])]
     return_url: Annotated[WebAddress, Field(examples=["https://router.example/credits"])]
+
+
+NoticeType = Literal[
+    "receipt.issued",
+    "credit_note.issued",
+    "balance.level_reached",
+    "balance.level_recovered",
+    "auto_top_up.paid",
+    "auto_top_up.failed",
+    "auto_top_up.suspended",
+    "auto_top_up.capped",
+    "dispute.opened",
+    "dispute.closed",
+]
+
+
+class NewWebhookEndpoint(Frozen):
+    """Where notices go. Without `account_id`: of the key's account, with an operator's key of all accounts."""
+
+    url: Annotated[WebAddress, Field(examples=["https://router.example/hooks"])]
+    account_id: AccountId | None = None
+    types: list[NoticeType] = Field(default_factory=list, description="Empty: all types.")
+    description: Annotated[str, Field(max_length=256)] = ""
+
+
+class WebhookEndpoint(Answer):
+    """An endpoint. `account_id` null: notices of all accounts; `disabled_at`: it was ended, or said that it is gone."""
+
+    endpoint_id: str
+    account_id: str | None
+    url: str
+    description: str
+    types: list[str]
+    created_at: datetime
+    disabled_at: datetime | None
+
+
+class SecretWebhookEndpoint(WebhookEndpoint):
+    """A new endpoint, with the secret that its receiver verifies with."""
+
+    secret: Annotated[str, Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])]
+
+
+class WebhookSecret(Answer):
+    """The secret that signs from now on."""
+
+    secret: str
+
+
+class WebhookDelivery(Answer):
+    """A notice on its way to an endpoint. `due_at`: of the next attempt; the last three are of the last one."""
+
+    delivery_id: str
+    notice_id: Annotated[str, Field(description="The header `webhook-id`.")]
+    type: str
+    account_id: str
+    state: Literal["waiting", "delivered", "failed"]
+    attempts: int
+    created_at: datetime
+    due_at: datetime | None
+    attempted_at: datetime | None
+    status: int | None
+    error: str | None
 
 
 class PageToVisit(Answer):

@@ -41,11 +41,15 @@ def derived_id(account_id: str, *parts: str) -> str:
     return str(uuid.uuid5(_namespace(account_id), "/".join(parts)))
 
 
-def time_ordered_id() -> str:
-    """A new UUID of version 7: ids made one after the other are neighbours in an index."""
-    at, random = f"{time.time_ns() // 1_000_000:012x}", random_bytes(10).hex()
-    variant = "89ab"[int(random[3], 16) & 3]
-    return f"{at[:8]}-{at[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[7:19]}"
+def time_ordered_id(milliseconds: int | None = None, random: bytes | None = None) -> str:
+    """A UUID of version 7: ids made one after the other are neighbours in an index.
+
+    `milliseconds`: since 1970, else now. `random`: ten bytes, else of the system. With both it is the same id again.
+    """
+    at = f"{time.time_ns() // 1_000_000 if milliseconds is None else milliseconds:012x}"
+    digits = (random_bytes(10) if random is None else random).hex()
+    variant = "89ab"[int(digits[3], 16) & 3]
+    return f"{at[:8]}-{at[8:]}-7{digits[:3]}-{variant}{digits[4:7]}-{digits[7:19]}"
 
 
 def random_bytes(count: int) -> bytes:
@@ -58,9 +62,16 @@ def random_bytes(count: int) -> bytes:
         return taken
 
 
+def _begin_anew() -> None:
+    """In the child of a fork: two processes must not go on with the same bytes."""
+    _pool.clear()
+    _lock.release()
+
+
 _pool, _lock = bytearray(), threading.Lock()
-# Two processes must not go on with the same bytes.
-os.register_at_fork(after_in_child=_pool.clear)
+if hasattr(os, "register_at_fork"):
+    # With the lock, which a thread that the child does not have would hold there for ever.
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_begin_anew)
 
 
 @lru_cache(maxsize=10_000)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from docs.making.tables import table
@@ -77,6 +77,20 @@ READ_BY = {
     "top_up_attempts": "consume",
     "top_up_lease_seconds": "consume",
     "credited_seconds": "consume",
+    "supplier": "consume",
+    "invoice_prefix": "consume",
+    "credit_note_prefix": "consume",
+    "invoice_year_begins": "consume",
+    "invoice_time_zone": "consume",
+    "invoice_logo": "serve, consume",
+    "invoice_colour": "serve, consume",
+    "webhook_networks": "serve, consume",
+    "smtp_host": "consume",
+    "smtp_port": "consume",
+    "smtp_security": "consume",
+    "smtp_username": "consume",
+    "smtp_password": "consume",
+    "mail_from": "consume",
     "consumer_metrics_port": "consume",
 }
 
@@ -122,6 +136,8 @@ def _bound(rule: Any) -> str:
 
 def _default(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True, validated_data={})
+    if isinstance(default, BaseModel):  # an object of which nothing is said
+        return ""
     text = default.get_secret_value() if isinstance(default, SecretStr) else str(default or ("" if default != 0 else 0))
     return f"`{text}`" if text else ""
 

@@ -16,6 +16,7 @@ from ledger.api import (
     billing,
     errors,
     health,
+    invoices,
     pay,
     payment_methods,
     prices,
@@ -27,6 +28,7 @@ from ledger.api import (
     transactions_csv,
     usage,
     usage_summary,
+    webhook_endpoints,
     webhooks,
 )
 from ledger.api.front import PATH, Front
@@ -71,10 +73,12 @@ def create_app(settings: Settings) -> ASGIApp:
         top_ups,
         adjustments,
         purchases,
+        invoices,
         payment_methods,
         profiles,
         prices,
         reports,
+        webhook_endpoints,
         webhooks,
         pay,
         billing,

@@ -20,6 +20,7 @@ from ledger.api.errors import answer_of
 from ledger.api.metrics import RequestMetrics
 from ledger.api.parts import Parts
 from ledger.api.requests import BODY_BYTES_MAX, GONE, failure, request_id_of, too_large
+from ledger.core.book import Version
 from ledger.core.errors import LedgerError
 from ledger.gate.asking import affordable, new_hold, refusal_headers
 from ledger.gate.holds import Decision, NewHold
@@ -93,8 +94,9 @@ class Front:
         caller = (await self.parts.keys.bearer(headers.get(b"authorization", b""))).may(SCOPE)
         body = _parsed(raw)
         caller.reach(body.account_id)
-        new = _asked(self.parts, caller, body, headers.get(b"idempotency-key"), raw)
-        return _answer(self.parts, body, new, await self._decision(self.parts, new))
+        version = self.parts.version_now()
+        new = _asked(self.parts, version, caller, body, headers.get(b"idempotency-key"), raw)
+        return _answer(self.parts, version, body, new, await self._decision(self.parts, new))
 
     async def _decision(self, parts: Parts, new: NewHold) -> Decision:
         started, outcome = time.perf_counter(), "failed"
@@ -109,17 +111,18 @@ class Front:
             self._metrics.decided(outcome, time.perf_counter() - started)
 
 
-def _asked(parts: Parts, caller: Caller, body: NewAuthorization, key: bytes | None, raw: bytes) -> NewHold:
+def _asked(
+    parts: Parts, version: Version, caller: Caller, body: NewAuthorization, key: bytes | None, raw: bytes
+) -> NewHold:
     """The hold; its id is the Idempotency-Key's, so that a repeated request finds it."""
-    version = parts.version_now()
     if key is None:
         return new_hold(body, time_ordered_id(), version, parts.settings)
     hold_id = derived_id(caller.owner, "authorization", _key(key))
     return new_hold(body, hold_id, version, parts.settings)._replace(request_hash=hashlib.sha256(raw).hexdigest())
 
 
-def _answer(parts: Parts, body: NewAuthorization, new: NewHold, decision: Decision) -> Answer:
-    version, hold = parts.version_now(), decision.hold
+def _answer(parts: Parts, version: Version, body: NewAuthorization, new: NewHold, decision: Decision) -> Answer:
+    hold = decision.hold
     if hold is None:
         parts.requests.note(decision.funds)
         headers = refusal_headers(decision.funds, new, body, version, parts.settings)

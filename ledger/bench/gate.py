@@ -8,8 +8,6 @@ projector folds usage of which a part settles the holds. Then one hot account al
 import asyncio
 import itertools
 import json
-import os
-import platform
 import random
 import tempfile
 import time
@@ -24,18 +22,18 @@ from rich.console import Console
 from rich.table import Table
 
 from ledger.bench.asking import Answered, Connection, closed_loop, connect, open_loop
+from ledger.bench.machine import Machine
 from ledger.bench.projection import StoppedProjecting
 from ledger.bench.usage import usage_load
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import Child, Children, environment_of, ledger_command
-from ledger.dev.ids import uuid7
 from ledger.dev.kafka import free_port
-from ledger.dev.secrets import SIGNING_KEY_ID, signing_secret
 from ledger.dev.stack import Stack
 from ledger.log.publisher import Publisher
 from ledger.records import api_keys
 from ledger.settings import Settings
 from schemas.events import Adjustment, CreditsAdjusted
+from schemas.identity import time_ordered_id
 from schemas.topics import EVENTS
 
 PATH = "/v1/authorizations"
@@ -51,7 +49,6 @@ class Plan(NamedTuple):
     rate: int = 1_000
     usage: int = 5_000
     settling: int = 1_000
-    processes: int = 1
     seed: int = 20261121
 
 
@@ -74,9 +71,7 @@ class Result(NamedTuple):
     """What was measured. `exact`: what is held is the sum of the open holds, and no account is overdrawn by holds."""
 
     plan: Plan
-    cores: int
-    python: str
-    load_before: float
+    machine: Machine
     measured: tuple[Measured, ...]
     settled: int
     exact: bool
@@ -85,8 +80,7 @@ class Result(NamedTuple):
         """The line of `--json`."""
         return {
             **self.plan._asdict(),
-            "machine": {"cores": self.cores, "python": self.python, "system": platform.system()},
-            "load_before": round(self.load_before, 2),
+            **self.machine.for_machines(),
             "measured": [each._asdict() for each in self.measured],
             "settled": self.settled,
             "exact": self.exact,
@@ -95,9 +89,9 @@ class Result(NamedTuple):
 
 def run(plan: Plan, console: Console) -> Result:
     """Measures from nothing, and leaves nothing behind."""
-    load_before = os.getloadavg()[0]
+    machine = Machine.here()
     with tempfile.TemporaryDirectory(prefix="ledger-bench-") as folder, Stack(Path(folder)) as stack:
-        settings = _settings(stack)
+        settings = stack.settings(4, api_port=free_port())
         bootstrap(settings)
         accounts = [f"bench-{number:06}" for number in range(plan.accounts)]
         with Children(console.print) as children:
@@ -109,9 +103,7 @@ def run(plan: Plan, console: Console) -> Result:
             measured = asyncio.run(_measure(settings, plan, accounts, children.pids["api"], console))
         return Result(
             plan,
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-            platform.python_version(),
-            load_before,
+            machine,
             tuple(measured),
             *_proof(settings),
         )
@@ -201,26 +193,13 @@ def _of(name: str, answers: list[Answered], seconds: float, spent: float) -> Mea
     )
 
 
-def _settings(stack: Stack) -> Settings:
-    return Settings(
-        kafka=stack.kafka.bootstrap,
-        database=stack.postgres.url(),
-        home=stack.home,
-        event_partitions=4,
-        replication_factor=1,
-        signing_key_id=SIGNING_KEY_ID,
-        signing_keys={SIGNING_KEY_ID: signing_secret(stack.home)},
-        api_port=free_port(),
-    )
-
-
 def _fund(settings: Settings, accounts: list[str]) -> None:
     data = Adjustment(amount="1000", reason_code="bench", actor_id="bench")
     with Publisher(settings) as publisher:
         appends = [
             publisher.append_event(
                 EVENTS,
-                CreditsAdjusted(source="bench", id=uuid7(), subject=account, data=data),
+                CreditsAdjusted(source="bench", id=time_ordered_id(), subject=account, data=data),
                 settings.signing_key(),
             )
             for account in accounts
@@ -267,8 +246,9 @@ def _proof(settings: Settings) -> tuple[int, bool]:
 
 def print_result(console: Console, result: Result) -> None:
     """For people."""
-    title = f"{result.cores} cores, load {result.load_before:.1f} before, Python {result.python}"
-    table = Table("load", "decisions/s", "p50 ms", "p99 ms", "refused", "failed", "API µs each", title=title)
+    table = Table(
+        "load", "decisions/s", "p50 ms", "p99 ms", "refused", "failed", "API µs each", title=str(result.machine)
+    )
     for each in result.measured:
         numbers = (each.p50, each.p99, each.refused, each.failed, each.cpu_micros)
         table.add_row(each.name, f"{each.per_second:,.0f}", *map(str, numbers))

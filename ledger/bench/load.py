@@ -15,9 +15,9 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaProducer
 
 from ledger.dev.first_book import first_book
-from ledger.dev.ids import uuid7
 from ledger.dev.recount import BookSays
 from ledger.log.partitioning import partition_of
+from schemas.identity import time_ordered_id
 
 SHAPES = 1_000
 FIRST_MS = 1_767_225_600_000  # 2026-01-01
@@ -53,7 +53,7 @@ class Load:
         for number in range(self._made, self._made + count):
             account, (fields, charge) = choice(self._accounts), choice(self._shapes)
             at = FIRST_MS + number
-            text = _EVENT.format(uuid7(at, self._rng), account, _moment(at), number, fields)
+            text = _EVENT.format(time_ordered_id(at, self._rng.randbytes(10)), account, _moment(at), number, fields)
             self.expected[account] -= charge
             yield Made(account, text.encode(), charge)
         self._made += count

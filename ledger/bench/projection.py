@@ -8,8 +8,6 @@ past its offset. **limit**: the same rows by raw COPY into a table of the same s
 
 import asyncio
 import gc
-import os
-import platform
 import tempfile
 import time
 from collections import deque
@@ -35,12 +33,12 @@ from rich.text import Text
 
 from ledger.bench.copying import copy_rate
 from ledger.bench.load import Load, preload
+from ledger.bench.machine import Machine
 from ledger.bench.watching import Watch
 from ledger.core.errors import LedgerError
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import Child, Children, environment_of, worker_commands
 from ledger.dev.errors import DidNotStart
-from ledger.dev.secrets import SIGNING_KEY_ID, signing_secret
 from ledger.dev.stack import Stack
 from ledger.dev.summary import different_balances
 from ledger.dev.visibility import Percentiles, Visibility
@@ -66,14 +64,11 @@ class Plan(NamedTuple):
 class Result(NamedTuple):
     """What was measured. `exact`: as many rows as events, and every balance the exact sum of its charges.
 
-    `load_before`: the machine's load average at the start; above zero, somebody else took part of it.
     `worker_cpu_micros`: CPU of the workers per event, which does not depend on who else is on the machine.
     """
 
     plan: Plan
-    cores: int
-    python: str
-    load_before: float
+    machine: Machine
     events_per_second: float
     worker_cpu_micros: float
     copy_rows_per_second: float
@@ -90,8 +85,7 @@ class Result(NamedTuple):
         """The line of `--json`."""
         return {
             **self.plan._asdict(),
-            "machine": {"cores": self.cores, "python": self.python, "system": platform.system()},
-            "load_before": round(self.load_before, 2),
+            **self.machine.for_machines(),
             "events_per_second": round(self.events_per_second),
             "worker_cpu_micros": round(self.worker_cpu_micros, 1),
             "copy_rows_per_second": round(self.copy_rows_per_second),
@@ -118,9 +112,9 @@ class StoppedProjecting(LedgerError):
 
 def run(plan: Plan, console: Console) -> Result:
     """Measures from nothing, and leaves nothing behind."""
-    load_before = os.getloadavg()[0]
+    machine = Machine.here()
     with tempfile.TemporaryDirectory(prefix="ledger-bench-") as folder, Stack(Path(folder)) as stack:
-        settings = _settings(stack, plan)
+        settings = stack.settings(plan.partitions)
         bootstrap(settings)
         load, visibility = Load(plan.seed, plan.accounts), Visibility()
         _preload(settings, plan, load, console)
@@ -136,9 +130,7 @@ def run(plan: Plan, console: Console) -> Result:
         console.print("Copying the same rows, to compare", style="dim")
         return Result(
             plan,
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-            platform.python_version(),
-            load_before,
+            machine,
             rate,
             began.micros_per_record(ended),
             copy_rate(settings.database, plan.workers),
@@ -146,18 +138,6 @@ def run(plan: Plan, console: Console) -> Result:
             not differences,
             tuple(differences),
         )
-
-
-def _settings(stack: Stack, plan: Plan) -> Settings:
-    return Settings(
-        kafka=stack.kafka.bootstrap,
-        database=stack.postgres.url(),
-        home=stack.home,
-        event_partitions=plan.partitions,
-        replication_factor=1,
-        signing_key_id=SIGNING_KEY_ID,
-        signing_keys={SIGNING_KEY_ID: signing_secret(stack.home)},
-    )
 
 
 def _preload(settings: Settings, plan: Plan, load: Load, console: Console) -> None:
@@ -254,7 +234,7 @@ def _bar(console: Console, title: str, total: int) -> Iterator[Progress]:
 def print_result(console: Console, result: Result) -> None:
     """For people."""
     plan, visible = result.plan, result.visible_ms
-    title = f"{result.cores} cores, load {result.load_before:.1f} before, Python {result.python}, seed {plan.seed}"
+    title = f"{result.machine}, seed {plan.seed}"
     table = Table(title=title, show_header=False)
     table.add_row("events", f"{plan.events:,} of {plan.accounts:,} accounts in {plan.partitions} partitions")
     table.add_row("workers", str(plan.workers))

@@ -5,7 +5,6 @@ accounts cross at once, and the provider takes its time for each charge. **credi
 round's usage was sent until a query sees the balance that the account's top-up has restored.
 """
 
-import os
 import tempfile
 import time
 from collections.abc import Iterable
@@ -18,14 +17,13 @@ import stripe
 from rich.console import Console
 from rich.table import Table
 
+from ledger.bench.machine import Machine
 from ledger.core.errors import LedgerError
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import Child, Children, environment_of, ledger_command, worker_commands
-from ledger.dev.ids import uuid7
 from ledger.dev.kafka import free_port
 from ledger.dev.payments import payment_settings, sandbox_command
 from ledger.dev.router import SOURCE
-from ledger.dev.secrets import SIGNING_KEY_ID, signing_secret
 from ledger.dev.stack import Stack
 from ledger.dev.visibility import Percentiles, percentiles_of
 from ledger.log.publisher import Publisher
@@ -40,6 +38,7 @@ from schemas.events import (
     Usage,
     UsageRecorded,
 )
+from schemas.identity import time_ordered_id
 from schemas.signatures import SigningKey
 from schemas.topics import EVENTS
 
@@ -62,7 +61,7 @@ class Result(NamedTuple):
     """What was measured. `charges`: as the provider counts them, those of a first round that warms up among them."""
 
     plan: Plan
-    load_before: float
+    machine: Machine
     credited_ms: Percentiles
     charges: int
 
@@ -75,7 +74,7 @@ class Result(NamedTuple):
         """The line of `--json`."""
         return {
             **self.plan._asdict(),
-            "load_before": round(self.load_before, 2),
+            **self.machine.for_machines(),
             "credited_ms": self.credited_ms._asdict(),
             "charges": self.charges,
             "exact": self.exact,
@@ -88,9 +87,9 @@ class NotCredited(LedgerError):
 
 def run(plan: Plan, console: Console) -> Result:
     """Measures from nothing, and leaves nothing behind."""
-    load_before, sandbox = os.getloadavg()[0], f"http://127.0.0.1:{free_port()}"
+    machine, sandbox = Machine.here(), f"http://127.0.0.1:{free_port()}"
     with tempfile.TemporaryDirectory(prefix="ledger-bench-") as folder, Stack(Path(folder)) as stack:
-        settings = _settings(stack, sandbox)
+        settings = stack.settings(4, **payment_settings(stack.home, sandbox))
         bootstrap(settings)
         with (
             Children(console.print) as children,
@@ -109,31 +108,18 @@ def run(plan: Plan, console: Console) -> Result:
                 console.print(f"Round {number + 1} of {plan.rounds}", style="dim")
                 milliseconds += _round(accounts, publisher, views)
             calls = control.get("/sandbox").json()["calls"]["stripe"]
-        return Result(plan, load_before, percentiles_of(milliseconds), calls["payment_intents.create"])
+        return Result(plan, machine, percentiles_of(milliseconds), calls["payment_intents.create"])
 
 
 def print_result(console: Console, result: Result) -> None:
     """For people."""
     plan, credited = result.plan, result.credited_ms
-    table = Table(title=f"load {result.load_before:.1f} before", show_header=False)
+    table = Table(title=str(result.machine), show_header=False)
     table.add_row("crossings", f"{plan.rounds} rounds of {plan.accounts} accounts at once")
     table.add_row("the provider takes", f"{plan.provider_ms} ms")
     table.add_row("credited after", f"p50 {credited.p50} ms, p95 {credited.p95} ms, p99 {credited.p99} ms")
     table.add_row("charges", f"{result.charges:,}, {'one' if result.exact else 'NOT one'} per crossing")
     console.print(table)
-
-
-def _settings(stack: Stack, sandbox: str) -> Settings:
-    return Settings(
-        kafka=stack.kafka.bootstrap,
-        database=stack.postgres.url(),
-        home=stack.home,
-        event_partitions=4,
-        replication_factor=1,
-        signing_key_id=SIGNING_KEY_ID,
-        signing_keys={SIGNING_KEY_ID: signing_secret(stack.home)},
-        **payment_settings(stack.home, sandbox),
-    )
 
 
 def _start(children: Children, settings: Settings, sandbox: str, control: httpx.Client) -> None:
@@ -165,11 +151,11 @@ def _prepare(accounts: list[str], settings: Settings, publisher: Publisher, view
         customers.put(views, account, "stripe", customer)
         views.execute("INSERT INTO records.profiles (account_id, country) VALUES (%s, 'DE')", [account])
         gift = Adjustment(amount=_FULL, reason_code="gift", actor_id="bench")
-        _append(publisher, CreditsAdjusted(source="bench", id=uuid7(), subject=account, data=gift), key)
+        _append(publisher, CreditsAdjusted(source="bench", id=time_ordered_id(), subject=account, data=gift), key)
         policy = TopUpPolicy(
             enabled=True, threshold=_THRESHOLD, amount=_TOP_UP, provider="stripe", payment_method_id=method
         )
-        _append(publisher, AutoTopUpConfigured(source="bench", id=uuid7(), subject=account, data=policy), key)
+        _append(publisher, AutoTopUpConfigured(source="bench", id=time_ordered_id(), subject=account, data=policy), key)
     _wait_until_full(accounts, views)
 
 
@@ -219,4 +205,4 @@ def _usage(account: str) -> UsageRecorded:
         output_tokens=1,
         provider_cost=_COST,
     )
-    return UsageRecorded(source=SOURCE, id=uuid7(), subject=account, data=call)
+    return UsageRecorded(source=SOURCE, id=time_ordered_id(), subject=account, data=call)

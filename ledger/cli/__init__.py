@@ -11,6 +11,7 @@ from ledger.cli import (
     book,
     buy,
     dead_letters,
+    erase,
     installation,
     keys,
     payments,
@@ -24,7 +25,7 @@ from ledger.cli import (
 )
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="The prepaid-credit ledger.")
-for commands in (processes, sandbox, installation, publish, buy, tail, replays, proofs, payments):
+for commands in (processes, sandbox, installation, publish, buy, tail, replays, proofs, payments, erase):
     app.add_typer(commands.app)
 app.add_typer(dead_letters.app, name="deadletters")
 app.add_typer(report.app, name="report")

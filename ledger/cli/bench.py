@@ -100,3 +100,21 @@ def history(
     print_result(shown, result)
     if as_json:
         print(json.dumps(result.for_machines()))
+
+
+@app.command("invoices", epilog="Example: ledger bench invoices --count 100 --json")
+def invoices(
+    count: Annotated[int, typer.Option(min=1, help="How many PDFs are set.")] = 200,
+    as_json: Json = False,
+) -> None:
+    """Measure how long an invoice takes to be set as PDF. The exit code is 1 if the median is above 50 ms."""
+    from ledger.bench.invoices import run
+
+    with failing_in_words():
+        result = run(count, Console(stderr=True))
+    if as_json:
+        print(json.dumps(result.for_machines()))
+    else:
+        said = f"median {result.median} ms, p95 {result.p95} ms, the first one {result.first} ms"
+        console.print(f"{count} PDFs of {result.bytes_each:,} bytes: {said}")
+    raise typer.Exit(0 if result.median <= 50 else 1)

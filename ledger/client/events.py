@@ -1,8 +1,6 @@
 """Events as a router records them: checked by the models of `schemas`, with an id that is made once and for all."""
 
-import os
 import time
-import uuid
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Required, TypedDict, TypeVar
 
@@ -12,7 +10,7 @@ from ledger.client.errors import InvalidAuthorization, InvalidEvent
 from schemas.envelope import Source
 from schemas.events import Mode, Trace, TraceRecorded, Usage, UsageRecorded
 from schemas.fields import json_of, reason_of
-from schemas.identity import event_id_of
+from schemas.identity import event_id_of, time_ordered_id
 
 _SOURCE: TypeAdapter[str] = TypeAdapter(Source)
 _ARGUMENTS = {"subject": "account_id", "id": "event_id"}
@@ -91,20 +89,13 @@ def _event(
             "source": source,
             "subject": account_id,
             "time": datetime.fromtimestamp(now_ns / 10**9, UTC) if moment is None else moment,
-            "id": _new_id(now_ns // 10**6) if given_id is None else given_id,
+            "id": time_ordered_id(now_ns // 10**6) if given_id is None else given_id,
             "data": data(**fields),
         }
         event = kind.model_validate(envelope)
     except ValidationError as error:
         raise invalid(InvalidEvent, error) from None
     return Outgoing(event.subject, event_id_of(source, event.id), now_ns // 10**6, json_of(event))
-
-
-def _new_id(at_ms: int) -> str:
-    """A UUID of version 7. From the system's randomness: a generator in memory would go on twice after a fork."""
-    bits = int.from_bytes(os.urandom(10))
-    high, low = bits >> 68, bits & 0x3FFF_FFFF_FFFF_FFFF
-    return str(uuid.UUID(int=(at_ms & 0xFFFF_FFFF_FFFF) << 80 | 7 << 76 | high << 64 | 2 << 62 | low))
 
 
 def invalid(kind: type[_Wrong], error: ValidationError, whole: str | None = None) -> _Wrong:

@@ -8,6 +8,13 @@ from ledger.dev.children import ledger_command
 from ledger.dev.secrets import payment_secrets
 
 RUPEES_PER_CREDIT = "85.00"
+SUPPLIER = {
+    "name": "Example Router Ltd",
+    "address": ["1 Sample Street", "Dublin D02 XY45"],
+    "country": "IE",
+    "tax_ids": ["VAT IE6433435F"],
+    "email": "billing@router.example",
+}
 
 
 def payment_settings(home: Path, sandbox: str) -> dict[str, Any]:
@@ -23,6 +30,7 @@ def payment_settings(home: Path, sandbox: str) -> dict[str, Any]:
         "razorpay_webhook_secrets": [secrets.razorpay_webhook_secret],
         "razorpay_url": f"{sandbox}/razorpay",
         "razorpay_rates": [{"from": "2026-01-01", "rupees": RUPEES_PER_CREDIT}],
+        "supplier": SUPPLIER,
     }
 
 

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import httpx
 
 from ledger.dev.board import Board
-from ledger.dev.ids import uuid7
 from ledger.dev.visibility import Visibility
 from ledger.log.publisher import LogUnavailable, Position, Publisher
 from ledger.settings import Settings
@@ -29,6 +28,7 @@ from schemas.events import (
     Usage,
     UsageRecorded,
 )
+from schemas.identity import time_ordered_id
 from schemas.topics import EVENTS
 
 SOURCE = "router/simulated"
@@ -151,7 +151,7 @@ class Router:
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
         """One call that ends with an answer a router can use: it outlasts an API that is starting again or busy."""
-        idempotency = {"Idempotency-Key": uuid7()} if body else {}
+        idempotency = {"Idempotency-Key": time_ordered_id()} if body else {}
         answer = await self._until_answered(lambda: self.http.request(method, path, json=body, headers=idempotency))
         if answer.is_success or answer.status_code in ANSWERS:
             return answer
@@ -172,7 +172,7 @@ class Router:
 
 def usage_event(account_id: str, request: Request, hold_id: str | None = None, id_: str | None = None) -> UsageRecorded:
     """The event of one request that ran, priced by the book."""
-    event_id = id_ or uuid7()
+    event_id = id_ or time_ordered_id()
     return UsageRecorded(
         source=SOURCE,
         id=event_id,
@@ -191,7 +191,7 @@ def usage_event(account_id: str, request: Request, hold_id: str | None = None, i
 
 def trace_event(account_id: str, count: int) -> TraceRecorded:
     """So many traces at once."""
-    event_id = uuid7()
+    event_id = time_ordered_id()
     return TraceRecorded(
         source=SOURCE, id=event_id, subject=account_id, data=Trace(trace_id=f"trace_{event_id[-12:]}", count=count)
     )
@@ -199,7 +199,7 @@ def trace_event(account_id: str, count: int) -> TraceRecorded:
 
 def purchase_event(account_id: str, credits: str) -> CreditsPurchased:
     """A purchase paid at a sandbox, one credit for one dollar without tax."""
-    purchase_id = uuid7()
+    purchase_id = time_ordered_id()
     return CreditsPurchased(
         source="payments/simulated",
         id=purchase_id,

@@ -22,12 +22,11 @@ from ledger.dev.children import Child, Children, environment_of, ledger_command,
 from ledger.dev.errors import DidNotStart, PortTaken
 from ledger.dev.kafka import free_port
 from ledger.dev.payments import payment_settings, sandbox_command
-from ledger.dev.secrets import SIGNING_KEY_ID, operator_key, signing_secret
+from ledger.dev.secrets import operator_key
 from ledger.dev.session import Local, Session, Traffic
 from ledger.dev.stack import Stack
 from ledger.dev.summary import Summary
 from ledger.dev.tallies import read_tallies
-from ledger.settings import Settings
 
 DEFAULT_API_PORT = 8080
 DEFAULT_SANDBOX_PORT = 4242
@@ -68,17 +67,7 @@ def run(options: Options, traffic: Traffic, console: Console) -> Summary:
 def _prepared(stack: Stack, options: Options) -> Local:
     """A ledger with schema, topics, a book and its secrets; nothing of it runs yet."""
     sandbox = f"http://127.0.0.1:{_port(DEFAULT_SANDBOX_PORT)}"
-    settings = Settings(
-        kafka=stack.kafka.bootstrap,
-        database=stack.postgres.url(),
-        home=stack.home,
-        event_partitions=PARTITIONS,
-        replication_factor=1,
-        signing_key_id=SIGNING_KEY_ID,
-        signing_keys={SIGNING_KEY_ID: signing_secret(stack.home)},
-        api_port=_api_port(options.api_port),
-        **payment_settings(stack.home, sandbox),
-    )
+    settings = stack.settings(PARTITIONS, api_port=_api_port(options.api_port), **payment_settings(stack.home, sandbox))
     bootstrap(settings)
     return Local(settings, operator_key(stack.home, settings.database), sandbox)
 

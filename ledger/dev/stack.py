@@ -6,12 +6,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ledger.dev.jars import kafka_jars
 from ledger.dev.kafka import EmbeddedKafka
 from ledger.dev.lock import FolderLock
 from ledger.dev.postgres import EmbeddedPostgres
+from ledger.dev.secrets import SIGNING_KEY_ID, signing_secret
+from ledger.settings import Settings
 
 
 class Stack:
@@ -39,6 +41,19 @@ class Stack:
             _together(self.kafka.stop, self.postgres.stop)
         finally:
             self._lock.release()
+
+    def settings(self, event_partitions: int, **more: Any) -> Settings:
+        """Settings of a ledger on both servers, with secrets that are kept in the home; `more` of them."""
+        return Settings(
+            kafka=self.kafka.bootstrap,
+            database=self.postgres.url(),
+            home=self.home,
+            event_partitions=event_partitions,
+            replication_factor=1,
+            signing_key_id=SIGNING_KEY_ID,
+            signing_keys={SIGNING_KEY_ID: signing_secret(self.home)},
+            **more,
+        )
 
     def __enter__(self) -> Self:
         _end_on_sigterm()

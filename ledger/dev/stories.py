@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from ledger.dev.cards import save_card
-from ledger.dev.ids import uuid7
 from ledger.dev.router import Request, Router, agent, chat, trace_event, usage_event
 from schemas.events import Adjustment, CreditsAdjusted, Trace
 from schemas.fields import json_of
+from schemas.identity import time_ordered_id
 from schemas.money import parse_nanos
 
 PURCHASE_SECONDS = 0.5  # a purchase is on its way through the log
@@ -171,7 +171,7 @@ async def _unknown_model(stage: Stage) -> None:
 async def _forged_credits(stage: Stage) -> None:
     forged = CreditsAdjusted(
         source="router/stolen",
-        id=uuid7(),
+        id=time_ordered_id(),
         subject=stage.account_id,
         data=Adjustment(amount="1000000", reason_code="gift", actor_id="nobody"),
     )

@@ -17,6 +17,7 @@ from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
 _PLACEHOLDER = re.compile(rb"%\((\w+)\)s")
+_FULL_SECONDS = 0.001  # a pause while the server reads
 _FAILED = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED)
 
 Row = tuple[str | None, ...]
@@ -112,7 +113,7 @@ class Wire:
     async def _flush(self) -> None:
         while self._pgconn.flush():
             self._pgconn.consume_input()  # a server that can't send doesn't read
-            await asyncio.sleep(0)
+            await asyncio.sleep(_FULL_SECONDS)
 
     async def _arriving(self) -> None:
         if self._lost is not None:

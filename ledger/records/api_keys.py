@@ -31,6 +31,7 @@ SCOPES = (
     "purchases:write",
     "refunds:write",
     "reports:read",
+    "webhooks:write",
 )
 _TOKEN = re.compile(r"lk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 

@@ -66,6 +66,10 @@ CREATE INDEX entries_money ON views.entries (account_id, log_time, seq)
 -- nearly in the order of the log's time, so that a few bytes per hundred pages are an index.
 CREATE INDEX entries_time ON views.entries USING brin (log_time) WITH (pages_per_range = 32);
 CREATE INDEX entries_providers ON views.entries (log_time) WHERE currency IS NOT NULL;
+-- For consumers that act on facts (invoices, notices): partition by partition, in the order of the log.
+CREATE INDEX entries_facts ON views.entries (partition, log_offset)
+    WHERE type IN ('credits.purchased', 'credits.refunded', 'dispute.opened', 'dispute.closed', 'auto_top_up.failed',
+                   'invoice.issued');
 
 -- The balance of every account; rewritten by nearly every batch, hence narrow and with room on its pages.
 CREATE TABLE views.balances (

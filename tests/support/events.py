@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from ledger.dev.ids import uuid7
 from ledger.settings import Settings
+from schemas.identity import time_ordered_id
 from schemas.topics import EVENTS
 
 Event = dict[str, Any]
@@ -25,7 +25,7 @@ class Ids:
 
     def __call__(self) -> str:
         self._milliseconds += 1
-        return uuid7(self._milliseconds, self._random)
+        return time_ordered_id(self._milliseconds, self._random.randbytes(10))
 
 
 def event(type: str, account: str, data: Event, id: str, **more: Any) -> Event:

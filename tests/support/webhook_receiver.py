@@ -25,12 +25,15 @@ class Received(NamedTuple):
 
 
 class Receiver:
-    """`received`: every delivery, in the order of arrival. `statuses`: what the next ones are answered; then 200."""
+    """`received`: every delivery, in the order of arrival. `statuses`: what the next ones are answered; then 200.
+
+    `redirect`: where all of them are sent on."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.received: list[Received] = []
         self.statuses: list[int] = []
+        self.redirect = ""
 
     def until(self, found: Callable[[list[Received]], bool]) -> list[Received]:
         """All deliveries, once they are what the test waits for."""
@@ -49,7 +52,9 @@ def receiver() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             there.received.append(Received(raw, {name.lower(): text for name, text in self.headers.items()}))
-            self.send_response(there.statuses.pop(0) if there.statuses else 200)
+            self.send_response(there.statuses.pop(0) if there.statuses else 302 if there.redirect else 200)
+            if there.redirect:
+                self.send_header("Location", there.redirect)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

@@ -1,0 +1,53 @@
+"""Invoices: one per purchase, auto top-ups too, and one credit note per refund, numbered without gaps.
+
+A round issues what the fold has accepted since the last one, then puts the numbers on the log. Killed in between, the
+next process goes on there: the place, the number and the document are one transaction, and to record twice is nothing.
+"""
+
+from datetime import UTC, datetime
+
+from consumers.appending import Appending
+from consumers.facts import Facts
+from consumers.periodic import Connection
+from ledger.payments.invoicing import FACTS, Invoicing, issued_event, reach_the_log
+from ledger.records import invoices
+from ledger.settings import Settings
+from ledger.views.facts import Accepted
+
+NAME = "invoices"
+_SECONDS = 0.5
+_RECORDED_AT_ONCE = 100
+
+
+class Invoices:
+    """A Task."""
+
+    name, seconds = NAME, _SECONDS
+
+    def __init__(self, settings: Settings) -> None:
+        self._invoicing, self._append = Invoicing(settings), Appending(settings)
+        self._facts = Facts(NAME, FACTS)
+        self._reached: Connection | None = None
+
+    def once(self, connection: Connection) -> None:
+        """Issues and records what is new."""
+        if not self._facts.ready(connection):
+            return
+        if self._reached is not connection:
+            reach_the_log(connection)
+            self._reached = connection
+        self._facts.each(connection, self._issue)
+        self._record(connection)
+
+    def close(self) -> None:
+        """Lets go of the producer."""
+        self._append.close()
+
+    def _issue(self, connection: Connection, fact: Accepted) -> None:
+        self._invoicing.issue(connection, fact, datetime.now(UTC))
+
+    def _record(self, connection: Connection) -> None:
+        while waiting := invoices.unrecorded(connection, _RECORDED_AT_ONCE):
+            for one in waiting:
+                self._append(issued_event(one))
+                invoices.recorded(connection, one.number)

@@ -1,0 +1,36 @@
+"""`ledger erase`: a customer's personal data, as far as the law lets us."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from ledger.cli.asking import Yes, confirm
+from ledger.cli.shared import Json, console, failing_in_words, table_of
+from ledger.settings import Settings
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: ledger erase acct_42")
+def erase(
+    account_id: Annotated[str, typer.Argument(metavar="ACCOUNT")], yes: Yes = False, as_json: Json = False
+) -> None:
+    """Erase a customer: profile, tax ids, endpoints, keys, kept answers. Says what is kept, and why.
+
+    Issued invoices stay as they are, because the law has them kept; the log never had personal data.
+    """
+    import psycopg
+
+    from ledger.records import erasing
+
+    settings = Settings()
+    with failing_in_words(), psycopg.connect(settings.database, autocommit=True) as connection:
+        confirm(f"Erase the personal data of {account_id}, for ever?", yes=yes)
+        done = erasing.erase(connection, account_id, invoiced=bool(settings.supplier.name))
+    if as_json:
+        print(json.dumps({"erased": done.erased, "kept": [kept._asdict() for kept in done.kept]}))
+        return
+    for name, count in done.erased.items():
+        typer.echo(f"{count} {name.replace('_', ' ')}", err=True)
+    console.print(table_of([kept._asdict() for kept in done.kept], ("what", "why")))

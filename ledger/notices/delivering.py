@@ -1,0 +1,126 @@
+"""Delivering notices: one attempt each when it is due, noted at once, repeated with longer and longer pauses.
+
+The order is: send, then note it. Killed in between, the same message goes out again under the same id, by which a
+receiver knows it.
+"""
+
+import json
+import smtplib
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import UTC, timedelta
+from typing import Any
+
+import psycopg
+import structlog
+
+from ledger.core.errors import LedgerError
+from ledger.notices.guard import Guard, Poster
+from ledger.notices.mail import mailbox, message
+from ledger.notices.signing import headers
+from ledger.payments.documents.kept import pdf_of
+from ledger.records import notices, webhook_endpoints
+from ledger.records.notices import Attempt, Due
+from ledger.settings import Settings
+
+Connection = psycopg.Connection[Any]
+# After the first attempt, the second, …; after the last one it has failed.
+PAUSES = tuple(
+    timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)
+)
+_AT_ONCE = 64
+_OF_AN_ENDPOINT = 8
+_THREADS = 8
+_GONE = 410
+
+log = structlog.get_logger()
+
+
+class Delivering:
+    """Blocks while it sends."""
+
+    def __init__(self, settings: Settings, guard: Guard | None = None) -> None:
+        self._settings = settings
+        self._poster = Poster(guard or Guard(tuple(settings.webhook_networks)))
+
+    def once(self, connection: Connection) -> int:
+        """Attempts what is due; how many that were. `connection` is in autocommit: nothing is sent in a transaction."""
+        due = notices.due(connection, _OF_AN_ENDPOINT, _AT_ONCE)
+        with ThreadPoolExecutor(_THREADS, "webhooks") as threads:
+            posting = {threads.submit(self._post, one): one for one in due if one.endpoint_id is not None}
+            for one in due:
+                if one.endpoint_id is None:
+                    self._note(connection, one, self._mail(connection, one))
+            for done in as_completed(posting):
+                self._note(connection, posting[done], done.result())
+        return len(due)
+
+    def _post(self, delivery: Due) -> Attempt:
+        assert delivery.url is not None
+        assert delivery.secret is not None
+        body = payload(delivery)
+        by = [secret for secret in (delivery.secret, delivery.previous_secret) if secret]
+        signed = headers(delivery.notice_id, int(time.time()), body, by)
+        sent = {
+            **signed,
+            "content-type": "application/json",
+            "user-agent": "prepaid-ledger",
+        }
+
+        def post() -> int:
+            return self._poster.post(str(delivery.url), sent, body)
+
+        return _attempt(post)
+
+    def _mail(self, connection: Connection, delivery: Due) -> Attempt:
+        if not self._settings.smtp_host or delivery.email is None:
+            return Attempt(None, "there is no mail server, or no address", 0)
+
+        def send() -> int:
+            pdf = pdf_of(self._settings, connection, delivery.data["number"]) if "number" in delivery.data else None
+            with mailbox(self._settings) as server:
+                server.send_message(message(self._settings, delivery, pdf))
+            return 250
+
+        return _attempt(send)
+
+    def _note(self, connection: Connection, delivery: Due, attempt: Attempt) -> None:
+        state, pause = verdict(delivery.attempts + 1, attempt)
+        notices.attempted(connection, delivery, attempt, state, pause)
+        if attempt.status == _GONE and delivery.endpoint_id is not None:
+            webhook_endpoints.disable(connection, delivery.endpoint_id)
+        if attempt.error:
+            log.info("not_delivered", delivery_id=delivery.delivery_id, status=attempt.status, reason=attempt.error)
+
+
+def verdict(attempts: int, attempt: Attempt) -> tuple[str, timedelta | None]:
+    """What becomes of a delivery after so many attempts, the last of which went so; and the pause before the next."""
+    if attempt.error is None:
+        return "delivered", None
+    if attempt.status == _GONE or attempts > len(PAUSES):
+        return "failed", None
+    return "waiting", PAUSES[attempts - 1]
+
+
+def payload(delivery: Due) -> bytes:
+    """What a webhook says, as Standard Webhooks advise: the same bytes in every attempt."""
+    moment = delivery.occurred_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    said = {"type": delivery.type, "timestamp": moment, "data": delivery.data}
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _attempt(send: Callable[[], int]) -> Attempt:
+    began = time.monotonic()
+    status, error = None, None
+    try:
+        status = send()
+        if not 200 <= status < 300:
+            error = "redirects are not followed" if 300 <= status < 400 else f"answered {status}"
+    except LedgerError as refused:
+        error = refused.message
+    except smtplib.SMTPResponseException as refused:
+        status, error = refused.smtp_code, "the mail server refuses it"
+    except (smtplib.SMTPException, OSError) as failed:
+        error = f"the mail server: {type(failed).__name__}"
+    return Attempt(status, error, round((time.monotonic() - began) * 1000))

@@ -1,0 +1,1 @@
+"""Documents for people: invoices and credit notes as PDF, from one template and with fonts of their own."""

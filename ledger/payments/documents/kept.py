@@ -1,0 +1,19 @@
+"""The PDF of an issued document: set when it is first asked for, then kept, so that it never changes."""
+
+from typing import Any
+
+import psycopg
+
+from ledger.payments.documents.invoice_pdf import invoice_pdf
+from ledger.payments.invoice_content import Content
+from ledger.records import invoices
+from ledger.settings import Settings
+
+
+def pdf_of(settings: Settings, connection: psycopg.Connection[Any], number: str) -> bytes:
+    """Raises InvoiceUnknown or LogoUnreadable."""
+    kept = invoices.pdf(connection, number)
+    if kept is not None:
+        return kept
+    content = Content.model_validate_json(invoices.content(connection, number))
+    return invoices.keep_pdf(connection, number, invoice_pdf(settings, content))

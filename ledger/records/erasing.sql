@@ -1,0 +1,47 @@
+-- Erasing a customer: what is personal and nobody has to keep. Each statement says how many rows it took.
+
+-- name: profile
+DELETE FROM records.profiles WHERE account_id = %(account_id)s;
+
+-- name: tax_ids
+DELETE FROM records.tax_ids WHERE account_id = %(account_id)s;
+
+-- name: answers
+-- Kept under Idempotency-Keys for a week, with what they answered.
+DELETE FROM records.idempotency WHERE owner = %(account_id)s OR answer ->> 'account_id' = %(account_id)s;
+
+-- name: mails
+UPDATE records.deliveries d SET state = 'failed'
+FROM records.notices n
+WHERE n.notice_id = d.notice_id AND n.account_id = %(account_id)s AND d.endpoint_id IS NULL AND d.state = 'waiting';
+
+-- name: endpoint_deliveries
+UPDATE records.deliveries d SET state = 'failed'
+FROM records.webhook_endpoints e
+WHERE e.endpoint_id = d.endpoint_id AND e.account_id = %(account_id)s AND d.state = 'waiting';
+
+-- name: endpoints
+-- Their log stays; where they were, and what they were called, does not.
+UPDATE records.webhook_endpoints
+SET url = 'https://erased.invalid/', description = '', disabled_at = coalesce(disabled_at, clock_timestamp())
+WHERE account_id = %(account_id)s AND url <> 'https://erased.invalid/';
+
+-- name: keys
+UPDATE records.api_keys SET revoked_at = coalesce(revoked_at, clock_timestamp()), description = ''
+WHERE account_id = %(account_id)s AND (revoked_at IS NULL OR description <> '');
+
+-- name: uninvoiced
+-- Purchases whose invoice still needs the profile.
+SELECT count(*) FROM views.purchases p
+WHERE p.account_id = %(account_id)s AND NOT EXISTS (
+    SELECT FROM records.invoices i
+    WHERE i.account_id = p.account_id AND i.purchase_id = p.purchase_id AND i.kind = 'invoice');
+
+-- name: kept_invoices
+SELECT count(*), min(issued_on)::text, max(issued_on)::text FROM records.invoices WHERE account_id = %(account_id)s;
+
+-- name: kept_customers
+SELECT provider, customer_id FROM records.customers WHERE account_id = %(account_id)s ORDER BY provider;
+
+-- name: kept_entries
+SELECT count(*) FROM views.entries WHERE account_id = %(account_id)s;

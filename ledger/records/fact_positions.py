@@ -1,0 +1,22 @@
+"""How far each consumer of facts has come in each partition: moved in the transaction of its work, so never past it."""
+
+from typing import Any
+
+import psycopg
+
+from ledger.sql import statements
+
+SQL = statements("ledger.records", "fact_positions.sql")
+Connection = psycopg.Connection[Any]
+
+
+def lock(connection: Connection, consumer: str, partition: int) -> int:
+    """The next offset to look at; nobody else moves it until the caller's transaction ends."""
+    row = connection.execute(SQL["lock"], {"consumer": consumer, "partition": partition}).fetchone()
+    assert row, "an upsert returns its row"
+    return int(row[0])
+
+
+def move(connection: Connection, consumer: str, partition: int, offset: int) -> None:
+    """Everything before the offset is done, once the caller's transaction is committed."""
+    connection.execute(SQL["move"], {"consumer": consumer, "partition": partition, "offset": offset})

@@ -1,0 +1,64 @@
+"""Facts that the fold has accepted, for what follows from them outside: read partition by partition, in log order.
+
+Within a partition entries appear in the order of their offsets, so that a place in it is all that a reader has to keep.
+A rebuild gives every entry its old offset.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+
+from ledger.sql import statements
+
+SQL = statements("ledger.views", "facts.sql")
+Connection = psycopg.Connection[Any]
+
+
+class Accepted(NamedTuple):
+    """A fact with an entry. `time`: when it happened, as its source says, else as the log does."""
+
+    partition: int
+    offset: int
+    event_id: str
+    account_id: str
+    type: str
+    log_time: datetime
+    time: datetime
+    data: dict[str, Any]
+
+
+class Numbered(NamedTuple):
+    """A number of an invoice, and when it was taken."""
+
+    number: str
+    time: datetime
+
+
+def partitions(connection: Connection) -> list[int]:
+    """The partitions that were ever folded."""
+    return [partition for (partition,) in connection.execute(SQL["partitions"])]
+
+
+def after(connection: Connection, partition: int, offset: int, types: Sequence[str], limit: int) -> list[Accepted]:
+    """The next facts of these types, which the index entries_facts must know, from an offset on."""
+    parameters = {"partition": partition, "offset": offset, "types": list(types), "limit": limit}
+    return [Accepted(*row) for row in connection.execute(SQL["after"], parameters)]
+
+
+def true_up_to(connection: Connection) -> datetime | None:
+    """Up to when all of the log is folded; None while nobody knows."""
+    row = connection.execute(SQL["true_up_to"]).fetchone()
+    return row[0] if row else None
+
+
+def issued_number(connection: Connection, account_id: str, event_id: str) -> Numbered | None:
+    """The invoice number that this event has put on the log; None while there is no such event."""
+    row = connection.execute(SQL["issued"], {"event_id": event_id, "account_id": account_id}).fetchone()
+    return Numbered(*row) if row else None
+
+
+def last_numbers(connection: Connection) -> list[str]:
+    """The last invoice number of each series and year that the log knows."""
+    return [number for (number,) in connection.execute(SQL["last_numbers"])]

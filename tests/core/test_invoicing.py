@@ -1,0 +1,89 @@
+"""Numbers of invoices, financial years, and the tax in its parts, as tables."""
+
+from datetime import date
+
+import pytest
+
+from ledger.core import gst
+from ledger.core.invoicing import (
+    Place,
+    SeriesFull,
+    TaxPart,
+    financial_year,
+    number_of,
+    place_of,
+    returned_parts,
+    tax_parts,
+)
+
+KARNATAKA = "29AABCU9603R1ZX"
+
+
+@pytest.mark.parametrize(
+    ("day", "first_month", "year"),
+    [
+        (date(2026, 1, 1), 1, "2026"),
+        (date(2026, 12, 31), 1, "2026"),
+        (date(2026, 3, 31), 4, "2526"),
+        (date(2026, 4, 1), 4, "2627"),
+        (date(2099, 4, 1), 4, "9900"),
+        (date(2026, 6, 30), 7, "2526"),
+    ],
+)
+def test_the_financial_year_of_a_day(day: date, first_month: int, year: str) -> None:
+    assert financial_year(day, first_month) == year
+
+
+def test_a_number_has_sixteen_characters_at_most_and_tells_its_place() -> None:
+    place = Place("INV", "2627", 9_999_999)
+    assert len(number_of(place)) == 16
+    assert place_of(number_of(place)) == place
+    with pytest.raises(SeriesFull):
+        number_of(place._replace(position=10_000_000))
+
+
+@pytest.mark.parametrize(
+    ("net", "tax", "percent", "labels", "parts"),
+    [
+        (85000, 0, "0", ["IGST"], []),
+        (85000, 15300, "18", ["IGST"], [TaxPart("IGST", "18", 15300)]),
+        (85000, 15300, "18", ["CGST", "SGST"], [TaxPart("CGST", "9", 7650), TaxPart("SGST", "9", 7650)]),
+        (1003, 181, "18", ["CGST", "SGST"], [TaxPart("CGST", "9", 91), TaxPart("SGST", "9", 90)]),
+        (1000, 195, "19.5", ["VAT"], [TaxPart("VAT", "19.5", 195)]),
+        # The setting has changed since the customer was charged: no percentage is printed that is not true.
+        (85000, 10200, "18", ["IGST"], [TaxPart("IGST", None, 10200)]),
+    ],
+)
+def test_the_tax_in_its_parts(net: int, tax: int, percent: str, labels: list[str], parts: list[TaxPart]) -> None:
+    assert tax_parts(net, tax, percent, labels) == parts
+    assert sum(part.amount_minor for part in parts) == tax
+
+
+def test_a_refund_returns_the_same_parts_of_the_tax() -> None:
+    parts = [TaxPart("CGST", "9", 91), TaxPart("SGST", "9", 90)]
+    assert returned_parts(parts, 61) == [TaxPart("CGST", "9", 31), TaxPart("SGST", "9", 30)]
+    assert returned_parts([], 0) == []
+
+
+@pytest.mark.parametrize(
+    ("country", "state", "customer", "place", "taxes"),
+    [
+        ("IN", "Karnataka", None, "29 Karnataka", ("CGST", "SGST")),
+        ("IN", "ka", None, "29 Karnataka", ("CGST", "SGST")),
+        ("IN", "Maharashtra", None, "27 Maharashtra", ("IGST",)),
+        ("IN", "IN-MH", None, "27 Maharashtra", ("IGST",)),
+        # Where the customer is registered counts more than where its bill goes.
+        ("IN", "Karnataka", "27AAPFU0939F1ZV", "27 Maharashtra", ("IGST",)),
+        ("IN", "nowhere", None, "29 Karnataka", ("CGST", "SGST")),
+        (None, None, None, "29 Karnataka", ("CGST", "SGST")),
+        ("DE", "Berlin", None, "96 Other Country", ("IGST",)),
+    ],
+)
+def test_where_india_taxes_a_supply(
+    country: str | None, state: str | None, customer: str | None, place: str, taxes: tuple[str, ...]
+) -> None:
+    assert gst.supply(KARNATAKA, country, state, customer) == gst.Supply(place, taxes)
+
+
+def test_the_half_of_a_territory_without_a_legislature_has_its_own_name() -> None:
+    assert gst.supply("04AABCU9603R1ZX", "IN", "Chandigarh", None).taxes == ("CGST", "UTGST")
