@@ -3,6 +3,7 @@
 What is not recorded on the log yet is shown to nobody.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -82,6 +83,12 @@ def number_of_event(connection: Connection, account_id: str, event_id: str) -> s
     """The number of the document of this purchase or refund."""
     row = connection.execute(SQL["of_event"], {"account_id": account_id, "event_id": event_id}).fetchone()
     return row[0] if row else None
+
+
+def numbers_of_events(connection: Connection, account_id: str, event_ids: Sequence[str]) -> dict[str, str]:
+    """The numbers of the documents of these purchases and refunds, by the event's id; only of what may be shown."""
+    parameters = {"account_id": account_id, "event_ids": list(event_ids)}
+    return dict(connection.execute(SQL["of_events"], parameters).fetchall())
 
 
 def content_of_purchase(connection: Connection, account_id: str, purchase_id: str) -> str | None:

@@ -21,6 +21,11 @@ VALUES (%(number)s, %(kind)s, %(series)s, %(year)s, %(position)s, %(event_id)s, 
 -- name: of_event
 SELECT number FROM records.invoices WHERE account_id = %(account_id)s AND event_id = %(event_id)s;
 
+-- name: of_events
+-- The documents of these purchases and refunds that may be shown.
+SELECT event_id::text, number FROM records.invoices
+WHERE account_id = %(account_id)s AND event_id = ANY(%(event_ids)s::uuid[]) AND recorded_at IS NOT NULL;
+
 -- name: of_purchase
 SELECT content::text FROM records.invoices
 WHERE account_id = %(account_id)s AND purchase_id = %(purchase_id)s AND kind = 'invoice';

@@ -8,6 +8,7 @@ from ledger.api.billing import (
     bought,
     details,
     history,
+    invoices,
     overview,
     payment_methods,
     prices,
@@ -16,5 +17,8 @@ from ledger.api.billing import (
 )
 
 router = APIRouter()
-for part in (sessions, overview, adding, bought, history, usage, auto_top_up, payment_methods, prices, details):
+for part in (
+    *(sessions, overview, adding, bought, history, invoices),
+    *(usage, auto_top_up, payment_methods, prices, details),
+):
     router.include_router(part.router)

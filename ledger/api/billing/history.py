@@ -16,6 +16,7 @@ from ledger.api.parts import Parts, PartsOf
 from ledger.api.transactions import View, explain_transaction, filtered
 from ledger.api.transactions_csv import export_transactions
 from ledger.core.statement import ACTIVITY, PURCHASES
+from ledger.payments.invoicing import FACTS
 from ledger.views.history import BEGINNING, END, Wanted, history
 from ledger.views.usage import usage_summary
 from ledger.web.billing.shell import shown
@@ -92,7 +93,7 @@ async def page(
         asked=asked,
         types=_TYPES[asked.view],
         lines=[(line, transaction_fields(line, purchases_view=purchases)) for line in lines],
-        invoices=await invoice_links(visit, lines) if purchases else {},
+        invoices=await invoice_links(parts, visit, [line.event_id for line in lines]) if purchases else {},
         older=asked.query(cursor=place_cursor(last.place)) if last else None,
         newer=asked.query() if cursor else None,
         used=await _used(parts, visit) if asked.view == "activity" else ((), ()),
@@ -110,11 +111,13 @@ async def as_csv(visit: VisitOf, parts: PartsOf, asked: AskedOf) -> Response:
 async def explained(visit: VisitOf, parts: PartsOf, event_id: UUID, signed: bool | None = None) -> Response:
     """One line, and how its amount came about."""
     line = await explain_transaction(event_id, parts, visit.caller, visit.account_id, signed)
+    links = await invoice_links(parts, visit, [line.event_id]) if line.event_type in FACTS else {}
     return shown(
         visit.shell,
         "explained",
         at="history",
         line=line,
+        document=links.get(line.event_id),
         amount=parse_nanos(line.amount),
         balance_after=parse_nanos(line.balance_after),
     )

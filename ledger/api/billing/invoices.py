@@ -1,13 +1,32 @@
-"""Where a purchase's invoice is downloaded: the one place of the page that knows about invoices."""
+"""Invoices and credit notes on the page: which line of the history has one, and the document for its own customer."""
 
 from collections.abc import Sequence
 
-from ledger.api.billing.visits import Visit
-from ledger.views.history import Line
+from fastapi import APIRouter
+from starlette.responses import Response
 
-Links = dict[str, str]
+from ledger.api import invoices as api
+from ledger.api.billing.visits import HtmlRoute, Visit, VisitOf
+from ledger.api.parts import Parts, PartsOf
+from ledger.records import invoices as records
+
+router = APIRouter(prefix="/billing/invoices", include_in_schema=False, route_class=HtmlRoute)
 
 
-async def invoice_links(visit: Visit, lines: Sequence[Line]) -> Links:
-    """The invoices of purchases, by the purchase's id; what has none is not there."""
-    return {}
+@router.get("/{number}.pdf")
+async def download(number: api.NumberPath, visit: VisitOf, parts: PartsOf) -> Response:
+    """A document of this account as PDF; of another account's nothing is said, not even that it is there."""
+    answer = await api.get_invoice_pdf(number, parts, visit.caller)
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
+
+
+async def invoice_links(parts: Parts, visit: Visit, event_ids: Sequence[str]) -> dict[str, str]:
+    """Where the documents of purchases and refunds are, by the event's id. One that was just made has none yet."""
+
+    def read() -> dict[str, str]:
+        with parts.payments.connections.connection() as connection:
+            return records.numbers_of_events(connection, visit.account_id, event_ids)
+
+    numbers = await parts.payments.call(read)
+    return {event_id: f"/billing/invoices/{number}.pdf" for event_id, number in numbers.items()}

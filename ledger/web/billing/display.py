@@ -52,8 +52,16 @@ class Display(NamedTuple):
 
     def price(self, attos: int) -> str:
         """A price of the book, exact."""
-        figure = Decimal(attos).scaleb(-18).normalize()
-        return _currency(self.locale, "USD", max(2, -int(figure.as_tuple().exponent)), figure)
+        return self.exact(str(Decimal(attos).scaleb(-18)))
+
+    def exact(self, text: str, currency: str = "USD") -> str:
+        """Plain decimal text as money with all its digits, at least two: "$0.0011"."""
+        figure = Decimal(text).normalize()
+        return _currency(self.locale, currency, max(2, -int(figure.as_tuple().exponent)), figure)
+
+    def dollars(self, text: str) -> str:
+        """Whole dollars to choose from: "$25"."""
+        return _currency(self.locale, "USD", 0, Decimal(text))
 
     def day(self, day: date) -> str:
         """A day: "Nov 21, 2026"."""

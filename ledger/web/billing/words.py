@@ -9,6 +9,7 @@ _ERRORS: Mapping[str, str] = {
     "billing_country_missing": "Choose the country of your billing address.",
     "country_unknown": "Choose a country from the list.",
     "email_malformed": "This does not look like an e-mail address.",
+    "invoice_unknown": "There is no such invoice.",
     "locale_unknown": "Choose a format from the list.",
     "log_unavailable": "This takes a moment longer. Please try again.",
     "method_in_use": "Auto top-up charges this payment method. First choose another one there, or switch it off.",
