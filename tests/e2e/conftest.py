@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from ledger.dev.stack import Stack
 from tests.integration.api_harness import ROOT, environment
 from tests.payments.market import Market, market
+from tests.support.invoicing import SUPPLIER
 
 AXE = Path(__file__).with_name("axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -27,27 +28,37 @@ DEVICES: dict[str, dict[str, Any]] = {
 
 
 class Eyes:
-    """One window. Whatever its console says is an error of the page."""
+    """One window. Whatever its console says on a page of ours is an error of the page."""
 
-    def __init__(self, page: Page, device: str, folder: Path) -> None:
-        self.page, self.device, self.folder = page, device, folder
+    def __init__(self, page: Page, device: str, folder: Path, ours: str) -> None:
+        self.page, self.device, self.folder, self._ours = page, device, folder, ours
         self.complaints: list[str] = []
-        page.on("console", lambda said: self._hear(said.text))
-        page.on("pageerror", lambda error: self._hear(str(error)))
+        page.on("console", lambda said: self._hear(said.text, said.location.get("url", "")))
+        page.on("pageerror", lambda error: self._hear(str(error), page.url))
 
     def look(self, name: str) -> None:
-        """Keeps a picture; the page has no barrier that axe finds, and is no wider than the window."""
+        """Keeps a picture; axe finds no barrier, in light and in dark, and the page is no wider than the window."""
+        self.page.evaluate("scrollTo(0, 0)")
         self.page.screenshot(path=self.folder / f"billing-{name}-{self.device}.png", full_page=True)
         self.page.context.new_cdp_session(self.page).send("Runtime.evaluate", {"expression": AXE})
-        found = self.page.evaluate("rules => axe.run({runOnly: {type: 'tag', values: rules}})", RULES)
-        barriers = [(each["id"], [node["target"] for node in each["nodes"]]) for each in found["violations"]]
-        assert barriers == [], f"{self.page.url} on the {self.device}"
+        usual = DEVICES[self.device]["color_scheme"]
+        self._axe({"type": "tag", "values": RULES}, usual)
+        other = "dark" if usual == "light" else "light"
+        self.page.emulate_media(color_scheme=other)
+        self._axe({"type": "rule", "values": ["color-contrast"]}, other)
+        self.page.emulate_media(color_scheme=usual)
         assert not self.page.evaluate("document.documentElement.scrollWidth > innerWidth"), "it has to be scrolled"
         assert self.complaints == []
 
-    def _hear(self, said: str) -> None:
-        # The browser notes a form that was refused as a failed request; the provider's pages are the provider's.
-        if "/billing" in self.page.url and "status of 422" not in said:
+    def _axe(self, rules: dict[str, Any], scheme: str) -> None:
+        found = self.page.evaluate("rules => axe.run({runOnly: rules})", rules)
+        barriers = [(each["id"], [node["target"] for node in each["nodes"]]) for each in found["violations"]]
+        assert barriers == [], f"{self.page.url} on the {self.device}, {scheme}"
+
+    def _hear(self, said: str, where: str) -> None:
+        # The browser notes a form that was refused, and a link that is over, as a failed request.
+        refused = "status of 422" in said or "status of 410" in said
+        if (where or self.page.url).startswith(self._ours) and not refused:
             self.complaints.append(f"{self.page.url}: {said}")
 
 
@@ -55,7 +66,7 @@ class Eyes:
 def shop(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
     """A ledger with consumers, which charge top-ups."""
     folder = tmp_path_factory.mktemp("shop")
-    with market(stack, folder, brand_name="Nova Router") as running, consuming(running, folder):
+    with market(stack, folder, brand_name="Nova Router", supplier=SUPPLIER) as running, consuming(running, folder):
         yield running
 
 
@@ -85,10 +96,12 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(params=DEVICES)
-def eyes(request: pytest.FixtureRequest, chromium: Browser, tmp_path: Path) -> Iterator[Eyes]:
-    """A window of each device. With LEDGER_PICTURES its pictures are kept there."""
+def eyes(request: pytest.FixtureRequest, chromium: Browser, shop: Market, tmp_path: Path) -> Iterator[Eyes]:
+    """A window of each device. With LEDGER_PICTURES its pictures are kept there. No page of ours complained."""
     context = chromium.new_context(**DEVICES[request.param], accept_downloads=True, locale="en-US")
     context.set_default_timeout(PATIENCE_MS)
     expect.set_options(PATIENCE_MS)
-    yield Eyes(context.new_page(), request.param, Path(PICTURES) if PICTURES else tmp_path)
+    watching = Eyes(context.new_page(), request.param, Path(PICTURES) if PICTURES else tmp_path, shop.url)
+    yield watching
     context.close()
+    assert watching.complaints == []

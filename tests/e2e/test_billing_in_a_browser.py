@@ -5,19 +5,43 @@ import re
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.billing.customer import portal
 from tests.e2e.conftest import Eyes
 from tests.integration.api_harness import usage
 from tests.payments.market import CARD, GOOD, Market
+from tests.payments.test_invoice_pdf import text_of
+from tests.support.events import event
+
+TOKENS = {"input_tokens": 400_000, "cached_input_tokens": 150_000, "output_tokens": 60_000}
 
 
 def spend(shop: Market, account: str, credits: str) -> None:
-    """A model call at this cost plus ten percent."""
-    body: dict[str, Any] = usage(account)
-    body["data"]["provider_cost"] = credits
-    answer = shop.http.post("/v1/usage", json=body, headers={"Content-Type": "application/cloudevents+json"})
+    """Some of the traces that are included, and a model call at this cost plus ten percent."""
+    used = [
+        event("trace.recorded", account, {"trace_id": "tr_1", "count": 37}, "tr_1"),
+        usage(account, provider_cost=credits),
+    ]
+    send(shop, used)
+
+
+def call(shop: Market, account: str) -> None:
+    """Two keys use three models, priced by the book."""
+    keys = {("anthropic", "claude-sonnet-4-5"): "web", ("google", "gemini-2.5-flash"): "web"}
+    keys |= {("openai", "gpt-4o-mini"): "batch"}
+    calls = [
+        usage(account, provider=provider, model=model, api_key_id=key, **TOKENS)
+        for (provider, model), key in keys.items()
+        for _ in range(4)
+    ]
+    send(shop, calls)
+    shop.settled()
+
+
+def send(shop: Market, batch: list[Any]) -> None:
+    """As a router does."""
+    answer = shop.http.post("/v1/usage", json=batch, headers={"Content-Type": "application/cloudevents-batch+json"})
     assert answer.status_code == 202, answer.text
 
 
@@ -26,6 +50,15 @@ def type_card(page: Page, button: str) -> None:
     for name, text in {**CARD, "number": GOOD}.items():
         page.locator(f"[name={name}]").fill(text)
     page.get_by_role("button", name=button).click()
+
+
+def save(page: Page, link: Locator, folder: Path) -> bytes:
+    """What a link downloads."""
+    with page.expect_download() as download:
+        link.click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path.read_bytes()
 
 
 def test_a_new_customer_buys_at_stripe_and_is_topped_up(shop: Market, eyes: Eyes, tmp_path: Path) -> None:
@@ -74,25 +107,31 @@ def test_a_new_customer_buys_at_stripe_and_is_topped_up(shop: Market, eyes: Eyes
     page.goto(f"{shop.url}/billing")
     spend(shop, account, "15")  # 16.50 with its markup: 8.50 is below 10
     expect(page.locator("#balance")).to_contain_text("$28.50")  # by itself
+    expect(page.locator("#lately")).to_contain_text("Auto top-up via Stripe ($20)")
     eyes.look("overview")
     page.goto(f"{shop.url}/billing/history?view=purchases")
     expect(page.get_by_role("link", name="Auto Top-up", exact=True)).to_be_visible()
+    invoices = page.get_by_role("link", name=re.compile("^Download Invoice"))
+    expect(invoices).to_have_count(2)  # by itself, too
     eyes.look("purchases")
+    assert "auto top-up" in text_of(save(page, invoices.first, tmp_path))
+    assert "Ada Lovelace Ltd" in text_of(save(page, invoices.last, tmp_path))
     page.get_by_label("Type").select_option("Purchase")
     page.get_by_role("button", name="Filter").click()
     expect(page.get_by_role("link", name="Auto Top-up", exact=True)).to_have_count(0)
+    page.get_by_role("link", name="Purchase", exact=True).click()
+    expect(page.get_by_role("link", name="Download Invoice")).to_be_visible()
+    eyes.look("bought")
+    call(shop, account)
     page.goto(f"{shop.url}/billing/history")
     eyes.look("history")
-    with page.expect_download() as download:
-        page.get_by_role("link", name="Download CSV").click()
-    saved = tmp_path / "history.csv"
-    download.value.save_as(saved)
-    assert [row["type"] for row in csv.DictReader(saved.read_text().splitlines())] == [
-        "checkout",
-        "deduction",
-        "checkout",
-    ]
-    page.get_by_role("link", name=re.compile("auto mode")).click()
+    page.get_by_label("Model").fill("gpt-4o-mini")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_role("link", name=re.compile("auto mode"))).to_have_count(4)
+    saved = save(page, page.get_by_role("link", name="Download CSV"), tmp_path).decode()
+    types = [row["type"] for row in csv.DictReader(saved.splitlines())]
+    assert types == ["deduction"] * 4
+    page.get_by_role("link", name=re.compile("auto mode")).first.click()
     expect(page.get_by_role("heading", name="How the amount came about")).to_be_visible()
     eyes.look("explained")
     for name in ("usage", "prices", "details"):
@@ -102,7 +141,8 @@ def test_a_new_customer_buys_at_stripe_and_is_topped_up(shop: Market, eyes: Eyes
 
 def test_a_customer_pays_in_rupees_at_razorpay(shop: Market, eyes: Eyes) -> None:
     account, page = shop.account(address={"country": "IN"}, time_zone="Asia/Kolkata"), eyes.page
-    page.goto(portal(shop, account, page="add"))
+    link = portal(shop, account, page="add")
+    page.goto(link)
     page.get_by_label("Custom", exact=True).check()
     page.get_by_label("Custom amount").fill("12.50")
     page.get_by_label("Razorpay").check()
@@ -110,6 +150,8 @@ def test_a_customer_pays_in_rupees_at_razorpay(shop: Market, eyes: Eyes) -> None
     page.get_by_role("button", name="Continue").click()
     eyes.look("confirm-rupees")
     page.get_by_role("button", name="Continue to payment").click()
+    expect(page.get_by_role("button", name="Pay with Razorpay")).to_be_visible()
+    eyes.look("razorpay")
     page.get_by_role("button", name="Pay with Razorpay").click()
     checkout = page.frame_locator("iframe.razorpay-checkout-frame")
     checkout.get_by_label("Expiry").fill("12/34")
@@ -119,6 +161,19 @@ def test_a_customer_pays_in_rupees_at_razorpay(shop: Market, eyes: Eyes) -> None
     expect(page.locator("#balance")).to_contain_text("$12.50")
     page.goto(f"{shop.url}/billing/history")
     expect(page.get_by_text("Credit top-up via Razorpay (₹1,062.50)")).to_be_visible()
+
+    page.goto(f"{shop.url}/billing/payment-methods")
+    expect(page.get_by_text("No payment method is saved yet.")).to_be_visible()
+    page.get_by_role("button", name="Add a card").click()
+    page.wait_for_url(re.compile("/stripe/pay/"))
+    type_card(page, "Save card")
+    expect(page.get_by_text("Visa ending in 4242", exact=True)).to_be_visible()
+    page.goto(f"{shop.url}/billing/badge")
+    expect(page.get_by_role("link", name="Credits $12.50")).to_be_visible()
+    eyes.look("badge")
+    page.goto(link)
+    expect(page.get_by_role("heading", name="This link is over")).to_be_visible()
+    eyes.look("closed")
 
 
 def test_the_keyboard_alone_buys(shop: Market, eyes: Eyes) -> None:

@@ -228,6 +228,6 @@ def _tax_groups(country: str) -> list[tuple[str, list[tuple[str, str]]]]:
     """The types of a country; of all countries when none is chosen, for browsers that don't run our script."""
     chosen = [each for each in _tax_countries() if each[0] == country] or _tax_countries()
     return [
-        (name, [(f"{code}:{kind.type}", f"{kind.label}, such as {kind.example}") for kind in tax_ids.countries()[code]])
+        (name, [(f"{code}:{kind.type}", f"{kind.label} ({kind.example})") for kind in tax_ids.countries()[code]])
         for code, name in chosen
     ]

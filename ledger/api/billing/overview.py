@@ -50,7 +50,9 @@ async def live(visit: VisitOf, seen: Annotated[str, Query(max_length=80)] = "", 
     """What the balance is now; nothing as long as it is what the page shows."""
     if seen == visit.shell.seen:
         return Response(status_code=204)
-    return shown(visit.shell, "live", at=at)
+    answer = shown(visit.shell, "live", at=at)
+    answer.headers["HX-Trigger"] = "balance"  # what follows from it is fetched again, where a page shows it
+    return answer
 
 
 @router.get("/badge")

@@ -7,6 +7,11 @@
     button.setAttribute("aria-disabled", "true");
     button.textContent = "One moment …";
   });
+  var here = document.querySelector("header nav [aria-current]");
+  if (here) {  // on a phone the navigation is wider than the window
+    var nav = here.closest("nav");
+    nav.scrollLeft = here.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
+  }
   var custom = document.getElementById("custom");
   if (custom) custom.addEventListener("input", function () {
     document.querySelector("input[name=amount][value=custom]").checked = true;
