@@ -43,6 +43,11 @@ def countries() -> dict[str, tuple[TaxIdType, ...]]:
     return _BY_COUNTRY
 
 
+def label(country: str, type_: str) -> str:
+    """What people call such a number: "European VAT number". Raises TaxIdCountryUnknown or TaxIdTypeUnknown."""
+    return _kind(country, type_).label
+
+
 def normalised(country: str, type_: str, value: str) -> str:
     """The number as Stripe expects it.
 

@@ -134,6 +134,9 @@ def test_a_new_customer_buys_at_stripe_and_is_topped_up(shop: Market, eyes: Eyes
     page.get_by_role("link", name=re.compile("auto mode")).first.click()
     expect(page.get_by_role("heading", name="How the amount came about")).to_be_visible()
     eyes.look("explained")
+    page.goto(f"{shop.url}/billing/auto-top-up")
+    expect(page.get_by_role("row", name=re.compile("Paid"))).to_have_count(1)
+    eyes.look("topped-up")
     for name in ("usage", "prices", "details"):
         page.goto(f"{shop.url}/billing/{name}")
         eyes.look(name)

@@ -13,6 +13,7 @@ from ledger.api.billing.forms import Errors, note, profile_form, profile_of
 from ledger.api.billing.visits import FormForged, FormOf, HtmlRoute, Visit, VisitOf, see
 from ledger.api.parts import PartsOf
 from ledger.core.errors import LedgerError
+from ledger.payments import tax_ids
 from ledger.records import profiles as records
 from ledger.web.billing.shell import shown
 
@@ -81,7 +82,7 @@ async def _page(
         values=values,
         errors=errors,
         saved=saved,
-        tax_ids=numbers,
+        tax_ids=[(each, tax_ids.label(each.country, each.type)) for each in numbers],
         zones=_zones(),
         locales=LOCALES | ({values["locale"]: values["locale"]} if values["locale"] else {}) | LOCALES,
         **address_options(),

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from ledger.api.billing.visits import HtmlRoute, VisitOf
 from ledger.api.parts import PartsOf
 from ledger.core.calendar import ms_of
+from ledger.core.statement import format_attos
 from ledger.log.book import BookEmpty
 from ledger.web.billing.shell import shown
 
@@ -26,6 +27,7 @@ async def page(visit: VisitOf, parts: PartsOf) -> Response:
         "prices",
         at="prices",
         version=version,
+        markups={mode: format_attos(markup) for mode, markup in version.markups.items()},
         models=sorted(version.prices.items()),
         included=version.packages.get(visit.shell.account.package),
     )

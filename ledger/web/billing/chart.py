@@ -36,7 +36,8 @@ class Chart(NamedTuple):
 
 
 def chart_of(days: Sequence[date], spent: Mapping[date, Mapping[str, int]]) -> Chart:
-    """The chart of what was spent on each day with each model, in nanos; the smaller models are one."""
+    """The chart of what was spent on each day with each model, in nanos; the smaller models are one, free ones none."""
+    spent = {day: {model: nanos for model, nanos in parts.items() if nanos} for day, parts in spent.items()}
     models = _largest(spent)
     top = max((sum(parts.values()) for parts in spent.values()), default=0)
     step = max(WIDTH // max(len(days), 1), 2)

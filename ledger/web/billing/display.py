@@ -46,9 +46,9 @@ class Display(NamedTuple):
         """A count."""
         return str(format_decimal(number, locale=_parsed(self.locale)))
 
-    def percent(self, attos: int) -> str:
-        """A markup: 10¹⁷ attos are 10 %."""
-        return str(format_percent(Decimal(attos).scaleb(-18), locale=_parsed(self.locale), decimal_quantization=False))
+    def percent(self, rate: str) -> str:
+        """A markup: 0.1 is 10 %."""
+        return str(format_percent(Decimal(rate), locale=_parsed(self.locale), decimal_quantization=False))
 
     def price(self, attos: int) -> str:
         """A price of the book, exact."""
