@@ -25,7 +25,7 @@ class NoRateInEffect(LedgerError):
 class Price(NamedTuple):
     """What so many nanos of credit cost. `amount_minor`: all that is charged, `tax_minor` of it tax.
 
-    `fx_rate`: units of the currency for one credit, as decimal text.
+    `fx_rate`: units of the currency for one credit; `tax_percent`: of what is charged before tax. Both decimal text.
     """
 
     credits: int
@@ -33,6 +33,7 @@ class Price(NamedTuple):
     amount_minor: int
     tax_minor: int
     fx_rate: str
+    tax_percent: str
 
 
 def minor_digits(currency: str) -> int:
@@ -47,7 +48,7 @@ def price_of(credits: int, currency: str, fx_rate: str, tax_percent: str = "0") 
     if net == 0:
         raise AmountIsZero(field="credits")
     tax = round_half_even(net * parse_attos(tax_percent), 100 * 10**ATTO_DIGITS)
-    return Price(credits, currency, net + tax, tax, fx_rate)
+    return Price(credits, currency, net + tax, tax, fx_rate, tax_percent)
 
 
 def effective_rate(rates: Iterable[tuple[date, str]], today: date) -> str:

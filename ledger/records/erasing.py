@@ -11,7 +11,7 @@ from ledger.core.errors import LedgerError
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "erasing.sql")
-_ERASED = ("tax_ids", "profile", "answers", "mails", "endpoint_deliveries", "endpoints", "keys")
+_ERASED = ("tax_ids", "profile", "answers", "mails", "endpoint_deliveries", "endpoints", "keys", "visits")
 
 
 class NotInvoicedYet(LedgerError):

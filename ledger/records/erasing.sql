@@ -30,6 +30,10 @@ WHERE account_id = %(account_id)s AND url <> 'https://erased.invalid/';
 UPDATE records.api_keys SET revoked_at = coalesce(revoked_at, clock_timestamp()), description = ''
 WHERE account_id = %(account_id)s AND (revoked_at IS NULL OR description <> '');
 
+-- name: visits
+-- Whoever is at the billing page is out, and can't type a name in again.
+DELETE FROM records.portal_sessions WHERE account_id = %(account_id)s;
+
 -- name: uninvoiced
 -- Purchases whose invoice still needs the profile.
 SELECT count(*) FROM views.purchases p

@@ -151,5 +151,7 @@ def test_the_tax_of_the_customers_country_is_added_and_named(shop: Market, tmp_p
         made = shop.http.post(f"{url}/v1/portal-sessions", json={"account_id": account}).json()
         cookie = httpx.get(made["url"]).headers["set-cookie"].partition(";")[0].partition("=")[2]
         price = Customer(url, cookie).get("/add/price?amount=10&pay=razorpay:&country=IN").text
+        assert "₹850.00" in price
+        assert "Tax (18%)" in price
         assert "₹153.00" in price
         assert "₹1,003.00" in price

@@ -44,7 +44,7 @@ def test_a_price_is_credits_times_rate_and_tax(
     credits: str, currency: str, rate: str, percent: str, amount: int, tax: int
 ) -> None:
     nanos = parse_nanos(credits)
-    assert price_of(nanos, currency, rate, percent) == Price(nanos, currency, amount, tax, rate)
+    assert price_of(nanos, currency, rate, percent) == Price(nanos, currency, amount, tax, rate, percent)
 
 
 @given(CREDITS, CURRENCIES, RATES, PERCENTS)

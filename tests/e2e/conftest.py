@@ -19,6 +19,7 @@ from tests.support.invoicing import SUPPLIER
 
 AXE = Path(__file__).with_name("axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+CHROMIUM = shutil.which("chromium")
 PATIENCE_MS = 40_000  # the machine may have other things to do
 PICTURES = os.environ.get("LEDGER_PICTURES", "")
 DEVICES: dict[str, dict[str, Any]] = {
@@ -86,11 +87,8 @@ def consuming(shop: Market, folder: Path) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Debian's own."""
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("there is no chromium; on Debian: apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
 

@@ -5,15 +5,19 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.billing.customer import portal
-from tests.e2e.conftest import Eyes
+from tests.e2e.conftest import CHROMIUM, Eyes
 from tests.integration.api_harness import usage
 from tests.payments.market import CARD, GOOD, Market
 from tests.payments.test_invoice_pdf import text_of
 from tests.support.events import event
 
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="the billing page was not tried in a browser; on Debian: apt-get install chromium"
+)
 TOKENS = {"input_tokens": 400_000, "cached_input_tokens": 150_000, "output_tokens": 60_000}
 
 

@@ -147,7 +147,7 @@ def _error_page(request: Request, error: Exception) -> Response:
     if isinstance(error, tuple(_CLOSED)):
         assert isinstance(error, LedgerError)
         status, title = _CLOSED[type(error)]
-        return closed(parts.settings, status, title, error.message)
+        return closed(parts.settings, status, title, f"{error.message}.")
     if isinstance(error, RequestValidationError):
         return closed(parts.settings, 422, "This address can't be read", "Go back to where you came from.")
     known = api_error_for(error)

@@ -50,6 +50,10 @@ class Display(NamedTuple):
         """A markup: 0.1 is 10 %."""
         return str(format_percent(Decimal(rate), locale=_parsed(self.locale), decimal_quantization=False))
 
+    def tax(self, percent: str) -> str:
+        """A tax rate: 18 is 18 %."""
+        return self.percent(str(Decimal(percent).scaleb(-2)))
+
     def price(self, attos: int) -> str:
         """A price of the book, exact."""
         return self.exact(str(Decimal(attos).scaleb(-18)))
