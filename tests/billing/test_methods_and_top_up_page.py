@@ -58,6 +58,16 @@ def test_what_auto_top_up_charges_is_not_removed(shop: Market, account: str, cus
     assert path_of(customer.send("/payment-methods/remove", method=method)) == "/payment-methods"
 
 
+def test_a_policy_without_a_method_shows_the_one_that_it_charges(
+    shop: Market, account: str, customer: Customer
+) -> None:
+    body = {"enabled": True, "threshold": "10", "amount": "25", "sizing": "fixed", "provider": "stripe"}
+    answer = shop.http.put(f"/v1/accounts/{account}/auto-top-up", json=body)
+    assert answer.status_code == 200, answer.text
+    ticked = re.findall(r'name="method" value="([^"]+)" checked', customer.get("/auto-top-up").text)
+    assert ticked == [f"stripe:{card_of(shop, account)}"]
+
+
 def test_a_policy_is_what_was_typed(shop: Market, account: str, customer: Customer) -> None:
     form = {**POLICY, "sizing": "target", "cap_day": "$1,000", "method": f"stripe:{card_of(shop, account)}"}
     assert customer.send("/auto-top-up", **form).status_code == 303

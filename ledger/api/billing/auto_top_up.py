@@ -104,6 +104,13 @@ async def _methods(request: Request, visit: Visit) -> list[Choice]:
     return [choice for choice in found if choice.method is not None or not choice.saves]
 
 
+def _chosen(value: str, methods: list[Choice]) -> str:
+    """Which method is ticked. A policy that names a provider alone charges its default method, which comes first."""
+    if value and not value.endswith(":"):
+        return value
+    return next((choice.value for choice in methods if choice.value.startswith(value)), "")
+
+
 async def _page(
     request: Request, visit: Visit, policy: TopUps, values: dict[str, str], errors: Errors, *, saved: bool = False
 ) -> Response:
@@ -113,15 +120,16 @@ async def _page(
     ):
         parameters = {"account_id": visit.account_id, "limit": _ATTEMPTS}
         tried = await (await cursor.execute(SQL["recent"], parameters)).fetchall()
+    methods = await _methods(request, visit)
     return shown(
         visit.shell,
         "auto_top_up",
         422 if errors else 200,
         at="auto-top-up",
         top_ups=policy,
-        values=values,
+        values=values | {"method": _chosen(values["method"], methods)},
         errors=errors,
-        methods=await _methods(request, visit),
+        methods=methods,
         standing=standing_text(enabled=policy.enabled, state=policy.state, reason=policy.reason),
         tried=[(trigger, decline_text(trigger.failure) if trigger.failure else "") for trigger in tried],
         saved=saved,
