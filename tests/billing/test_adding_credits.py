@@ -91,6 +91,7 @@ def test_a_declined_card_says_so_and_nothing_is_charged(shop: Market) -> None:
     page = customer.get(path_of(customer.post("/purchases", confirmed(customer, pay=f"stripe:{method}")))).text
     assert "Nothing was charged" in page
     assert "There is not enough money on the card." in page
+    assert 'href="/billing/add?amount=10"' in page
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,7 @@ def test_a_customer_pays_in_rupees_at_razorpay(shop: Market, eyes: Eyes) -> None
     page.goto(link)
     page.get_by_label("Custom", exact=True).check()
     page.get_by_label("Custom amount").fill("12.50")
+    expect(page.locator("#price")).to_contain_text("$12.50")
     page.get_by_label("Razorpay").check()
     expect(page.locator("#price")).to_contain_text("₹1,062.50")
     page.get_by_role("button", name="Continue").click()

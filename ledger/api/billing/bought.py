@@ -21,7 +21,7 @@ from ledger.views.purchases import PurchaseUnknown
 from ledger.web.billing.shell import shown
 from ledger.web.billing.words import error_text
 from ledger.web.declines import decline_text
-from schemas.money import parse_nanos
+from schemas.money import format_nanos, parse_nanos
 
 router = APIRouter(prefix="/billing/purchases", include_in_schema=False, route_class=HtmlRoute)
 
@@ -105,6 +105,7 @@ def _shown(visit: Visit, parts: Parts, row: Checkout, step: str, said: str | Non
         "purchase",
         at="add",
         row=row,
+        amount=format_nanos(row.credits),
         step=step,
         said=said or (decline_text(row.failure) if row.failure else None),
         pay_url=pay_url(parts.settings, row.checkout_id),

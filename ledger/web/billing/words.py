@@ -57,7 +57,7 @@ def standing_text(*, enabled: bool, state: str, reason: str | None) -> str:
     """Where auto top-up stands, and why."""
     match state:
         case "in_flight":
-            return "A top-up is being paid for right now."
+            return "A top-up is under way."
         case "capped":
             return f"Paused: {_REASONS.get(reason or '', 'a limit is reached')}."
         case "suspended":
