@@ -5,7 +5,6 @@ what it waits for is what is measured, rendering, session and balance with it.
 """
 
 import asyncio
-import platform
 import random
 import tempfile
 import time
@@ -20,12 +19,12 @@ from rich.table import Table
 from ledger.api.billing.visits import COOKIE
 from ledger.api.cursors import place_cursor
 from ledger.bench.load import Load, preload
+from ledger.bench.machine import Machine
 from ledger.bench.projection import StoppedProjecting
 from ledger.dev.billing_page import page_link
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import Child, Children, environment_of, ledger_command
 from ledger.dev.kafka import free_port
-from ledger.dev.secrets import SIGNING_KEY_ID, signing_secret
 from ledger.dev.stack import Stack
 from ledger.settings import Settings
 from ledger.views.history import Place
@@ -65,6 +64,7 @@ class Result(NamedTuple):
     """What was measured."""
 
     plan: Plan
+    machine: Machine
     entries: int
     measured: tuple[Measured, ...]
 
@@ -73,15 +73,16 @@ class Result(NamedTuple):
         return {
             **self.plan._asdict(),
             "entries": self.entries,
-            "machine": {"python": platform.python_version(), "system": platform.system()},
+            **self.machine.for_machines(),
             "measured": [each._asdict() for each in self.measured],
         }
 
 
 def run(plan: Plan, console: Console) -> Result:
     """Measures from nothing, and leaves nothing behind. Raises StoppedProjecting."""
+    machine = Machine.here()
     with tempfile.TemporaryDirectory(prefix="ledger-bench-") as folder, Stack(Path(folder)) as stack:
-        settings = _settings(stack)
+        settings = stack.settings(4, api_port=free_port())
         bootstrap(settings)
         console.print(f"Publishing {plan.entries:,} events of one account")
         made = Load(plan.seed, 1).make(plan.entries)
@@ -92,7 +93,7 @@ def run(plan: Plan, console: Console) -> Result:
             console.print("Projecting them")
             entries = _projected(settings, plan.entries)
             measured = _measure(settings, plan, console)
-    return Result(plan, entries, tuple(measured))
+    return Result(plan, machine, entries, tuple(measured))
 
 
 def print_result(console: Console, result: Result) -> None:
@@ -156,16 +157,3 @@ def _ready(settings: Settings) -> bool:
         return httpx.get(f"http://{settings.api_host}:{settings.api_port}/readyz", timeout=2).status_code == 200
     except httpx.HTTPError:
         return False
-
-
-def _settings(stack: Stack) -> Settings:
-    return Settings(
-        kafka=stack.kafka.bootstrap,
-        database=stack.postgres.url(),
-        home=stack.home,
-        event_partitions=4,
-        replication_factor=1,
-        signing_key_id=SIGNING_KEY_ID,
-        signing_keys={SIGNING_KEY_ID: signing_secret(stack.home)},
-        api_port=free_port(),
-    )
