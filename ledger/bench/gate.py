@@ -2,13 +2,15 @@
 
 A throwaway Kafka and Postgres, the API and a projector as in production, the load over real HTTP. Closed loops: each
 connection asks again when it is answered. Open loop: a fixed rate, timed from when each request was due, while the
-projector folds usage of which a part settles the holds. Then one hot account alone. Refusals are counted apart.
+projector folds usage of which a part settles the holds. Then one hot account alone. Refusals are counted apart. And the
+same load on the same server that decides nothing, for what this machine can do at all.
 """
 
 import asyncio
 import itertools
 import json
 import random
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -38,6 +40,7 @@ from schemas.topics import EVENTS
 
 PATH = "/v1/authorizations"
 _READY_SECONDS = 60
+_AGAINST = ("64 connections", 64)
 
 
 class Plan(NamedTuple):
@@ -73,8 +76,15 @@ class Result(NamedTuple):
     plan: Plan
     machine: Machine
     measured: tuple[Measured, ...]
+    bare: Measured
     settled: int
     exact: bool
+
+    @property
+    def ratio(self) -> float:
+        """Decisions as a share of what the server answers without deciding, over as many connections."""
+        [same] = (each for each in self.measured if each.name == self.bare.name)
+        return same.per_second / self.bare.per_second
 
     def for_machines(self) -> dict[str, object]:
         """The line of `--json`."""
@@ -82,6 +92,8 @@ class Result(NamedTuple):
             **self.plan._asdict(),
             **self.machine.for_machines(),
             "measured": [each._asdict() for each in self.measured],
+            "bare": self.bare._asdict(),
+            "ratio": round(self.ratio, 3),
             "settled": self.settled,
             "exact": self.exact,
         }
@@ -95,31 +107,33 @@ def run(plan: Plan, console: Console) -> Result:
         bootstrap(settings)
         accounts = [f"bench-{number:06}" for number in range(plan.accounts)]
         with Children(console.print) as children:
-            for name, command in (("worker", ledger_command("project")), ("api", ledger_command("serve"))):
+            bare_port = free_port()
+            bare = [sys.executable, "-m", "ledger.bench.bare", str(bare_port)]
+            commands = {"worker": ledger_command("project"), "api": ledger_command("serve"), "bare": bare}
+            for name, command in commands.items():
                 children.add(Child(name, command, environment_of(settings), stack.home / f"{name}.log"))
             console.print(f"Funding {plan.accounts:,} accounts")
             _fund(settings, accounts)
             _wait_until_ready(settings, plan.accounts)
-            measured = asyncio.run(_measure(settings, plan, accounts, children.pids["api"], console))
-        return Result(
-            plan,
-            machine,
-            tuple(measured),
-            *_proof(settings),
-        )
+            token = _token(settings)
+            api = _Api(settings.api_port, token, children.pids["api"])
+            measured = asyncio.run(_measure(settings, plan, accounts, api, console))
+            console.print(f"The same server without a decision, {plan.seconds:g} s")
+            bare_api = _Api(bare_port, token, children.pids["bare"])
+            floor = asyncio.run(_closed(*_AGAINST, bare_api, itertools.repeat(_body(accounts[0])), plan.seconds))
+        return Result(plan, machine, tuple(measured), floor, *_proof(settings))
 
 
 class _Api:
     """The API that is measured."""
 
-    def __init__(self, settings: Settings, pid: int) -> None:
-        self._settings = settings
+    def __init__(self, port: int, token: str, pid: int) -> None:
+        self._port, self._token = port, token
         self._process = psutil.Process(pid)
-        self._token = _token(settings)
 
     async def connect(self, count: int) -> list[Connection]:
         """So many connections to it."""
-        return await connect(self._settings.api_host, self._settings.api_port, PATH, self._token, count)
+        return await connect("127.0.0.1", self._port, PATH, self._token, count)
 
     @property
     def cpu_seconds(self) -> float:
@@ -128,21 +142,21 @@ class _Api:
         return float(sum(each.user + each.system for each in times))
 
 
-async def _measure(settings: Settings, plan: Plan, accounts: list[str], pid: int, console: Console) -> list[Measured]:
-    api, measured = _Api(settings, pid), []
+async def _measure(settings: Settings, plan: Plan, accounts: list[str], api: _Api, console: Console) -> list[Measured]:
+    measured = []
     bodies = _bodies(accounts, random.Random(plan.seed))
     for count in plan.connections:
         console.print(f"{count} connections, {plan.seconds:g} s")
-        measured.append(await _closed(f"{count} connections", api, bodies, count, plan.seconds))
+        measured.append(await _closed(f"{count} connections", count, api, bodies, plan.seconds))
     console.print(f"{plan.rate:,} requests/s beside {plan.usage:,} usage events/s, {plan.seconds:g} s")
     measured.append(await _open(settings, plan, api, bodies, accounts))
     console.print(f"One hot account, 64 connections, {plan.seconds:g} s")
     hot = itertools.repeat(_body(accounts[0]))
-    measured.append(await _closed("one account, 64 connections", api, hot, 64, plan.seconds))
+    measured.append(await _closed("one account, 64 connections", 64, api, hot, plan.seconds))
     return measured
 
 
-async def _closed(name: str, api: _Api, bodies: Iterator[bytes], count: int, seconds: float) -> Measured:
+async def _closed(name: str, count: int, api: _Api, bodies: Iterator[bytes], seconds: float) -> Measured:
     connections = await api.connect(count)
     await closed_loop(connections, bodies, 1)  # warm: prepared statements, the key's cache
     spent = api.cpu_seconds
@@ -249,10 +263,11 @@ def print_result(console: Console, result: Result) -> None:
     table = Table(
         "load", "decisions/s", "p50 ms", "p99 ms", "refused", "failed", "API µs each", title=str(result.machine)
     )
-    for each in result.measured:
+    for each in (*result.measured, result.bare._replace(name=f"{result.bare.name}, nothing decided")):
         numbers = (each.p50, each.p99, each.refused, each.failed, each.cpu_micros)
         table.add_row(each.name, f"{each.per_second:,.0f}", *map(str, numbers))
     console.print(table)
+    console.print(f"Decided / answered without deciding, over {result.bare.name}: {result.ratio:.2f}")
     console.print(
         f"{result.settled:,} holds settled by usage; what is held is what is open: {'yes' if result.exact else 'NO'}"
     )

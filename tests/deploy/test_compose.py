@@ -20,6 +20,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from ledger.dev.kafka import EmbeddedKafka, free_port
+from ledger.payments.gateways import gateways_of
+from ledger.settings import Settings
 from tests.integration.api_harness import eventually, usage
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +29,14 @@ COMPOSE: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "compose.yaml"
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = ["bootstrap", "project", "consume", "serve"]
 STOP_SECONDS = 30
+# Pages beside compose.yaml, for those who take payments, by provider.
+PROVIDERS = {"stripe": "deploy/stripe.yaml", "razorpay": "deploy/razorpay.yaml"}
+KEYS = {
+    "ledger_stripe_secret_key": "sk_test_1",
+    "ledger_razorpay_key_id": "rzp_test_1",
+    "ledger_razorpay_key_secret": "secret",
+}
+RATES = '[{"from": "2026-01-01", "rupees": "85.00"}]'
 
 
 class Host:
@@ -109,9 +119,10 @@ def host(database: str) -> Iterator[Host]:
         shutil.rmtree(folder)
 
 
-def test_it_is_what_the_compose_specification_allows() -> None:
+@pytest.mark.parametrize("page", ["compose.yaml", *PROVIDERS.values()])
+def test_it_is_what_the_compose_specification_allows(page: str) -> None:
     checker = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
-    found = subprocess.run([*checker, ROOT / "compose.yaml"], capture_output=True, text=True, check=False)
+    found = subprocess.run([*checker, ROOT / page], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
 
 
@@ -139,6 +150,22 @@ def test_every_secret_is_made_once_and_read_by_containers_only(tmp_path: Path) -
     assert set(contents[0]) == {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()}
     assert made.stat().st_mode & 0o777 == 0o700
     assert contents[0]["postgres_password"].strip() in contents[0]["ledger_database"]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_with_a_providers_page_who_pays_has_its_keys(
+    provider: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = YAML(typ="safe", pure=True).load(ROOT / PROVIDERS[provider])
+    assert set(page["services"]) == {"consume", "serve"}
+    for name, secret in page["secrets"].items():
+        assert secret == {"file": f"deploy/secrets/{name}"}
+    for service in page["services"].values():
+        for name in service["secrets"]:
+            (tmp_path / name).write_text(KEYS.get(name, '["secret"]'))
+        for name, value in {"SECRETS_DIR": str(tmp_path), "PAYMENTS": "test", "RAZORPAY_RATES": RATES}.items():
+            monkeypatch.setenv(f"LEDGER_{name}", value)
+        assert gateways_of(Settings()).keys() == {provider}
 
 
 def test_its_commands_and_secrets_make_a_ledger(host: Host) -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
+from ledger.dev import class_cache
 from ledger.dev.errors import DidNotStart, FolderInUse, PortTaken
 from ledger.dev.jars import PINS
 from ledger.dev.kafka import EmbeddedKafka, free_port
@@ -190,6 +191,33 @@ def test_sigkill_of_parent_and_supervisors_leaves_no_orphan(home: Path) -> None:
         script.kill()
     _gone, alive = psutil.wait_procs(servers, timeout=10)
     assert not alive
+
+
+@pytest.mark.parametrize("java_can", [True, False])
+def test_the_class_cache_is_made_once_and_used_if_java_could_make_it(
+    java_can: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(class_cache, "jars_folder", lambda: tmp_path)
+    trained = []
+
+    def train(options: Sequence[str]) -> None:
+        trained.append(options[0])
+        if java_can:
+            Path(options[0].partition("=")[2]).write_bytes(b"classes")
+
+    options = [class_cache.java_options(train) for _ in range(2)]
+    assert len(trained) == 1
+    assert options[0] == options[1]
+    assert [option.partition("=")[0] for option in options[0][:1]] == (["-XX:AOTCache"] if java_can else [])
+    assert len(list(tmp_path.glob("classes-*"))) == 1
+
+
+def test_a_broker_starts_from_the_class_cache(home: Path) -> None:
+    broker = EmbeddedKafka(home)
+    broker.start()
+    used = [Path(each.path).name for each in psutil.Process(broker.pid).memory_maps()]
+    broker.stop()
+    assert any(name.startswith("classes-") for name in used)
 
 
 def test_every_pinned_kafka_jar_is_of_one_version() -> None:

@@ -93,12 +93,15 @@ class Sender:
         self._producer = producer
         self._places: list[Place | KafkaError | None] = []
 
-    def send(self, *events: Event) -> None:
-        """Appends events under their account's key; those that no router may send are signed."""
+    def send(self, *events: Event, at_ms: int = 0) -> None:
+        """Appends events under their account's key; those that no router may send are signed.
+
+        `at_ms`: their time on the log, where the topic leaves that to the producer; 0: now.
+        """
         for each in events:
             value = json_bytes(each)
             signed = each["type"] not in ROUTER_TYPES
-            self.append(value, each["subject"].encode(), [self.signature(value)] if signed else [])
+            self.append(value, each["subject"].encode(), [self.signature(value)] if signed else [], at_ms=at_ms)
 
     def append(
         self,
@@ -106,6 +109,7 @@ class Sender:
         key: bytes | None,
         headers: Iterable[tuple[str, bytes | None]] = (),
         partition: int = -1,
+        at_ms: int = 0,
     ) -> None:
         """Appends any record at all; to the partition of its key unless one is named."""
         index = len(self._places)
@@ -115,7 +119,7 @@ class Sender:
             self._places[index] = error or Place(message.partition(), message.offset())
 
         topic = self._settings.topic(EVENTS)
-        self._producer.produce(topic, value, key, partition, on_delivery=delivered, headers=list(headers))
+        self._producer.produce(topic, value, key, partition, delivered, timestamp=at_ms, headers=list(headers))
         self._producer.poll(0)
 
     def signature(self, value: bytes) -> tuple[str, bytes]:

@@ -1,0 +1,27 @@
+"""What the gate's server could answer if there were nothing to decide: `python -m ledger.bench.bare PORT`."""
+
+import sys
+
+from starlette.types import Receive, Scope, Send
+
+from ledger.serving import serve_app
+
+_BODY = b'{"id":"01a20154-db6f-7dd0-a943-0291071897c3","amount":"0.000001"}'
+_HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_BODY))]
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Reads a request and answers 201, whatever it says."""
+    if scope["type"] == "lifespan":
+        for step in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{step}.complete"})
+        return
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 201, "headers": _HEADERS})
+    await send({"type": "http.response.body", "body": _BODY})
+
+
+if __name__ == "__main__":
+    serve_app(app, "127.0.0.1", int(sys.argv[1]))
