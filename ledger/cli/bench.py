@@ -1,12 +1,21 @@
 """`ledger bench`: measurements on this machine."""
 
 import json
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Protocol, TypeVar
 
 import typer
 from rich.console import Console
 
 from ledger.cli.shared import Json, Workers, console, failing_in_words
+
+
+class _ForMachines(Protocol):
+    def for_machines(self) -> dict[str, object]: ...
+
+
+_Plan = TypeVar("_Plan")
+_Result = TypeVar("_Result", bound=_ForMachines)
 
 app = typer.Typer(no_args_is_help=True, help="Measure on this machine.")
 
@@ -28,12 +37,7 @@ def projection(
     """
     from ledger.bench.projection import Plan, print_result, run
 
-    shown = Console(stderr=True) if as_json else console
-    with failing_in_words():
-        result = run(Plan(workers, events, accounts, partitions, rate, seconds, seed), shown)
-    print_result(shown, result)
-    if as_json:
-        print(json.dumps(result.for_machines()))
+    result = _measured(run, Plan(workers, events, accounts, partitions, rate, seconds, seed), print_result, as_json)
     raise typer.Exit(0 if result.exact else 1)
 
 
@@ -51,12 +55,7 @@ def top_ups(
     """
     from ledger.bench.top_ups import Plan, print_result, run
 
-    shown = Console(stderr=True) if as_json else console
-    with failing_in_words():
-        result = run(Plan(accounts, rounds, provider_ms), shown)
-    print_result(shown, result)
-    if as_json:
-        print(json.dumps(result.for_machines()))
+    result = _measured(run, Plan(accounts, rounds, provider_ms), print_result, as_json)
     raise typer.Exit(0 if result.exact else 1)
 
 
@@ -73,12 +72,7 @@ def gate(
     """
     from ledger.bench.gate import Plan, print_result, run
 
-    shown = Console(stderr=True) if as_json else console
-    with failing_in_words():
-        result = run(Plan(seconds=seconds, accounts=accounts, rate=rate), shown)
-    print_result(shown, result)
-    if as_json:
-        print(json.dumps(result.for_machines()))
+    result = _measured(run, Plan(seconds=seconds, accounts=accounts, rate=rate), print_result, as_json)
     raise typer.Exit(0 if result.exact else 1)
 
 
@@ -94,12 +88,7 @@ def history(
     """
     from ledger.bench.history import Plan, print_result, run
 
-    shown = Console(stderr=True) if as_json else console
-    with failing_in_words():
-        result = run(Plan(entries, times), shown)
-    print_result(shown, result)
-    if as_json:
-        print(json.dumps(result.for_machines()))
+    _measured(run, Plan(entries, times), print_result, as_json)
 
 
 @app.command("invoices", epilog="Example: ledger bench invoices --count 100 --json")
@@ -118,3 +107,19 @@ def invoices(
         said = f"median {result.median} ms, p95 {result.p95} ms, the first one {result.first} ms"
         console.print(f"{count} PDFs of {result.bytes_each:,} bytes: {said}")
     raise typer.Exit(0 if result.median <= 50 else 1)
+
+
+def _measured(
+    run: Callable[[_Plan, Console], _Result],
+    plan: _Plan,
+    print_result: Callable[[Console, _Result], None],
+    as_json: bool,
+) -> _Result:
+    """Runs a plan and shows what came out: to people on stderr when stdout is for programs."""
+    shown = Console(stderr=True) if as_json else console
+    with failing_in_words():
+        result = run(plan, shown)
+    print_result(shown, result)
+    if as_json:
+        print(json.dumps(result.for_machines()))
+    return result
