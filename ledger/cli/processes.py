@@ -73,7 +73,9 @@ def consume(
 
     dead-letters logs and counts what could not be applied. payment-sweep asks the payment providers for what webhooks
     missed, and says where they and the ledger differ; of many processes one does. charge-top-ups charges what auto
-    top-up triggers, once, and goes on with what is not over; with LEDGER_PAYMENTS=off somebody else has to.
+    top-up triggers, once, and goes on with what is not over; with LEDGER_PAYMENTS=off somebody else has to. invoices
+    numbers a document for each purchase and refund, once LEDGER_SUPPLIER says whose they are. notifications tells
+    customers and routers, over webhooks and by e-mail.
 
     Logs are JSON on stderr, metrics at LEDGER_CONSUMER_METRICS_PORT. A process that fails has lost nothing: start it
     again, and what was not finished comes again.

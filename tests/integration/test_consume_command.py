@@ -228,8 +228,10 @@ def test_a_broker_that_comes_back_is_noticed(tmp_path: Path) -> None:
             eventually(lambda: running.told() == set(range(4)), why=running.lines)
             eventually(lambda: left(settings) == 0, why=running.lines)
             assert running.stop() == 0
-        assert len(running.lines("waiting")) == 1
-        assert len(running.lines("goes_on")) == 1
+        waited, went_on = ([line["consumer"] for line in running.lines(event)] for event in ("waiting", "goes_on"))
+        assert GROUP in waited
+        assert len(set(waited)) == len(waited)  # each says so once
+        assert sorted(went_on) == sorted(waited)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from ledger.dev.bootstrap import bootstrap
@@ -22,11 +22,22 @@ from ledger.log.topics import create_topics
 from ledger.settings import Settings
 from schemas.topics import BOOK, DEAD_LETTERS, EVENTS, TOP_UPS
 from tests.integration.api_harness import api, client, environment, eventually, key, usage
+from tests.support import sandbox as doubles
 from tests.support.ledgers import new_ledger
 from tests.support.secured import SecuredKafka, secured_kafka
 from tests.support.workers import crew, wait_until_projected
 
 REFUSED_SECONDS = 15
+# Of the consumers that are driven by records.
+GROUPS = {f"ledger-{name}" for name in ("dead-letters", "charge-top-ups", "notifications")}
+# With a provider that does not answer, so that every consumer has something to do.
+PAYING = {
+    "LEDGER_PAYMENTS": "sandbox",
+    "LEDGER_STRIPE_SECRET_KEY": doubles.STRIPE_KEY,
+    "LEDGER_STRIPE_WEBHOOK_SECRETS": f'["{doubles.STRIPE_WEBHOOK_SECRET}"]',
+    "LEDGER_STRIPE_URL": "http://127.0.0.1:9/stripe",
+    "LEDGER_SUPPLIER": '{"name": "Example Router Ltd"}',
+}
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +93,23 @@ def test_the_api_appends_and_the_worker_folds_with_their_own_rights(
     assert not [role for role in ("ledger-projector", "ledger-api") if _password(roles(role)) in said]
 
 
-def test_the_consumers_run_with_their_own_rights(roles: Any, tmp_path: Path) -> None:
-    log = tmp_path / "consume.log"
+def groups(admin: Settings) -> set[str]:
+    """Those that somebody is in."""
+    with closing(KafkaAdminClient(**kafka_options(admin))) as client:
+        return {found["group_id"] for found in client.list_groups()}
+
+
+def test_the_consumers_run_with_their_own_rights(roles: Any, admin: Settings, tmp_path: Path) -> None:
+    settings, log = roles("ledger-consumer"), tmp_path / "consume.log"
+    with Publisher(settings) as publisher:  # as those do that charge, sweep and invoice
+        publisher.append(EVENTS, b"a", b"{}").position()
     with log.open("wb") as out:
         command = [sys.executable, "-m", "ledger.cli", "consume"]
-        consuming = subprocess.Popen(command, env=environment(roles("ledger-consumer")), stdout=out, stderr=out)
+        consuming = subprocess.Popen(command, env=environment(settings) | PAYING, stdout=out, stderr=out)
     try:
-        # The record that is no dead letter becomes one itself, which takes every right that a consumer has.
-        eventually(lambda: "dead_letter" in log.read_text() or consuming.poll() is not None, 60)
+        # The record that is no dead letter becomes one itself, which takes the right to write one.
+        ready = lambda: "dead_letter" in log.read_text() and groups(admin) >= GROUPS  # noqa: E731
+        eventually(lambda: ready() or consuming.poll() is not None, 60)
         assert consuming.poll() is None, log.read_text()
     finally:
         consuming.terminate()
