@@ -20,7 +20,7 @@ class Bar(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """A day that is named below the chart."""
+    """A day that is named below the chart; the last one always is."""
 
     x: int
     day: date
@@ -45,7 +45,8 @@ def chart_of(days: Sequence[date], spent: Mapping[date, Mapping[str, int]]) -> C
         bar for place, day in enumerate(days) for bar in _stack(place * step, step, spent.get(day, {}), models, top)
     ]
     every = max(len(days) // 6, 1)
-    ticks = tuple(Tick(place * step + step // 2, day) for place, day in enumerate(days) if place % every == every // 2)
+    today = len(days) - 1
+    ticks = tuple(Tick(place * step + step // 2, days[place]) for place in range(today % every, today + 1, every))
     return Chart(models, tuple(bars), ticks, top)
 
 
