@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import httpx
 import psutil  # type: ignore[import-untyped]
 import psycopg
 from rich.console import Console
@@ -27,10 +26,12 @@ from ledger.bench.asking import Answered, Connection, closed_loop, connect, open
 from ledger.bench.machine import Machine
 from ledger.bench.projection import StoppedProjecting
 from ledger.bench.usage import usage_load
+from ledger.bench.watching import api_ready
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import Child, Children, environment_of, ledger_command
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
+from ledger.dev.visibility import nearest_rank
 from ledger.log.publisher import Publisher
 from ledger.records import api_keys
 from ledger.settings import Settings
@@ -201,7 +202,7 @@ def _of(name: str, answers: list[Answered], seconds: float, spent: float) -> Mea
     times = sorted(answer.seconds for answer in answers)
     refused = sum(answer.status == 402 for answer in answers)
     failed = sum(answer.status not in (201, 402) for answer in answers)
-    p50, p99 = (round(times[-(-len(times) * percent // 100) - 1] * 1000, 2) for percent in (50, 99))
+    p50, p99 = (round(nearest_rank(times, percent) * 1000, 2) for percent in (50, 99))
     return Measured(
         name, round(len(answers) / seconds), p50, p99, refused, failed, round(spent * 1e6 / len(answers), 1)
     )
@@ -227,17 +228,10 @@ def _wait_until_ready(settings: Settings, accounts: int) -> None:
     with psycopg.connect(settings.database, autocommit=True) as connection:
         while time.monotonic() < deadline:
             row = connection.execute("SELECT count(*) FROM views.balances").fetchone()
-            if row and row[0] == accounts and _ready(settings):
+            if row and row[0] == accounts and api_ready(settings):
                 return
             time.sleep(0.1)
     raise StoppedProjecting(f"not ready after {_READY_SECONDS} s")
-
-
-def _ready(settings: Settings) -> bool:
-    try:
-        return httpx.get(f"http://{settings.api_host}:{settings.api_port}/readyz", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 def _token(settings: Settings) -> str:

@@ -21,11 +21,13 @@ from ledger.api.cursors import place_cursor
 from ledger.bench.load import Load, preload
 from ledger.bench.machine import Machine
 from ledger.bench.projection import StoppedProjecting
+from ledger.bench.watching import api_ready
 from ledger.dev.billing_page import page_link
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import Child, Children, environment_of, ledger_command
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
+from ledger.dev.visibility import nearest_rank
 from ledger.settings import Settings
 from ledger.views.history import Place
 from schemas.topics import EVENTS
@@ -123,7 +125,7 @@ def _timed(browser: httpx.Client, name: str, paths: list[str]) -> Measured:
         browser.get(f"/billing{path}").raise_for_status()
         times.append((time.perf_counter() - began) * 1000)
     ordered = sorted(times[1:])
-    p50, p95 = (ordered[-(-len(ordered) * percent // 100) - 1] for percent in (50, 95))
+    p50, p95 = (nearest_rank(ordered, percent) for percent in (50, 95))
     return Measured(name, round(p50, 2), round(p95, 2), round(ordered[-1], 2))
 
 
@@ -142,7 +144,7 @@ def _projected(settings: Settings, wanted: int) -> int:
         while True:
             row = connection.execute("SELECT seq FROM views.balances WHERE account_id = %s", (ACCOUNT,)).fetchone()
             found = int(row[0]) if row else 0
-            if found >= wanted and _ready(settings):
+            if found >= wanted and api_ready(settings):
                 connection.execute("VACUUM ANALYZE views.entries")  # as autovacuum does a minute later
                 return found
             if found != last:
@@ -150,10 +152,3 @@ def _projected(settings: Settings, wanted: int) -> int:
             if time.monotonic() > moved + _STALLED_SECONDS:
                 raise StoppedProjecting(f"{found:,} of {wanted:,}")
             time.sleep(0.2)
-
-
-def _ready(settings: Settings) -> bool:
-    try:
-        return httpx.get(f"http://{settings.api_host}:{settings.api_port}/readyz", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False

@@ -1,13 +1,15 @@
-"""Watches how far the projection has committed, from outside, with one small query on one connection."""
+"""Watches a ledger from outside: how far it has projected, with one small query, and whether its API is ready."""
 
 import threading
 import time
 from types import TracebackType
 from typing import NamedTuple, Self
 
+import httpx
 import psycopg
 
 from ledger.dev.visibility import Visibility
+from ledger.settings import Settings
 
 SECONDS_BETWEEN = 0.005
 
@@ -60,3 +62,11 @@ class Watch:
     ) -> None:
         self._ended.set()
         self._thread.join()
+
+
+def api_ready(settings: Settings) -> bool:
+    """Whether the API answers, and Kafka, Postgres, projection and book are there."""
+    try:
+        return httpx.get(f"http://{settings.api_host}:{settings.api_port}/readyz", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False

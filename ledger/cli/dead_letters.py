@@ -100,7 +100,7 @@ def _record_of(settings: Settings, letter: "DeadLetter") -> "ConsumerRecord":
 
 def _fields(letter: "DeadLetter") -> dict[str, Any]:
     from ledger.cli.advice import advice_on
-    from ledger.cli.log_lines import log_time_text
+    from ledger.core.calendar import log_time_text
 
     told = letter._asdict() | {"log_time": log_time_text(letter.log_time), "advice": advice_on(letter.code)}
     told["offset"] = told.pop("log_offset")

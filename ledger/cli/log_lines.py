@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from kafka.consumer.fetcher import ConsumerRecord
 from pydantic_core import from_json
 
 from ledger.cli.escaping import printable, readable
-from ledger.core.calendar import moment_of
+from ledger.core.calendar import log_time_text, moment_of
 from ledger.log.readable import Seal, event_of, seal_of
 from ledger.log.reading import Problem
 
@@ -78,11 +77,6 @@ class Lens:
     def passes(self, record: ConsumerRecord) -> bool:
         """Whether it is to be shown."""
         return self.shown(record) is not None
-
-
-def log_time_text(moment: datetime) -> str:
-    """A moment of the log, which counts milliseconds: "2026-11-21T10:00:00.123Z", always as wide."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _seal(seal: Seal) -> str:

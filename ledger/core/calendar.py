@@ -56,6 +56,11 @@ def utc_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def log_time_text(moment: datetime) -> str:
+    """A moment of the log, which counts milliseconds: "2026-11-21T10:00:00.123Z", always as wide."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def ms_of(moment: datetime) -> int:
     """The log time of an aware datetime, rounded down to the millisecond."""
     return (moment - _EPOCH) // timedelta(milliseconds=1)

@@ -7,7 +7,7 @@ import threading
 from array import array
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 KEEP_SECONDS = 120.0
@@ -90,11 +90,9 @@ class Visibility:
 def percentiles_of(milliseconds: Iterable[float]) -> Percentiles:
     """The nearest ranks of some durations."""
     ordered = sorted(milliseconds)
-    return Percentiles(*(_rank(ordered, share) for share in (50, 95, 99)))
+    return Percentiles(*(round(nearest_rank(ordered, share), 1) if ordered else None for share in (50, 95, 99)))
 
 
-def _rank(ordered: list[float], percent: int) -> float | None:
-    """The nearest-rank percentile."""
-    if not ordered:
-        return None
-    return round(ordered[-(-len(ordered) * percent // 100) - 1], 1)
+def nearest_rank(ordered: Sequence[float], percent: int) -> float:
+    """The nearest-rank percentile of what is there."""
+    return ordered[-(-len(ordered) * percent // 100) - 1]

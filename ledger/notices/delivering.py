@@ -9,12 +9,13 @@ import smtplib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 import structlog
 
+from ledger.core.calendar import log_time_text
 from ledger.core.errors import LedgerError
 from ledger.notices.guard import Guard, Poster
 from ledger.notices.mail import mailbox, message
@@ -105,8 +106,7 @@ def verdict(attempts: int, attempt: Attempt) -> tuple[str, timedelta | None]:
 
 def payload(delivery: Due) -> bytes:
     """What a webhook says, as Standard Webhooks advise: the same bytes in every attempt."""
-    moment = delivery.occurred_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    said = {"type": delivery.type, "timestamp": moment, "data": delivery.data}
+    said = {"type": delivery.type, "timestamp": log_time_text(delivery.occurred_at), "data": delivery.data}
     return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
 
 

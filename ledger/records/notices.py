@@ -45,11 +45,6 @@ class Due(NamedTuple):
     previous_secret: str | None
     email: str | None
 
-    @property
-    def notice(self) -> Notice:
-        """What is delivered."""
-        return Notice(self.notice_id, self.account_id, self.type, self.occurred_at, self.data)
-
 
 class Attempt(NamedTuple):
     """How an attempt went. `status`: what was answered; `error` None: it was delivered."""

@@ -158,10 +158,7 @@ def shop(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sho
     with running_sandbox() as sandbox:
         settings = new_ledger(
             stack,
-            payments="sandbox",
-            stripe_secret_key=doubles.STRIPE_KEY,
-            stripe_webhook_secrets=[doubles.STRIPE_WEBHOOK_SECRET],
-            stripe_url=sandbox.stripe_url,
+            **sandbox.stripe_settings,
             top_up_lease_seconds=2,
         )
         bootstrap(settings)

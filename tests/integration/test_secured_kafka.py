@@ -32,9 +32,7 @@ REFUSED_SECONDS = 15
 GROUPS = {f"ledger-{name}" for name in ("dead-letters", "charge-top-ups", "notifications")}
 # With a provider that does not answer, so that every consumer has something to do.
 PAYING = {
-    "LEDGER_PAYMENTS": "sandbox",
-    "LEDGER_STRIPE_SECRET_KEY": doubles.STRIPE_KEY,
-    "LEDGER_STRIPE_WEBHOOK_SECRETS": f'["{doubles.STRIPE_WEBHOOK_SECRET}"]',
+    **{name: text for name, text in doubles.VARIABLES.items() if "RAZORPAY" not in name},
     "LEDGER_STRIPE_URL": "http://127.0.0.1:9/stripe",
     "LEDGER_SUPPLIER": '{"name": "Example Router Ltd"}',
 }

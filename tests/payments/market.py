@@ -210,10 +210,7 @@ def market(stack: Stack, folder: Path, **changes: Any) -> Iterator[Market]:
     with running_sandbox() as sandbox:
         settings = new_ledger(
             stack,
-            payments="sandbox",
-            stripe_secret_key=doubles.STRIPE_KEY,
-            stripe_webhook_secrets=[doubles.STRIPE_WEBHOOK_SECRET],
-            stripe_url=sandbox.stripe_url,
+            **sandbox.stripe_settings,
             razorpay_key_id=doubles.RAZORPAY_KEY_ID,
             razorpay_key_secret=doubles.RAZORPAY_KEY_SECRET,
             razorpay_webhook_secrets=[doubles.RAZORPAY_WEBHOOK_SECRET],

@@ -96,10 +96,7 @@ def test_it_tops_up_by_itself_when_the_day_turns(stack: Stack, tmp_path: Path) -
         method = provider.payment_methods.attach("pm_card_visa", {"customer": customer}).id
         settings = new_ledger(
             stack,
-            payments="sandbox",
-            stripe_secret_key=doubles.STRIPE_KEY,
-            stripe_webhook_secrets=[doubles.STRIPE_WEBHOOK_SECRET],
-            stripe_url=sandbox.stripe_url,
+            **sandbox.stripe_settings,
             api_port=free_port(),
         )
         bootstrap(settings)

@@ -37,6 +37,16 @@ class RunningSandbox:
         self.stripe_url, self.razorpay_url = f"{url}/stripe", f"{url}/razorpay"
         self.control = httpx.Client(base_url=url, timeout=10)
 
+    @property
+    def stripe_settings(self) -> dict[str, Any]:
+        """What a ledger needs to take payments with Stripe here."""
+        return {
+            "payments": "sandbox",
+            "stripe_secret_key": STRIPE_KEY,
+            "stripe_webhook_secrets": [STRIPE_WEBHOOK_SECRET],
+            "stripe_url": self.stripe_url,
+        }
+
     def fault(self, fault: str, operation: str = "*", *, provider: str = "stripe", **more: Any) -> None:
         """Switches a fault on and prints its seed."""
         body = {"fault": fault, "operation": operation, "provider": provider, **more}

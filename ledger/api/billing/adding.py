@@ -14,7 +14,17 @@ from starlette.responses import Response
 
 from ledger.api import profiles as api
 from ledger.api.billing.bought import request_of
-from ledger.api.billing.forms import Choice, Errors, choices, credits_of, note, profile_form, profile_of, saved_methods
+from ledger.api.billing.forms import (
+    Choice,
+    Errors,
+    choices,
+    credits_of,
+    kept_tax_ids,
+    note,
+    profile_form,
+    profile_of,
+    saved_methods,
+)
 from ledger.api.billing.visits import FormOf, HtmlRoute, Visit, VisitOf, see
 from ledger.api.parts import Parts, PartsOf
 from ledger.core.errors import LedgerError
@@ -23,7 +33,6 @@ from ledger.payments import tax_ids
 from ledger.payments.prices import price
 from ledger.payments.profiles import countries
 from ledger.payments.purchases import PurchaseTooLarge, PurchaseTooSmall, check_amount
-from ledger.records import profiles as records
 from ledger.web.billing.shell import shown
 from schemas.http import NewTaxId
 from schemas.money import parse_nanos
@@ -93,8 +102,6 @@ async def confirm(
     found = _priced(parts, choice.provider, checked, visit.profile.country) if choice and checked else None
     if found is None or choice is None:
         return see("/add")
-    async with parts.pool.connection() as connection:
-        numbers = await records.tax_ids(connection, visit.account_id)
     return shown(
         visit.shell,
         "confirm",
@@ -105,7 +112,7 @@ async def confirm(
         price=found,
         profile=visit.profile,
         country=countries().get(visit.profile.country or "", ""),
-        tax_ids=numbers,
+        tax_ids=await kept_tax_ids(parts, visit),
     )
 
 
@@ -114,8 +121,6 @@ async def _form(request: Request, visit: Visit, parts: Parts, values: dict[str, 
     options = choices(parts.payments.gateways, saved or [])
     values["pay"] = values["pay"] or (options[0].value if options else "")
     values["tax_country"] = values["tax_country"] or values["country"]
-    async with parts.pool.connection() as connection:
-        numbers = await records.tax_ids(connection, visit.account_id)
     errors_of_amount: Errors = {}
     credits = _checked_amount(visit, values, errors_of_amount)
     found = _priced(parts, values["pay"].partition(":")[0], credits, values["country"]) if credits else None
@@ -130,7 +135,7 @@ async def _form(request: Request, visit: Visit, parts: Parts, values: dict[str, 
         least=_dollars(visit, visit.shell.settings.purchase_credits_min),
         choices=options,
         asleep=saved is None,
-        tax_ids=numbers,
+        tax_ids=await kept_tax_ids(parts, visit),
         price=found,
         **address_options(),
         tax_countries=_tax_countries(),

@@ -9,12 +9,11 @@ from starlette.responses import Response
 
 from ledger.api import profiles as api
 from ledger.api.billing.adding import address_options
-from ledger.api.billing.forms import Errors, note, profile_form, profile_of
+from ledger.api.billing.forms import Errors, kept_tax_ids, note, profile_form, profile_of
 from ledger.api.billing.visits import FormForged, FormOf, HtmlRoute, Visit, VisitOf, see
 from ledger.api.parts import PartsOf
 from ledger.core.errors import LedgerError
 from ledger.payments import tax_ids
-from ledger.records import profiles as records
 from ledger.web.billing.shell import shown
 
 router = APIRouter(prefix="/billing/details", include_in_schema=False, route_class=HtmlRoute)
@@ -72,8 +71,6 @@ async def remove_tax_id(visit: VisitOf, parts: PartsOf, form: FormOf) -> Respons
 async def _page(
     visit: Visit, parts: PartsOf, values: dict[str, str], errors: Errors, *, saved: bool = False
 ) -> Response:
-    async with parts.pool.connection() as connection:
-        numbers = await records.tax_ids(connection, visit.account_id)
     return shown(
         visit.shell,
         "details",
@@ -82,9 +79,9 @@ async def _page(
         values=values,
         errors=errors,
         saved=saved,
-        tax_ids=[(each, tax_ids.label(each.country, each.type)) for each in numbers],
+        tax_ids=[(each, tax_ids.label(each.country, each.type)) for each in await kept_tax_ids(parts, visit)],
         zones=_zones(),
-        locales=LOCALES | ({values["locale"]: values["locale"]} if values["locale"] else {}) | LOCALES,
+        locales=LOCALES | {name: LOCALES.get(name, name) for name in [values["locale"]] if name},
         **address_options(),
     )
 

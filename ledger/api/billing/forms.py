@@ -10,11 +10,13 @@ from starlette.responses import Response
 
 from ledger.api.billing.visits import Visit
 from ledger.api.errors import ApiError
+from ledger.api.parts import Parts
 from ledger.core.errors import LedgerError
 from ledger.payments.gateway import Charger, Method, ProviderError
 from ledger.payments.gateways import Gateways
 from ledger.payments.profiles import countries
-from ledger.records.profiles import Profile
+from ledger.records import profiles
+from ledger.records.profiles import Profile, TaxId
 from ledger.web.billing.words import error_text
 from schemas.http import BillingAddress, NewProfile
 from schemas.money import Credits
@@ -87,13 +89,21 @@ def choices(gateways: Gateways, saved: list[tuple[str, Method]]) -> list[Choice]
 
 
 async def saved_methods(request: Request, visit: Visit) -> list[tuple[str, Method]] | None:
-    """The saved methods; None while a provider does not answer."""
-    payments = request.app.state.parts.payments
-    try:
-        found: list[tuple[str, Method]] = await payments.call(payments.methods.of, visit.account_id)
-        return found
-    except ProviderError:
-        return None
+    """The saved methods; None while a provider does not answer. The providers are asked once in a request."""
+    if not hasattr(request.state, "saved_methods"):
+        payments = request.app.state.parts.payments
+        try:
+            request.state.saved_methods = await payments.call(payments.methods.of, visit.account_id)
+        except ProviderError:
+            request.state.saved_methods = None
+    found: list[tuple[str, Method]] | None = request.state.saved_methods
+    return found
+
+
+async def kept_tax_ids(parts: Parts, visit: Visit) -> list[TaxId]:
+    """The account's tax ids."""
+    async with parts.pool.connection() as connection:
+        return await profiles.tax_ids(connection, visit.account_id)
 
 
 def refusal_of(answer: Response) -> ApiError | None:

@@ -1,6 +1,7 @@
 """The overview, the balance that every page keeps up to date, the badge, and the brand's own files."""
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -11,17 +12,17 @@ from ledger.api.accounts import get_account
 from ledger.api.billing.visits import FormOf, HtmlRoute, Visit, VisitOf
 from ledger.api.errors import ApiError
 from ledger.api.lines import transaction_fields
-from ledger.api.parts import Parts, PartsOf
+from ledger.api.parts import PartsOf
 from ledger.core.statement import days_left, event_types
 from ledger.records import portal_sessions
 from ledger.views.history import Wanted, history
-from ledger.views.usage import usage_summary
+from ledger.views.usage import Group, usage_summary
 from ledger.web.billing.colors import brand_css
 from ledger.web.billing.shell import closed, shown
 from ledger.web.billing.words import standing_text
 
 _RECENT = 5
-_PACE_DAYS = 7
+PACE_DAYS = 7
 
 router = APIRouter(prefix="/billing", include_in_schema=False, route_class=HtmlRoute)
 
@@ -29,9 +30,12 @@ router = APIRouter(prefix="/billing", include_in_schema=False, route_class=HtmlR
 @router.get("")
 async def overview(visit: VisitOf, parts: PartsOf) -> Response:
     """Balance, auto top-up, traces, and what happened lately."""
+    today = datetime.now(UTC).date()
     known = await get_account(visit.account_id, parts, visit.caller)
     async with parts.pool.connection() as connection:
         lines = await history(connection, visit.account_id, Wanted(event_types()), _RECENT)
+        since, until = today - timedelta(days=PACE_DAYS - 1), today + timedelta(days=1)
+        groups = await usage_summary(connection, visit.account_id, since, until, frozenset({"day"}))
     row = visit.shell.account
     return shown(
         visit.shell,
@@ -40,7 +44,7 @@ async def overview(visit: VisitOf, parts: PartsOf) -> Response:
         traces=known.traces,
         package=known.package.name,
         standing=standing_text(enabled=bool(row.top_up_enabled), state=row.state, reason=row.reason),
-        days=await lasts(parts, visit),
+        days=lasts(visit, groups, today),
         lines=[(line, transaction_fields(line)) for line in lines],
     )
 
@@ -91,11 +95,12 @@ async def logo(parts: PartsOf) -> Response:
     return FileResponse(path, media_type=kind, headers=headers)
 
 
-async def lasts(parts: Parts, visit: Visit) -> int | None:
-    """For how many days the credits last at the pace of the last seven, or since usage began; None without any."""
-    today = datetime.now(UTC).date()
-    since, until = today - timedelta(days=_PACE_DAYS - 1), today + timedelta(days=1)
-    async with parts.pool.connection() as connection:
-        groups = await usage_summary(connection, visit.account_id, since, until, frozenset({"day"}))
-    first = min((group.day for group in groups if group.day), default=today)
-    return days_left(visit.shell.available, sum(group.charge for group in groups), (until - first).days)
+def lasts(visit: Visit, groups: Sequence[Group], today: date) -> int | None:
+    """For how many days the credits last at the pace of the last seven, or since usage began; None without any.
+
+    `groups`: usage by day, of seven days or more.
+    """
+    since = today - timedelta(days=PACE_DAYS - 1)
+    recent = [(group.day, group.charge) for group in groups if group.day and group.day >= since]
+    first = min((day for day, _ in recent), default=today)
+    return days_left(visit.shell.available, sum(charge for _, charge in recent), (today - first).days + 1)

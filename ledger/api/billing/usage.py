@@ -43,7 +43,7 @@ async def page(visit: VisitOf, parts: PartsOf, days: Days = "30") -> Response:
         requests=sum(group.requests for group in groups),
         models=_top(groups, _model),
         keys=_top((group for group in groups if group.requests), lambda group: group.api_key_id or ""),
-        lasts=await lasts(parts, visit),
+        lasts=lasts(visit, groups, today),
     )
 
 
