@@ -26,10 +26,13 @@ from projectors.rejections import report_rejected
 from projectors.replay import ends, whole_book
 
 _SHOWN_DIFFERENCES = 100
+# The workers' session timeout is 6 s; Kafka forgets a member that is gone, and did not say so, some time after it.
+_FORGOTTEN_SECONDS = 12
+_LOOK_SECONDS = 0.5
 
 
 class ProjectorsRunning(LedgerError):
-    """Projectors are running; stop them first. One that was killed is forgotten by Kafka after some seconds."""
+    """Projectors are running; stop them first."""
 
 
 class RebuildInterrupted(LedgerError):
@@ -84,7 +87,7 @@ class Rebuilt(NamedTuple):
 def rebuild(settings: Settings, watch: Watch) -> Rebuilt:
     """Rebuilds and compares. Raises LedgerError; what it says is what to do."""
     try:
-        _refuse_members(settings)
+        _wait_until_forgotten(settings, watch)
         with rebuilds.alone(settings.database) as connection:
             with connection.transaction():
                 migrate_records(connection)
@@ -209,12 +212,27 @@ def _count(connection: Connection, statement: str, **parameters: int) -> int:
     return int(row[0]) if row else 0
 
 
-def _refuse_members(settings: Settings) -> None:
-    """Raises ProjectorsRunning while the workers' group has members."""
+def _wait_until_forgotten(settings: Settings, watch: Watch) -> None:
+    """Returns once the workers' group has no members. Raises ProjectorsRunning when they stay, or one of them writes.
+
+    A worker that was killed, or stopped in the middle of a rebalance, is a member until its session has timed out.
+    """
+    deadline = time.monotonic() + _FORGOTTEN_SECONDS
+    waited = False
+    while members := _members(settings):
+        if rebuilds.writers(settings.database) or time.monotonic() > deadline:
+            raise ProjectorsRunning(", ".join(members))
+        if not waited:
+            watch.begin("Waiting until Kafka forgets the projectors that stopped", None)
+            waited = True
+        time.sleep(_LOOK_SECONDS)
+
+
+def _members(settings: Settings) -> list[str]:
+    """Who is in the workers' group."""
     with administrating(settings) as admin:
         try:
             members = admin.describe_groups([settings.consumer_group])[settings.consumer_group]["members"]
         except CoordinatorNotAvailableError:  # the broker has no groups yet
-            return
-    if members:
-        raise ProjectorsRunning(", ".join(f"{each['member_id']} at {each['client_host']}" for each in members))
+            return []
+    return [f"{each['member_id']} at {each['client_host']}" for each in members]

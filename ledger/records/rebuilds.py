@@ -57,9 +57,14 @@ def alone(database: str) -> Iterator[Connection]:
     """A session in autocommit that nobody writes beside. Raises ViewsInUse, naming who does."""
     with psycopg.connect(database, autocommit=True, application_name="ledger-rebuild") as connection:
         if not _true(connection, "take_alone"):
-            holders = connection.execute(SQL["holders"], _LOCK)
-            raise ViewsInUse("; ".join(f"{name} (process {pid} of Postgres, from {at})" for pid, name, at in holders))
+            raise ViewsInUse("; ".join(_holders(connection)))
         yield connection
+
+
+def writers(database: str) -> list[str]:
+    """Who shares the lock of those who write the views, or has it alone."""
+    with psycopg.connect(database, autocommit=True, application_name="ledger-rebuild") as connection:
+        return _holders(connection)
 
 
 def unfinished(connection: Connection) -> Rebuild | None:
@@ -81,6 +86,11 @@ def finish(connection: Connection, result: dict[str, Any]) -> None:
     with connection.transaction():
         connection.execute(SQL["finish"], {"result": Jsonb(result)})
         connection.execute(SQL["drop_digests"])
+
+
+def _holders(connection: Connection) -> list[str]:
+    rows = connection.execute(SQL["holders"], _LOCK)
+    return [f"{name} (process {pid} of Postgres, from {client})" for pid, name, client in rows]
 
 
 def _true(connection: Connection, name: str) -> bool:

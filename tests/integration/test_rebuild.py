@@ -275,6 +275,16 @@ def test_a_rebuild_beside_a_worker_is_refused_and_names_it(
     assert standing(views) == before
 
 
+def test_a_rebuild_waits_until_kafka_has_forgotten_a_worker_that_was_killed(used: Settings, tmp_path: Path) -> None:
+    with crew(used, tmp_path) as members:
+        worker = members.start()
+        eventually(lambda: sum(members.assignments().values()) == used.event_partitions)
+        worker.kill()
+        assert members.assignments()
+        code, result, said = rebuilt(used)
+    assert (code, result.get("different")) == (0, 0), said
+
+
 def test_a_rebuild_beside_a_writer_that_kafka_has_forgotten_is_refused_and_names_it(
     used: Settings, views: psycopg.Connection[Any], tmp_path: Path
 ) -> None:
