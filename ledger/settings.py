@@ -105,6 +105,9 @@ class Settings(BaseSettings):
 
     api_host: str = Field("127.0.0.1", description="Address that `ledger serve` listens on.")
     api_port: int = Field(8080, ge=0, le=65535, description="Port that `ledger serve` listens on.")
+    api_processes: int = Field(
+        1, ge=1, le=64, description="Processes that `ledger serve` answers with, all on its one port."
+    )
     verdict_seconds: float = Field(
         5, ge=0, description="How long a write waits for its projection before it answers 202."
     )

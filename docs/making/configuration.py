@@ -47,6 +47,7 @@ READ_BY = {
     "lock_seconds": "project",
     "api_host": "serve, consume",
     "api_port": "serve",
+    "api_processes": "serve",
     "verdict_seconds": "serve",
     "hold_credits": "serve",
     "hold_seconds": "serve",

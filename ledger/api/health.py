@@ -59,7 +59,7 @@ async def readyz(parts: PartsOf) -> Response:
 
 @router.get("/metrics", response_class=Response)
 async def metrics(parts: PartsOf, caller: Annotated[Caller, Depends(Needs("metrics:read"))]) -> Response:
-    """Prometheus' text format. Requests are those of this worker process."""
+    """Prometheus' text format. Requests are those of all processes behind this port."""
     async with parts.pool.connection() as connection:
         text = exposition(
             parts.metrics,

@@ -1,37 +1,45 @@
-"""What Prometheus may know: requests of this process as they happen, the state of the ledger as it is when asked."""
+"""What Prometheus may know: requests as they happen, the state of the ledger as it is when asked.
 
+Processes that share a port count in files of a folder that they share, so that whichever is asked answers for all.
+"""
+
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from ledger.gate.figures import Figures
 from ledger.views.progress import Outbox, Progress, Tally
 
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's: set before it is imported
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class RequestMetrics:
-    """What this process does: requests by route, method and status, decisions of the gate by outcome, holds expired."""
+    """What is done: requests by route, method and status, decisions of the gate by outcome, holds expired."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self._registry = CollectorRegistry()
         self._seconds = Histogram(
             "ledger_http_request_seconds",
             "Time to answer an HTTP request.",
             ("route", "method", "status"),
-            registry=self.registry,
+            registry=self._registry,
             buckets=_BUCKETS,
         )
         self._decisions = Histogram(
             "ledger_gate_decision_seconds",
             "Time from asking the gate to its decision.",
             ("outcome",),
-            registry=self.registry,
+            registry=self._registry,
             buckets=_BUCKETS,
         )
-        self.expired = Counter("ledger_holds_expired", "Holds that this process has ended.", registry=self.registry)
+        self.expired = Counter(
+            "ledger_holds_expired", "Holds that were ended because their time was over.", registry=self._registry
+        )
 
     def decided(self, outcome: str, seconds: float) -> None:
         """Counts one decision: granted, refused, repeated, or the code of an error."""
@@ -40,6 +48,14 @@ class RequestMetrics:
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
         """Counts one request."""
         self._seconds.labels(route, method, str(status)).observe(seconds)
+
+    def exposition(self) -> bytes:
+        """Of all processes that share the port, in Prometheus' text format."""
+        if FOLDER_VARIABLE not in os.environ:
+            return generate_latest(self._registry)
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+        return generate_latest(shared)
 
 
 def exposition(
@@ -54,7 +70,7 @@ def exposition(
     state = CollectorRegistry()
     ledger = [*_progress(progress), _tallies(tallies), *_outbox(outbox), *_gate(gate), *payments]
     state.register(_Collector(ledger))
-    return generate_latest(requests.registry) + generate_latest(state)
+    return requests.exposition() + generate_latest(state)
 
 
 class _Collector:

@@ -20,7 +20,7 @@ from ledger.settings import Settings
 from tests.support import events
 
 ROOT = Path(__file__).parents[2]
-_SERVE = "from ledger.api.server import serve as run"
+SERVE = "from ledger.api.server import serve as run"
 _PROJECT = "from projectors.worker import run"
 
 
@@ -49,7 +49,7 @@ def process(settings: Settings, import_run: str, log: Path) -> Iterator[subproce
 def api(settings: Settings, folder: Path, **changes: Any) -> Iterator[str]:
     """The URL of an API for this ledger."""
     settings = settings.model_copy(update={"api_port": free_port(), **changes})
-    with process(settings, _SERVE, folder / "api.log") as running:
+    with process(settings, SERVE, folder / "api.log") as running:
         url = f"http://{settings.api_host}:{settings.api_port}"
         eventually(lambda: running.poll() is not None or _listens(settings.api_port))
         assert running.poll() is None, (folder / "api.log").read_text()

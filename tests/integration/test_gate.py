@@ -27,10 +27,13 @@ ASK = "/v1/authorizations"
 
 @pytest.fixture(scope="module")
 def urls(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """Three API processes of one ledger, and its projector."""
+    """Four API processes of one ledger, two of them behind one port, and its projector."""
     with ExitStack() as stack:
         folders = [tmp_path_factory.mktemp("api") for _ in range(3)]
-        urls = [stack.enter_context(api(settings, folder, hold_seconds_max=600)) for folder in folders]
+        urls = [
+            stack.enter_context(api(settings, folder, hold_seconds_max=600, api_processes=processes))
+            for folder, processes in zip(folders, (1, 2, 1), strict=True)
+        ]
         stack.enter_context(projector(settings, folders[0]))
         with client(urls[0], None) as http:
             eventually(lambda: http.get("/readyz").status_code == 200)
