@@ -7,6 +7,7 @@ same load on the same server that decides nothing, for what this machine can do 
 """
 
 import asyncio
+import gc
 import itertools
 import json
 import random
@@ -45,8 +46,9 @@ _AGAINST = ("64 connections", 64)
 
 
 class Plan(NamedTuple):
-    """What to measure. Rates are per second; `settling` of the usage events name a hold."""
+    """What to measure. Rates are per second; `settling` of the usage events name a hold. `processes`: of the API."""
 
+    processes: int = 1
     connections: tuple[int, ...] = (1, 16, 64, 256)
     seconds: float = 10
     accounts: int = 10_000
@@ -59,7 +61,8 @@ class Plan(NamedTuple):
 class Measured(NamedTuple):
     """One load: decisions a second, milliseconds to decide, and how many were refused or failed.
 
-    `cpu_micros`: CPU of the API's processes per decision.
+    `cpu_micros`: CPU of the API's processes per decision. `stolen`: percent of the machine's time that its host gave to
+    others meanwhile; where it is more than a few, the figures say little of the gate.
     """
 
     name: str
@@ -69,6 +72,18 @@ class Measured(NamedTuple):
     refused: int
     failed: int
     cpu_micros: float
+    stolen: float
+
+
+class Spent(NamedTuple):
+    """Seconds until now: of the API's processors, and those that the machine's host gave to others."""
+
+    api: float
+    stolen: float
+
+    def since(self, before: "Spent") -> "Spent":
+        """From then to now."""
+        return Spent(self.api - before.api, self.stolen - before.stolen)
 
 
 class Result(NamedTuple):
@@ -110,7 +125,7 @@ def run(plan: Plan, console: Console) -> Result:
     machine = Machine.here()
     with tempfile.TemporaryDirectory(prefix="ledger-bench-") as folder, Stack(Path(folder)) as stack:
         flush = flush_milliseconds(Path(folder))
-        settings = stack.settings(4, api_port=free_port())
+        settings = stack.settings(4, api_port=free_port(), api_processes=plan.processes)
         bootstrap(settings)
         accounts = [f"bench-{number:06}" for number in range(plan.accounts)]
         with Children(console.print) as children:
@@ -124,10 +139,12 @@ def run(plan: Plan, console: Console) -> Result:
             _wait_until_ready(settings, plan.accounts)
             token = _token(settings)
             api = _Api(settings.api_port, token, children.pids["api"])
+            gc.disable()  # looking through the answers for garbage would delay the requests that are due
             measured = asyncio.run(_measure(settings, plan, accounts, api, console))
             console.print(f"The same server without a decision, {plan.seconds:g} s")
             bare_api = _Api(bare_port, token, children.pids["bare"])
             floor = asyncio.run(_closed(*_AGAINST, bare_api, itertools.repeat(_body(accounts[0])), plan.seconds))
+            gc.enable()
         return Result(plan, machine, flush, tuple(measured), floor, *_proof(settings))
 
 
@@ -142,11 +159,11 @@ class _Api:
         """So many connections to it."""
         return await connect("127.0.0.1", self._port, PATH, self._token, count)
 
-    @property
-    def cpu_seconds(self) -> float:
-        """User and system time of its processes so far."""
+    def spent(self) -> Spent:
+        """User and system time of its processes so far, and what was stolen from all."""
         times = [process.cpu_times() for process in (self._process, *self._process.children(recursive=True))]
-        return float(sum(each.user + each.system for each in times))
+        stolen = getattr(psutil.cpu_times(), "steal", 0.0)  # Linux alone tells
+        return Spent(float(sum(each.user + each.system for each in times)), stolen)
 
 
 async def _measure(settings: Settings, plan: Plan, accounts: list[str], api: _Api, console: Console) -> list[Measured]:
@@ -166,9 +183,9 @@ async def _measure(settings: Settings, plan: Plan, accounts: list[str], api: _Ap
 async def _closed(name: str, count: int, api: _Api, bodies: Iterator[bytes], seconds: float) -> Measured:
     connections = await api.connect(count)
     await closed_loop(connections, bodies, 1)  # warm: prepared statements, the key's cache
-    spent = api.cpu_seconds
+    before = api.spent()
     answers, took = await closed_loop(connections, bodies, seconds)
-    spent = api.cpu_seconds - spent
+    spent = api.spent().since(before)
     for connection in connections:
         connection.close()
     return _of(name, answers, took, spent)
@@ -186,9 +203,9 @@ async def _open(settings: Settings, plan: Plan, api: _Api, bodies: Iterator[byte
                 usage.settle(hold["account_id"], hold["id"])
 
         await open_loop(connections, bodies, plan.rate, 2, lambda _: None)  # both loads get going
-        spent = api.cpu_seconds
+        before = api.spent()
         await open_loop(connections, bodies, plan.rate, plan.seconds, keep)
-        spent = api.cpu_seconds - spent
+        spent = api.spent().since(before)
     for connection in connections:
         connection.close()
     return _of(f"{plan.rate:,}/s beside {plan.usage:,} events/s", answers, plan.seconds, spent)
@@ -204,14 +221,14 @@ def _body(account: str) -> bytes:
     return json.dumps({"account_id": account, "amount": "0.000001"}).encode()
 
 
-def _of(name: str, answers: list[Answered], seconds: float, spent: float) -> Measured:
+def _of(name: str, answers: list[Answered], seconds: float, spent: Spent) -> Measured:
     times = sorted(answer.seconds for answer in answers)
     refused = sum(answer.status == 402 for answer in answers)
     failed = sum(answer.status not in (201, 402) for answer in answers)
     p50, p99 = (round(nearest_rank(times, percent) * 1000, 2) for percent in (50, 99))
-    return Measured(
-        name, round(len(answers) / seconds), p50, p99, refused, failed, round(spent * 1e6 / len(answers), 1)
-    )
+    cpu_micros = round(spent.api * 1e6 / len(answers), 1)
+    stolen = round(100 * spent.stolen / seconds / (psutil.cpu_count() or 1), 1)
+    return Measured(name, round(len(answers) / seconds), p50, p99, refused, failed, cpu_micros, stolen)
 
 
 def _fund(settings: Settings, accounts: list[str]) -> None:
@@ -260,11 +277,10 @@ def _proof(settings: Settings) -> tuple[int, bool]:
 
 def print_result(console: Console, result: Result) -> None:
     """For people."""
-    table = Table(
-        "load", "decisions/s", "p50 ms", "p99 ms", "refused", "failed", "API µs each", title=str(result.machine)
-    )
+    titles = ("load", "decisions/s", "p50 ms", "p99 ms", "refused", "failed", "API µs each", "stolen %")
+    table = Table(*titles, title=str(result.machine))
     for each in (*result.measured, result.bare._replace(name=f"{result.bare.name}, nothing decided")):
-        numbers = (each.p50, each.p99, each.refused, each.failed, each.cpu_micros)
+        numbers = (each.p50, each.p99, each.refused, each.failed, each.cpu_micros, each.stolen)
         table.add_row(each.name, f"{each.per_second:,.0f}", *map(str, numbers))
     console.print(table)
     console.print(f"Decided / answered without deciding, over {result.bare.name}: {result.ratio:.2f}")

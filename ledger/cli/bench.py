@@ -64,6 +64,7 @@ def gate(
     seconds: Annotated[float, typer.Option(min=1, help="How long each load lasts.")] = 10,
     accounts: Annotated[int, typer.Option(min=1, help="Accounts that the requests are spread over.")] = 10_000,
     rate: Annotated[int, typer.Option(min=1, help="Requests a second in the open loop.")] = 1_000,
+    processes: Annotated[int, typer.Option(min=1, help="Processes of the API behind its port.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Measure how many authorizations a second are decided, and how fast: at 1 to 256 connections and at a fixed rate.
@@ -72,7 +73,7 @@ def gate(
     """
     from ledger.bench.gate import Plan, print_result, run
 
-    result = _measured(run, Plan(seconds=seconds, accounts=accounts, rate=rate), print_result, as_json)
+    result = _measured(run, Plan(processes, seconds=seconds, accounts=accounts, rate=rate), print_result, as_json)
     raise typer.Exit(0 if result.exact else 1)
 
 
