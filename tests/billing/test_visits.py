@@ -96,7 +96,18 @@ def test_every_page_is_shown_and_runs_no_script_but_ours(shop: Market, path: str
             "'none'",
         )
         assert policy["style-src"] == "'self'"
-        assert answer.headers["cache-control"] == "no-store"
+    assert "no-store" in answer.headers["cache-control"]
+
+
+def test_what_is_no_page_is_not_stored_either(shop: Market) -> None:
+    customer = come_in(shop, shop.account())
+    seen = re.search(r'/billing/live\?seen=([^&"]+)', customer.get("").text)
+    assert seen
+    unchanged, redirect = customer.get(f"/live?seen={seen[1]}"), customer.send("/details", country="FR")
+    over = httpx.get(f"{shop.url}/billing/live", headers={"HX-Request": "true"})
+    assert [unchanged.status_code, redirect.status_code, over.headers["hx-redirect"]] == [204, 303, "/billing"]
+    for answer in (unchanged, redirect, over):
+        assert answer.headers["cache-control"] == "private, no-store"
 
 
 @pytest.mark.parametrize("path", FORMS)

@@ -16,9 +16,7 @@ router = APIRouter(prefix="/billing/invoices", include_in_schema=False, route_cl
 @router.get("/{number}.pdf")
 async def download(number: api.NumberPath, visit: VisitOf, parts: PartsOf) -> Response:
     """A document of this account as PDF; of another account's nothing is said, not even that it is there."""
-    answer = await api.get_invoice_pdf(number, parts, visit.caller)
-    answer.headers["Cache-Control"] = "private, no-store"
-    return answer
+    return await api.get_invoice_pdf(number, parts, visit.caller)
 
 
 async def invoice_links(parts: Parts, visit: Visit, event_ids: Sequence[str]) -> dict[str, str]:

@@ -74,16 +74,21 @@ class Visit(NamedTuple):
 
 
 class HtmlRoute(APIRoute):
-    """A route whose errors are pages, in words for customers."""
+    """A route whose errors are pages, in words for customers, and whose answers nobody stores unless they say so.
+
+    Customers differ by their cookie, which a cache between us does not look at.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def handled(request: Request) -> Response:
             try:
-                return await handle(request)
+                answer = await handle(request)
             except Exception as error:
-                return _error_page(request, error)
+                answer = _error_page(request, error)
+            answer.headers.setdefault("Cache-Control", "private, no-store")
+            return answer
 
         return handled
 
