@@ -25,6 +25,7 @@ FORMS = [
     "/details/tax-ids/remove",
     "/leave",
 ]
+FRAME = {"Sec-Fetch-Dest": "iframe"}
 PAGES = ["", "/history", "/history.csv", "/usage", "/add", "/auto-top-up", "/payment-methods", "/prices", "/details"]
 
 
@@ -208,7 +209,20 @@ def test_a_frame_is_allowed_to_whom_the_settings_name(shop: Market, tmp_path: Pa
 def test_in_a_frame_the_provider_opens_in_a_window_of_its_own(shop: Market) -> None:
     customer = come_in(shop, shop.account())
     form = {"csrf": customer.token(), "request": REQUEST, "amount": "10", "pay": "stripe:"}
-    begun = customer.post("/purchases", form, **{"Sec-Fetch-Dest": "iframe"})
-    page = customer.get(path_of(begun), **{"Sec-Fetch-Dest": "iframe"}).text
-    assert re.search(r'href="[^"]+/pay/[0-9a-f-]+" target="_blank"', page)
+    begun = customer.post("/purchases", form, **FRAME)
+    page = customer.get(path_of(begun), **FRAME).text
     assert 'http-equiv="refresh" content="0' not in page
+    [again] = re.findall(r'id="purchase" hx-get="/billing([^"]+)"', page)
+    followed = customer.get(again, **{"Sec-Fetch-Dest": "empty", "HX-Request": "true"}).text
+    for shown in (page, followed):
+        assert re.search(r'href="[^"]+/pay/[0-9a-f-]+" target="_blank"', shown)
+
+
+def test_in_a_frame_a_card_is_added_in_a_window_of_its_own_that_needs_no_cookie(shop: Market) -> None:
+    customer = come_in(shop, shop.account())
+    page = customer.post("/payment-methods/add", {"csrf": customer.token(), "provider": "stripe"}, **FRAME).text
+    assert 'http-equiv="refresh"' not in page
+    [url] = re.findall(r'href="(http[^"]+/stripe/pay/cs_[^"]+)" target="_blank" rel="noopener', page)
+    back = shop.visit(shop.type_card(url))
+    assert (back.status_code, "You may close this window" in back.text) == (200, True)
+    assert "ending in 4242" in customer.get("/payment-methods").text

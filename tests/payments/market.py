@@ -79,8 +79,13 @@ class Market:
         page = self.browser.get(purchase["pay_url"])
         assert page.status_code == 200, page.text
         if purchase["provider"] == "stripe":
-            return self._type_card(_link(page.text), card)
+            return self.type_card(_link(page.text), card)
         return self._check_out(page.text, card)
+
+    def type_card(self, url: str, card: str = GOOD) -> str:
+        """The customer types a card at Stripe; where the browser is sent then."""
+        answer = self.browser.post(url, data=CARD | {"number": card})
+        return answer.headers["location"] if answer.is_redirect else url
 
     def visit(self, url: str) -> httpx.Response:
         """The browser goes there, and as far as it is sent on, with what it was given for the way."""
@@ -179,10 +184,6 @@ class Market:
     def balanced(self) -> bool:
         with psycopg.connect(self.settings.database) as connection:
             return trial_balance(connection).balanced
-
-    def _type_card(self, url: str, card: str) -> str:
-        answer = self.browser.post(url, data=CARD | {"number": card})
-        return answer.headers["location"] if answer.is_redirect else url
 
     def _check_out(self, page: str, card: str) -> str:
         fields = _form(page)

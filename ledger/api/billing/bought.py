@@ -88,7 +88,7 @@ def _to_provider(visit: Visit, row: Checkout) -> Response:
     if row.url is None:
         return RedirectResponse(f"/pay/{row.checkout_id}", 303)
     # A redirect would be refused by form-action; and a page that leads on at once is not gone back to.
-    return shown(visit.shell, "leaving", at="add", url=row.url, to=row.provider.title())
+    return shown(visit.shell, "leaving", at="add", url=row.url, to=row.provider.title(), embedded=False)
 
 
 async def _step(parts: Parts, row: Checkout) -> str:
@@ -109,5 +109,6 @@ def _shown(visit: Visit, parts: Parts, row: Checkout, step: str, said: str | Non
         step=step,
         said=said or (decline_text(row.failure) if row.failure else None),
         pay_url=pay_url(parts.settings, row.checkout_id),
-        embedded=visit.embedded,
+        # Begun in a frame it has no way back, and is shown there: what a script asks for does not say so by itself.
+        embedded=visit.embedded or row.return_url is None,
     )

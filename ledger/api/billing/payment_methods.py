@@ -10,7 +10,7 @@ from ledger.api.parts import PartsOf
 from ledger.core.errors import LedgerError
 from ledger.payments.gateway import Charger
 from ledger.payments.links import billing_url
-from ledger.web.billing.shell import shown
+from ledger.web.billing.shell import closed, shown
 from ledger.web.billing.words import error_text
 from schemas.http import NewPaymentMethod
 
@@ -25,14 +25,22 @@ async def page(request: Request, visit: VisitOf) -> Response:
 
 @router.post("/add")
 async def add(request: Request, visit: VisitOf, parts: PartsOf, form: FormOf) -> Response:
-    """On to the provider's page, which leads back here."""
-    back = f"{billing_url(parts.settings)}/payment-methods"
+    """On to the provider's page, which leads back here; from a frame to a page that needs no cookie of it."""
+    back = f"{billing_url(parts.settings)}/payment-methods{'/back' if visit.embedded else ''}"
     try:
         new = NewPaymentMethod(provider=form.get("provider", ""), return_url=back)
         there = await api.add_method(visit.account_id, new, parts, visit.caller)
     except (LedgerError, ValueError) as error:
         return await _page(request, visit, error)
-    return shown(visit.shell, "leaving", at="payment-methods", url=there.url, to=new.provider.title())
+    to = new.provider.title()
+    return shown(visit.shell, "leaving", at="payment-methods", url=there.url, to=to, embedded=visit.embedded)
+
+
+@router.get("/back")
+async def come_back(parts: PartsOf) -> Response:
+    """The end of the window that a frame opened, whether a method was saved in it or not."""
+    said = "What you saved is on the billing page when you load it again. You may close this window."
+    return closed(parts.settings, 200, "You are back", said)
 
 
 @router.post("/default")
