@@ -81,6 +81,7 @@ def test_what_a_form_shows_is_read_back_as_it_was(text: str) -> None:
         (None, "xx-yy, fr-CH;q=0.9, en", "fr-CH"),
         (None, "*", "en-US"),
         (None, "'; DROP", "en-US"),
+        (None, "en-US@x, de", "de"),
         (None, "", "en-US"),
     ],
 )

@@ -4,18 +4,23 @@ import copy
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, format_time
 from babel.numbers import NumberFormatError, NumberPattern, format_decimal, format_percent, parse_decimal
+from pydantic import TypeAdapter
 
 from ledger.core.pricing import minor_digits
 from ledger.core.statement import Figure, amount_figure, balance_figure
+from schemas.fields import LocaleTag
 
 USUAL_LOCALE = "en-US"
+# Browsers may name any tag that has the right form; customers use few.
+_KEPT = 1024
+_TAG: TypeAdapter[str] = TypeAdapter(LocaleTag)
 
 
 class Display(NamedTuple):
@@ -119,7 +124,7 @@ def locale_of(said: str | None, accepted: str) -> str:
     """The profile's locale, else the first of an Accept-Language header that Babel can write money in."""
     for tag in (*([said] if said else []), *_preferred(accepted)):
         try:
-            return str(Locale.parse(tag.replace("-", "_"))).replace("_", "-")
+            return str(Locale.parse(_TAG.validate_python(tag).replace("-", "_"))).replace("_", "-")
         except (UnknownLocaleError, ValueError):
             continue
     return USUAL_LOCALE
@@ -130,7 +135,7 @@ def _preferred(accepted: str) -> Iterable[str]:
     return (part.partition(";")[0].strip() for part in accepted.split(",")[:5] if part.strip() not in ("", "*"))
 
 
-@cache
+@lru_cache(_KEPT)
 def _parsed(locale: str) -> Locale:
     return Locale.parse(locale.replace("-", "_"))
 
@@ -140,7 +145,7 @@ def _currency(locale: str, currency: str, digits: int, number: Decimal) -> str:
     return str(pattern.apply(number, _parsed(locale), currency=currency, currency_digits=False))
 
 
-@cache
+@lru_cache(_KEPT)
 def _pattern(locale: str, digits: int) -> NumberPattern:
     # Babel rounds to the digits of the currency, or drops zeros; charges are shown with six digits, whatever they are.
     pattern: NumberPattern = copy.copy(_parsed(locale).currency_formats["standard"])
