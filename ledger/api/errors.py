@@ -122,6 +122,7 @@ def install(app: FastAPI) -> None:
     """Answers every exception in the one shape."""
     for kind in _KNOWN:
         app.add_exception_handler(kind, _handle)
+    app.add_exception_handler(Exception, _fail)
 
 
 def answer_of(error: Exception, request_id: str | None) -> JSONResponse:
@@ -150,6 +151,12 @@ def error_response(request_id: str | None, error: ApiError) -> JSONResponse:
         body["items"] = error.items
     headers = dict(error.headers or {}) | (RETRY_AFTER if error.status_code == 503 else {})
     return JSONResponse({"error": body}, error.status_code, headers)
+
+
+def failure(request_id: str | None) -> JSONResponse:
+    """The answer when something went wrong that nobody thought of."""
+    said = "Something went wrong here; the request's id finds it in our log."
+    return error_response(request_id, ApiError(500, "internal_error", said))
 
 
 def api_error_of(error: LedgerError) -> ApiError:
@@ -191,3 +198,8 @@ _KNOWN: dict[type[Exception], Callable[[Any], ApiError]] = {
 
 async def _handle(request: Request, error: Exception) -> JSONResponse:
     return answer_of(error, getattr(request.state, "request_id", None))
+
+
+async def _fail(request: Request, error: Exception) -> JSONResponse:
+    """After the answer Starlette raises the exception again, so that it comes to the log."""
+    return failure(getattr(request.state, "request_id", None))

@@ -16,10 +16,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledger.api.auth import Caller
-from ledger.api.errors import answer_of
+from ledger.api.errors import answer_of, failure
 from ledger.api.metrics import RequestMetrics
 from ledger.api.parts import Parts
-from ledger.api.requests import BODY_BYTES_MAX, GONE, failure, request_id_of, too_large
+from ledger.api.requests import BODY_BYTES_MAX, GONE, request_id_of, too_large
 from ledger.core.book import Version
 from ledger.core.errors import LedgerError
 from ledger.gate.asking import affordable, new_hold, refusal_headers

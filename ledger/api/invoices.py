@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
 from fastapi.responses import Response
+from pydantic import TypeAdapter, ValidationError
 
 from ledger.api.accounts import AccountPath
 from ledger.api.auth import Caller, Needs
@@ -15,11 +16,13 @@ from ledger.api.writes import known_account
 from ledger.payments.documents.kept import pdf_of
 from ledger.records import invoices as records
 from ledger.records.invoices import InvoiceUnknown, Issued
+from schemas.fields import InvoiceNumber
 from schemas.http import Invoice, Money, Page
 
 router = APIRouter(prefix="/v1", tags=["invoices"])
 Reader = Annotated[Caller, Depends(Needs("billing:read"))]
-NumberPath = Annotated[str, Path(pattern=r"^[A-Z]{1,3}-[0-9]{4}-[0-9]{7}$", examples=["INV-2026-0000001"])]
+NumberPath = Annotated[InvoiceNumber, Path(examples=["INV-2026-0000001"])]
+_NUMBER: TypeAdapter[str] = TypeAdapter(InvoiceNumber)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _END = datetime(9999, 1, 1, tzinfo=UTC)
@@ -83,4 +86,7 @@ def _place(cursor: str) -> tuple[datetime, str]:
     microseconds, _, number = decode(cursor).partition(".")
     if not microseconds.isdecimal() or len(microseconds) > 17:
         raise InvalidCursor(field="cursor")
-    return _EPOCH + int(microseconds) * _MICROSECOND, number
+    try:
+        return _EPOCH + int(microseconds) * _MICROSECOND, _NUMBER.validate_python(number)
+    except ValidationError:
+        raise InvalidCursor(field="cursor") from None

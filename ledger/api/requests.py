@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 import structlog
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ledger.api.errors import ApiError, error_response
+from ledger.api.errors import ApiError, failure
 from ledger.api.metrics import RequestMetrics
 from schemas.identity import random_bytes
 
@@ -74,12 +73,6 @@ def request_id_of(headers: Mapping[bytes, bytes]) -> str:
     if given is not None and _REQUEST_ID.fullmatch(given):
         return str(given, "ascii")
     return f"req_{random_bytes(16).hex()}"
-
-
-def failure(request_id: str) -> Response:
-    """The answer when something went wrong that nobody thought of."""
-    said = "Something went wrong here; the request's id finds it in our log."
-    return error_response(request_id, ApiError(500, "internal_error", said))
 
 
 def too_large(limit: int) -> ApiError:

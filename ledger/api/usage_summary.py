@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 
 from ledger.api.accounts import AccountPath, Reader
 from ledger.api.errors import AccountUnknown
@@ -16,6 +17,8 @@ from schemas.money import format_nanos
 
 router = APIRouter(prefix="/v1/accounts", tags=["transactions"])
 By = Literal["day", "model", "api_key"]
+# Before it there is no usage, and less than 30 days before the first of all days there is no day.
+Day = Annotated[date, Field(ge=date(1970, 1, 1))]
 _DAYS_MAX = 366
 
 
@@ -29,9 +32,9 @@ async def summarize_usage(
     parts: PartsOf,
     caller: Reader,
     from_: Annotated[
-        date | None, Query(alias="from", description="First UTC day; 30 days before `to` if absent.")
+        Day | None, Query(alias="from", description="First UTC day; 30 days before `to` if absent.")
     ] = None,
-    to: Annotated[date | None, Query(description="The UTC day after the last; tomorrow if absent.")] = None,
+    to: Annotated[Day | None, Query(description="The UTC day after the last; tomorrow if absent.")] = None,
     group_by: Annotated[list[By] | None, Query(description="Any of day, model, api_key; all if absent.")] = None,
 ) -> Page[UsageGroup]:
     """Requests, tokens, cost and charge by UTC day of the log, model and API key; newest first."""

@@ -1,12 +1,16 @@
 """Who may do what, and the shape of every answer that is no success."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
+from starlette.types import ASGIApp
+from structlog.testing import capture_logs
 
+from ledger.api.app import create_app
 from ledger.records import api_keys
 from ledger.settings import Settings
 from tests.integration.api_harness import ROOT, api, client, eventually, key, usage
@@ -176,6 +180,8 @@ SHAPES = [
     ("GET", "/v1/accounts", {"params": {"cursor": "é"}}, 400, "invalid_cursor", "cursor"),
     ("GET", "/v1/accounts", {"params": {"cursor": "YQBi"}}, 400, "invalid_cursor", "cursor"),
     ("GET", "/v1/accounts/acct_1/usage-summary", {"params": {"from": "1999-01-01"}}, 422, "range_too_long", "from"),
+    ("GET", "/v1/accounts/acct_1/usage-summary", {"params": {"to": "0001-01-05"}}, 422, "invalid", "to"),
+    ("GET", "/v1/invoices/abc.pdf", {}, 422, "invalid", "number"),
     ("GET", "/v1/transactions/seven", {}, 422, "invalid", "event_id"),
     ("GET", "/v1/transactions/00000000-0000-0000-0000-000000000000", {}, 404, "transaction_unknown", "event_id"),
     ("POST", "/v1/accounts", {"content": b"{"}, 400, "invalid_json", None),
@@ -225,6 +231,21 @@ def test_every_refusal_has_the_one_shape(
     assert set(error) == {"message", "type", "code", "param", "request_id"}
     assert error["request_id"] == "mine-7"
     assert answer.json().keys() == {"error"}
+
+
+async def _asked(app: ASGIApp) -> httpx.Response:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://ledger") as client:
+        return await client.get("/v1/prices", headers={"X-Request-Id": "mine-7"})
+
+
+def test_what_nobody_thought_of_has_the_one_shape_too_and_is_logged(settings: Settings) -> None:
+    with capture_logs() as logged:  # no route expects to be asked before the application has started
+        answer = asyncio.run(_asked(create_app(settings)))
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["request_id"]) == (500, "internal_error", "mine-7")
+    assert answer.headers["X-Request-Id"] == "mine-7"
+    assert [line["exc_info"] for line in logged if line["event"] == "request_failed"] == [True]
 
 
 def test_a_request_id_that_can_not_be_echoed_is_replaced(http: httpx.Client) -> None:
