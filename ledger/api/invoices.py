@@ -40,7 +40,7 @@ async def list_invoices(
         with parts.payments.connections.connection() as connection:
             return records.page(connection, account_id, before, number, limit + 1)
 
-    rows, last = split(await parts.payments.call(read), limit)
+    rows, last = split(await parts.payments.query(read), limit)
     return Page(data=[_answer(row) for row in rows], next_cursor=_cursor(last) if last else None)
 
 
@@ -51,7 +51,7 @@ async def list_invoices(
 )
 async def get_invoice_pdf(number: NumberPath, parts: PartsOf, caller: Reader) -> Response:
     """An invoice or a credit note as PDF."""
-    pdf = await parts.payments.call(_pdf, parts, caller, number)
+    pdf = await parts.payments.query(_pdf, parts, caller, number)
     name = f'attachment; filename="{number}.pdf"'
     return Response(pdf, media_type="application/pdf", headers={"Content-Disposition": name})
 

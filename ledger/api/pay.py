@@ -88,7 +88,7 @@ async def _page(parts: Parts, row: Checkout) -> Response:
 
 
 async def _row(parts: Parts, checkout_id: str) -> Checkout:
-    return await parts.payments.call(parts.payments.purchases.checkout, checkout_id)
+    return await parts.payments.query(parts.payments.purchases.checkout, checkout_id)
 
 
 async def _asked(parts: Parts, checkout_id: str) -> Checkout:

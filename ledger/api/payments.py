@@ -1,7 +1,8 @@
 """Payments within the API: threads that may block, connections of their own, and the log behind them.
 
 Providers are never asked on the event loop. Webhooks have threads of their own, so that customers who wait for a slow
-provider don't keep a webhook from being answered.
+provider don't keep a webhook from being answered; and so has what asks Postgres alone, so that they don't keep others
+from it.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from schemas.events import Event
 from schemas.fields import json_of
 
 _THREADS = 8
+_QUERY_THREADS = 4
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,15 +43,20 @@ class Payments(NamedTuple):
     refunding: Refunding
     methods: Methods
     threads: ThreadPoolExecutor
+    query_threads: ThreadPoolExecutor
     webhook_threads: ThreadPoolExecutor
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Does something that blocks, for a customer."""
+        """Does something that blocks, for a customer; it may ask a provider."""
         return await asyncio.get_running_loop().run_in_executor(self.threads, lambda: function(*args, **kwargs))
+
+    async def query(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Does something that asks Postgres alone, and waits for no provider."""
+        return await asyncio.get_running_loop().run_in_executor(self.query_threads, lambda: function(*args, **kwargs))
 
     def close(self) -> None:
         """Lets go; what is asked of a provider is asked to its end."""
-        for threads in (self.threads, self.webhook_threads):
+        for threads in (self.threads, self.query_threads, self.webhook_threads):
             threads.shutdown(wait=False, cancel_futures=True)
         self.connections.close()
 
@@ -68,6 +75,7 @@ def payments_of(settings: Settings, appender: Appender) -> Payments:
         Refunding(gateways, database, settling),
         Methods(gateways, database),
         ThreadPoolExecutor(_THREADS, "payments"),
+        ThreadPoolExecutor(_QUERY_THREADS, "queries"),
         ThreadPoolExecutor(_THREADS, "webhooks"),
     )
 

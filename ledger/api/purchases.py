@@ -68,7 +68,7 @@ async def buy(account_id: AccountPath, body: NewPurchase, parts: PartsOf, caller
 async def get_purchase(account_id: AccountPath, purchase_id: PurchasePath, parts: PartsOf, caller: Reader) -> Purchase:
     """Where a purchase stands."""
     caller.reach(account_id)
-    row = await parts.payments.call(parts.payments.purchases.checkout, purchase_id)
+    row = await parts.payments.query(parts.payments.purchases.checkout, purchase_id)
     if row.account_id != account_id:
         raise PurchaseUnknown(field="purchase_id")
     return await _answer(parts, row)

@@ -53,7 +53,7 @@ async def create_endpoint(body: NewWebhookEndpoint, parts: PartsOf, caller: Owne
         with parts.payments.connections.connection() as connection:
             return records.create(connection, account_id, body.url, body.description, body.types, secret)
 
-    made = _answer(await parts.payments.call(create)).model_dump(mode="json")
+    made = _answer(await parts.payments.query(create)).model_dump(mode="json")
     return await asked.keep(parts.pool, caller, Answer(201, {**made, "secret": secret}))
 
 
@@ -65,13 +65,13 @@ async def list_endpoints(parts: PartsOf, caller: Owner) -> Page[WebhookEndpoint]
         with parts.payments.connections.connection() as connection:
             return records.listed(connection, caller.account_id)
 
-    return Page(data=[_answer(found) for found in await parts.payments.call(read)])
+    return Page(data=[_answer(found) for found in await parts.payments.query(read)])
 
 
 @router.get("/{endpoint_id}")
 async def get_endpoint(endpoint_id: EndpointPath, parts: PartsOf, caller: Owner) -> WebhookEndpoint:
     """One endpoint."""
-    return _answer(await parts.payments.call(_found, parts, caller, endpoint_id))
+    return _answer(await parts.payments.query(_found, parts, caller, endpoint_id))
 
 
 @router.delete("/{endpoint_id}", status_code=204)
@@ -83,7 +83,7 @@ async def end_endpoint(endpoint_id: EndpointPath, parts: PartsOf, caller: Owner)
         with parts.payments.connections.connection() as connection:
             records.disable(connection, str(endpoint_id))
 
-    await parts.payments.call(end)
+    await parts.payments.query(end)
 
 
 @router.post("/{endpoint_id}/rotate-secret", status_code=201)
@@ -96,7 +96,7 @@ async def rotate_secret(endpoint_id: EndpointPath, parts: PartsOf, caller: Owner
         with parts.payments.connections.connection() as connection:
             records.rotate(connection, str(endpoint_id), secret)
 
-    await parts.payments.call(rotate)
+    await parts.payments.query(rotate)
     return WebhookSecret(secret=secret)
 
 
@@ -112,7 +112,7 @@ async def list_deliveries(
         with parts.payments.connections.connection() as connection:
             return notices.log(connection, str(endpoint_id), *before, limit + 1)
 
-    rows, last = split(await parts.payments.call(read), limit)
+    rows, last = split(await parts.payments.query(read), limit)
     return Page(data=[_delivery(row) for row in rows], next_cursor=_cursor(last) if last else None)
 
 
@@ -125,7 +125,7 @@ async def replay(endpoint_id: EndpointPath, delivery_id: DeliveryPath, parts: Pa
         with parts.payments.connections.connection() as connection:
             notices.replay(connection, str(endpoint_id), str(delivery_id))
 
-    await parts.payments.call(again)
+    await parts.payments.query(again)
 
 
 def _found(parts: Parts, caller: Caller, endpoint_id: uuid.UUID) -> Endpoint:

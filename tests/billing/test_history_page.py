@@ -3,14 +3,17 @@
 import csv
 import io
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
 
 from tests.billing.customer import Customer, come_in
-from tests.integration.api_harness import usage
+from tests.integration.api_harness import eventually, usage
 from tests.payments.market import Market
 
+METHODS = "customers.payment_methods.list"
 TODAY = datetime.now(UTC).date().isoformat()
 
 
@@ -129,3 +132,19 @@ def test_an_empty_account_is_told_what_to_do(shop: Market) -> None:
     page = come_in(shop, shop.account()).get("").text
     assert "You have no credits" in page
     assert "Nothing has happened yet" in page
+
+
+def test_purchases_are_shown_while_as_many_as_may_wait_for_a_slow_provider(shop: Market) -> None:
+    account = shop.account()
+    shop.buy(account, "stripe")
+    customer = come_in(shop, account)
+    before = shop.sandbox.calls("stripe", METHODS)
+    shop.sandbox.fault("slow", METHODS, seconds=3)
+    with ThreadPoolExecutor(8) as others:
+        waiting = [others.submit(customer.get, "/payment-methods") for _ in range(8)]
+        eventually(lambda: shop.sandbox.calls("stripe", METHODS) == before + 8)
+        began = time.monotonic()
+        assert customer.get("/history?view=purchases").status_code == 200
+        assert time.monotonic() - began < 1.5
+        shop.sandbox.control.delete("/sandbox/faults", params={"provider": "stripe"})
+    assert all(page.result().status_code == 200 for page in waiting)

@@ -36,7 +36,7 @@ async def buy(visit: VisitOf, parts: PartsOf, form: FormOf) -> Response:
     try:
         row = await parts.payments.call(purchases.buy, wanted)
     except (ProviderError, LogUnavailable) as error:
-        begun = await parts.payments.call(purchases.begun_by, request)
+        begun = await parts.payments.query(purchases.begun_by, request)
         if begun is None:
             raise
         if isinstance(error, ProviderRefuses):
@@ -48,7 +48,7 @@ async def buy(visit: VisitOf, parts: PartsOf, form: FormOf) -> Response:
 @router.get("/{checkout_id}")
 async def progress(visit: VisitOf, parts: PartsOf, checkout_id: str, go: bool = False) -> Response:
     """Where it stands; with `go` on to the provider, when the customer has to."""
-    row = await parts.payments.call(parts.payments.purchases.checkout, checkout_id)
+    row = await parts.payments.query(parts.payments.purchases.checkout, checkout_id)
     if row.account_id != visit.account_id:
         raise PurchaseUnknown(field="purchase_id")
     if go and row.state == "begun" and (row.fields or row.url) and not visit.embedded:

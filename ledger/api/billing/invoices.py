@@ -26,5 +26,5 @@ async def invoice_links(parts: Parts, visit: Visit, event_ids: Sequence[str]) ->
         with parts.payments.connections.connection() as connection:
             return records.numbers_of_events(connection, visit.account_id, event_ids)
 
-    numbers = await parts.payments.call(read)
+    numbers = await parts.payments.query(read)
     return {event_id: f"/billing/invoices/{number}.pdf" for event_id, number in numbers.items()}
