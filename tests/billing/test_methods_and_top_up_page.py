@@ -123,3 +123,8 @@ def test_details_are_saved_and_tax_ids_removed(shop: Market) -> None:
     assert tax_id
     customer.send("/details/tax-ids/remove", tax_id=tax_id[1])
     assert shop.http.get(f"/v1/accounts/{account}/tax-ids").json()["data"] == []
+
+
+def test_a_time_zone_that_is_not_to_choose_from_stays(shop: Market) -> None:
+    customer = come_in(shop, shop.account(time_zone="Etc/GMT+3"))
+    assert "<option selected>Etc/GMT+3</option>" in customer.get("/details").text

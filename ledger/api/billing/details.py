@@ -80,7 +80,7 @@ async def _page(
         errors=errors,
         saved=saved,
         tax_ids=[(each, tax_ids.label(each.country, each.type)) for each in await kept_tax_ids(parts, visit)],
-        zones=_zones(),
+        zones=sorted({*_zones(), *filter(None, [visit.profile.time_zone])}),
         locales=LOCALES | {name: LOCALES.get(name, name) for name in [values["locale"]] if name},
         **address_options(),
     )
