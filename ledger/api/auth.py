@@ -16,6 +16,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from ledger.api.database import Pool
 from ledger.api.errors import AccountUnknown, ApiError
 from ledger.records.api_keys import StoredKey, Token, find, parse
+from ledger.records.idempotency import owner_of
 
 CACHE_SECONDS = 2
 _CACHED_MAX = 10_000
@@ -33,7 +34,7 @@ class Caller(NamedTuple):
     @property
     def owner(self) -> str:
         """Whose idempotency keys these are: they outlive the rotation of an API key."""
-        return self.account_id or "operator"
+        return owner_of(self.account_id)
 
     def may(self, scope: str) -> "Caller":
         """This caller, who has the scope. Raises the 403."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from ledger.core.errors import LedgerError
+from ledger.records.idempotency import owner_of
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "erasing.sql")
@@ -34,7 +35,7 @@ class Erasure(NamedTuple):
 
 def erase(connection: psycopg.Connection[Any], account_id: str, *, invoiced: bool) -> Erasure:
     """Erases all or nothing; again, it erases nothing. `invoiced`: invoices are issued here. Raises NotInvoicedYet."""
-    parameters = {"account_id": account_id}
+    parameters = {"account_id": account_id, "owner": owner_of(account_id)}
     with connection.transaction():
         waiting = connection.execute(SQL["uninvoiced"], parameters).fetchone()
         if invoiced and waiting and waiting[0]:

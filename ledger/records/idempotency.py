@@ -10,6 +10,7 @@ from ledger.sql import statements
 
 SQL = statements("ledger.records", "idempotency.sql")
 Connection = AsyncConnection[Any]
+_OPERATOR = "operator"
 
 
 class IdempotencyConflict(LedgerError):
@@ -28,6 +29,14 @@ class Reserved(NamedTuple):
 
     actor_id: str
     answer: Answer | None
+
+
+def owner_of(account_id: str) -> str:
+    """Whose keys those of an account's callers are; of operators' with "".
+
+    An account may have the operators' name. Its keys are told apart by a character that no account id has.
+    """
+    return f":{account_id}" if account_id == _OPERATOR else account_id or _OPERATOR
 
 
 async def reserve(connection: Connection, owner: str, key: str, request_hash: bytes, actor_id: str) -> Reserved:

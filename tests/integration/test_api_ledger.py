@@ -150,12 +150,14 @@ def test_a_refusal_is_kept_under_its_key(http: httpx.Client) -> None:
     assert answers[0].json()["error"]["param"] == "amount"
 
 
-def test_the_same_key_of_two_owners_is_two_keys(http: httpx.Client, settings: Settings) -> None:
-    account(http, "owner-a")
-    own = {"Authorization": f"Bearer {key(settings, account='owner-a')}", "Idempotency-Key": "shared"}
-    assert adjust(http, "owner-a", "1", **{"Idempotency-Key": "shared"}).status_code == 201
-    assert adjust(http, "owner-a", "1", **own).status_code == 201
-    assert http.get("/v1/accounts/owner-a/balance").json()["balance"] == "2"
+@pytest.mark.parametrize("name", ["owner-a", "operator"])
+def test_the_same_key_of_two_owners_is_two_keys(http: httpx.Client, settings: Settings, name: str) -> None:
+    account(http, name)
+    shared = {"Idempotency-Key": f"shared-{name}"}
+    own = {"Authorization": f"Bearer {key(settings, account=name)}", **shared}
+    assert adjust(http, name, "1", **shared).status_code == 201
+    assert adjust(http, name, "1", **own).status_code == 201
+    assert http.get(f"/v1/accounts/{name}/balance").json()["balance"] == "2"
 
 
 def test_a_write_that_is_not_projected_in_time_is_pending(
