@@ -12,6 +12,7 @@ from ledger.api.cursors import Cursor, Limit, decode, encode, split
 from ledger.api.errors import AccountUnknown, InvalidCursor
 from ledger.api.parts import Parts, PartsOf
 from ledger.api.writes import known_account
+from ledger.core.invoicing import NUMBER_FORM
 from ledger.payments.documents.kept import pdf_of
 from ledger.records import invoices as records
 from ledger.records.invoices import InvoiceUnknown, Issued
@@ -19,7 +20,7 @@ from schemas.http import Invoice, Money, Page
 
 router = APIRouter(prefix="/v1", tags=["invoices"])
 Reader = Annotated[Caller, Depends(Needs("billing:read"))]
-NumberPath = Annotated[str, Path(pattern=r"^[A-Z]{1,3}-[0-9]{4}-[0-9]{7}$", examples=["INV-2026-0000001"])]
+NumberPath = Annotated[str, Path(pattern=NUMBER_FORM, examples=["INV-2026-0000001"])]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _END = datetime(9999, 1, 1, tzinfo=UTC)

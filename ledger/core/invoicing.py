@@ -13,6 +13,8 @@ from ledger.core.rating import round_half_even
 from schemas.money import ATTO_DIGITS, parse_attos
 
 _POSITION_DIGITS = 7
+# The form of our numbers, for Python and Postgres alike.
+NUMBER_FORM = rf"^[A-Z]{{1,3}}-[0-9]{{4}}-[0-9]{{{_POSITION_DIGITS}}}$"
 
 
 class SeriesFull(LedgerError):

@@ -8,9 +8,12 @@ import psycopg
 import pytest
 
 from consumers.appending import Appending
+from ledger.core.invoicing import place_of
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.stack import Stack
 from ledger.settings import Settings
+from schemas.events import CreditsPurchased, Invoice, InvoiceIssued
+from schemas.identity import derived_id
 from tests.integration.api_harness import api, client, key, projector
 from tests.support.invoicing import SUPPLIER, append, invoicing, issued, purchased, refunded, rows
 from tests.support.ledgers import new_ledger
@@ -108,13 +111,15 @@ def test_a_restored_database_gives_no_number_twice(settings: Settings, account: 
     every = "SELECT event_id, number FROM records.invoices ORDER BY number"
     numbers = rows(settings, every)
     _forget(settings)
-    append(settings, purchased(account))
+    another = purchased(account)
+    append(settings, another, *[_numbered_elsewhere(another, number) for number in ("2026-000001", "INV-2026-99")])
     with invoicing(settings) as round_:
         round_()
     after = issued(settings, account)
     assert [row["number"] for row in after[: len(before)]] == [row["number"] for row in before]
     assert [row["issued_on"] for row in after[: len(before)]] == [row["issued_on"] for row in before]
     assert rows(settings, every)[: len(numbers)] == numbers
+    assert place_of(after[-1]["number"]).position == place_of(before[-1]["number"]).position + 1
 
 
 def test_a_number_that_is_not_on_the_log_is_shown_to_nobody(settings: Settings, account: str) -> None:
@@ -178,6 +183,12 @@ def test_each_account_reads_its_own_invoices(settings: Settings, account: str, t
         assert theirs.get(f"/v1/accounts/{account}/invoices").status_code == 404
         assert mine.get("/v1/invoices/INV-2026-9999999.pdf").status_code == 404
         assert mine.get(f"/v1/accounts/{account}/invoices", params={"cursor": "Lg"}).status_code == 400
+
+
+def _numbered_elsewhere(of: CreditsPurchased, number: str) -> InvoiceIssued:
+    """As a program of the supplier's own says it, whose numbers have another form."""
+    data = Invoice(number=number, purchase_id=of.data.purchase_id)
+    return InvoiceIssued(source="erp", id=derived_id(of.subject, number), subject=of.subject, data=data)
 
 
 class Killed(Appending):
