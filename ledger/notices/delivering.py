@@ -7,7 +7,7 @@ receiver knows it.
 import json
 import smtplib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import timedelta
 from typing import Any
@@ -48,14 +48,20 @@ class Delivering:
     def once(self, connection: Connection) -> int:
         """Attempts what is due; how many that were. `connection` is in autocommit: nothing is sent in a transaction."""
         due = notices.due(connection, _OF_AN_ENDPOINT, _AT_ONCE)
+        self._posts(connection, [one for one in due if one.endpoint_id is not None])
+        self._mails(connection, [one for one in due if one.endpoint_id is None])
+        return len(due)
+
+    def _posts(self, connection: Connection, due: Sequence[Due]) -> None:
+        """Several at a time, each noted as soon as it is answered."""
         with ThreadPoolExecutor(_THREADS, "webhooks") as threads:
-            posting = {threads.submit(self._post, one): one for one in due if one.endpoint_id is not None}
-            for one in due:
-                if one.endpoint_id is None:
-                    self._note(connection, one, self._mail(connection, one))
+            posting = {threads.submit(self._post, one): one for one in due}
             for done in as_completed(posting):
                 self._note(connection, posting[done], done.result())
-        return len(due)
+
+    def _mails(self, connection: Connection, due: Sequence[Due]) -> None:
+        for one in due:
+            self._note(connection, one, self._mail(connection, one))
 
     def _post(self, delivery: Due) -> Attempt:
         assert delivery.url is not None

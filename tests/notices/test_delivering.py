@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -230,6 +231,28 @@ def test_a_receipt_has_the_invoice_and_goes_out_once(settings: Settings, inbox: 
     _tell(settings)
     deliver(settings)
     assert len([mail for mail in inbox.mails if _about(mail, account)]) == 2
+
+
+def test_a_document_that_can_not_be_set_waits_alone(settings: Settings, account: str, tmp_path: Path) -> None:
+    append(settings, purchased(account))
+    with invoicing(settings) as round_:
+        round_()
+    wait_until_projected(settings)
+    logo = tmp_path / "logo.png"
+    logo.write_bytes(b"not an image")
+    with receiver() as there:
+        endpoint(settings, there.url, account)
+        _tell(settings)
+        for _ in range(2):
+            deliver(settings.model_copy(update={"invoice_logo": str(logo)}))
+        assert len(there.received) == 1
+    (mail,) = rows(
+        settings,
+        "SELECT d.state, d.attempts FROM records.deliveries d JOIN records.notices n USING (notice_id) "
+        "WHERE n.account_id = %s AND d.endpoint_id IS NULL",
+        account,
+    )
+    assert mail == {"state": "waiting", "attempts": 2}
 
 
 @pytest.mark.parametrize("type_", [type_ for type_, mailed in kinds.TYPES.items() if mailed])
