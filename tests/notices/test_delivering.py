@@ -20,7 +20,7 @@ from ledger.dev.bootstrap import bootstrap
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.notices import kinds, signing
-from ledger.notices.delivering import PAUSES, verdict
+from ledger.notices.delivering import PAUSES, Delivering, verdict
 from ledger.records import notices, webhook_endpoints
 from ledger.records.notices import Attempt, Notice
 from ledger.settings import Settings
@@ -188,6 +188,44 @@ def test_an_endpoint_that_is_gone_is_told_nothing_more(settings: Settings, accou
         assert len(there.received) == 1
     (line,) = log(settings, endpoint_id)
     assert line.state == "failed"
+
+
+def test_an_attempt_that_ends_after_its_endpoint_brings_nothing_back(settings: Settings, account: str) -> None:
+    endpoint_id, _ = endpoint(settings, "http://127.0.0.1:1/", account)
+    told = notice(settings, account)
+    with database(settings) as connection:
+        (due,) = [one for one in notices.due(connection, 8, 64) if one.notice_id == told.notice_id]
+        webhook_endpoints.disable(connection, endpoint_id)
+        notices.attempted(connection, due, Attempt(500, "answered 500", 1), "waiting", timedelta())
+        (line,) = log(settings, endpoint_id)
+        assert (line.state, line.attempts) == ("failed", 1)
+        notices.replay(connection, endpoint_id, line.delivery_id)
+        assert endpoint_id not in [one.endpoint_id for one in notices.due(connection, 8, 64)]
+
+
+def test_a_mail_server_that_is_away_costs_one_mail_a_round(settings: Settings, account: str) -> None:
+    rows(settings, "UPDATE records.deliveries SET due_at = now() + interval '1 day' WHERE state = 'waiting'")
+    away, stopping = settings.model_copy(update={"smtp_port": free_port()}), threading.Event()
+
+    def attempted() -> tuple[int, int]:
+        (row,) = rows(
+            settings,
+            "SELECT count(endpoint_id) AS posts, count(*) FILTER (WHERE endpoint_id IS NULL) AS mails "
+            "FROM records.deliveries d JOIN records.notices n USING (notice_id) WHERE account_id = %s AND attempts = 1",
+            account,
+        )
+        return row["posts"], row["mails"]
+
+    with receiver() as there, database(settings) as connection:
+        endpoint(settings, there.url, account)
+        for _ in range(10):
+            notice(settings, account, mailed=True)
+        assert len([one for one in notices.due(connection, 8, 64) if one.endpoint_id is None]) == 8
+        Delivering(away, stopping).once(connection)
+        assert attempted() == (8, 1)
+        stopping.set()
+        Delivering(away, stopping).once(connection)
+        assert attempted() == (10, 1)
 
 
 def test_pauses_grow_and_end() -> None:
