@@ -14,8 +14,9 @@ from ledger.dev.stack import Stack
 from ledger.settings import Settings
 from schemas.events import CreditsPurchased, Invoice, InvoiceIssued
 from schemas.identity import derived_id
+from schemas.supplier import Supplier
 from tests.integration.api_harness import api, client, key, projector
-from tests.support.invoicing import SUPPLIER, append, invoicing, issued, purchased, refunded, rows
+from tests.support.invoicing import INDIAN, SUPPLIER, append, invoicing, issued, purchased, refunded, rows
 from tests.support.ledgers import new_ledger
 from tests.support.workers import wait_until_projected
 
@@ -74,6 +75,18 @@ def test_a_purchase_is_invoiced_and_its_refund_credited(settings: Settings, acco
         account,
     )
     assert [row["data"]["number"] for row in on_the_log] == [invoice["number"], note["number"]]
+
+
+def test_refunds_give_back_each_part_of_the_tax_as_it_was_charged(settings: Settings) -> None:
+    bought = purchased(f"acct_{os.urandom(6).hex()}", charged={"amount_minor": 1184, "tax_minor": 181})
+    append(settings, bought, *[refunded(bought, "2", 399, 61) for _ in range(2)], refunded(bought, "6", 386, 59))
+    with invoicing(settings.model_copy(update={"supplier": Supplier(**INDIAN)})) as round_:
+        round_()
+    charged, *returned = [
+        [part["amount_minor"] for part in row["content"]["taxes"]] for row in issued(settings, bought.subject)
+    ]
+    assert charged == [91, 90]
+    assert [sum(part) for part in zip(*returned, strict=True)] == charged
 
 
 def test_an_issued_invoice_never_changes(settings: Settings, account: str) -> None:
