@@ -93,7 +93,7 @@ class Deliver:
     name, seconds = f"{NAME}:delivery", _SECONDS
 
     def __init__(self, settings: Settings, stopping: threading.Event) -> None:
-        self._delivering, self._stopping = Delivering(settings), stopping
+        self._delivering, self._stopping = Delivering(settings, stopping), stopping
 
     def once(self, connection: Connection) -> None:
         """Until nothing is due."""

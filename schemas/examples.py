@@ -92,7 +92,7 @@ def story() -> list[Event]:
         _said(15, "gate", AutoTopUpRequested, TopUpRequest(available="3.2")),
         _said(16, "caps", AutoTopUpRechecked, Recheck(window="day")),
         _said(17, "api", AccountPackageChanged, PackageChange(package="team")),
-        _said(18, "payments/invoices", InvoiceIssued, Invoice(number="2026-000001", purchase_id="pur_1")),
+        _said(18, "payments/invoices", InvoiceIssued, Invoice(number="INV-2026-0000001", purchase_id="pur_1")),
         _said(19, "payments/stripe", PayoutReceived, _PAYOUT, subject="provider:stripe"),
     ]
 

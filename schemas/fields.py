@@ -43,7 +43,9 @@ PostalCode = Annotated[str, matching(r"^[0-9A-Za-z][0-9A-Za-z -]{0,15}$", "1 to 
 TaxNumber = Annotated[
     str, matching(r"^[^\x00-\x1f\x7f-\x9f]{1,40}$", "1 to 40 characters of any script, no control characters")
 ]
-InvoiceNumber = Annotated[str, matching(r"^[A-Z]{1,3}-[0-9]{4}-[0-9]{7}$", "a number of ours such as INV-2026-0000001")]
+# The form of our own numbers, for Python and Postgres alike; ledger/core/invoicing.py makes them.
+INVOICE_NUMBER = r"^[A-Z]{1,3}-[0-9]{4}-[0-9]{7}$"
+InvoiceNumber = Annotated[str, matching(INVOICE_NUMBER, "a number of ours such as INV-2026-0000001")]
 WebAddress = Annotated[
     str, matching(r"^https?://[!-;=?-Z\[\]_a-z~]{1,500}$", "an http or https address of at most 500 characters")
 ]

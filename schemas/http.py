@@ -436,6 +436,7 @@ class TaxId(Answer):
     """A tax id; `value` is written as its authority does, whatever was entered."""
 
     id: str
+    account_id: str
     country: str
     type: str
     value: str

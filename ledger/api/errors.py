@@ -34,6 +34,8 @@ _STATUS = {
     "book_not_readable": 503,
     "book_stale": 503,
     "delivery_unknown": 404,
+    "document_not_set": 500,
+    "endpoint_ended": 409,
     "endpoint_unknown": 404,
     "gate_unavailable": 503,
     "hold_closed": 409,

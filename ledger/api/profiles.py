@@ -58,7 +58,7 @@ async def list_tax_ids(account_id: AccountPath, parts: PartsOf, caller: Reader) 
     """All tax ids, at most five, the oldest first."""
     await known_account(parts, caller, account_id)
     async with parts.pool.connection() as connection:
-        return Page(data=[_tax_id(found) for found in await records.tax_ids(connection, account_id)])
+        return Page(data=[_tax_id(account_id, found) for found in await records.tax_ids(connection, account_id)])
 
 
 @router.post("/accounts/{account_id}/tax-ids", status_code=201, response_model=TaxId)
@@ -71,7 +71,7 @@ async def add_tax_id(account_id: AccountPath, body: NewTaxId, parts: PartsOf, ca
         return asked.response(reserved.answer)
     async with parts.pool.connection() as connection:
         added = await records.add_tax_id(connection, account_id, body.country, body.type, value)
-    return await asked.keep(parts.pool, caller, Answer(201, _tax_id(added).model_dump(mode="json")))
+    return await asked.keep(parts.pool, caller, Answer(201, _tax_id(account_id, added).model_dump(mode="json")))
 
 
 @router.delete("/accounts/{account_id}/tax-ids/{tax_id}", status_code=204)
@@ -103,7 +103,6 @@ def _answer(account_id: str, stored: records.Profile) -> Profile:
     return Profile(account_id=account_id, address=BillingAddress(**address) if address["country"] else None, **fields)
 
 
-def _tax_id(stored: records.TaxId) -> TaxId:
-    return TaxId(
-        id=stored.tax_id, country=stored.country, type=stored.type, value=stored.value, created_at=stored.created_at
-    )
+def _tax_id(account_id: str, stored: records.TaxId) -> TaxId:
+    fields = stored._asdict()
+    return TaxId(id=fields.pop("tax_id"), account_id=account_id, **fields)

@@ -18,7 +18,7 @@ from ledger.records import notices
 from ledger.records import webhook_endpoints as records
 from ledger.records.idempotency import Answer
 from ledger.records.notices import Delivery
-from ledger.records.webhook_endpoints import Endpoint, EndpointUnknown
+from ledger.records.webhook_endpoints import Endpoint, EndpointEnded, EndpointUnknown
 from schemas.http import (
     NewWebhookEndpoint,
     Page,
@@ -121,7 +121,8 @@ async def replay(endpoint_id: EndpointPath, delivery_id: DeliveryPath, parts: Pa
     """Send it once more, under the same id, whatever came of it."""
 
     def again() -> None:
-        _found(parts, caller, endpoint_id)
+        if _found(parts, caller, endpoint_id).disabled_at is not None:
+            raise EndpointEnded(field="endpoint_id")
         with parts.payments.connections.connection() as connection:
             notices.replay(connection, str(endpoint_id), str(delivery_id))
 

@@ -65,16 +65,18 @@ def tax_parts(net_minor: int, tax_minor: int, percent: str, labels: Sequence[str
     return [TaxPart(label, each, amount) for label, amount in zip(labels, _shares(tax_minor, len(labels)), strict=True)]
 
 
-def returned_parts(parts: Sequence[TaxPart], tax_minor: int) -> list[TaxPart]:
-    """What goes back of such parts, when so much of the tax does."""
-    if not parts:
-        return []
-    return [
-        part._replace(amount_minor=amount) for part, amount in zip(parts, _shares(tax_minor, len(parts)), strict=True)
-    ]
+def returned_parts(parts: Sequence[TaxPart], before_minor: int, tax_minor: int) -> list[TaxPart]:
+    """What goes back of such parts with so much of the tax, after `before_minor` of it went back already.
+
+    Over all refunds of the whole tax that is each part as it was charged, and never more in between.
+    """
+    before, after = (_shares(amount, len(parts)) for amount in (before_minor, before_minor + tax_minor))
+    return [part._replace(amount_minor=now - then) for part, then, now in zip(parts, before, after, strict=True)]
 
 
 def _shares(amount: int, count: int) -> list[int]:
+    if count == 0:
+        return []
     each, rest = divmod(amount, count)
     return [each + (1 if place < rest else 0) for place in range(count)]
 

@@ -6,8 +6,9 @@ receiver knows it.
 
 import json
 import smtplib
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import timedelta
 from typing import Any
@@ -39,23 +40,35 @@ log = structlog.get_logger()
 
 
 class Delivering:
-    """Blocks while it sends."""
+    """Blocks while it sends. Once `stopping` is set, it begins no further mail."""
 
-    def __init__(self, settings: Settings, guard: Guard | None = None) -> None:
-        self._settings = settings
-        self._poster = Poster(guard or Guard(tuple(settings.webhook_networks)))
+    def __init__(self, settings: Settings, stopping: threading.Event) -> None:
+        self._settings, self._stopping = settings, stopping
+        self._poster = Poster(Guard(tuple(settings.webhook_networks)))
 
     def once(self, connection: Connection) -> int:
-        """Attempts what is due; how many that were. `connection` is in autocommit: nothing is sent in a transaction."""
+        """Attempts what is due; 0 when nothing is. `connection` is in autocommit: nothing is sent in a transaction."""
         due = notices.due(connection, _OF_AN_ENDPOINT, _AT_ONCE)
+        self._posts(connection, [one for one in due if one.endpoint_id is not None])
+        self._mails(connection, [one for one in due if one.endpoint_id is None])
+        return len(due)
+
+    def _posts(self, connection: Connection, due: Sequence[Due]) -> None:
+        """Several at a time, each noted as soon as it is answered."""
         with ThreadPoolExecutor(_THREADS, "webhooks") as threads:
-            posting = {threads.submit(self._post, one): one for one in due if one.endpoint_id is not None}
-            for one in due:
-                if one.endpoint_id is None:
-                    self._note(connection, one, self._mail(connection, one))
+            posting = {threads.submit(self._post, one): one for one in due}
             for done in as_completed(posting):
                 self._note(connection, posting[done], done.result())
-        return len(due)
+
+    def _mails(self, connection: Connection, due: Sequence[Due]) -> None:
+        """One by one, until one gets no answer; the others stay due. So webhooks wait for one timeout at most."""
+        for one in due:
+            if self._stopping.is_set():
+                return
+            attempt = self._mail(connection, one)
+            self._note(connection, one, attempt)
+            if attempt.status is None:
+                return
 
     def _post(self, delivery: Due) -> Attempt:
         assert delivery.url is not None

@@ -21,7 +21,9 @@ _CONNECT_SECONDS = 5.0
 _SECONDS = 10.0
 _PORTS = {"https": 443, "http": 80}
 # IPv6 addresses that stand for IPv4 ones.
-_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+_NAT64 = IPv6Network("64:ff9b::/96")
+# The same in a network's own way, so never public; not every patch release of Python's ipaddress knows that.
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
 
 Address = IPv4Address | IPv6Address
 # All addresses of a name, as texts.
@@ -162,8 +164,10 @@ def _parts(url: str) -> SplitResult:
 def _is_public(address: Address) -> bool:
     """Whether anybody on the Internet may be meant; an IPv4 address within an IPv6 one counts as itself."""
     if isinstance(address, IPv6Address):
+        if address in _LOCAL_NAT64:
+            return False
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if inner is None and any(address in network for network in _NAT64):
+        if inner is None and address in _NAT64:
             inner = IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return _is_public(inner)

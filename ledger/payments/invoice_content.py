@@ -117,10 +117,16 @@ def invoice(
     )
 
 
-def credit_note(of: Content, number: str, issued_on: date, paid_on: date, data: dict[str, Any]) -> Content:
-    """The credit note of a refund, to the same customer as its invoice was. `data`: of its `credits.refunded`."""
+def credit_note(
+    of: Content, before_minor: int, number: str, issued_on: date, paid_on: date, data: dict[str, Any]
+) -> Content:
+    """The credit note of a refund, to the same customer as its invoice was. `data`: of its `credits.refunded`.
+
+    `before_minor`: the tax that went back with earlier ones of this invoice.
+    """
     total, tax = data["charged"]["amount_minor"], data["charged"].get("tax_minor", 0)
-    parts = returned_parts([TaxPart(part.label, part.percent, part.amount_minor) for part in of.taxes], tax)
+    charged = [TaxPart(part.label, part.percent, part.amount_minor) for part in of.taxes]
+    parts = returned_parts(charged, before_minor, tax)
     return of.model_copy(
         update={
             "kind": "credit_note",

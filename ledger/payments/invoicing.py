@@ -97,5 +97,8 @@ class Invoicing:
             who = buyer(connection, fact.account_id)
             return invoice_content.invoice(self._settings, number, issued_on, paid_on, who, fact.data)
         of = invoices.content_of_purchase(connection, fact.account_id, fact.data["purchase_id"])
+        before = invoices.returned_tax(connection, fact.account_id, fact.data["purchase_id"])
         assert of is not None, "a purchase is invoiced before its refund is read: both stand in one partition"
-        return invoice_content.credit_note(Content.model_validate_json(of), number, issued_on, paid_on, fact.data)
+        return invoice_content.credit_note(
+            Content.model_validate_json(of), before, number, issued_on, paid_on, fact.data
+        )

@@ -8,15 +8,26 @@ from typing import Any, NamedTuple
 import psycopg
 
 from ledger.core.errors import LedgerError
+from ledger.records import rebuilds
 from ledger.records.idempotency import owner_of
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "erasing.sql")
-_ERASED = ("tax_ids", "profile", "answers", "mails", "endpoint_deliveries", "endpoints", "keys", "visits")
+_ERASED = (
+    "tax_ids",
+    "profile",
+    "answers",
+    "mails",
+    "endpoint_deliveries",
+    "endpoints",
+    "keys",
+    "visits",
+    "return_urls",
+)
 
 
 class NotInvoicedYet(LedgerError):
-    """Purchases of this account wait for their invoices, which need its name; run `ledger consume invoices` first."""
+    """Purchases of this account are unpaid, or wait for their invoices, which need its name; erase it afterwards."""
 
 
 class Kept(NamedTuple):
@@ -34,8 +45,12 @@ class Erasure(NamedTuple):
 
 
 def erase(connection: psycopg.Connection[Any], account_id: str, *, invoiced: bool) -> Erasure:
-    """Erases all or nothing; again, it erases nothing. `invoiced`: invoices are issued here. Raises NotInvoicedYet."""
+    """Erases all or nothing; again, it erases nothing. `invoiced`: invoices are issued here.
+
+    Raises NotInvoicedYet, RebuildRunning, RebuildUnfinished: half-built views don't know what waits for its invoice.
+    """
     parameters = {"account_id": account_id, "owner": owner_of(account_id)}
+    rebuilds.share(connection)
     with connection.transaction():
         waiting = connection.execute(SQL["uninvoiced"], parameters).fetchone()
         if invoiced and waiting and waiting[0]:

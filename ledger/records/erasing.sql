@@ -7,7 +7,7 @@ DELETE FROM records.profiles WHERE account_id = %(account_id)s;
 DELETE FROM records.tax_ids WHERE account_id = %(account_id)s;
 
 -- name: answers
--- Kept under Idempotency-Keys for a week, with what they answered.
+-- Kept under Idempotency-Keys for a week, with what they answered. Answers with personal data name their account.
 DELETE FROM records.idempotency WHERE owner = %(owner)s OR answer ->> 'account_id' = %(account_id)s;
 
 -- name: mails
@@ -34,12 +34,18 @@ WHERE account_id = %(account_id)s AND (revoked_at IS NULL OR description <> '');
 -- Whoever is at the billing page is out, and can't type a name in again.
 DELETE FROM records.portal_sessions WHERE account_id = %(account_id)s;
 
+-- name: return_urls
+-- Where a customer was led back to; a router may have put anything there.
+UPDATE records.checkouts SET return_url = NULL WHERE account_id = %(account_id)s AND return_url IS NOT NULL;
+
 -- name: uninvoiced
--- Purchases whose invoice still needs the profile.
-SELECT count(*) FROM views.purchases p
-WHERE p.account_id = %(account_id)s AND NOT EXISTS (
-    SELECT FROM records.invoices i
-    WHERE i.account_id = p.account_id AND i.purchase_id = p.purchase_id AND i.kind = 'invoice');
+-- What still needs the profile for its invoice: purchases, and payments that may become one.
+SELECT (SELECT count(*) FROM views.purchases p
+        WHERE p.account_id = %(account_id)s AND NOT EXISTS (
+            SELECT FROM records.invoices i
+            WHERE i.account_id = p.account_id AND i.purchase_id = p.purchase_id AND i.kind = 'invoice'))
+     + (SELECT count(*) FROM records.checkouts WHERE account_id = %(account_id)s AND ended_at IS NULL)
+     + (SELECT count(*) FROM records.top_up_triggers WHERE account_id = %(account_id)s AND ended_at IS NULL);
 
 -- name: kept_invoices
 SELECT count(*), min(issued_on)::text, max(issued_on)::text FROM records.invoices WHERE account_id = %(account_id)s;

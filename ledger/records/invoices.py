@@ -97,6 +97,14 @@ def content_of_purchase(connection: Connection, account_id: str, purchase_id: st
     return row[0] if row else None
 
 
+def returned_tax(connection: Connection, account_id: str, purchase_id: str) -> int:
+    """The tax of the credit notes that the purchase has so far."""
+    parameters = {"account_id": account_id, "purchase_id": purchase_id}
+    row = connection.execute(SQL["returned_tax"], parameters).fetchone()
+    assert row, "a sum always has a row"
+    return int(row[0])
+
+
 def unrecorded(connection: Connection, limit: int) -> list[Unrecorded]:
     """Documents whose numbers are to be put on the log, the oldest first."""
     return [Unrecorded(*row) for row in connection.execute(SQL["unrecorded"], {"limit": limit})]

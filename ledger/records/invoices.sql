@@ -30,6 +30,10 @@ WHERE account_id = %(account_id)s AND event_id = ANY(%(event_ids)s::uuid[]) AND 
 SELECT content::text FROM records.invoices
 WHERE account_id = %(account_id)s AND purchase_id = %(purchase_id)s AND kind = 'invoice';
 
+-- name: returned_tax
+SELECT coalesce(sum(tax_minor), 0) FROM records.invoices
+WHERE account_id = %(account_id)s AND purchase_id = %(purchase_id)s AND kind = 'credit_note';
+
 -- name: unrecorded
 SELECT number, account_id, event_id::text, purchase_id, created_at FROM records.invoices
 WHERE recorded_at IS NULL

@@ -91,7 +91,7 @@ def note(connection: Connection, notice: Notice, *, mailed: bool) -> bool:
 
 
 def due(connection: Connection, each: int, limit: int) -> list[Due]:
-    """Deliveries that are due, at most `each` per endpoint."""
+    """Deliveries that are due, at most `each` per endpoint, and of mails."""
     with connection.cursor(row_factory=class_row(Due)) as cursor:
         return cursor.execute(SQL["due"], {"each": each, "limit": limit}).fetchall()
 

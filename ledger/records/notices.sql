@@ -17,7 +17,7 @@ INSERT INTO records.deliveries (notice_id)
 SELECT %(notice_id)s FROM records.profiles WHERE account_id = %(account_id)s AND email IS NOT NULL;
 
 -- name: due
--- The longest due first, but only some of each endpoint: a slow one does not keep the others waiting.
+-- The longest due first, but only some of each endpoint, and of all mails: a slow one does not keep the others waiting.
 SELECT delivery_id::text, notice_id::text, account_id, type, occurred_at, data, attempts, endpoint_id::text, url, secret,
        previous_secret, email
 FROM (
@@ -28,9 +28,9 @@ FROM (
     JOIN records.notices n USING (notice_id)
     LEFT JOIN records.webhook_endpoints e USING (endpoint_id)
     LEFT JOIN records.profiles p ON p.account_id = n.account_id
-    WHERE d.state = 'waiting' AND d.due_at <= clock_timestamp()
+    WHERE d.state = 'waiting' AND d.due_at <= clock_timestamp() AND e.disabled_at IS NULL
 ) waiting
-WHERE place <= %(each)s OR endpoint_id IS NULL
+WHERE place <= %(each)s
 ORDER BY due_at
 LIMIT %(limit)s;
 
@@ -39,7 +39,9 @@ INSERT INTO records.delivery_attempts (delivery_id, attempt, status, error, mill
 VALUES (%(delivery_id)s, %(attempt)s, %(status)s, %(error)s, %(milliseconds)s);
 
 -- name: save
-UPDATE records.deliveries SET state = %(state)s, attempts = %(attempt)s,
+-- What was ended during the attempt does not wait again.
+UPDATE records.deliveries SET attempts = %(attempt)s,
+    state = CASE WHEN state = 'waiting' OR %(state)s <> 'waiting' THEN %(state)s ELSE state END,
     due_at = clock_timestamp() + coalesce(%(pause)s, interval '0')
 WHERE delivery_id = %(delivery_id)s;
 

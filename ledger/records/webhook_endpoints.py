@@ -19,6 +19,10 @@ class EndpointUnknown(LedgerError):
     """There is no such webhook endpoint."""
 
 
+class EndpointEnded(LedgerError):
+    """This webhook endpoint was ended; nothing more is sent there."""
+
+
 class Endpoint(NamedTuple):
     """An endpoint without its secret. `account_id` "": notices of all accounts; no `types`: all of them."""
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from ledger.sql import statements
+from schemas.fields import INVOICE_NUMBER
 
 SQL = statements("ledger.views", "facts.sql")
 Connection = psycopg.Connection[Any]
@@ -60,5 +61,5 @@ def issued_number(connection: Connection, account_id: str, event_id: str) -> Num
 
 
 def last_numbers(connection: Connection) -> list[str]:
-    """The last invoice number of each series and year that the log knows."""
-    return [number for (number,) in connection.execute(SQL["last_numbers"])]
+    """The last of our invoice numbers of each series and year that the log knows."""
+    return [number for (number,) in connection.execute(SQL["last_numbers"], {"form": INVOICE_NUMBER})]

@@ -23,10 +23,11 @@ SELECT data ->> 'number', coalesce(occurred_at, log_time) FROM views.entries
 WHERE event_id = %(event_id)s AND account_id = %(account_id)s AND signed;
 
 -- name: last_numbers
--- The highest number of each series: all but the digits at the end. Numbers of one series have the same length.
+-- The highest number of each series: all but the digits at the end. Only numbers of our form, which all have the same
+-- length: others may sign such events, too, with whatever numbers they use.
 SELECT max(data ->> 'number')
 FROM views.entries
-WHERE type = 'invoice.issued'
+WHERE type = 'invoice.issued' AND data ->> 'number' ~ %(form)s
   AND type IN ('credits.purchased', 'credits.refunded', 'dispute.opened', 'dispute.closed', 'auto_top_up.failed',
                'invoice.issued')
 GROUP BY substring(data ->> 'number' FROM '^(.*)-[0-9]+$');

@@ -3,6 +3,8 @@
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger.core import gst
 from ledger.core.invoicing import (
@@ -61,8 +63,22 @@ def test_the_tax_in_its_parts(net: int, tax: int, percent: str, labels: list[str
 
 def test_a_refund_returns_the_same_parts_of_the_tax() -> None:
     parts = [TaxPart("CGST", "9", 91), TaxPart("SGST", "9", 90)]
-    assert returned_parts(parts, 61) == [TaxPart("CGST", "9", 31), TaxPart("SGST", "9", 30)]
-    assert returned_parts([], 0) == []
+    assert returned_parts(parts, 0, 61) == [TaxPart("CGST", "9", 31), TaxPart("SGST", "9", 30)]
+    assert returned_parts(parts, 61, 61) == [TaxPart("CGST", "9", 30), TaxPart("SGST", "9", 31)]
+    assert returned_parts([], 0, 0) == []
+
+
+@given(st.lists(st.integers(0, 500), min_size=1, max_size=12), st.integers(1, 3))
+def test_refunds_of_the_whole_return_the_parts_and_never_more_in_between(taxes: list[int], count: int) -> None:
+    labels = ["CGST", "SGST", "CESS"][:count]
+    charged = tax_parts(5000, sum(taxes), "18", labels)
+    returned = [0] * len(charged)
+    for place, tax in enumerate(taxes):
+        parts = returned_parts(charged, sum(taxes[:place]), tax)
+        assert sum(part.amount_minor for part in parts) == tax
+        returned = [so_far + part.amount_minor for so_far, part in zip(returned, parts, strict=True)]
+        assert all(so_far <= part.amount_minor for so_far, part in zip(returned, charged, strict=True))
+    assert returned == [part.amount_minor for part in charged]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from ledger.log.reader import reading
 from ledger.payments.buyers import BillingCountryMissing, billing_country, buyer
 from ledger.payments.gateway import Address, Buyer
+from ledger.records import erasing
 from ledger.records.profiles import SQL
 from ledger.settings import Settings
 from schemas.topics import EVENTS
@@ -150,12 +151,14 @@ def test_a_wrong_tax_id_is_refused_with_its_reason(
     assert numbers(http, "/v1/accounts/untaxed") == []
 
 
-def test_an_idempotency_key_is_one_tax_id(http: httpx.Client) -> None:
+def test_an_idempotency_key_is_one_tax_id_until_it_is_erased(http: httpx.Client, settings: Settings) -> None:
     path, header = account(http, "keyed") + "/tax-ids", {"Idempotency-Key": "tax-1"}
     first, second = (http.post(path, json=VAT, headers=header) for _ in range(2))
     assert (first.status_code, first.json()) == (second.status_code, second.json())
     other = http.post(path, json={**VAT, "value": "DE 129 273 398"}, headers=header)
     assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_conflict")
+    with psycopg.connect(settings.database) as connection:
+        assert erasing.erase(connection, first.json()["account_id"], invoiced=False).erased["answers"] == 1
 
 
 def test_there_are_five_tax_ids_at_most_also_when_two_come_at_once(http: httpx.Client, settings: Settings) -> None:

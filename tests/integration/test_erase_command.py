@@ -6,11 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import environment_of
 from ledger.dev.stack import Stack
+from ledger.records import erasing, rebuilds
 from ledger.settings import Settings
 from tests.integration.api_harness import key, projector
 from tests.support.invoicing import SUPPLIER, append, invoicing, issued, purchased, rows
@@ -60,6 +62,14 @@ def account(settings: Settings) -> str:
         SECRET,
         name.encode(),
     )
+    rows(
+        settings,
+        "INSERT INTO records.checkouts (checkout_id, account_id, provider, credits, currency, amount_minor, tax_minor, "
+        "fx_rate, description, return_url, state, ended_at) VALUES (gen_random_uuid(), %s, 'stripe', 1, 'USD', 1, 0, "
+        "'1', '', 'https://router.example/' || %s, 'expired', now())",
+        name,
+        SECRET,
+    )
     key(settings, account=name)
     return name
 
@@ -78,6 +88,7 @@ def test_invoices_stay_and_all_else_goes(settings: Settings, account: str) -> No
     said = json.loads(done.stdout)
     assert said["erased"]["profile"] == said["erased"]["tax_ids"] == said["erased"]["answers"] == 1
     assert said["erased"]["endpoints"] == said["erased"]["keys"] == said["erased"]["visits"] == 1
+    assert said["erased"]["return_urls"] == 1
     assert said["kept"][0]["what"].startswith("1 invoices")
     (invoice,) = issued(settings, account)
     assert invoice["content"]["customer"]["name"] == SECRET
@@ -96,6 +107,32 @@ def test_nobody_is_erased_before_the_invoice_has_the_name(settings: Settings, ac
     with invoicing(settings) as round_:
         round_()
     assert erase(settings, account).returncode == 0
+
+
+OPEN = {
+    "a purchase that is not paid yet": "UPDATE records.checkouts SET state = 'begun', ended_at = NULL "
+    "WHERE account_id = %s",
+    "a top-up that is under way": "INSERT INTO records.top_up_triggers (trigger_id, account_id, provider, credits, "
+    "triggered_at, due_at) VALUES (gen_random_uuid(), %s, 'stripe', 1, now(), now())",
+}
+
+
+@pytest.mark.parametrize("change", OPEN.values(), ids=OPEN.keys())
+def test_nobody_is_erased_whose_payment_may_still_come(settings: Settings, account: str, change: str) -> None:
+    rows(settings, change, account)
+    with psycopg.connect(settings.database) as connection:
+        with pytest.raises(erasing.NotInvoicedYet, match="1 of them"):
+            erasing.erase(connection, account, invoiced=True)
+        assert erasing.erase(connection, account, invoiced=False).erased["profile"] == 1
+
+
+def test_nobody_is_erased_while_the_views_are_half_built(settings: Settings, account: str) -> None:
+    with psycopg.connect(settings.database) as connection:
+        connection.execute("INSERT INTO records.rebuilds (targets, columns, outbox_position) VALUES ('{}', '{}', 0)")
+        with pytest.raises(rebuilds.RebuildUnfinished):
+            erasing.erase(connection, account, invoiced=True)
+        connection.rollback()
+        assert erasing.erase(connection, account, invoiced=True).erased["profile"] == 1
 
 
 def _found(settings: Settings) -> Iterator[tuple[str, list[object]]]:

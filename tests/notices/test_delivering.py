@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -19,7 +20,7 @@ from ledger.dev.bootstrap import bootstrap
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.notices import kinds, signing
-from ledger.notices.delivering import PAUSES, verdict
+from ledger.notices.delivering import PAUSES, Delivering, verdict
 from ledger.records import notices, webhook_endpoints
 from ledger.records.notices import Attempt, Notice
 from ledger.settings import Settings
@@ -189,6 +190,44 @@ def test_an_endpoint_that_is_gone_is_told_nothing_more(settings: Settings, accou
     assert line.state == "failed"
 
 
+def test_an_attempt_that_ends_after_its_endpoint_brings_nothing_back(settings: Settings, account: str) -> None:
+    endpoint_id, _ = endpoint(settings, "http://127.0.0.1:1/", account)
+    told = notice(settings, account)
+    with database(settings) as connection:
+        (due,) = [one for one in notices.due(connection, 8, 64) if one.notice_id == told.notice_id]
+        webhook_endpoints.disable(connection, endpoint_id)
+        notices.attempted(connection, due, Attempt(500, "answered 500", 1), "waiting", timedelta())
+        (line,) = log(settings, endpoint_id)
+        assert (line.state, line.attempts) == ("failed", 1)
+        notices.replay(connection, endpoint_id, line.delivery_id)
+        assert endpoint_id not in [one.endpoint_id for one in notices.due(connection, 8, 64)]
+
+
+def test_a_mail_server_that_is_away_costs_one_mail_a_round(settings: Settings, account: str) -> None:
+    rows(settings, "UPDATE records.deliveries SET due_at = now() + interval '1 day' WHERE state = 'waiting'")
+    away, stopping = settings.model_copy(update={"smtp_port": free_port()}), threading.Event()
+
+    def attempted() -> tuple[int, int]:
+        (row,) = rows(
+            settings,
+            "SELECT count(endpoint_id) AS posts, count(*) FILTER (WHERE endpoint_id IS NULL) AS mails "
+            "FROM records.deliveries d JOIN records.notices n USING (notice_id) WHERE account_id = %s AND attempts = 1",
+            account,
+        )
+        return row["posts"], row["mails"]
+
+    with receiver() as there, database(settings) as connection:
+        endpoint(settings, there.url, account)
+        for _ in range(10):
+            notice(settings, account, mailed=True)
+        assert len([one for one in notices.due(connection, 8, 64) if one.endpoint_id is None]) == 8
+        Delivering(away, stopping).once(connection)
+        assert attempted() == (8, 1)
+        stopping.set()
+        Delivering(away, stopping).once(connection)
+        assert attempted() == (10, 1)
+
+
 def test_pauses_grow_and_end() -> None:
     bad = Attempt(500, "answered 500", 1)
     verdicts = [verdict(number, bad) for number in range(1, len(PAUSES) + 2)]
@@ -230,6 +269,28 @@ def test_a_receipt_has_the_invoice_and_goes_out_once(settings: Settings, inbox: 
     _tell(settings)
     deliver(settings)
     assert len([mail for mail in inbox.mails if _about(mail, account)]) == 2
+
+
+def test_a_document_that_can_not_be_set_waits_alone(settings: Settings, account: str, tmp_path: Path) -> None:
+    append(settings, purchased(account))
+    with invoicing(settings) as round_:
+        round_()
+    wait_until_projected(settings)
+    logo = tmp_path / "logo.png"
+    logo.write_bytes(b"not an image")
+    with receiver() as there:
+        endpoint(settings, there.url, account)
+        _tell(settings)
+        for _ in range(2):
+            deliver(settings.model_copy(update={"invoice_logo": str(logo)}))
+        assert len(there.received) == 1
+    (mail,) = rows(
+        settings,
+        "SELECT d.state, d.attempts FROM records.deliveries d JOIN records.notices n USING (notice_id) "
+        "WHERE n.account_id = %s AND d.endpoint_id IS NULL",
+        account,
+    )
+    assert mail == {"state": "waiting", "attempts": 2}
 
 
 @pytest.mark.parametrize("type_", [type_ for type_, mailed in kinds.TYPES.items() if mailed])

@@ -1,5 +1,6 @@
 """Webhook endpoints over HTTP: each account has its own, a secret is shown once, nothing private can be entered."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import get_args
@@ -50,18 +51,20 @@ def test_from_the_secret_to_the_log_and_again(settings: Settings, mine: httpx.Cl
             told = Notice(NOTICE, ACCOUNT, "dispute.opened", datetime.now(UTC), {"account_id": ACCOUNT})
             assert notices.note(connection, told, mailed=False)
             assert not notices.note(connection, told, mailed=False)
-            Delivering(changed).once(connection)
+            Delivering(changed, threading.Event()).once(connection)
             (line,) = mine.get(f"{at}/deliveries").json()["data"]
             assert (line["state"], line["status"], line["notice_id"]) == ("delivered", 200, NOTICE)
             rotated = mine.post(f"{at}/rotate-secret").json()["secret"]
             assert mine.post(f"{at}/deliveries/{line['delivery_id']}/replay").status_code == 202
-            Delivering(changed).once(connection)
+            Delivering(changed, threading.Event()).once(connection)
         first, second = there.received
         Webhook(made["secret"]).verify(first.raw, dict(first.headers))
         for secret in (made["secret"], rotated):
             Webhook(secret).verify(second.raw, dict(second.headers))
     assert mine.delete(at).status_code == 204
     assert mine.get(at).json()["disabled_at"]
+    again = mine.post(f"{at}/deliveries/{line['delivery_id']}/replay")
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "endpoint_ended")
 
 
 def test_nobody_sees_or_ends_an_endpoint_of_somebody_else(url: str, settings: Settings, mine: httpx.Client) -> None:

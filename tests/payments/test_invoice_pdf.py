@@ -8,7 +8,7 @@ import pypdf
 import pytest
 
 from ledger.payments import invoice_content
-from ledger.payments.documents.invoice_pdf import LogoUnreadable, invoice_pdf
+from ledger.payments.documents.invoice_pdf import DocumentNotSet, LogoUnreadable, invoice_pdf
 from ledger.payments.gateway import Address, Buyer
 from ledger.payments.invoice_content import Content
 from ledger.settings import Settings
@@ -122,6 +122,13 @@ def test_long_names_and_addresses_wrap() -> None:
 def test_a_logo_that_is_not_there_is_named() -> None:
     with pytest.raises(LogoUnreadable, match=r"/nowhere/logo\.svg"):
         invoice_pdf(Settings(supplier=SUPPLIER, invoice_logo="/nowhere/logo.svg"), content())
+
+
+def test_a_logo_that_is_no_image_is_an_error_of_ours(tmp_path: Any) -> None:
+    logo = tmp_path / "logo.png"
+    logo.write_bytes(b"not an image")
+    with pytest.raises(DocumentNotSet, match="decode"):
+        invoice_pdf(Settings(supplier=SUPPLIER, invoice_logo=str(logo)), content())
 
 
 def test_logo_and_colour_are_settings(tmp_path: Any) -> None:

@@ -8,11 +8,15 @@ import psycopg
 import pytest
 
 from consumers.appending import Appending
+from ledger.core.invoicing import place_of
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.stack import Stack
 from ledger.settings import Settings
+from schemas.events import CreditsPurchased, Invoice, InvoiceIssued
+from schemas.identity import derived_id
+from schemas.supplier import Supplier
 from tests.integration.api_harness import api, client, key, projector
-from tests.support.invoicing import SUPPLIER, append, invoicing, issued, purchased, refunded, rows
+from tests.support.invoicing import INDIAN, SUPPLIER, append, invoicing, issued, purchased, refunded, rows
 from tests.support.ledgers import new_ledger
 from tests.support.workers import wait_until_projected
 
@@ -73,6 +77,18 @@ def test_a_purchase_is_invoiced_and_its_refund_credited(settings: Settings, acco
     assert [row["data"]["number"] for row in on_the_log] == [invoice["number"], note["number"]]
 
 
+def test_refunds_give_back_each_part_of_the_tax_as_it_was_charged(settings: Settings) -> None:
+    bought = purchased(f"acct_{os.urandom(6).hex()}", charged={"amount_minor": 1184, "tax_minor": 181})
+    append(settings, bought, *[refunded(bought, "2", 399, 61) for _ in range(2)], refunded(bought, "6", 386, 59))
+    with invoicing(settings.model_copy(update={"supplier": Supplier(**INDIAN)})) as round_:
+        round_()
+    charged, *returned = [
+        [part["amount_minor"] for part in row["content"]["taxes"]] for row in issued(settings, bought.subject)
+    ]
+    assert charged == [91, 90]
+    assert [sum(part) for part in zip(*returned, strict=True)] == charged
+
+
 def test_an_issued_invoice_never_changes(settings: Settings, account: str) -> None:
     append(settings, purchased(account))
     with invoicing(settings) as round_:
@@ -108,13 +124,15 @@ def test_a_restored_database_gives_no_number_twice(settings: Settings, account: 
     every = "SELECT event_id, number FROM records.invoices ORDER BY number"
     numbers = rows(settings, every)
     _forget(settings)
-    append(settings, purchased(account))
+    another = purchased(account)
+    append(settings, another, *[_numbered_elsewhere(another, number) for number in ("2026-000001", "INV-2026-99")])
     with invoicing(settings) as round_:
         round_()
     after = issued(settings, account)
     assert [row["number"] for row in after[: len(before)]] == [row["number"] for row in before]
     assert [row["issued_on"] for row in after[: len(before)]] == [row["issued_on"] for row in before]
     assert rows(settings, every)[: len(numbers)] == numbers
+    assert place_of(after[-1]["number"]).position == place_of(before[-1]["number"]).position + 1
 
 
 def test_a_number_that_is_not_on_the_log_is_shown_to_nobody(settings: Settings, account: str) -> None:
@@ -180,6 +198,12 @@ def test_each_account_reads_its_own_invoices(settings: Settings, account: str, t
         for cursor in ("Lg", "MC4A"):  # the second names a NUL
             refused = mine.get(f"/v1/accounts/{account}/invoices", params={"cursor": cursor})
             assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_cursor")
+
+
+def _numbered_elsewhere(of: CreditsPurchased, number: str) -> InvoiceIssued:
+    """As a program of the supplier's own says it, whose numbers have another form."""
+    data = Invoice(number=number, purchase_id=of.data.purchase_id)
+    return InvoiceIssued(source="erp", id=derived_id(of.subject, number), subject=of.subject, data=data)
 
 
 class Killed(Appending):

@@ -33,17 +33,28 @@ class LogoUnreadable(LedgerError):
     """LEDGER_INVOICE_LOGO can't be printed: it must be a readable file in SVG, PNG or JPEG."""
 
 
+class DocumentNotSet(LedgerError):
+    """The document can't be set; LEDGER_INVOICE_LOGO, if there is one, must be an image in SVG, PNG or JPEG."""
+
+
 def invoice_pdf(settings: Settings, content: Content) -> bytes:
-    """The document. Raises LogoUnreadable."""
+    """The document. Raises LogoUnreadable or DocumentNotSet."""
     logo = _logo(settings.invoice_logo)
     document = json.dumps(shown(content) | {"logo": logo, "colour": settings.invoice_colour}, ensure_ascii=False)
     issued = datetime.combine(date.fromisoformat(content.issued_on), datetime.min.time(), UTC)
     try:
-        return _compiled(document, int(issued.timestamp()), ["a-2u"])
+        return _archivable_or_not(document, int(issued.timestamp()))
+    except typst.TypstError as error:
+        raise DocumentNotSet(str(error)) from None
+
+
+def _archivable_or_not(document: str, timestamp: int) -> bytes:
+    try:
+        return _compiled(document, timestamp, ["a-2u"])
     except (
         typst.TypstError
     ):  # a letter that none of our fonts has: then it is an empty box, and the standard forbids it
-        return _compiled(document, int(issued.timestamp()), [])
+        return _compiled(document, timestamp, [])
 
 
 def _compiled(document: str, timestamp: int, standards: "list[PDFStandard]") -> bytes:

@@ -11,7 +11,7 @@ from ledger.settings import Settings
 
 
 def pdf_of(settings: Settings, connection: psycopg.Connection[Any], number: str) -> bytes:
-    """Raises InvoiceUnknown or LogoUnreadable."""
+    """Raises InvoiceUnknown, LogoUnreadable or DocumentNotSet."""
     kept = invoices.pdf(connection, number)
     if kept is not None:
         return kept
