@@ -159,7 +159,7 @@ class Projection:
         readings = [problem or fact_of(record, secrets) for record in records]
         facts = [reading for reading in readings if isinstance(reading, Fact)]
         elsewhere = self._load_accounts(connection, partition, facts)
-        _load_purchases(connection, partition, batch, facts)
+        _load_purchases(connection, partition, batch, [fact for fact in facts if fact.event.subject not in elsewhere])
         # What can't be applied twice, such as a purchase, is refused when it is repeated, so that no second entry would
         # betray that it is a duplicate. All of that is signed, and rare.
         repeatable = facts if partition.expect_repeats else [fact for fact in facts if fact.key_id is not None]
@@ -205,7 +205,7 @@ class Projection:
 
 
 def _load_purchases(connection: Connection, partition: Partition, batch: Batch, facts: list[Fact]) -> None:
-    """Gives the batch's accounts the purchases that facts name; what the batch knows of one already is newer."""
+    """Gives the partition's accounts the purchases that facts name; what the batch knows of one already is newer."""
     signed = (fact.event for fact in facts if fact.key_id is not None)  # a router's events name no purchase
     named = [(event.subject, purchase) for event in signed if (purchase := purchase_named(event))]
     if not named:
