@@ -97,7 +97,7 @@ class Projection:
         self.session.note_caught_up(number, self._partition(number).next_offset, log_end, asked_ms)
 
     def lag(self, number: int, log_end: int) -> int:
-        """Records of a partition that are not folded yet."""
+        """Records of a partition that are not folded yet; below zero when it was folded beyond that end."""
         partition = self._partitions.get(number)
         return log_end - partition.next_offset if partition else 0
 

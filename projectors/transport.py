@@ -71,8 +71,8 @@ class FetchConsumer(driver.Consumer):
             return
         if self._was_reconnected():
             self._doubtful |= self.assignment()  # also those of which this fetch brings nothing
-        # All of them before the first yield: while we are suspended in one, a worker that finds a gap may seek back, and
-        # what was fetched before does not start there.
+        # All of them before the first yield: while we are suspended in one, a worker that found a gap may seek back,
+        # and what was fetched before that does not start there.
         messages = [
             (tp, self._message(tp, fetched, generation))
             for tp, fetched in records.items()
@@ -90,6 +90,9 @@ class FetchConsumer(driver.Consumer):
         self._starts_at[tp] = last.offset + 1
         fetch = Fetch(starts_at, fetched, tp in self._doubtful or fetched[0].offset < starts_at)
         self._doubtful.discard(tp)
+        if fetch.doubtful:
+            # Faust drops what ends below the offset that it has read, without a word, and the doubt with it.
+            self._read_offset[tp] = None
         # Without the generation the stream would skip the message without a word, and acknowledge it.
         return ConsumerMessage(
             tp.topic,

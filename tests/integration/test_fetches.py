@@ -1,4 +1,4 @@
-"""What the worker's consumer makes of fetches, through Faust's own loop; only the thread that reads Kafka is left out."""
+"""What the worker's consumer makes of fetches, through Faust's own loop; the thread that reads Kafka is left out."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import faust
 import mode
+import pytest
 from faust.types import TP
 from yarl import URL
 
@@ -77,3 +78,22 @@ def handled(handle: Handler, *fetches: dict[TP, list[Fetched]]) -> list[tuple[in
 
     asyncio.run(run())
     return seen
+
+
+async def nothing(consumer: Fed, tp: TP, fetch: Fetch) -> None:
+    pass
+
+
+def test_what_was_fetched_before_the_worker_sought_back_does_not_claim_to_start_there() -> None:
+    async def seek_back(consumer: Fed, tp: TP, fetch: Fetch) -> None:
+        if tp == ONE:
+            consumer._starts_at[TWO] = 10  # as perform_seek does: 10 to 19 are not folded
+
+    consumed = handled(seek_back, {TWO: records(10, 19)}, {ONE: records(0, 9), TWO: records(20, 29)})
+    assert consumed == [(2, 10, 10, False), (1, 0, 0, False), (2, 20, 20, False)]
+
+
+@pytest.mark.parametrize("last", [4, 9, 14])
+def test_a_log_that_begins_anew_is_handed_on_as_doubtful_however_short_it_is(last: int) -> None:
+    consumed = handled(nothing, {ONE: records(0, 9)}, {ONE: records(0, last)}, {ONE: records(last + 1, last + 1)})
+    assert consumed == [(1, 0, 0, False), (1, 10, 0, True), (1, last + 1, last + 1, False)]
