@@ -39,11 +39,16 @@ class Gap(LedgerError):
     """Records before this fetch have not been folded."""
 
 
+class _PerhapsRepeated(Exception):
+    """A router's event was refused whose id was not looked up: it may repeat one that was posted by an earlier book."""
+
+
 @dataclass(slots=True)
 class Partition:
     """What this worker remembers of a partition, true while Postgres says that `next_offset` is to be folded next.
 
-    `expect_repeats`: the last batch had repeated ids, so that it is worth looking ids up before the COPY finds out.
+    `expect_repeats`: the last batch had repeated ids, or events that only a look could tell from repeated ones, so that
+    it is worth looking ids up before the COPY finds out.
     """
 
     number: int
@@ -97,14 +102,14 @@ class Projection:
         self.session.note_caught_up(number, self._partition(number).next_offset, log_end, asked_ms)
 
     def lag(self, number: int, log_end: int) -> int:
-        """Records of a partition that are not folded yet."""
+        """Records of a partition that are not folded yet; below zero when it was folded beyond that end."""
         partition = self._partitions.get(number)
         return log_end - partition.next_offset if partition else 0
 
     def _project(self, partition: Partition, records: Sequence[Record], book: Book) -> bool:
         try:
             return self._write(partition, records, book)
-        except UniqueViolation:
+        except (UniqueViolation, _PerhapsRepeated):
             if partition.expect_repeats:
                 raise
             partition.expect_repeats = True
@@ -130,6 +135,8 @@ class Projection:
         with self.session.transaction(partition.number, partition.next_offset, records[-1]) as connection:
             for start in range(0, len(records), _CHUNK_RECORDS):
                 self._fold(connection, partition, batch, records[start : start + _CHUNK_RECORDS], problem)
+            if not partition.expect_repeats and _refuses_unsigned(batch):
+                raise _PerhapsRepeated
             messages = self._messages(connection, partition.number, batch)
             postings.write_entries(connection)
             with connection.pipeline():  # one round trip
@@ -159,9 +166,10 @@ class Projection:
         readings = [problem or fact_of(record, secrets) for record in records]
         facts = [reading for reading in readings if isinstance(reading, Fact)]
         elsewhere = self._load_accounts(connection, partition, facts)
-        _load_purchases(connection, partition, batch, facts)
+        _load_purchases(connection, partition, batch, [fact for fact in facts if fact.event.subject not in elsewhere])
         # What can't be applied twice, such as a purchase, is refused when it is repeated, so that no second entry would
-        # betray that it is a duplicate. All of that is signed, and rare.
+        # betray that it is a duplicate. All of that is signed, and rare. Of what a router sends, the book may refuse
+        # today what it took before: `_write` has the whole batch looked up then.
         repeatable = facts if partition.expect_repeats else [fact for fact in facts if fact.key_id is not None]
         batch.known = writing.find_posted(connection, [fact.event_id for fact in repeatable]) | batch.known
         batch.fold(records, readings, partition.accounts, elsewhere)
@@ -190,7 +198,8 @@ class Projection:
     def _remember(self, partition: Partition, next_offset: int, batch: Batch) -> None:
         """Makes the committed batch the state in memory, within its bound; purchases are read again when named."""
         partition.next_offset = next_offset
-        partition.expect_repeats = any(outcome == "duplicate" for _, outcome in batch.tallies)
+        repeated = any(outcome == "duplicate" for _, outcome in batch.tallies)
+        partition.expect_repeats = repeated or _refuses_unsigned(batch)
         accounts = partition.accounts
         for account_id, account in batch.accounts.items():
             accounts[account_id] = account._replace(purchases=NO_PURCHASES) if account.purchases else account
@@ -204,8 +213,12 @@ class Projection:
         return known
 
 
+def _refuses_unsigned(batch: Batch) -> bool:
+    return any(dead.fact is not None and dead.fact.key_id is None for dead in batch.dead)
+
+
 def _load_purchases(connection: Connection, partition: Partition, batch: Batch, facts: list[Fact]) -> None:
-    """Gives the batch's accounts the purchases that facts name; what the batch knows of one already is newer."""
+    """Gives the partition's accounts the purchases that facts name; what the batch knows of one already is newer."""
     signed = (fact.event for fact in facts if fact.key_id is not None)  # a router's events name no purchase
     named = [(event.subject, purchase) for event in signed if (purchase := purchase_named(event))]
     if not named:

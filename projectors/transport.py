@@ -71,13 +71,18 @@ class FetchConsumer(driver.Consumer):
             return
         if self._was_reconnected():
             self._doubtful |= self.assignment()  # also those of which this fetch brings nothing
-        for tp, fetched in records.items():
-            # A rebalance may begin while we are suspended in a yield; what follows is then no longer ours.
+        # All of them before the first yield: while we are suspended in one, a worker that found a gap may seek back,
+        # and what was fetched before that does not start there.
+        messages = [
+            (tp, self._message(tp, fetched, generation))
+            for tp, fetched in records.items()
+            if fetched and (active is None or tp in active or tp in self._buffered_partitions)
+        ]
+        for tp, message in messages:
+            # A rebalance may begin in a yield too; what follows is then no longer ours.
             if not self.flow_active or generation != self.app.consumer_generation_id:
                 break
-            if not fetched or (active is not None and tp not in active and tp not in self._buffered_partitions):
-                continue
-            yield tp, self._message(tp, fetched, generation)
+            yield tp, message
 
     def _message(self, tp: TP, fetched: list[Any], generation: int) -> ConsumerMessage:
         last = fetched[-1]
@@ -85,6 +90,9 @@ class FetchConsumer(driver.Consumer):
         self._starts_at[tp] = last.offset + 1
         fetch = Fetch(starts_at, fetched, tp in self._doubtful or fetched[0].offset < starts_at)
         self._doubtful.discard(tp)
+        if fetch.doubtful:
+            # Faust drops what ends below the offset that it has read, without a word, and the doubt with it.
+            self._read_offset[tp] = None
         # Without the generation the stream would skip the message without a word, and acknowledge it.
         return ConsumerMessage(
             tp.topic,

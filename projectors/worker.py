@@ -26,7 +26,7 @@ from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.connecting import LogUnavailable, tls_of, uses_sasl
 from ledger.records.rebuilds import RebuildRunning, RebuildUnfinished
 from ledger.settings import Settings
-from projectors.continuity import check_continuity
+from projectors.continuity import LogDiverged, check_continuity
 from projectors.misplaced import MisplacedReport
 from projectors.projection import Gap, Projection
 from projectors.rejections import REPORTING_PARTITION, report_rejected
@@ -43,6 +43,7 @@ _RETRY_SECONDS = 0.5
 _PREPARE_SECONDS = 2.0
 _BEAT_SECONDS = 1.0
 _STOP_SECONDS = 5.0
+_ANSWER_SECONDS = 5.0
 
 # What a restart would not bring back sooner.
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, RebuildRunning)
@@ -213,12 +214,12 @@ class Worker:
             try:
                 lag = await self._note_caught_up()
                 self._report_rejected()
-            except (TimeoutError, KafkaError) as error:
+            except (TimeoutError, KafkaError, KafkaPythonError, LogUnavailable) as error:
                 log.warning("waiting", for_="kafka", reason=type(error).__name__)
                 self._watchdog.progressed()
             except _AWAY:
                 self._projection.disconnect()
-            except RebuildUnfinished as error:
+            except (RebuildUnfinished, LogDiverged) as error:
                 self._end(error)
             self._watchdog.beat(lag)
             await asyncio.sleep(_BEAT_SECONDS)
@@ -226,10 +227,13 @@ class Worker:
     async def _note_caught_up(self) -> int:
         consumer = cast(FetchConsumer, self.app.consumer)
         asked_ms = time.time_ns() // 1_000_000
-        ends = await asyncio.wait_for(consumer.ends(), timeout=5)
+        ends = await asyncio.wait_for(consumer.ends(), timeout=_ANSWER_SECONDS)
+        # Folded since the question was asked, or the log lost its tail and nothing new comes to tell: the check knows.
+        if beyond := {partition for partition, end in ends.items() if self._projection.lag(partition, end) < 0}:
+            await asyncio.wait_for(asyncio.to_thread(check_continuity, self._settings, beyond), _ANSWER_SECONDS)
         for partition, end in ends.items():
             self._projection.note_caught_up(partition, end, asked_ms)
-        return sum(self._projection.lag(partition, end) for partition, end in ends.items())
+        return sum(max(0, self._projection.lag(partition, end)) for partition, end in ends.items())
 
     def _report_rejected(self) -> None:
         """Makes dead letters of what was rejected on the book's topic since the last time."""

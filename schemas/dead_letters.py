@@ -17,7 +17,7 @@ class DeadLetter(Frozen):
     partition: Annotated[Offset, says("Its partition.")]
     offset: Annotated[Offset, says("Its offset: the record is still there.")]
     code: Annotated[Code, says("Why, for programs.")]
-    reason: Annotated[str, says("Why, for people; it names the field.")]
+    reason: Annotated[str, says("Why, for people; it names the fields, the first 20 of them.")]
     excerpt: Annotated[str, says("The beginning of the record's value; what is not printable ASCII is escaped.")]
 
 

@@ -10,6 +10,9 @@ from pydantic_core import ErrorDetails
 
 RECORD_BYTES_MAX = 65_536
 
+_REASONS_MAX = 20
+_REASONS_CHARACTERS_MAX = 2_000
+
 _MEANINGS: dict[str, str] = {}
 
 
@@ -70,8 +73,16 @@ def json_of(model: BaseModel) -> bytes:
 
 
 def reasons_of(error: ValidationError) -> str:
-    """What is wrong, one clause per field, in words that name the field and never repeat its value."""
-    return "; ".join(reason_of(problem) for problem in error.errors(include_url=False))
+    """What is wrong, one clause per field, in words that name the field and never repeat its value.
+
+    Bounded: a record may have thousands of bad fields, and names of many kB; its dead letter must still fit into one.
+    """
+    problems = error.errors(include_url=False)
+    reasons = "; ".join(map(reason_of, problems[:_REASONS_MAX]))
+    if len(reasons) > _REASONS_CHARACTERS_MAX:
+        reasons = f"{reasons[:_REASONS_CHARACTERS_MAX]}..."
+    more = len(problems) - _REASONS_MAX
+    return f"{reasons}; and {more} more" if more > 0 else reasons
 
 
 def reason_of(problem: ErrorDetails) -> str:

@@ -243,6 +243,13 @@ def test_a_reason_names_every_bad_field_and_repeats_no_value() -> None:
     assert not any(value in reasons for value in ("secret", "424242", "1e99"))
 
 
+def test_reasons_are_bounded_however_much_is_wrong() -> None:
+    many = _reasons(_wire(**{f"x{n}": n for n in range(1_000)}))
+    assert many.startswith("data.x0: is not a field of this type; data.x1: ")
+    assert many.endswith("data.x19: is not a field of this type; and 980 more")
+    assert len(_reasons(_wire(**{"\u20ac" * 10_000: 1}))) < 2_100
+
+
 @pytest.mark.parametrize(
     "envelope",
     [

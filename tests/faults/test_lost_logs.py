@@ -20,7 +20,7 @@ IDS = Ids(17)
 RECORDS = 5
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def mortal() -> Iterator[Stack]:
     with temporary_stack() as running:
         yield running
@@ -61,3 +61,20 @@ def test_a_partition_that_was_refilled_with_other_records_is_not_folded_on(morta
         assert worker.wait() == EXIT_REFUSED
         assert "another record stands at offset" in worker.output
     assert folded(settings) <= 2 * RECORDS + 1
+
+
+def test_a_partition_that_comes_back_empty_ends_its_worker_though_nothing_is_sent(
+    mortal: Stack, tmp_path: Path
+) -> None:
+    """No fetch brings anything that could be doubted; the log's end alone says it."""
+    settings = new_ledger(mortal)
+    bootstrap(settings)
+    with crew(settings, tmp_path) as members:
+        with sender(settings) as log:
+            log.send(*(usage(an_account_of(0, settings), IDS()) for _ in range(RECORDS)))
+        worker = members.start()
+        wait_until_projected(settings)
+        lose_partition(mortal, settings, 0)
+        eventually(lambda: not worker.alive, 30, why=lambda: worker.output)
+        assert worker.wait() == EXIT_REFUSED
+        assert "it lost its tail" in worker.output

@@ -58,6 +58,8 @@ PAYOUT = event("payout.received", ACCOUNT, PAYOUT_DATA, IDS())
 STRAY = SigningKey("stray", b"known, but not in the book")
 OURS = SigningKey("test-1", b"a secret of the tests only")
 HEADER = OURS.header(json_bytes(PAYMENT))
+# Each of its 6,250 pairs is wrong in two ways: all reasons together are more than a message may have.
+MANY_BAD = changed(metadata={f"{n:x} ": "" for n in range(6_250)}).replace(b": ", b":").replace(b", ", b",")
 
 BAD = [
     Bad("no JSON", "invalid", ("JSON",), b"usage, I think"),
@@ -96,6 +98,8 @@ BAD = [
     Bad("a final newline", "invalid", ("data.request_id", "printable ASCII"), changed(request_id="req_1\n")),
     Bad("COPY's end mark and a newline", "invalid", ("data.model",), changed(model="\\.\n")),
     Bad("a control in metadata", "invalid", ("data.metadata.k", "control"), changed(metadata={"k": "a\tb"})),
+    Bad("reasons beyond Kafka's bound", "invalid", ("more",), MANY_BAD),
+    Bad("a field's name of 60 kB", "invalid", ("data.\\u20ac", "..."), changed(**{"\u20ac" * 10_000: 1})),
     Bad("a NUL in a field's name", "invalid", ("data.\\x00: is not a field",), changed(**{"\0": 1})),
     Bad("a lone surrogate", "invalid", ("JSON", "hex escape"), changed(metadata={"k": "\ud800"})),
     Bad("a lone surrogate as a field's name", "invalid", ("JSON", "surrogate"), changed(**{"\udfff": 1})),

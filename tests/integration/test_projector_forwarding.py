@@ -110,3 +110,24 @@ def test_a_misplaced_record_that_is_refused_where_it_belongs_is_one_dead_letter_
     wait_until_projected(settings)
     letters = views.execute("SELECT partition, code FROM views.dead_letters WHERE account_id = %s", [account])
     assert letters.fetchall() == [(0, "amount_is_zero")]
+
+
+def test_misplaced_records_that_name_a_known_purchase_are_folded_at_home_and_end_no_worker(
+    settings: Settings, members: Crew, views: psycopg.Connection[Any]
+) -> None:
+    account = account_at(settings, 1)
+    bought = purchase(account, IDS(), "10", "pur_known", 1_000)
+    charged = {"currency": "USD", "amount_minor": 400}
+    back = {"purchase_id": "pur_known", "provider_refund_id": "re_1", "credits": "4", "charged": charged}
+    with sender(settings) as log:
+        log.send(bought)
+    wait_until_projected(settings)
+    before = forwarded(views)
+    with sender(settings) as log:
+        for value in map(json_bytes, (event("credits.refunded", account, back, IDS()), bought)):
+            log.append(value, account.encode(), [log.signature(value)], partition=2)
+    wait_until_projected(settings)
+    query = "SELECT type, partition FROM views.entries WHERE account_id = %s AND signed ORDER BY seq"
+    assert views.execute(query, [account]).fetchall() == [("credits.purchased", 1), ("credits.refunded", 1)]
+    assert forwarded(views) == before + 2  # of which the purchase is at home already
+    assert members.alive == members.all
