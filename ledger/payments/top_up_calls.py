@@ -101,7 +101,7 @@ class TopUpCalls:
             known = top_up_triggers.attempt(connection, trigger)
             customer_id = known and known.customer_id
             customer_id = customer_id or customers.find(connection, trigger.account_id, trigger.provider)
-        found = collector.find(customer_id, trigger.trigger_id, trigger.triggered_at)
+        found = collector.find(customer_id, trigger.trigger_id, trigger.search_from)
         telling = max(found, key=lambda payment: (payment.status == "paid", _attempt_of(payment)), default=None)
         if telling is None or (telling.status != "paid" and _attempt_of(telling) < trigger.attempt):
             return None

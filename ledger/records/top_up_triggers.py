@@ -23,7 +23,10 @@ class LeaseLost(LedgerError):
 
 
 class NewTrigger(NamedTuple):
-    """What is to be bought once. `credits` in nanos; `method_id` None: the customer's default."""
+    """What is to be bought once. `credits` in nanos; `method_id` None: the customer's default.
+
+    `search_from`: when it may have been charged first, where that may be before `triggered_at`.
+    """
 
     trigger_id: str
     account_id: str
@@ -31,6 +34,7 @@ class NewTrigger(NamedTuple):
     method_id: str | None
     credits: int
     triggered_at: datetime
+    search_from: datetime | None = None
 
 
 class Trigger(NamedTuple):
@@ -42,6 +46,7 @@ class Trigger(NamedTuple):
     method_id: str | None
     credits: int
     triggered_at: datetime
+    search_from: datetime
     state: State
     attempt: int
     silent: int

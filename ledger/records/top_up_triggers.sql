@@ -3,8 +3,10 @@
 -- name: take
 -- Unless the views say that the account is not in flight with it. One that was dropped is taken up again: the views were
 -- behind when it was.
-INSERT INTO records.top_up_triggers (trigger_id, account_id, provider, method_id, credits, triggered_at, due_at)
-SELECT %(trigger_id)s, %(account_id)s, %(provider)s, %(method_id)s, %(credits)s, %(triggered_at)s, %(now)s
+INSERT INTO records.top_up_triggers (trigger_id, account_id, provider, method_id, credits, triggered_at, search_from,
+    due_at)
+SELECT %(trigger_id)s, %(account_id)s, %(provider)s, %(method_id)s, %(credits)s, %(triggered_at)s, %(search_from)s,
+    %(now)s
 WHERE EXISTS (SELECT FROM records.rebuilds WHERE finished_at IS NULL) OR EXISTS (
     SELECT FROM views.accounts
     WHERE account_id = %(account_id)s AND state = 'in_flight' AND trigger_id = %(trigger_id)s
@@ -23,8 +25,9 @@ SELECT CASE WHEN NOT EXISTS (SELECT FROM records.rebuilds WHERE finished_at IS N
 UPDATE records.top_up_triggers SET token = token + 1, leased_until = clock_timestamp() + %(lease)s::interval
 WHERE trigger_id = %(trigger_id)s AND ended_at IS NULL AND due_at <= %(now)s
   AND (leased_until IS NULL OR leased_until < clock_timestamp())
-RETURNING trigger_id::text, account_id, provider, method_id, credits, triggered_at, state, attempt, silent,
-    searched_at, payment_id, url, failure, token;
+RETURNING trigger_id::text, account_id, provider, method_id, credits, triggered_at,
+    coalesce(search_from, triggered_at) AS search_from, state, attempt, silent, searched_at, payment_id, url, failure,
+    token;
 
 -- name: due
 SELECT trigger_id::text FROM records.top_up_triggers
@@ -63,8 +66,9 @@ SELECT payment_id FROM records.top_up_triggers WHERE trigger_id = %(trigger_id)s
 
 -- name: last
 -- The account's last trigger.
-SELECT trigger_id::text, account_id, provider, method_id, credits, triggered_at, state, attempt, silent,
-    searched_at, payment_id, url, failure, token, due_at
+SELECT trigger_id::text, account_id, provider, method_id, credits, triggered_at,
+    coalesce(search_from, triggered_at) AS search_from, state, attempt, silent, searched_at, payment_id, url, failure,
+    token, due_at
 FROM records.top_up_triggers
 WHERE account_id = %(account_id)s
 ORDER BY triggered_at DESC
@@ -97,8 +101,9 @@ WHERE trigger_id = %(trigger_id)s AND attempt = %(attempt)s;
 
 -- name: recent
 -- The account's last triggers, for the customer.
-SELECT trigger_id::text, account_id, provider, method_id, credits, triggered_at, state, attempt, silent,
-    searched_at, payment_id, url, failure, token, due_at
+SELECT trigger_id::text, account_id, provider, method_id, credits, triggered_at,
+    coalesce(search_from, triggered_at) AS search_from, state, attempt, silent, searched_at, payment_id, url, failure,
+    token, due_at
 FROM records.top_up_triggers
 WHERE account_id = %(account_id)s
 ORDER BY triggered_at DESC

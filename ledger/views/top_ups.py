@@ -18,13 +18,17 @@ Connection = psycopg.Connection[Any]
 
 
 class Unattended(NamedTuple):
-    """An account that is in flight with a trigger which no charger knows. `credits` in nanos."""
+    """An account that is in flight with a trigger which no charger knows, since then or its last policy.
+
+    `credits` in nanos.
+    """
 
     account_id: str
     trigger_id: str
     credits: int
     provider: str | None
     method_id: str | None
+    since: datetime
 
 
 class Hanging(NamedTuple):

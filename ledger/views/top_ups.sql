@@ -7,8 +7,11 @@ WHERE state = 'capped'
 ORDER BY account_id;
 
 -- name: unattended
--- In flight, said on ledger.topups a while ago, and nobody has taken it up.
-SELECT a.account_id, a.trigger_id::text, a.trigger_credits, a.top_up_provider, a.payment_method_id
+-- In flight, said on ledger.topups a while ago, and nobody has taken it up. `since`: when it triggered, or when its policy
+-- was set, if that was later.
+SELECT a.account_id, a.trigger_id::text, a.trigger_credits, a.top_up_provider, a.payment_method_id,
+    (SELECT e.log_time FROM views.entries e
+     WHERE e.account_id = a.account_id AND e.seq = a.since_seq ORDER BY e.log_time DESC LIMIT 1) AS since
 FROM views.accounts a
 LEFT JOIN records.top_up_triggers t ON t.trigger_id = a.trigger_id AND t.state <> 'dropped'
 LEFT JOIN records.outbox o ON o.message_id = a.trigger_id
