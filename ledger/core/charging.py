@@ -22,6 +22,8 @@ Kind = Literal[
 
 AUTHENTICATION_REQUIRED = "authentication_required"
 MISMATCHED = "payment_mismatch"
+# The customer does not want it any more, and nobody was asked for it.
+SWITCHED_OFF = "switched_off"
 
 # From its trigger on, no row that was written can have been lost in a backup, and no key has expired.
 FRESH = timedelta(minutes=10)

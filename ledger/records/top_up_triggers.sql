@@ -21,6 +21,11 @@ SELECT CASE WHEN NOT EXISTS (SELECT FROM records.rebuilds WHERE finished_at IS N
     WHERE account_id = %(account_id)s AND state = 'in_flight' AND trigger_id = %(trigger_id)s
 ) END;
 
+-- name: policy
+-- What the account's policy says now; nothing while the views are half-built.
+SELECT coalesce(top_up_enabled, false), top_up_provider, payment_method_id FROM views.accounts
+WHERE account_id = %(account_id)s AND NOT EXISTS (SELECT FROM records.rebuilds WHERE finished_at IS NULL);
+
 -- name: lease
 UPDATE records.top_up_triggers SET token = token + 1, leased_until = clock_timestamp() + %(lease)s::interval
 WHERE trigger_id = %(trigger_id)s AND ended_at IS NULL AND due_at <= %(now)s
