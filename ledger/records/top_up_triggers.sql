@@ -44,6 +44,7 @@ LIMIT %(limit)s;
 -- Nobody else has a lease as long as the token is ours. With `rests` the lease is given back.
 UPDATE records.top_up_triggers
 SET state = %(state)s, attempt = %(attempt)s, silent = %(silent)s, searched_at = %(searched_at)s,
+    silent_since = CASE WHEN %(silent)s > 0 THEN coalesce(silent_since, clock_timestamp()) END,
     payment_id = %(payment_id)s, url = %(url)s, failure = %(failure)s, due_at = coalesce(%(due_at)s, due_at),
     changed_at = clock_timestamp(), ended_at = CASE WHEN %(due_at)s::timestamptz IS NULL THEN clock_timestamp() END,
     leased_until = CASE WHEN NOT %(rests)s THEN clock_timestamp() + %(lease)s::interval END

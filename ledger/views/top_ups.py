@@ -11,7 +11,7 @@ from ledger.sql import statements
 from schemas.effects import Window
 
 SQL = statements("ledger.views", "top_ups.sql")
-KINDS = ("trigger", "attempt", "payment", "in_flight", "checkout", "outbox")
+KINDS = ("trigger", "unavailable", "attempt", "payment", "in_flight", "checkout", "outbox")
 STATES = ("due", "sent", "pending", "canceling")
 
 Connection = psycopg.Connection[Any]

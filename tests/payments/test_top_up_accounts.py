@@ -264,6 +264,9 @@ def test_what_hangs_is_counted_by_kind(shop: Topping) -> None:
     def overdue(kind: str) -> float:
         return REGISTRY.get_sample_value("ledger_overdue", {"kind": kind}) or 0
 
+    unavailable = shop.account()
+    unavailable.spend("10")
+    shop.attempt(lambda: shop.charges.take(unavailable.trigger()._replace(provider="paypal")))
     account = shop.account()
     account.spend("10")
     shop.market.webhooks("stripe", on=False)
@@ -273,9 +276,11 @@ def test_what_hangs_is_counted_by_kind(shop: Topping) -> None:
     with shop.clockwork(-shop.ahead) as clockwork, shop.market.database() as connection:
         clockwork.once(connection)
         before = overdue("attempt")
+        assert overdue("unavailable") == 0
     with shop.clockwork(timedelta(minutes=20) - shop.ahead) as clockwork, shop.market.database() as connection:
         clockwork.once(connection)
     assert overdue("attempt") == before + 1
+    assert overdue("unavailable") == 1
     assert REGISTRY.get_sample_value("ledger_top_ups_open", {"state": "sent"}) == 1
     age = REGISTRY.get_sample_value("ledger_top_ups_open_oldest_seconds", {"state": "sent"})
     assert age is not None
