@@ -15,6 +15,7 @@ from consumers.consumer import Received
 from consumers.periodic import Connection
 from consumers.top_up_figures import TRIGGERS, count
 from ledger.core.calendar import moment_of
+from ledger.payments.clock import Clock, utc_now
 from ledger.payments.gateways import Gateways
 from ledger.payments.top_up_charges import TopUpCharges
 from ledger.records.top_up_triggers import NewTrigger
@@ -35,13 +36,13 @@ log = structlog.get_logger()
 class Charging:
     """What charging needs: threads' connections to Postgres, a way to the log, the providers."""
 
-    def __init__(self, settings: Settings, gateways: Gateways) -> None:
+    def __init__(self, settings: Settings, gateways: Gateways, clock: Clock = utc_now) -> None:
         self.gateways = gateways
         self._connections: ConnectionPool[Connection] = ConnectionPool(
             settings.database, min_size=0, max_size=_CONNECTIONS, open=True, kwargs={"autocommit": True}
         )
         self.append = Appending(settings)
-        self.charges = TopUpCharges(settings, gateways, self._connections.connection, self.append, count)
+        self.charges = TopUpCharges(settings, gateways, self._connections.connection, self.append, count, clock)
 
     def close(self) -> None:
         """Lets go of connections and producer."""

@@ -56,11 +56,12 @@ class TopUpClockwork:
 
     def _take_up(self, connection: Connection) -> None:
         """Accounts in flight whose trigger has no row: its record, or its row, was lost."""
-        for account_id, trigger_id, credits, provider, method_id in top_ups.unattended(connection):
+        for account_id, trigger_id, credits, provider, method_id, since in top_ups.unattended(connection):
             log.warning("trigger_taken_up", account_id=account_id, trigger_id=trigger_id)
             provider = provider or next(iter(self._charging.gateways))
-            since = self._clock() - _LOOK_BACK
-            self._charging.charges.take(NewTrigger(trigger_id, account_id, provider, method_id, credits, since))
+            look_from = self._clock() - _LOOK_BACK
+            new = NewTrigger(trigger_id, account_id, provider, method_id, credits, since, look_from)
+            self._charging.charges.take(new)
 
     def _alarm(self, connection: Connection) -> None:
         now = self._clock()

@@ -22,6 +22,8 @@ Kind = Literal[
 
 AUTHENTICATION_REQUIRED = "authentication_required"
 MISMATCHED = "payment_mismatch"
+# The customer does not want it any more, and nobody was asked for it.
+SWITCHED_OFF = "switched_off"
 
 # From its trigger on, no row that was written can have been lost in a backup, and no key has expired.
 FRESH = timedelta(minutes=10)
@@ -67,13 +69,16 @@ class Decision(NamedTuple):
     failure: Failure | None = None
 
 
-def next_call(charge: Charge, *, wanted: bool, triggered_at: datetime, now: datetime) -> Call:
-    """What to do about a charge that is not over. `wanted`: the account is in flight with this trigger."""
+def next_call(charge: Charge, *, wanted: bool, search_from: datetime, now: datetime) -> Call:
+    """What to do about a charge that is not over. `wanted`: the account is in flight with this trigger.
+
+    `search_from`: when it may have been charged first.
+    """
     match charge.state:
         case "due" if not wanted:
             return "drop"
         case "due":
-            return "charge" if now - triggered_at < FRESH or _searched(charge, now) else "find"
+            return "charge" if now - search_from < FRESH or _searched(charge, now) else "find"
         case "pending":
             return "ask"
         case "canceling":

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from ledger.core.book import Version
+from ledger.core.charging import SWITCHED_OFF
 from ledger.records.notices import Document, Notice
 from ledger.views.facts import Accepted
 from schemas.effects import AutoTopUpSkipped, AutoTopUpSuspended, BalanceLevelChanged, Effect
@@ -48,7 +49,7 @@ def of_effect(effect: Effect, version: Version, log_time: datetime) -> Notice | 
             type_ = "balance.level_reached" if _sinks(effect, version) else "balance.level_recovered"
         case AutoTopUpSkipped():
             type_ = "auto_top_up.capped"
-        case AutoTopUpSuspended():
+        case AutoTopUpSuspended() if effect.data.reason_code != SWITCHED_OFF:  # who switches it off knows that
             type_ = "auto_top_up.suspended"
         case _:
             return None

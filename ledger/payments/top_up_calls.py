@@ -17,14 +17,24 @@ from ledger.payments.prices import country_of, price
 from ledger.payments.recording import Database
 from ledger.payments.settling import Settling
 from ledger.payments.terms import Terms, metadata_of
+from ledger.payments.top_up_policies import provider_for
 from ledger.records import customers, top_up_triggers
 from ledger.records.top_up_triggers import Attempt, LeaseLost, Trigger
 from ledger.settings import Settings
 
-# For an operator to set right; the card is not to blame.
-_NOT_NOW = (ProviderNotConfigured, CannotCollect, NoRateInEffect)
-
 log = structlog.get_logger()
+
+
+class SwitchedOff(LedgerError):
+    """Auto top-up was switched off before this attempt was made."""
+
+
+class PolicyUnreadable(LedgerError):
+    """The views are half-built, and can't say what the account wants."""
+
+
+# For an operator to set right, or for time; the card is not to blame.
+_NOT_NOW = (ProviderNotConfigured, CannotCollect, NoRateInEffect, PolicyUnreadable)
 
 
 class Heard(NamedTuple):
@@ -86,14 +96,29 @@ class TopUpCalls:
         return collector.collect(order, self._clock())
 
     def _new_attempt(self, collector: Collector, trigger: Trigger, who: Buyer) -> Attempt:
-        """Priced by the day of the trigger. Raises BillingCountryMissing, NoPaymentMethod, NoRateInEffect."""
+        """Priced by the day of the trigger, from what the policy names now; nobody was asked for this attempt yet.
+
+        Raises BillingCountryMissing, NoPaymentMethod, NoRateInEffect, SwitchedOff, PolicyUnreadable.
+        """
+        method_id = self._method_now(trigger)
         with self._database() as connection:
             customer_id = customers.find(connection, trigger.account_id, trigger.provider)
         country = country_of(self._settings, trigger.provider, who)
         day = trigger.triggered_at.astimezone(UTC).date()
         priced = price(self._settings, trigger.provider, trigger.credits, country, day)
-        source = collector.source(customer_id, trigger.method_id)
+        source = collector.source(customer_id, method_id)
         return Attempt(*source, priced.currency, priced.amount_minor, priced.tax_minor, priced.fx_rate)
+
+    def _method_now(self, trigger: Trigger) -> str | None:
+        """The method that the policy names now, if it is the same provider's still. Raises as `_new_attempt` does."""
+        with self._database() as connection:
+            policy = top_up_triggers.policy(connection, trigger.account_id)
+        if policy is None:
+            raise PolicyUnreadable()
+        if not policy.enabled:
+            raise SwitchedOff()
+        same = provider_for(self._gateways, policy.provider) == trigger.provider
+        return policy.method_id if same else trigger.method_id
 
     def _find(self, collector: Collector, trigger: Trigger) -> Payment | None:
         """The paid one of the trigger's payments, else that of the last attempt, unless we know of a later one."""
@@ -101,7 +126,7 @@ class TopUpCalls:
             known = top_up_triggers.attempt(connection, trigger)
             customer_id = known and known.customer_id
             customer_id = customer_id or customers.find(connection, trigger.account_id, trigger.provider)
-        found = collector.find(customer_id, trigger.trigger_id, trigger.triggered_at)
+        found = collector.find(customer_id, trigger.trigger_id, trigger.search_from)
         telling = max(found, key=lambda payment: (payment.status == "paid", _attempt_of(payment)), default=None)
         if telling is None or (telling.status != "paid" and _attempt_of(telling) < trigger.attempt):
             return None

@@ -106,7 +106,7 @@ class TopUpCharges:
                 wanted = top_up_triggers.is_wanted(connection, trigger.account_id, trigger.trigger_id)
         if wanted is None:
             return None
-        return next_call(trigger.charge, wanted=wanted, triggered_at=trigger.triggered_at, now=self._clock())
+        return next_call(trigger.charge, wanted=wanted, search_from=trigger.search_from, now=self._clock())
 
     def _called(self, trigger: Trigger, call: Call) -> Heard:
         heard = self._calls.heard(trigger, call)

@@ -23,7 +23,10 @@ class LeaseLost(LedgerError):
 
 
 class NewTrigger(NamedTuple):
-    """What is to be bought once. `credits` in nanos; `method_id` None: the customer's default."""
+    """What is to be bought once. `credits` in nanos; `method_id` None: the customer's default.
+
+    `search_from`: when it may have been charged first, where that may be before `triggered_at`.
+    """
 
     trigger_id: str
     account_id: str
@@ -31,6 +34,7 @@ class NewTrigger(NamedTuple):
     method_id: str | None
     credits: int
     triggered_at: datetime
+    search_from: datetime | None = None
 
 
 class Trigger(NamedTuple):
@@ -42,6 +46,7 @@ class Trigger(NamedTuple):
     method_id: str | None
     credits: int
     triggered_at: datetime
+    search_from: datetime
     state: State
     attempt: int
     silent: int
@@ -63,6 +68,14 @@ class Trigger(NamedTuple):
         return self._replace(**decision.charge._asdict(), due_at=decision.due_at, failure=failure)
 
 
+class Policy(NamedTuple):
+    """Whether and what an account's auto top-up charges now; the trigger has it from the moment of the crossing."""
+
+    enabled: bool
+    provider: str | None
+    method_id: str | None
+
+
 class Attempt(NamedTuple):
     """What the provider is asked with, now and whenever it is asked again. A payment link needs no customer."""
 
@@ -81,11 +94,14 @@ def take(connection: Connection, new: NewTrigger, now: datetime) -> None:
 
 def is_wanted(connection: Connection, account_id: str, trigger_id: str) -> bool | None:
     """Whether the views say that the account is in flight with this trigger; None while they can't be asked."""
-    try:
-        row = connection.execute(SQL["wanted"], {"account_id": account_id, "trigger_id": trigger_id}).fetchone()
-    except psycopg.errors.UndefinedTable:  # a rebuild has just begun
-        return None
+    row = _of_views(connection, "wanted", {"account_id": account_id, "trigger_id": trigger_id})
     return row[0] if row else None
+
+
+def policy(connection: Connection, account_id: str) -> Policy | None:
+    """The account's policy as it is now; None while the views can't be asked."""
+    row = _of_views(connection, "policy", {"account_id": account_id})
+    return Policy(*row) if row else None
 
 
 def lease(connection: Connection, trigger_id: str, length: timedelta, now: datetime) -> Trigger | None:
@@ -152,3 +168,10 @@ def answered(connection: Connection, trigger: Trigger, outcome: str, code: str, 
     """What came of the current attempt, for people."""
     parameters = {"trigger_id": trigger.trigger_id, "attempt": trigger.attempt, "payment_id": payment_id}
     connection.execute(SQL["answered"], {**parameters, "outcome": outcome, "code": code or None})
+
+
+def _of_views(connection: Connection, name: str, parameters: dict[str, str]) -> tuple[Any, ...] | None:
+    try:
+        return connection.execute(SQL[name], parameters).fetchone()
+    except psycopg.errors.UndefinedTable:  # a rebuild has just begun
+        return None

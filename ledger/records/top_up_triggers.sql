@@ -3,8 +3,10 @@
 -- name: take
 -- Unless the views say that the account is not in flight with it. One that was dropped is taken up again: the views were
 -- behind when it was.
-INSERT INTO records.top_up_triggers (trigger_id, account_id, provider, method_id, credits, triggered_at, due_at)
-SELECT %(trigger_id)s, %(account_id)s, %(provider)s, %(method_id)s, %(credits)s, %(triggered_at)s, %(now)s
+INSERT INTO records.top_up_triggers (trigger_id, account_id, provider, method_id, credits, triggered_at, search_from,
+    due_at)
+SELECT %(trigger_id)s, %(account_id)s, %(provider)s, %(method_id)s, %(credits)s, %(triggered_at)s, %(search_from)s,
+    %(now)s
 WHERE EXISTS (SELECT FROM records.rebuilds WHERE finished_at IS NULL) OR EXISTS (
     SELECT FROM views.accounts
     WHERE account_id = %(account_id)s AND state = 'in_flight' AND trigger_id = %(trigger_id)s
@@ -19,12 +21,18 @@ SELECT CASE WHEN NOT EXISTS (SELECT FROM records.rebuilds WHERE finished_at IS N
     WHERE account_id = %(account_id)s AND state = 'in_flight' AND trigger_id = %(trigger_id)s
 ) END;
 
+-- name: policy
+-- What the account's policy says now; nothing while the views are half-built.
+SELECT coalesce(top_up_enabled, false), top_up_provider, payment_method_id FROM views.accounts
+WHERE account_id = %(account_id)s AND NOT EXISTS (SELECT FROM records.rebuilds WHERE finished_at IS NULL);
+
 -- name: lease
 UPDATE records.top_up_triggers SET token = token + 1, leased_until = clock_timestamp() + %(lease)s::interval
 WHERE trigger_id = %(trigger_id)s AND ended_at IS NULL AND due_at <= %(now)s
   AND (leased_until IS NULL OR leased_until < clock_timestamp())
-RETURNING trigger_id::text, account_id, provider, method_id, credits, triggered_at, state, attempt, silent,
-    searched_at, payment_id, url, failure, token;
+RETURNING trigger_id::text, account_id, provider, method_id, credits, triggered_at,
+    coalesce(search_from, triggered_at) AS search_from, state, attempt, silent, searched_at, payment_id, url, failure,
+    token;
 
 -- name: due
 SELECT trigger_id::text FROM records.top_up_triggers
@@ -36,6 +44,7 @@ LIMIT %(limit)s;
 -- Nobody else has a lease as long as the token is ours. With `rests` the lease is given back.
 UPDATE records.top_up_triggers
 SET state = %(state)s, attempt = %(attempt)s, silent = %(silent)s, searched_at = %(searched_at)s,
+    silent_since = CASE WHEN %(silent)s > 0 THEN coalesce(silent_since, clock_timestamp()) END,
     payment_id = %(payment_id)s, url = %(url)s, failure = %(failure)s, due_at = coalesce(%(due_at)s, due_at),
     changed_at = clock_timestamp(), ended_at = CASE WHEN %(due_at)s::timestamptz IS NULL THEN clock_timestamp() END,
     leased_until = CASE WHEN NOT %(rests)s THEN clock_timestamp() + %(lease)s::interval END
@@ -63,8 +72,9 @@ SELECT payment_id FROM records.top_up_triggers WHERE trigger_id = %(trigger_id)s
 
 -- name: last
 -- The account's last trigger.
-SELECT trigger_id::text, account_id, provider, method_id, credits, triggered_at, state, attempt, silent,
-    searched_at, payment_id, url, failure, token, due_at
+SELECT trigger_id::text, account_id, provider, method_id, credits, triggered_at,
+    coalesce(search_from, triggered_at) AS search_from, state, attempt, silent, searched_at, payment_id, url, failure,
+    token, due_at
 FROM records.top_up_triggers
 WHERE account_id = %(account_id)s
 ORDER BY triggered_at DESC
@@ -97,8 +107,9 @@ WHERE trigger_id = %(trigger_id)s AND attempt = %(attempt)s;
 
 -- name: recent
 -- The account's last triggers, for the customer.
-SELECT trigger_id::text, account_id, provider, method_id, credits, triggered_at, state, attempt, silent,
-    searched_at, payment_id, url, failure, token, due_at
+SELECT trigger_id::text, account_id, provider, method_id, credits, triggered_at,
+    coalesce(search_from, triggered_at) AS search_from, state, attempt, silent, searched_at, payment_id, url, failure,
+    token, due_at
 FROM records.top_up_triggers
 WHERE account_id = %(account_id)s
 ORDER BY triggered_at DESC

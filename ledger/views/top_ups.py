@@ -11,20 +11,24 @@ from ledger.sql import statements
 from schemas.effects import Window
 
 SQL = statements("ledger.views", "top_ups.sql")
-KINDS = ("trigger", "attempt", "payment", "in_flight", "checkout", "outbox")
+KINDS = ("trigger", "unavailable", "attempt", "payment", "in_flight", "checkout", "outbox")
 STATES = ("due", "sent", "pending", "canceling")
 
 Connection = psycopg.Connection[Any]
 
 
 class Unattended(NamedTuple):
-    """An account that is in flight with a trigger which no charger knows. `credits` in nanos."""
+    """An account that is in flight with a trigger which no charger knows, since then or its last policy.
+
+    `credits` in nanos.
+    """
 
     account_id: str
     trigger_id: str
     credits: int
     provider: str | None
     method_id: str | None
+    since: datetime
 
 
 class Hanging(NamedTuple):

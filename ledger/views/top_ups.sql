@@ -7,8 +7,11 @@ WHERE state = 'capped'
 ORDER BY account_id;
 
 -- name: unattended
--- In flight, said on ledger.topups a while ago, and nobody has taken it up.
-SELECT a.account_id, a.trigger_id::text, a.trigger_credits, a.top_up_provider, a.payment_method_id
+-- In flight, said on ledger.topups a while ago, and nobody has taken it up. `since`: when it triggered, or when its
+-- policy was set, if that was later.
+SELECT a.account_id, a.trigger_id::text, a.trigger_credits, a.top_up_provider, a.payment_method_id,
+    (SELECT e.log_time FROM views.entries e
+     WHERE e.account_id = a.account_id AND e.seq = a.since_seq ORDER BY e.log_time DESC LIMIT 1) AS since
 FROM views.accounts a
 LEFT JOIN records.top_up_triggers t ON t.trigger_id = a.trigger_id AND t.state <> 'dropped'
 LEFT JOIN records.outbox o ON o.message_id = a.trigger_id
@@ -24,11 +27,15 @@ WHERE t.ended_at IS NULL
 GROUP BY t.state;
 
 -- name: overdue
--- trigger: nobody goes on with it. attempt: its outcome stays unknown. payment: a link outlives its end. in_flight: the
--- charge is over, and the account still waits. checkout: the sweep does not end it. outbox: it is not published.
+-- trigger: nobody goes on with it. unavailable: its provider can't be asked. attempt: its outcome stays unknown.
+-- payment: a link outlives its end. in_flight: the charge is over, and the account still waits. checkout: the sweep
+-- does not end it. outbox: it is not published.
 WITH late AS (
     SELECT 'trigger' AS kind, due_at AS since FROM records.top_up_triggers
     WHERE ended_at IS NULL AND due_at < %(now)s - interval '5 minutes'
+    UNION ALL
+    SELECT 'unavailable', silent_since FROM records.top_up_triggers
+    WHERE ended_at IS NULL AND state = 'due' AND silent_since < %(now)s - interval '15 minutes'
     UNION ALL
     SELECT CASE t.state WHEN 'pending' THEN 'payment' ELSE 'attempt' END, a.created_at
     FROM records.top_up_triggers t JOIN records.top_up_attempts a USING (trigger_id, attempt)

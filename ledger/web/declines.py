@@ -15,6 +15,7 @@ _WORDS = {
     "payment_timed_out": "The payment took too long.",
     "processing_error": "The bank could not process the payment.",
     "refused": "The payment provider did not accept the payment.",
+    "switched_off": "Auto top-up was switched off.",
 }
 
 

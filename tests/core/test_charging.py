@@ -33,7 +33,7 @@ SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 )
 def test_the_next_call(state: State, wanted: bool, age: timedelta, searched_ago: timedelta | None, call: Call) -> None:
     charge = Charge(state, searched_at=None if searched_ago is None else NOW - searched_ago)
-    assert next_call(charge, wanted=wanted, triggered_at=NOW - age, now=NOW) == call
+    assert next_call(charge, wanted=wanted, search_from=NOW - age, now=NOW) == call
 
 
 OVER = None
@@ -109,7 +109,7 @@ def test_silence_is_met_later_each_time_and_at_least_every_ten_minutes() -> None
 
 def test_after_a_search_in_vain_the_same_attempt_is_charged() -> None:
     found = after(Charge("sent", 2, silent=5), Answer("not_found"), NOW, 3)
-    assert next_call(found.charge, wanted=True, triggered_at=NOW - 30 * HOUR, now=NOW) == "charge"
+    assert next_call(found.charge, wanted=True, search_from=NOW - 30 * HOUR, now=NOW) == "charge"
 
 
 def test_a_trigger_that_is_not_in_flight_is_dropped_without_a_word() -> None:

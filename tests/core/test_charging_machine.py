@@ -161,7 +161,7 @@ class TopUps(RuleBasedStateMachine):
             pass
 
     def _step(self, trigger: str, row: Row, bank: str, delivery: str, crash: str | None) -> Row:
-        call = next_call(row.charge, wanted=self._wanted(trigger), triggered_at=row.triggered_at, now=self.now)
+        call = next_call(row.charge, wanted=self._wanted(trigger), search_from=row.triggered_at, now=self.now)
         if call == "drop":
             return self._after(row, dropped(row.charge))
         if call == "charge":

@@ -10,6 +10,7 @@ import pytest
 
 from consumers.consumer import Received
 from consumers.notifications import NotifyOfEffects
+from ledger.core.charging import SWITCHED_OFF
 from ledger.log.book import Follower
 from ledger.settings import Settings
 from schemas.effects import (
@@ -76,6 +77,8 @@ def test_caps_and_suspensions(settings: Settings, notify: NotifyOfEffects) -> No
     assert told(settings, notify, effect(AutoTopUpSkipped, skip)) == ["auto_top_up.capped"]
     suspension = Suspension(trigger_id=ID, reason_code="card_declined")
     assert told(settings, notify, effect(AutoTopUpSuspended, suspension)) == ["auto_top_up.suspended"]
+    switched_off = Suspension(trigger_id=ID, reason_code=SWITCHED_OFF)
+    assert told(settings, notify, effect(AutoTopUpSuspended, switched_off)) == []
 
 
 def test_a_trigger_is_no_news_before_it_is_paid(settings: Settings, notify: NotifyOfEffects) -> None:

@@ -1,7 +1,7 @@
 """Auto top-up as customers and operators meet it: over HTTP, with webhooks, cards that change, links, caps, replays."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from ledger.core.charging import AUTHENTICATION_REQUIRED
 from ledger.dev.stack import Stack
 from ledger.records.top_up_triggers import NewTrigger
+from ledger.settings import RupeeRate
 from tests.integration.api_harness import eventually
 from tests.payments.market import GOOD, market
 from tests.payments.topping_up import HOUR, LEASE_SECONDS, Account, Topping, topping
@@ -223,17 +224,38 @@ def test_a_cap_is_rechecked_once_when_its_window_opens(shop: Topping) -> None:
     assert account.paid == 1  # by the log's own clock it is still today
 
 
-def test_a_trigger_that_nobody_has_taken_up_is_found_in_the_views(shop: Topping) -> None:
-    account = shop.account()
+def nobody_takes_up(shop: Topping, account: Account) -> None:
+    """The account triggers, and the trigger's record is lost."""
     account.spend("10")
     shop.rows(
         "UPDATE records.outbox SET sent_at = sent_at - interval '1 hour' WHERE message_id = %s",
         account.trigger().trigger_id,
     )
+
+
+def test_a_trigger_that_nobody_has_taken_up_is_found_in_the_views(shop: Topping) -> None:
+    account = shop.account()
+    nobody_takes_up(shop, account)
     with shop.clockwork() as clockwork, shop.market.database() as connection:
         clockwork.once(connection)
     shop.settled(account, "armed")
     assert (account.paid, len(account.credits())) == (1, 1)
+
+
+@pytest.mark.parametrize("rates", [{60: "80", 5: "90"}, {5: "90"}])
+def test_one_that_is_found_has_the_day_and_the_price_of_its_trigger(shop: Topping, rates: dict[int, str]) -> None:
+    account = shop.account(provider="razorpay")
+    nobody_takes_up(shop, account)
+    today = datetime.now(UTC).date()
+    found = [RupeeRate.model_validate({"from": today - timedelta(ago), "rupees": rate}) for ago, rate in rates.items()]
+    with shop.clockwork(razorpay_rates=found) as clockwork, shop.market.database() as connection:
+        clockwork.once(connection)
+    charge = account.machine()["charge"]
+    assert (charge["state"], charge["pay_url"] is not None) == ("pending", True)
+    row = account.row()
+    assert abs(datetime.now(UTC) - row["triggered_at"]) < timedelta(minutes=5)  # what is newer sorts before it
+    attempts = "SELECT fx_rate FROM records.top_up_attempts WHERE trigger_id = %s"
+    assert [attempt["fx_rate"] for attempt in shop.rows(attempts, row["trigger_id"])] == ["90"]
 
 
 def test_what_hangs_is_counted_by_kind(shop: Topping) -> None:
@@ -242,6 +264,9 @@ def test_what_hangs_is_counted_by_kind(shop: Topping) -> None:
     def overdue(kind: str) -> float:
         return REGISTRY.get_sample_value("ledger_overdue", {"kind": kind}) or 0
 
+    unavailable = shop.account()
+    unavailable.spend("10")
+    shop.attempt(lambda: shop.charges.take(unavailable.trigger()._replace(provider="paypal")))
     account = shop.account()
     account.spend("10")
     shop.market.webhooks("stripe", on=False)
@@ -251,9 +276,11 @@ def test_what_hangs_is_counted_by_kind(shop: Topping) -> None:
     with shop.clockwork(-shop.ahead) as clockwork, shop.market.database() as connection:
         clockwork.once(connection)
         before = overdue("attempt")
+        assert overdue("unavailable") == 0
     with shop.clockwork(timedelta(minutes=20) - shop.ahead) as clockwork, shop.market.database() as connection:
         clockwork.once(connection)
     assert overdue("attempt") == before + 1
+    assert overdue("unavailable") == 1
     assert REGISTRY.get_sample_value("ledger_top_ups_open", {"state": "sent"}) == 1
     age = REGISTRY.get_sample_value("ledger_top_ups_open_oldest_seconds", {"state": "sent"})
     assert age is not None

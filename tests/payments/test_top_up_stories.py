@@ -16,6 +16,7 @@ from tests.payments.topping_up import HOUR, LEASE_SECONDS, Account, Killed, Topp
 #   forgets        Postgres is restored from before the trigger
 #   hours:25       time passes for us and for the provider
 #   fault:…/…/n    the provider's next n calls; the client itself tries three times
+#   policy:off     the customer switches auto top-up off
 #   card:…         the saved card behaves like this test card from now on
 #
 # steps | paid at the provider | asked of the bank | credited | machine | what the log says of declines
@@ -66,6 +67,11 @@ card:4000002760003184 charges                                    | 0 | 1 | 0 | s
 card:4000002760003184 fault:error_before/payment_intents.cancel/3 charges hours:1 goes-on \
                                                                  | 0 | 1 | 0 | suspended | authentication_required!
 card:4000002760003184 dies charges goes-on                       | 0 | 1 | 0 | suspended | authentication_required!
+
+# The customer switches it off: what may have been charged is looked up, no new attempt is made.
+policy:off charges                                               | 0 | 0 | 0 | suspended | switched_off!
+card:4000000000000341 charges policy:off hours:2 goes-on         | 0 | 1 | 0 | suspended | generic_decline switched_off!
+fault:reset_after/payment_intents.create/3 charges policy:off hours:1 goes-on    | 1 | 1 | 1 | armed |
 """
 
 
@@ -100,6 +106,23 @@ def test_a_top_up(shop: Topping, line: str) -> None:
     assert shop.market.balanced()
 
 
+def test_a_retry_charges_what_the_policy_names_by_then(shop: Topping) -> None:
+    account = shop.account()
+    policy = {"enabled": True, "threshold": "20", "amount": "50", "provider": "stripe"}
+    account.configure(**policy, payment_method_id=account.method)
+    account.change_card("4000000000000341")
+    account.spend("10")
+    shop.attempt(lambda: shop.charges.take(account.trigger()))
+    declined = account.method
+    account.add_card()
+    account.configure(**policy, payment_method_id=account.method)
+    shop.pass_time(2 * HOUR)
+    shop.go_on(account)
+    shop.settled(account, "armed")
+    assert [charge.payment_method for charge in account.charges()] == [account.method, declined]
+    assert (account.paid, len(account.credits())) == (1, 1)
+
+
 def _do(shop: Topping, account: Account, name: str, argument: str, take: object) -> None:
     match name:
         case "charges":
@@ -116,6 +139,8 @@ def _do(shop: Topping, account: Account, name: str, argument: str, take: object)
             shop.lose(account)
         case "hours":
             shop.pass_time(int(argument) * HOUR)
+        case "policy":
+            account.configure(enabled=False, threshold="20", amount="50", provider="stripe")
         case "card":
             account.change_card(argument)
         case "fault":

@@ -157,10 +157,11 @@ class Topping:
         return account
 
     @contextmanager
-    def clockwork(self, ahead: timedelta = timedelta()) -> Iterator[TopUpClockwork]:
-        """What time brings, by a clock that is so far ahead."""
-        charging = Charging(self.market.settings, self.market.gateways)
-        with closing(TopUpClockwork(charging, lambda: self.now() + ahead)) as clockwork:
+    def clockwork(self, ahead: timedelta = timedelta(), **changes: Any) -> Iterator[TopUpClockwork]:
+        """What time brings, by a clock that is so far ahead; `changes` of the settings."""
+        clock = lambda: self.now() + ahead  # noqa: E731
+        charging = Charging(self.market.settings.model_copy(update=changes), self.market.gateways, clock)
+        with closing(TopUpClockwork(charging, clock)) as clockwork:
             yield clockwork
 
     def rows(self, sql: str, *parameters: object) -> list[dict[str, Any]]:

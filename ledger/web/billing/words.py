@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from ledger.core.charging import SWITCHED_OFF
 from ledger.core.errors import LedgerError
 from ledger.web.declines import decline_text
 
@@ -60,7 +61,7 @@ def standing_text(*, enabled: bool, state: str, reason: str | None) -> str:
             return "A top-up is under way."
         case "capped":
             return f"Paused: {_REASONS.get(reason or '', 'a limit is reached')}."
-        case "suspended":
+        case "suspended" if enabled or reason != SWITCHED_OFF:
             why = _REASONS.get(reason or "") or decline_text(reason or "").rstrip(".")
             return f"Stopped: {why[0].lower()}{why[1:]}. Use another payment method, or save to try again."
     return "On: it watches your balance." if enabled else "Off."
