@@ -41,7 +41,7 @@ class Story:
         self.market.settled()
         answered = " ".join(map(str, sorted(self.statuses)))
         state = self.market.state(self.account, self.purchase["purchase_id"])
-        alerts = " ".join(self.market.alerts(self.account, self._payment().payment_id))
+        alerts = " ".join(self.market.alerts(self.account, self._payment_id()))
         return [steps, self.market.balance(self.account), str(self.taken()), state, answered, alerts]
 
     # What the customer does.
@@ -200,6 +200,9 @@ class Story:
 
     def _payment(self) -> Payment:
         return self.market.gateways[self.provider].payment(self.reference)
+
+    def _payment_id(self) -> str:
+        return self._payment().payment_id
 
     def _is_about(self, payment: Payment) -> bool:
         return self.purchase.get("purchase_id") in payment.metadata.values() or payment.reference == self.reference
