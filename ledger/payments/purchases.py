@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from ledger.core.errors import LedgerError
+from ledger.core.pricing import Price
 from ledger.payments.buyers import buyer
 from ledger.payments.crediting import description_of, terms_of_row
 from ledger.payments.customers import put_customer
@@ -20,7 +21,7 @@ from ledger.payments.recording import Database
 from ledger.payments.settling import Settling
 from ledger.payments.terms import claims, metadata_of
 from ledger.records import checkouts
-from ledger.records.checkouts import BEGINNING, Checkout, NewCheckout
+from ledger.records.checkouts import BEGINNING, Checkout, Connection, NewCheckout
 from ledger.settings import Settings
 from ledger.views.purchases import PurchaseUnknown
 from schemas.money import parse_nanos
@@ -41,10 +42,22 @@ class PurchaseTooLarge(LedgerError):
     """The purchase is larger than the largest that is sold."""
 
 
+class PriceChanged(LedgerError):
+    """The price is not the one that was confirmed."""
+
+
+class Confirmed(NamedTuple):
+    """The price that somebody saw and agreed to."""
+
+    currency: str
+    amount_minor: int
+
+
 class Wanted(NamedTuple):
     """What somebody wants to buy. `credits` in nanos; `request`: the same one again is the same purchase.
 
-    `method_id`: a saved method; None: a new one. `return_url`: where our page leads in the end.
+    `method_id`: a saved method; None: a new one. `return_url`: where our page leads in the end. `confirmed`: to be
+    begun at this price only; None: at the price of the day.
     """
 
     account_id: str
@@ -53,6 +66,7 @@ class Wanted(NamedTuple):
     method_id: str | None = None
     return_url: str | None = None
     request: str | None = None
+    confirmed: Confirmed | None = None
 
 
 class Purchases:
@@ -67,7 +81,7 @@ class Purchases:
         """Begins a purchase; paid at once with a saved method, if the bank doesn't ask the customer.
 
         Raises ProviderNotConfigured, PurchaseTooSmall, PurchaseTooLarge, PaymentMethodUnknown, BillingCountryMissing,
-        NoRateInEffect, a ProviderError, LogUnavailable. After ProviderUnknown: the same request again.
+        NoRateInEffect, PriceChanged, a ProviderError, LogUnavailable. After ProviderUnknown: the same request again.
         """
         gateway = gateway_of(self._gateways, wanted.provider)
         check_amount(self._settings, wanted.credits)
@@ -79,17 +93,8 @@ class Purchases:
             who = buyer(connection, wanted.account_id)
         country = country_of(self._settings, wanted.provider, who)
         priced = price(self._settings, wanted.provider, wanted.credits, country, datetime.now(UTC).date())
-        new = NewCheckout(
-            checkout_id=str(uuid.uuid4()),
-            **wanted._asdict(),
-            currency=priced.currency,
-            amount_minor=priced.amount_minor,
-            tax_minor=priced.tax_minor,
-            fx_rate=priced.fx_rate,
-            description=description_of(wanted.credits),
-        )
         with self._database() as connection:
-            row = checkouts.open_(connection, new)
+            row = _begun_before(connection, wanted) or checkouts.open_(connection, _new_row(wanted, priced))
         if row.state == "created" and _age(row) < _begun_within(row):
             self._begin(gateway, row)
         elif row.state == "created":
@@ -168,6 +173,30 @@ class Purchases:
         """The purchase that a request began; None when it began none."""
         with self._database() as connection:
             return checkouts.find_request(connection, request)
+
+
+def _new_row(wanted: Wanted, priced: Price) -> NewCheckout:
+    """Raises PriceChanged."""
+    if wanted.confirmed not in (None, (priced.currency, priced.amount_minor)):
+        raise PriceChanged(f"{priced.currency} {priced.amount_minor}")
+    return NewCheckout(
+        checkout_id=str(uuid.uuid4()),
+        request=wanted.request,
+        account_id=wanted.account_id,
+        provider=wanted.provider,
+        credits=wanted.credits,
+        currency=priced.currency,
+        amount_minor=priced.amount_minor,
+        tax_minor=priced.tax_minor,
+        fx_rate=priced.fx_rate,
+        description=description_of(wanted.credits),
+        method_id=wanted.method_id,
+        return_url=wanted.return_url,
+    )
+
+
+def _begun_before(connection: Connection, wanted: Wanted) -> Checkout | None:
+    return checkouts.find_request(connection, wanted.request) if wanted.request else None
 
 
 def _age(row: Checkout) -> timedelta:
