@@ -195,7 +195,10 @@ class Gateway(Protocol):
         """All payments that were made since then."""
 
     def refund(self, payment_id: str, amount_minor: int, key: str) -> Refund:
-        """Gives money back; idempotent by `key`."""
+        """Gives money back; idempotent by `key`, for as long as the provider remembers it: see `refund_under`."""
+
+    def refund_under(self, payment_id: str, key: str) -> Refund | None:
+        """The refund that was made under this key, however long ago; None: there is none."""
 
     def refunds(self, since: datetime) -> Iterator[Refund]:
         """All refunds since then."""

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from ledger.core.errors import LedgerError
+from ledger.core.pricing import Price
 from ledger.payments.buyers import buyer
 from ledger.payments.crediting import description_of, terms_of_row
 from ledger.payments.customers import put_customer
-from ledger.payments.gateway import Gateway, ProviderRefuses
+from ledger.payments.gateway import Gateway, Payment, ProviderRefuses
 from ledger.payments.gateways import Gateways, gateway_of
 from ledger.payments.links import return_url
 from ledger.payments.methods import Methods, PaymentMethodUnknown
@@ -20,14 +21,15 @@ from ledger.payments.recording import Database
 from ledger.payments.settling import Settling
 from ledger.payments.terms import claims, metadata_of
 from ledger.records import checkouts
-from ledger.records.checkouts import Checkout, NewCheckout
+from ledger.records.checkouts import BEGINNING, Checkout, Connection, NewCheckout
 from ledger.settings import Settings
 from ledger.views.purchases import PurchaseUnknown
 from schemas.money import parse_nanos
 
-# Providers keep an idempotency key for a day; after that, beginning again could charge again.
+# Providers keep an idempotency key for a day; after that, beginning again could be another payment.
 _SURELY_THE_SAME = timedelta(hours=23)
 _PAUSE = timedelta(seconds=1)
+_CLOCKS_DIFFER = timedelta(minutes=5)
 # Options of a provider's script that it can do without: who the customer is, and what the provider has anyway.
 _NOT_KEPT = {"prefill", "notes"}
 
@@ -40,10 +42,22 @@ class PurchaseTooLarge(LedgerError):
     """The purchase is larger than the largest that is sold."""
 
 
+class PriceChanged(LedgerError):
+    """The price is not the one that was confirmed."""
+
+
+class Confirmed(NamedTuple):
+    """The price that somebody saw and agreed to."""
+
+    currency: str
+    amount_minor: int
+
+
 class Wanted(NamedTuple):
     """What somebody wants to buy. `credits` in nanos; `request`: the same one again is the same purchase.
 
-    `method_id`: a saved method; None: a new one. `return_url`: where our page leads in the end.
+    `method_id`: a saved method; None: a new one. `return_url`: where our page leads in the end. `confirmed`: to be
+    begun at this price only; None: at the price of the day.
     """
 
     account_id: str
@@ -52,6 +66,7 @@ class Wanted(NamedTuple):
     method_id: str | None = None
     return_url: str | None = None
     request: str | None = None
+    confirmed: Confirmed | None = None
 
 
 class Purchases:
@@ -66,7 +81,7 @@ class Purchases:
         """Begins a purchase; paid at once with a saved method, if the bank doesn't ask the customer.
 
         Raises ProviderNotConfigured, PurchaseTooSmall, PurchaseTooLarge, PaymentMethodUnknown, BillingCountryMissing,
-        NoRateInEffect, a ProviderError, LogUnavailable. After ProviderUnknown: the same request again.
+        NoRateInEffect, PriceChanged, a ProviderError, LogUnavailable. After ProviderUnknown: the same request again.
         """
         gateway = gateway_of(self._gateways, wanted.provider)
         check_amount(self._settings, wanted.credits)
@@ -78,19 +93,12 @@ class Purchases:
             who = buyer(connection, wanted.account_id)
         country = country_of(self._settings, wanted.provider, who)
         priced = price(self._settings, wanted.provider, wanted.credits, country, datetime.now(UTC).date())
-        new = NewCheckout(
-            checkout_id=str(uuid.uuid4()),
-            **wanted._asdict(),
-            currency=priced.currency,
-            amount_minor=priced.amount_minor,
-            tax_minor=priced.tax_minor,
-            fx_rate=priced.fx_rate,
-            description=description_of(wanted.credits),
-        )
         with self._database() as connection:
-            row = checkouts.open_(connection, new)
-        if row.state == "created":
+            row = _begun_before(connection, wanted) or checkouts.open_(connection, _new_row(wanted, priced))
+        if row.state == "created" and _age(row) < _begun_within(row):
             self._begin(gateway, row)
+        elif row.state == "created":
+            return self.asked(row.checkout_id)
         return self.checkout(row.checkout_id)
 
     def checkout(self, checkout_id: str) -> Checkout:
@@ -104,6 +112,7 @@ class Purchases:
     def asked(self, checkout_id: str) -> Checkout:
         """A purchase after its provider was asked what became of it, at most once a second.
 
+        It never charges a saved method: who was told that nothing had happened may have bought again, or left.
         Raises PurchaseUnknown, ProviderNotConfigured, a ProviderError, LogUnavailable.
         """
         row = self.checkout(checkout_id)
@@ -115,7 +124,7 @@ class Purchases:
                 return row
         if row.reference is not None:
             self._settling.learn(row.provider, gateway.payment(row.reference))
-        elif datetime.now(UTC) - row.created_at < _SURELY_THE_SAME:
+        elif row.method_id is None and _age(row) < _begun_within(row):
             self._begin(gateway, row)
         else:
             self._look_for(gateway, row)
@@ -144,18 +153,59 @@ class Purchases:
             return checkouts.name_customer(connection, row.checkout_id, customer_id)
 
     def _look_for(self, gateway: Gateway, row: Checkout) -> None:
-        """The answer to its beginning was lost a day ago: either there is a payment by now, or nobody can pay it."""
-        for payment in gateway.payments(row.created_at - _PAUSE):
+        """The answer to its beginning was lost: either there is a payment by now, or nothing was begun."""
+        for payment in gateway.payments(row.created_at - _CLOCKS_DIFFER):
             if claims(payment.metadata, row.checkout_id):
-                self._settling.learn(row.provider, payment)
+                self._found(row, payment)
                 return
+        if _age(row) < _begun_within(row) + BEGINNING:  # a call may be under way
+            return
         with self._database() as connection:
-            checkouts.ended(connection, row.checkout_id, "expired", "never_begun")
+            checkouts.ended(connection, row.checkout_id, "failed" if row.method_id else "expired", "never_begun")
+
+    def _found(self, row: Checkout, payment: Payment) -> None:
+        if row.method_id is not None and payment.reference is not None:  # its bank may want the customer
+            with self._database() as connection:
+                checkouts.begun(connection, row.checkout_id, payment.reference, payment.action_url, {})
+        self._settling.learn(row.provider, payment)
 
     def begun_by(self, request: str) -> Checkout | None:
         """The purchase that a request began; None when it began none."""
         with self._database() as connection:
             return checkouts.find_request(connection, request)
+
+
+def _new_row(wanted: Wanted, priced: Price) -> NewCheckout:
+    """Raises PriceChanged."""
+    if wanted.confirmed not in (None, (priced.currency, priced.amount_minor)):
+        raise PriceChanged(f"{priced.currency} {priced.amount_minor}")
+    return NewCheckout(
+        checkout_id=str(uuid.uuid4()),
+        request=wanted.request,
+        account_id=wanted.account_id,
+        provider=wanted.provider,
+        credits=wanted.credits,
+        currency=priced.currency,
+        amount_minor=priced.amount_minor,
+        tax_minor=priced.tax_minor,
+        fx_rate=priced.fx_rate,
+        description=description_of(wanted.credits),
+        method_id=wanted.method_id,
+        return_url=wanted.return_url,
+    )
+
+
+def _begun_before(connection: Connection, wanted: Wanted) -> Checkout | None:
+    return checkouts.find_request(connection, wanted.request) if wanted.request else None
+
+
+def _age(row: Checkout) -> timedelta:
+    return datetime.now(UTC) - row.created_at
+
+
+def _begun_within(row: Checkout) -> timedelta:
+    """How long it may be begun. A saved method: only as long as who buys waits, since that charges it."""
+    return _SURELY_THE_SAME if row.method_id is None else BEGINNING
 
 
 def check_amount(settings: Settings, credits: int) -> None:

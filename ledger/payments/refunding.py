@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from ledger.core.account import Purchase
 from ledger.core.errors import AmountIsZero, ExceedsPurchase
 from ledger.core.pricing import refund_minor
 from ledger.payments.gateway import Refund
@@ -33,14 +34,23 @@ class Refunding:
         """
         with self._database() as connection:
             purchase, payment_id = paid(connection, account_id, purchase_id)
-        given_back = purchase.left if credits is None else credits
-        if given_back > purchase.left:
-            raise ExceedsPurchase(f"{format_nanos(purchase.left)} credits are left", field="amount")
-        minor = refund_minor(purchase.credits, purchase.amount_minor, purchase.left_minor, given_back)
-        if given_back == purchase.left:
-            minor = purchase.left_minor
-        if minor == 0:
-            raise AmountIsZero(field="amount")
         gateway = gateway_of(self._gateways, purchase.provider)
-        refund = gateway.refund(payment_id, minor, f"refund:{purchase_id}:{request}")
+        key = f"refund:{purchase_id}:{request}"
+        # First: what this request gave back before is no longer left of the purchase.
+        refund = gateway.refund_under(payment_id, key)
+        if refund is None:
+            refund = gateway.refund(payment_id, _minor(purchase, credits), key)
         return Refunded(purchase.provider, refund, self._settling.learn(purchase.provider, refund))
+
+
+def _minor(purchase: Purchase, credits: int | None) -> int:
+    """What so many nanos of a purchase are in its money. Raises ExceedsPurchase or AmountIsZero."""
+    given_back = purchase.left if credits is None else credits
+    if given_back > purchase.left:
+        raise ExceedsPurchase(f"{format_nanos(purchase.left)} credits are left", field="amount")
+    minor = refund_minor(purchase.credits, purchase.amount_minor, purchase.left_minor, given_back)
+    if given_back == purchase.left:
+        minor = purchase.left_minor
+    if minor == 0:
+        raise AmountIsZero(field="amount")
+    return minor

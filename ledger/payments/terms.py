@@ -15,6 +15,8 @@ from schemas.signatures import SigningKey
 
 _PREFIX = "ledger_"
 _SIGNATURE = _PREFIX + "signature"
+# What a refund of ours carries: the key under which it was asked for.
+REFUND_KEY = _PREFIX + "refund"
 
 
 class TermsForged(LedgerError):

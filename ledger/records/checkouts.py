@@ -17,6 +17,9 @@ from schemas.identity import is_uuid
 SQL = statements("ledger.records", "checkouts.sql")
 Connection = psycopg.Connection[Any]
 
+# Who begins a purchase waits no longer for the provider, repetitions included.
+BEGINNING = timedelta(minutes=2)
+
 
 class NewCheckout(NamedTuple):
     """A purchase that is to be. `credits` in nanos; `request`: the same one again is the same purchase."""

@@ -1,23 +1,22 @@
 """What the payment sweep remembers: what it is time to ask about, and when all lists were last read to their end."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import psycopg
 
+from ledger.records.checkouts import BEGINNING
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "sweeps.sql")
 Connection = psycopg.Connection[Any]
 
-# Who begins a purchase waits no longer for the provider, repetitions included.
-_BEGINNING = timedelta(minutes=2)
 _AT_ONCE = 100
 
 
 def due(connection: Connection, provider: str) -> list[str]:
     """Ids of open purchases whose provider is to be asked about them now; more may be due than are returned."""
-    parameters = {"provider": provider, "beginning": _BEGINNING, "most": _AT_ONCE}
+    parameters = {"provider": provider, "beginning": BEGINNING, "most": _AT_ONCE}
     return [row[0] for row in connection.execute(SQL["due"], parameters)]
 
 

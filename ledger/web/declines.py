@@ -10,6 +10,7 @@ _WORDS = {
     "incorrect_cvc": "The card's security code is wrong.",
     "insufficient_fund": "There is not enough money on the account.",
     "insufficient_funds": "There is not enough money on the card.",
+    "never_begun": "The payment provider could not be reached.",
     "payment_cancelled": "The payment was cancelled.",
     "payment_intent_authentication_failure": "Your bank could not confirm that it is you.",
     "payment_timed_out": "The payment took too long.",

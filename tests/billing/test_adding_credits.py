@@ -13,6 +13,7 @@ from tests.payments.market import GOOD, Market
 
 ADDRESS = {"name": "Ada Lovelace Ltd", "line1": "Unter den Linden 1", "city": "Berlin", "country": "DE"}
 FORM = {"amount": "10", "pay": "stripe:", **ADDRESS}
+BEGUN = "SELECT amount_minor FROM records.checkouts WHERE account_id = %s ORDER BY created_at"
 
 
 def confirmed(customer: Customer, **fields: str) -> dict[str, str]:
@@ -149,10 +150,31 @@ def test_name_address_and_tax_id_are_kept(shop: Market) -> None:
 def test_the_tax_of_the_customers_country_is_added_and_named(shop: Market, tmp_path: Path) -> None:
     account = shop.account(address={"country": "IN"})
     with api(shop.settings, tmp_path, tax_percent={"IN": "18"}) as url:
-        made = shop.http.post(f"{url}/v1/portal-sessions", json={"account_id": account}).json()
-        cookie = httpx.get(made["url"]).headers["set-cookie"].partition(";")[0].partition("=")[2]
-        price = Customer(url, cookie).get("/add/price?amount=10&pay=razorpay:&country=IN").text
+        customer = come_in(shop, account, at=url)
+        price = customer.get("/add/price?amount=10&pay=razorpay:&country=IN").text
         assert "₹850.00" in price
         assert "Tax (18%)" in price
         assert "₹153.00" in price
         assert "₹1,003.00" in price
+        _pays_what_was_confirmed(shop, url)
+
+
+def _pays_what_was_confirmed(shop: Market, url: str) -> None:
+    """The country is changed in another tab, and with it the price."""
+    account = shop.account()
+    shop.visit(shop.pay(shop.buy(account, "stripe", "5")))
+    shop.settled()
+    customer = come_in(shop, account, at=url)
+    [card] = shop.http.get(f"/v1/accounts/{account}/payment-methods").json()["data"]
+    form = confirmed(customer, pay=f"stripe:{card['payment_method_id']}")
+    customer.send("/add", **FORM | {"country": "IN"})
+    again = path_of(customer.post("/purchases", form))
+    assert again.startswith(f"/add/confirm?request={form['request']}&")
+    assert (shop.balance(account), shop.rows(BEGUN, account)) == ("5", [500])
+    page = customer.get(again).text
+    assert "The price has changed" in page
+    assert "Pay $11.80" in page
+    bought = path_of(customer.post("/purchases", hidden(page)))
+    # Begun, it is the same purchase, whatever the form that is sent once more was to cost.
+    assert path_of(customer.post("/purchases", form)) == bought
+    assert shop.rows(BEGUN, account) == [500, 1180]

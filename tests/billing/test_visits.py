@@ -14,6 +14,7 @@ from tests.payments.market import Market
 from tests.support.events import usage
 
 REQUEST = "6f0f6f0e-3d0e-4a56-9b8a-1f0c1a0e2a11"
+TEN = {"amount": "10", "currency": "USD", "amount_minor": "1000"}
 FORMS = [
     "/add",
     "/purchases",
@@ -146,7 +147,7 @@ def test_another_accounts_ids_are_not_there(shop: Market) -> None:
     method = card["payment_method_id"]
     assert customer.send("/payment-methods/remove", method=method).status_code == 422
     assert customer.send("/payment-methods/default", method=method).status_code == 422
-    bought = customer.send("/purchases", request=REQUEST, amount="10", pay=f"stripe:{method}")
+    bought = customer.send("/purchases", request=REQUEST, **TEN, pay=f"stripe:{method}")
     assert bought.status_code == 404
     confirm = f"/add/confirm?request={REQUEST}&amount=10&pay=stripe:{method}"
     assert path_of(customer.get(confirm)) == "/add"
@@ -157,8 +158,8 @@ def test_another_accounts_ids_are_not_there(shop: Market) -> None:
 def test_a_purchase_of_another_account_is_not_found_by_its_request(shop: Market) -> None:
     request = "6f0f6f0e-3d0e-4a56-9b8a-1f0c1a0e2a12"
     one, other = come_in(shop, shop.account()), come_in(shop, shop.account())
-    first = one.send("/purchases", request=request, amount="10", pay="stripe:")
-    second = other.send("/purchases", request=request, amount="10", pay="stripe:")
+    first = one.send("/purchases", request=request, **TEN, pay="stripe:")
+    second = other.send("/purchases", request=request, **TEN, pay="stripe:")
     assert path_of(first) != path_of(second)
 
 
@@ -208,7 +209,7 @@ def test_a_frame_is_allowed_to_whom_the_settings_name(shop: Market, tmp_path: Pa
 
 def test_in_a_frame_the_provider_opens_in_a_window_of_its_own(shop: Market) -> None:
     customer = come_in(shop, shop.account())
-    form = {"csrf": customer.token(), "request": REQUEST, "amount": "10", "pay": "stripe:"}
+    form = {"csrf": customer.token(), "request": REQUEST, **TEN, "pay": "stripe:"}
     begun = customer.post("/purchases", form, **FRAME)
     page = customer.get(path_of(begun), **FRAME).text
     assert 'http-equiv="refresh" content="0' not in page

@@ -41,7 +41,7 @@ class Story:
         self.market.settled()
         answered = " ".join(map(str, sorted(self.statuses)))
         state = self.market.state(self.account, self.purchase["purchase_id"])
-        alerts = " ".join(self.market.alerts(self.account, self._payment().payment_id))
+        alerts = " ".join(self.market.alerts(self.account, self._payment_id()))
         return [steps, self.market.balance(self.account), str(self.taken()), state, answered, alerts]
 
     # What the customer does.
@@ -119,10 +119,24 @@ class Story:
 
     def gives(self, credits: str) -> None:
         """An operator gives back so many credits through our API."""
-        url = f"/v1/accounts/{self.account}/purchases/{self.purchase['purchase_id']}/refunds"
-        body = {} if credits == "all" else {"amount": credits}
-        answer = self.market.http.post(url, json=body)
+        answer = self._give(credits)
         assert answer.status_code == 201, answer.text
+
+    def lost(self, credits: str) -> None:
+        """The same under a key; but the provider's answer does not arrive."""
+        times = {"stripe": 3, "razorpay": 1}[self.provider]
+        self.fault(f"timeout_after/refunds.create/{times}")
+        answer = self._give(credits, self.request)
+        assert answer.status_code == 503, answer.text
+
+    def again(self, credits: str) -> None:
+        """The same request again, with its key."""
+        answer = self._give(credits, self.request)
+        assert answer.status_code == 201, answer.text
+
+    def a_day(self) -> None:
+        """For the provider, and an hour more; it forgets the keys of requests."""
+        self.market.sandbox.control.post("/sandbox/clock", json={"seconds": 25 * 3600}).raise_for_status()
 
     def disputes(self, amount: str) -> None:
         """The customer's bank takes so many minor units."""
@@ -201,8 +215,16 @@ class Story:
     def _payment(self) -> Payment:
         return self.market.gateways[self.provider].payment(self.reference)
 
+    def _payment_id(self) -> str:
+        return self._payment().payment_id
+
     def _is_about(self, payment: Payment) -> bool:
         return self.purchase.get("purchase_id") in payment.metadata.values() or payment.reference == self.reference
+
+    def _give(self, credits: str, key: str | None = None) -> httpx.Response:
+        url = f"/v1/accounts/{self.account}/purchases/{self.purchase['purchase_id']}/refunds"
+        body = {} if credits == "all" else {"amount": credits}
+        return self.market.http.post(url, json=body, headers={"Idempotency-Key": f"{key}-back"} if key else {})
 
     def _decide(self, outcome: str) -> None:
         if self.provider == "stripe":

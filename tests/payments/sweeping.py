@@ -8,6 +8,7 @@ The steps are those of `Story`, for both providers alike.
 
 import random
 import threading
+import uuid
 from typing import Any
 
 from kafka import TopicPartition
@@ -50,7 +51,13 @@ class SweptStory(Story):
         super().buys()
         if not self.purchase:
             newest = "SELECT checkout_id::text FROM records.checkouts WHERE account_id = %s ORDER BY created_at DESC"
-            self.purchase = {"purchase_id": self.market.rows(newest, self.account)[0], "provider": self.provider}
+            purchase_id = self.market.rows(newest, self.account)[0]
+            pay_url = f"{self.market.url}/pay/{purchase_id}"
+            self.purchase = {"purchase_id": purchase_id, "provider": self.provider, "pay_url": pay_url}
+
+    def anew(self) -> None:
+        """What follows is another purchase."""
+        self.purchase, self.request = {}, uuid.uuid4().hex
 
     def swept(self) -> None:
         """Three times; what was learned once has no second effect."""
@@ -59,6 +66,10 @@ class SweptStory(Story):
         for _ in range(2):
             sweep(self.market, self.provider)
         assert on_the_log(self.market.settings) == learned
+
+    def minutes(self, number: str) -> None:
+        """So many minutes pass."""
+        self._pass(f"{number} minutes")
 
     def later(self) -> None:
         """An hour passes."""
@@ -92,10 +103,17 @@ class SweptStory(Story):
         return in_columns([[steps, balance, str(percent), state, alerts]])
 
     def _payment(self) -> Any:
+        self.reference = self._known()
+        return super()._payment()
+
+    def _payment_id(self) -> str:
+        """Perhaps nothing was begun."""
+        return super()._payment_id() if self._known() else ""
+
+    def _known(self) -> Any:
         """The row may have been lost since, or be written again by what the provider kept."""
         known = "SELECT coalesce(reference, payment_id) FROM records.checkouts WHERE checkout_id = %s"
-        self.reference = next(iter(self.market.rows(known, self.purchase["purchase_id"])), self.reference)
-        return super()._payment()
+        return next(iter(self.market.rows(known, self.purchase["purchase_id"])), self.reference)
 
     def _pass(self, interval: str) -> None:
         self._set(f"UPDATE records.checkouts SET created_at = created_at - interval '{interval}', asked_at = NULL")

@@ -24,6 +24,9 @@ buys pays told gives:4 told swept                             | 6  | 600  | cred
 buys pays told gives:2.5 gives:2.5 gives:all told             | 0  | 0    | credited | 200 |
 # What was spent is owed.
 buys pays told spends:5 gives:all told                        | -5.5 | 0  | credited | 200 |
+# The answer was lost, the refund was not: repeated, it is the same one, and what it took is not missing for it.
+buys pays told lost:6 told:refund again:6                     | 4  | 400  | credited | 200 |
+buys pays told lost:4 told:refund a_day again:4 told:refund   | 6  | 600  | credited | 200 |
 
 # A dispute takes the credits until it is decided.
 buys pays told disputes:1000 told                             | 0  | 1000 | credited | 200 |
@@ -42,6 +45,7 @@ buys pays told refunds:25000 refunds:30000 refunds:30000 told:refund | 0 | 0 | c
 buys pays refunds:34000 told:refund                           | 6  | 51000 | credited | 200 |
 buys pays told gives:4 told swept                             | 6  | 51000 | credited | 200 |
 buys pays told spends:5 gives:all told                        | -5.5 | 0   | credited | 200 |
+buys pays told lost:6 told:refund again:6                     | 4  | 34000 | credited | 200 |
 
 buys pays told disputes:85000 told                            | 0  | 85000 | credited | 200 |
 buys pays told disputes:85000 told wins told                  | 10 | 85000 | credited | 200 |

@@ -272,6 +272,16 @@ def test_another_refund_with_the_same_key_is_not_made(gateway: RazorpayGateway, 
     assert len([each for each in gateway.refunds(LONG_AGO) if each.payment_id == payment.payment_id]) == 1
 
 
+def test_a_refund_that_can_t_be_read_back_may_have_happened(gateway: RazorpayGateway, sandbox: RunningSandbox) -> None:
+    payment = paid(gateway, sandbox)
+    sandbox.fault("error_before", "payments.refunds", provider="razorpay", times=3)
+    with pytest.raises(ProviderUnknown):
+        gateway.refund(payment.payment_id, 20000, "refund:unread")
+    found = gateway.refund_under(payment.payment_id, "refund:unread")
+    assert found == gateway.refund(payment.payment_id, 20000, "refund:unread")
+    assert gateway.refund_under(payment.payment_id, "refund:other") is None
+
+
 def test_what_was_never_captured_has_failed_and_its_refund_is_none_of_ours(alone: RunningSandbox) -> None:
     gateway = gateway_at(alone.razorpay_url)
     order_id = begun(gateway, new_terms()).reference

@@ -50,13 +50,19 @@ buys weeks swept late swept                             | 10 | 100 | credited |
 """
 
 STRIPE = """
-# Charged, and the answer did not come: the same key is asked again, with the parameters of the row.
+# Charged, and the answer did not come: the payment is in the list.
 saves:pm_card_visa fault:timeout_after/payment_intents.create/3 buys swept later swept | 10 | 100 | credited |
 saves:pm_card_visa fault:timeout_after/payment_intents.create/3 buys forgets swept     | 10 | 100 | credited |
 saves:pm_card_chargeCustomerFail fault:timeout_after/payment_intents.create/3 buys later swept | 0 | 0 | failed |
 fault:timeout_after/checkout.sessions.create/3 buys later swept late swept             | 10 | 100 | credited |
 
+# Not charged, and told so: nobody is charged any more without being there, not even by the same request much later.
+saves:pm_card_visa fault:reset_before/payment_intents.create/3 buys looks later swept | 0 | 0 | failed  |
+saves:pm_card_visa fault:reset_before/payment_intents.create/3 buys minutes:3 buys swept | 0 | 0 | pending |
+saves:pm_card_visa fault:reset_before/payment_intents.create/3 buys later anew buys swept | 10 | 100 | credited |
+
 # A bank asks the customer, who takes minutes.
+saves:pm_card_authenticationRequired fault:timeout_after/*.create/3 buys later swept confirms swept |10|100|credited|
 saves:pm_card_authenticationRequired buys swept confirms later swept                   | 10 | 100 | credited |
 
 buys expires later swept                                                               | 0  | 0   | expired  |

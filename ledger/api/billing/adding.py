@@ -90,7 +90,7 @@ async def tax_types(visit: VisitOf, tax_country: Text = "") -> Response:
 
 @router.get("/add/confirm")
 async def confirm(
-    http: Request, visit: VisitOf, parts: PartsOf, request: uuid.UUID, amount: Text, pay: Text
+    http: Request, visit: VisitOf, parts: PartsOf, request: uuid.UUID, amount: Text, pay: Text, changed: bool = False
 ) -> Response:
     """All of it once more, with the price, before anything is bought; what was bought already is shown instead."""
     row = await parts.payments.query(parts.payments.purchases.begun_by, request_of(visit, str(request)))
@@ -108,6 +108,7 @@ async def confirm(
         at="add",
         request=str(request),
         amount=amount,
+        changed=changed,
         choice=choice,
         price=found,
         profile=visit.profile,

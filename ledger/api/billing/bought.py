@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
@@ -14,7 +15,7 @@ from ledger.core.errors import AmountOutOfBounds
 from ledger.log.publisher import LogUnavailable
 from ledger.payments.gateway import ProviderError, ProviderRefuses
 from ledger.payments.links import billing_url, pay_url
-from ledger.payments.purchases import Wanted
+from ledger.payments.purchases import Confirmed, PriceChanged, Wanted
 from ledger.records.checkouts import Checkout
 from ledger.views.accounts import account
 from ledger.views.purchases import PurchaseUnknown
@@ -28,13 +29,16 @@ router = APIRouter(prefix="/billing/purchases", include_in_schema=False, route_c
 
 @router.post("")
 async def buy(visit: VisitOf, parts: PartsOf, form: FormOf) -> Response:
-    """Begins the purchase that was confirmed, or finds it begun."""
+    """Begins the purchase that was confirmed, or finds it begun; at another price, it is to be confirmed again."""
     request, wanted = _wanted(visit, form)
     if wanted.credits > parts.version_now().event_nanos_max:  # paid, it could not be credited
         raise AmountOutOfBounds(field="amount")
     purchases = parts.payments.purchases
     try:
         row = await parts.payments.call(purchases.buy, wanted)
+    except PriceChanged:  # the country did, in another tab, or the rate at midnight
+        again = {name: form[name] for name in ("request", "amount", "pay")}
+        return see(f"/add/confirm?{urlencode(again)}&changed=1")
     except (ProviderError, LogUnavailable) as error:
         begun = await parts.payments.query(purchases.begun_by, request)
         if begun is None:
@@ -75,13 +79,15 @@ def _wanted(visit: Visit, form: dict[str, str]) -> tuple[str, Wanted]:
     amount = credits_of(form.get("amount"))
     try:
         request = request_of(visit, str(uuid.UUID(form.get("request", ""))))
-    except ValueError:
+        confirmed = Confirmed(form["currency"], int(form["amount_minor"]))
+    except (KeyError, ValueError):
         raise FormForged() from None
     if amount is None:  # our own page sends others
         raise FormForged()
     # In a frame the provider's page opens in a window of its own, where the cookie of the frame is not known.
     back = None if visit.embedded else billing_url(visit.shell.settings)
-    return request, Wanted(visit.account_id, parse_nanos(amount), provider, method_id or None, back, request)
+    wanted = Wanted(visit.account_id, parse_nanos(amount), provider, method_id or None, back, request, confirmed)
+    return request, wanted
 
 
 def _to_provider(visit: Visit, row: Checkout) -> Response:

@@ -82,9 +82,10 @@ class Api:
             Payment, self._client.payment.capture(checked(payment_id, "pay", "payment_id"), amount_minor, body)
         )
 
-    def create_refund(self, payment_id: str, amount_minor: int, key: str) -> Refund:
+    def create_refund(self, payment_id: str, amount_minor: int, key: str, notes: Mapping[str, str]) -> Refund:
         """Idempotent by `key`: at least ten letters, digits, hyphens and underscores."""
-        body, headers = {"amount": amount_minor, "speed": "normal"}, {"X-Refund-Idempotency": key}
+        body = {"amount": amount_minor, "speed": "normal", "notes": dict(notes)}
+        headers = {"X-Refund-Idempotency": key}
         ident = checked(payment_id, "pay", "payment_id")
         return _read(Refund, self._client.payment.refund(ident, body, headers=headers))
 

@@ -79,6 +79,7 @@ class Refund(Entity):
     amount: int
     currency: str
     status: str
+    notes: Notes = {}
     created_at: int
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from ledger.payments import gateway as ours
-from ledger.payments.gateway import Begun, Buyer, Method, ProviderRefuses, Webhook
+from ledger.payments.gateway import Begun, Buyer, Method, ProviderError, ProviderRefuses, ProviderUnknown, Webhook
 from ledger.payments.razorpay import webhooks, words
 from ledger.payments.razorpay.api import Api, checked, is_id
 from ledger.payments.razorpay.client import connect
@@ -19,7 +19,7 @@ from ledger.payments.razorpay.entities import Dispute, Link, Payment, Refund, Se
 from ledger.payments.razorpay.links import Links
 from ledger.payments.razorpay.payments import Payments
 from ledger.payments.razorpay.purchases import order_of, receipt_of
-from ledger.payments.terms import Terms
+from ledger.payments.terms import REFUND_KEY, Terms
 from ledger.settings import Settings
 
 _FIVE_DAYS_IN_MINUTES = 7200  # the longest that Razorpay allows; after it, the customer gets the money back
@@ -104,10 +104,19 @@ class RazorpayGateway:
         return self._payments.capture(payment_id)
 
     def refund(self, payment_id: str, amount_minor: int, key: str) -> ours.Refund:
+        """See Gateway. What goes wrong after Razorpay took the refund is ProviderUnknown."""
+        header = key if _IDEMPOTENCY_KEY.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
+        refund = self._api.create_refund(payment_id, amount_minor, header, {REFUND_KEY: key})
+        try:
+            return words.refund_of(refund, self._api.refunds_of(payment_id))
+        except ProviderError as error:
+            raise ProviderUnknown("refunded, but not read back", request_id=error.request_id) from None
+
+    def refund_under(self, payment_id: str, key: str) -> ours.Refund | None:
         """See Gateway."""
-        key = key if _IDEMPOTENCY_KEY.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
-        refund = self._api.create_refund(payment_id, amount_minor, key)
-        return words.refund_of(refund, self._api.refunds_of(payment_id))
+        every = self._api.refunds_of(payment_id)
+        found = (refund for refund in every if refund.notes.get(REFUND_KEY) == key)
+        return next((words.refund_of(refund, every) for refund in found), None)
 
     def refunds(self, since: datetime) -> Iterator[ours.Refund]:
         """See Gateway. Without those of payments that were never captured: that money was never ours."""

@@ -23,7 +23,7 @@ from ledger.payments.stripe import pages, reading
 from ledger.payments.stripe.client import Stripe
 from ledger.payments.stripe.customers import Customers
 from ledger.payments.stripe.webhooks import News, webhook_of
-from ledger.payments.terms import Terms
+from ledger.payments.terms import REFUND_KEY, Terms
 from ledger.settings import Settings
 
 _PAGE = 100
@@ -106,12 +106,19 @@ class StripeGateway:
         """What goes wrong after Stripe took the refund is ProviderUnknown."""
         with self._api.asked() as client:
             refund = client.v1.refunds.create(
-                {"payment_intent": payment_id, "amount": amount_minor}, {"idempotency_key": key}
+                {"payment_intent": payment_id, "amount": amount_minor, "metadata": {REFUND_KEY: key}},
+                {"idempotency_key": key},
             )
         try:
             return reading.refund_of(refund, self._refunds_of(payment_id))
         except ProviderError as error:
             raise ProviderUnknown("refunded, but not read back", request_id=error.request_id) from None
+
+    def refund_under(self, payment_id: str, key: str) -> Refund | None:
+        """Stripe forgets keys after a day, and never the metadata of a refund."""
+        every = self._refunds_of(payment_id)
+        found = (refund for refund in every if refund.metadata and refund.metadata.to_dict().get(REFUND_KEY) == key)
+        return next((reading.refund_of(refund, every) for refund in found), None)
 
     def refunds(self, since: datetime) -> Iterator[Refund]:
         with self._api.asked() as client:
