@@ -1,6 +1,8 @@
 """The spool: bounded, taken over from the dead and never from the living, safe around fork, visible."""
 
+import errno
 import multiprocessing
+import os
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +18,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from prometheus_client import CollectorRegistry, generate_latest
 
 from ledger.client import Closed, Ledger, NotDelivered, Refused, SpoolFull, SpoolUnusable, UsedAfterFork
+from ledger.client.spool import Spool, orphans
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 from tests.client.conftest import CALL, NOWHERE, Open, arrived, requests_of
@@ -96,6 +99,26 @@ def test_a_process_that_dies_later_is_noticed(
     opened()
     other.kill()
     eventually(lambda: len(arrived(settings, f"acct_{tmp_path.name}")) == 100)
+
+
+def test_a_folder_that_can_t_be_read_for_once_stops_nothing(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def look(*of: Any) -> Iterator[Spool]:
+        looked.append(threading.current_thread().name)
+        if len(looked) == 1:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return orphans(*of)
+
+    ledger = opened()
+    monkeypatch.setattr("ledger.client.delivery.ADOPTION_SECONDS", 0.05)
+    monkeypatch.setattr("ledger.client.delivery.orphans", look)
+    ledger.record_usage("acct_unread", **CALL)  # wakes the thread
+    eventually(lambda: looked)
+    ledger.record_usage("acct_unread", **CALL)
+    ledger.flush(20)
+    eventually(lambda: len(looked) > 1)
+    assert set(looked) == {"ledger-delivery"}
 
 
 def test_two_ledgers_of_one_process_share_a_folder(opened: Open, settings: Settings) -> None:
