@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from prometheus_client import CollectorRegistry, generate_latest
 
 from ledger.client import Closed, Ledger, NotDelivered, Refused, SpoolFull, SpoolUnusable, UsedAfterFork
-from ledger.client.spool import Spool, orphans
+from ledger.client.delivery import PORTION_BYTES
+from ledger.client.events import usage_event
+from ledger.client.spool import Refusal, Spool, new_spool, orphans
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 from tests.client.conftest import CALL, NOWHERE, Open, arrived, requests_of
@@ -67,6 +70,28 @@ def test_a_full_spool_is_an_exception_and_has_room_again_when_events_are_deliver
     successor.record_usage("acct_full", **CALL | {"request_id": "req_last"})
     successor.flush(20)
     assert requests_of(settings, "acct_full") == [*recorded, "req_last"]
+
+
+def test_what_is_refused_leaves_a_full_spool_which_stays_bounded(tmp_path: Path) -> None:
+    small, refused = 100_000, 0
+    spool = new_spool(tmp_path, small)
+    for _ in range(20):  # until it is full of what was refused
+        with suppress(SpoolFull):
+            while True:
+                spool.add(usage_event("router/test", "acct_1", CALL))
+        while portion := spool.head(PORTION_BYTES):
+            spool.settle([], [Refusal(seq, "unpriced", "no price for this model") for seq, _ in portion[::2]])
+            refused += len(portion[::2])
+    assert (spool.depth, spool.refused_count, len(spool.refused())) == (0, refused, refused)
+    assert refused > 100
+    with pytest.raises(SpoolFull):
+        spool.add(usage_event("router/test", "acct_1", CALL))
+    assert spool.path.stat().st_size < 2 * small
+    spool.retry_refused()
+    assert (spool.depth, spool.refused_count) == (refused, 0)
+    spool.settle([seq for seq, _ in spool.head(PORTION_BYTES)], [])
+    spool.add(usage_event("router/test", "acct_1", CALL))
+    spool.close()
 
 
 def test_what_a_killed_process_left_is_delivered_in_its_order(
