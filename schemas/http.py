@@ -691,15 +691,23 @@ class AuthorizationState(Answer):
 
 
 class Extension(Frozen):
-    """More for a request under way: so many credits, or so many output tokens of the call that was priced."""
+    """More for a request under way: so many credits, or so many output tokens of the call that was priced.
+
+    Neither: only the time that it is held is renewed, which takes no credits.
+    """
 
     amount: Credits | None = None
     output_tokens: Annotated[TokenCount | None, Field(gt=0)] = None
     ttl: Annotated[int | None, Field(ge=1, description="Seconds from now, if that is later than the end.")] = None
 
+    @property
+    def renews_only(self) -> bool:
+        """Whether it asks for time and no credits."""
+        return self.amount is None and self.output_tokens is None
+
     @model_validator(mode="after")
     def _one_way_to_say_it(self) -> "Extension":
-        if (self.amount is None) == (self.output_tokens is None):
+        if self.amount is not None and self.output_tokens is not None:
             raise ValueError("name either amount or output_tokens")
         if self.amount is not None and parse_nanos(self.amount) == 0:
             raise ValueError("amount must not be zero")

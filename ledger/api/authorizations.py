@@ -71,17 +71,18 @@ async def release(hold_id: HoldId, parts: PartsOf, caller: Authorizer) -> None:
 
 @router.post("/{hold_id}/extend", responses=REFUSED, response_model=Authorization)
 async def extend(hold_id: HoldId, body: Extension, asked: Once, parts: PartsOf, caller: Authorizer) -> Response:
-    """Hold more for a request under way; 402 when the funds end, so that the router can stop it."""
+    """Hold more for a request under way, or only longer; 402 when the funds end, so that the router can stop it."""
     hold = await _known(parts, caller, hold_id)
     until = expiry(body.ttl, parts.settings)
     amount = extension_amount(hold, body, parts.version_now())
+    tokens = 0 if body.renews_only else body.output_tokens
     stale_seconds = parts.settings.gate_stale_seconds
     # One transaction with the key's answer: asked again, however the first time ended, it is extended once.
     async with parts.pool.connection() as connection, connection.transaction():
         reserved = await asked.reserved(connection, caller)
         if reserved.answer is not None:
             return asked.response(reserved.answer)
-        extended = await holds.extend(connection, hold, amount, body.output_tokens, until, stale_seconds)
+        extended = await holds.extend(connection, hold, amount, tokens, until, stale_seconds)
         if extended.hold is None:
             parts.requests.note(extended.funds)
             headers = funds_headers(extended.funds, amount, parts.settings)

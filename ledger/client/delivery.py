@@ -63,7 +63,7 @@ class Delivery:
         self._own = new_spool(folder, bytes_max)
         self.spools = [*adopted, self._own]
         self.delivered_total = self.refused_total = self.failures_total = 0
-        self.trouble = ""
+        self.trouble, self._adopted_at = "", time.monotonic()
         self._wake, self._stop, self._moved = threading.Event(), threading.Event(), threading.Condition()
         self._thread = threading.Thread(target=self._run, name="ledger-delivery", daemon=True)
         self._thread.start()
@@ -138,11 +138,8 @@ class Delivery:
             raise UsedAfterFork
 
     def _run(self) -> None:
-        failures, adopted_at = 0, time.monotonic()
+        failures = 0
         while not self._stop.is_set():
-            if time.monotonic() - adopted_at > ADOPTION_SECONDS:
-                self.spools = [*orphans(self._folder, self._bytes_max), *self.spools]
-                adopted_at = time.monotonic()
             self._wake.clear()
             trouble, idle = self._deliver()
             if self._stop.is_set():
@@ -157,6 +154,7 @@ class Delivery:
     def _deliver(self) -> tuple[str, bool]:
         """Sends one portion: what went wrong, if anything, and whether there was nothing to send."""
         try:
+            self._adopt()
             spool, portion = self._portion()
             if not portion:
                 return "", True
@@ -171,6 +169,12 @@ class Delivery:
             return f"{type(error).__name__}: {error}", False
         self._count(outcome)
         return outcome.trouble, False
+
+    def _adopt(self) -> None:
+        """Takes over the spools of processes that have died, now and then."""
+        if time.monotonic() - self._adopted_at > ADOPTION_SECONDS:
+            self._adopted_at = time.monotonic()  # first: a folder that can't be read must not stop our own events
+            self.spools = [*orphans(self._folder, self._bytes_max), *self.spools]
 
     def _portion(self) -> tuple[Spool, list[Waiting]]:
         """The oldest events of the oldest spool that has any; spools of others go when they are empty."""

@@ -152,6 +152,8 @@ class Ledger(_Client):
     ) -> Authorization:
         """Holds so much more, and so many seconds from now; the authorization as it is then.
 
+        With neither an amount nor tokens it is only held longer, which takes no credits.
+
         One without a hold stays as it is: its grace is for the whole request. Raises as `authorize`, and
         AuthorizationEnded.
         """

@@ -1,5 +1,7 @@
 """Events on disk until they are delivered: one SQLite file, one process that holds it, bounded.
 
+The bound is for what is added. What is refused is set aside in a full spool too, or nothing would ever leave it.
+
 What `add` has returned for survives SIGKILL, a crash of the system and a power cut, as far as the disk keeps what it
 has synced (WAL, synchronous=FULL). Threads that add at the same time share one sync. SQLite's exclusive lock says
 whether the owner lives; a folder that several machines mount is not supported, since locks don't hold there.
@@ -78,12 +80,13 @@ class Spool:
         self._lock = threading.Lock()
         self._writes: deque[_Write] = deque()
         self._closed = False
+        self._pages_max = max(bytes_max // PAGE_BYTES, 8)
         # Never of its own accord: the file must not come back when its former owner removes it right now.
         self._connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=0, isolation_level=None, check_same_thread=False
         )
         try:
-            self.depth, self.refused_count, self.last_seq = self._hold(bytes_max)
+            self.depth, self.refused_count, self.last_seq = self._hold()
         except BaseException:
             self._connection.close()
             raise
@@ -159,14 +162,13 @@ class Spool:
             if not waiting and not refused:
                 self.path.unlink(missing_ok=True)
 
-    def _hold(self, bytes_max: int) -> tuple[int, int, int]:
+    def _hold(self) -> tuple[int, int, int]:
         """Takes the lock for as long as the connection is open; how many wait, how many are refused, the last place."""
         connection = self._connection
         try:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(f"PRAGMA max_page_count = {max(bytes_max // PAGE_BYTES, 8)}")
             with _transaction(connection):
                 connection.execute(_SQL["waiting_table"])
                 connection.execute(_SQL["refused_table"])
@@ -192,8 +194,10 @@ class Spool:
                 raise Closed
             with _transaction(self._connection):
                 self._connection.executemany(_SQL["put"], rows)
+                if self._connection.execute(_SQL["pages"]).fetchone()[0] > self._pages_max:
+                    raise SpoolFull
             self.depth += len(rows)
-        except (sqlite3.Error, Closed) as error:
+        except (sqlite3.Error, SpoolFull, Closed) as error:
             failure = error
         for write in writes:
             write.done, write.error = True, failure
@@ -249,8 +253,8 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _explained(error: BaseException) -> Closed | SpoolFull | SpoolUnusable:
-    if isinstance(error, Closed):
-        return Closed()
+    if isinstance(error, Closed | SpoolFull):
+        return type(error)()
     full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
     return SpoolFull() if full else SpoolUnusable(str(error))
 

@@ -26,6 +26,10 @@ SELECT
     (SELECT count(*) FROM refused),
     max((SELECT coalesce(max(seq), 0) FROM waiting), (SELECT coalesce(max(seq), 0) FROM refused));
 
+-- name: pages
+-- Those in use.
+SELECT page_count - freelist_count FROM pragma_page_count, pragma_freelist_count;
+
 -- name: put
 INSERT INTO waiting VALUES (?, ?, ?, ?, ?);
 

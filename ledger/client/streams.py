@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ledger.client.ledger import AsyncLedger, Ledger
 
 _RENEWED_AFTER = 0.75  # of the time that a hold lasts
+_TRIED_AGAIN_AFTER = 0.05  # of the same, when it could not be renewed
 _LASTS_SECONDS_MIN = 10.0  # whatever our clock thinks of the ledger's
 
 
@@ -68,7 +69,7 @@ class _Stream:
         self._max = _count("max_output_tokens", call.get("max_output_tokens"))
         self._portion = self._max if call.get("extend_by") is None else _count("extend_by", call.get("extend_by"))
         self._held: Authorization | None = None
-        self._produced, self._covered, self._margin, self._renewed_at = 0, 0, 0, inf
+        self._produced, self._covered, self._margin, self._lasts, self._renewed_at = 0, 0, 0, inf, inf
         self._counted: CountedFields = {}
         self._ended = False
         self._event()  # a wrong field is told before anything is held
@@ -103,18 +104,21 @@ class _Stream:
         if not short and time.monotonic() < self._renewed_at:
             return
         try:
-            self._hold((yield from self._more()))
+            self._hold((yield from self._more(short)))
         except (InsufficientCredits, GateClosed) as error:
-            self._margin, self._renewed_at = 0, inf  # asked again when it is used up
+            # Its time is renewed all the same, or what it holds would be promised to another under the stream.
+            self._renewed_at = max(self._renewed_at, time.monotonic() + _TRIED_AGAIN_AFTER * self._lasts)
+            if short:
+                self._margin = 0  # asked again when it is used up
             if not short or left > 0:
                 return
             if isinstance(error, InsufficientCredits) or self._fail == "closed":
                 raise
             self._hold(self._gate.let_through(self.authorization, self._grace, error))
 
-    def _more(self) -> Steps[Authorization]:
-        """A larger hold; or a new one, if the stream stood still until the old one had ended."""
-        tokens = max(min(self._portion, self._max - self._covered), 1)
+    def _more(self, short: bool) -> Steps[Authorization]:
+        """A larger hold, or the same for longer; a new one, if the stream stood still until the old one had ended."""
+        tokens = min(self._portion, self._max - self._covered) if short else None
         try:
             return (yield from self._gate.extend(self.authorization, extension(output_tokens=tokens, ttl=self._ttl)))
         except AuthorizationEnded:
@@ -141,8 +145,8 @@ class _Stream:
             self._covered = self._max
             return
         self._covered = held.max_output_tokens
-        lasts = self._ttl or max((held.expires_at - datetime.now(UTC)).total_seconds(), _LASTS_SECONDS_MIN)
-        self._renewed_at = time.monotonic() + _RENEWED_AFTER * lasts
+        self._lasts = self._ttl or max((held.expires_at - datetime.now(UTC)).total_seconds(), _LASTS_SECONDS_MIN)
+        self._renewed_at = time.monotonic() + _RENEWED_AFTER * self._lasts
 
     def _event(self) -> Outgoing:
         call = self._call

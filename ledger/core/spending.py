@@ -19,5 +19,10 @@ def may_spend(available: int, amount: int | None = None) -> bool:
 
 
 def granted(available: int, ask: Ask) -> int | None:
-    """How much of what is available the request gets; None when that is less than it can do with."""
+    """How much of what is available the request gets; None when that is less than it can do with.
+
+    A request for nothing more is always granted: what is held already is promised.
+    """
+    if ask.wanted == 0:
+        return 0
     return min(ask.wanted, available) if may_spend(available, ask.least) else None

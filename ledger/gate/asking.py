@@ -92,7 +92,9 @@ def affordable(hold: Hold, body: NewAuthorization, version: Version) -> int | No
 
 
 def extension_amount(hold: Hold, body: Extension, version: Version) -> int:
-    """What an extension adds to a hold. Raises NotPriced or Unpriced."""
+    """What an extension adds to a hold; 0 when it only renews it. Raises NotPriced or Unpriced."""
+    if body.renews_only:
+        return 0
     if body.amount is not None:
         return parse_nanos(body.amount)
     if hold.provider is None or hold.model is None or hold.mode is None or body.output_tokens is None:

@@ -120,7 +120,7 @@ class Extended(NamedTuple):
 async def extend(
     connection: Connection, hold: Hold, amount: int, output_tokens: int | None, until: datetime, stale_seconds: float
 ) -> Extended:
-    """Adds to an open hold, all or nothing. Raises HoldClosed or ProjectionBehind."""
+    """Adds to an open hold, all or nothing; an `amount` of 0 only renews it. Raises HoldClosed or ProjectionBehind."""
     async with connection.transaction():
         found = await connection.execute(SQL["locked_funds"], {"accounts": [hold.account_id], "wait": True})
         row = await found.fetchone()
@@ -130,7 +130,7 @@ async def extend(
         ended = now.ended(datetime.now(UTC))
         if ended:
             raise HoldClosed(ended)
-        if funds.behind_seconds > stale_seconds:
+        if amount and funds.behind_seconds > stale_seconds:  # a renewal promises nothing that isn't promised already
             raise ProjectionBehind(f"{funds.behind_seconds:.0f} s")
         grant = granted(funds.available, Ask(amount, amount))
         if grant is None:

@@ -141,10 +141,14 @@ class KillableApi:
 
 
 class Losing:
-    """A proxy. `lose`: how many of the next answers to POSTs are lost, by what the path ends with."""
+    """A proxy. `lose`: how many of the next answers to POSTs are lost, by what the path ends with.
+
+    `refuse`: how many are answered with 503 and not passed on.
+    """
 
     def __init__(self, url: str) -> None:
         self.lose: dict[str, int] = {}
+        self.refuse: dict[str, int] = {}
         self._target = httpx.Client(base_url=url, timeout=20)
         losing = self
 
@@ -166,9 +170,15 @@ class Losing:
     def answer(self, to: BaseHTTPRequestHandler) -> None:
         """Asks the API, and passes its answer on or ends the connection."""
         content = to.rfile.read(int(to.headers.get("Content-Length") or 0))
+        end = to.path.rpartition("/")[2]
+        if self.refuse.get(end, 0) > 0 and to.command == "POST":
+            self.refuse[end] -= 1
+            to.send_response(503)
+            to.send_header("Content-Length", "0")
+            to.end_headers()
+            return
         passed = {n: to.headers[n] for n in ("Authorization", "Content-Type", "Idempotency-Key") if to.headers[n]}
         answer = self._target.request(to.command, to.path, content=content, headers=passed)
-        end = to.path.rpartition("/")[2]
         if self.lose.get(end, 0) > 0 and to.command == "POST":
             self.lose[end] -= 1
             to.close_connection = True

@@ -113,9 +113,12 @@ def test_an_extension_holds_more_until_the_funds_end(served: Served, ledger: Any
     assert (more.id, more.amount, more.max_output_tokens, more.available) == (held.id, "0.01925", 1500, "0.00075")
     with pytest.raises(InsufficientCredits, match=r"0.00075 available, 0.0011 required"):
         ledger.extend(more, output_tokens=100)
+    longer = ledger.extend(more, ttl=3000)
+    assert (longer.amount, longer.max_output_tokens) == ("0.01925", 1500)
+    assert longer.expires_at > more.expires_at
     assert ledger.extend(more, amount="0.0005", ttl=400).available == "0.00025"
     with pytest.raises(InvalidAuthorization, match="either amount or output_tokens"):
-        ledger.extend(more)
+        ledger.extend(more, amount="0.0001", output_tokens=1)
     ledger.release(more)
     eventually(lambda: balance(served.http, account) == ("0.02", "0"))
     with pytest.raises(AuthorizationEnded):

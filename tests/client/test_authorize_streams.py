@@ -123,21 +123,26 @@ def test_it_ends_before_its_block_when_the_router_says_so(served: Served, ledger
     settled(served, account, INPUT + 10 * OUTPUT)
 
 
-def test_a_hold_lasts_as_long_as_its_stream(served: Served, ledger: Any) -> None:
-    account = funded(served.http, "1")
-    with ledger.stream(account, **STREAM, ttl=2) as stream:
-        first = stream.authorization.id
-        for _ in range(12):
-            time.sleep(0.3)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hold_lasts_as_long_as_its_stream(served: Served, kind: str, tmp_path: Path) -> None:
+    """Also when no more can be held, and when it can't be renewed at once."""
+    account = funded(served.http, "0.0066")  # 350 output tokens
+    with Losing(served.url).running() as losing, opened(kind, losing.url, served.token, tmp_path) as ledger:
+        with ledger.stream(account, **STREAM, ttl=2) as stream:
+            first = stream.authorization.id
+            stream.output(100)  # there is not enough for 200 more, but it isn't used up
+            losing.refuse["extend"] = 1
+            for _ in range(36):
+                time.sleep(0.1)
+                stream.output(1)
+            assert (stream.authorization.id, losing.refuse["extend"]) == (first, 0)
+            assert nanos(served.http, account)[1] == INPUT + 200 * OUTPUT
+            time.sleep(2.5)  # nothing is produced, and the hold expires
+            eventually(lambda: balance(served.http, account)[1] == "0")
             stream.output(1)
-        assert stream.authorization.id == first
-        assert nanos(served.http, account)[1] >= INPUT + 12 * OUTPUT
-        time.sleep(2.5)  # nothing is produced, and the hold expires
-        eventually(lambda: balance(served.http, account)[1] == "0")
-        stream.output(1)
-        assert stream.authorization.id != first
-        assert nanos(served.http, account)[1] >= INPUT + 13 * OUTPUT
-    settled(served, account, INPUT + 13 * OUTPUT)
+            assert stream.authorization.id != first
+            assert nanos(served.http, account)[1] == INPUT + 337 * OUTPUT
+        settled(served, account, INPUT + 137 * OUTPUT, 6_600_000)
 
 
 BAD: list[tuple[str, dict[str, Any], type[LedgerError]]] = [

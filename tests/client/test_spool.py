@@ -1,12 +1,15 @@
 """The spool: bounded, taken over from the dead and never from the living, safe around fork, visible."""
 
+import errno
 import multiprocessing
+import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,9 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from prometheus_client import CollectorRegistry, generate_latest
 
 from ledger.client import Closed, Ledger, NotDelivered, Refused, SpoolFull, SpoolUnusable, UsedAfterFork
+from ledger.client.delivery import PORTION_BYTES
+from ledger.client.events import usage_event
+from ledger.client.spool import Refusal, Spool, new_spool, orphans
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 from tests.client.conftest import CALL, NOWHERE, Open, arrived, requests_of
@@ -66,6 +72,28 @@ def test_a_full_spool_is_an_exception_and_has_room_again_when_events_are_deliver
     assert requests_of(settings, "acct_full") == [*recorded, "req_last"]
 
 
+def test_what_is_refused_leaves_a_full_spool_which_stays_bounded(tmp_path: Path) -> None:
+    small, refused = 100_000, 0
+    spool = new_spool(tmp_path, small)
+    for _ in range(20):  # until it is full of what was refused
+        with suppress(SpoolFull):
+            while True:
+                spool.add(usage_event("router/test", "acct_1", CALL))
+        while portion := spool.head(PORTION_BYTES):
+            spool.settle([], [Refusal(seq, "unpriced", "no price for this model") for seq, _ in portion[::2]])
+            refused += len(portion[::2])
+    assert (spool.depth, spool.refused_count, len(spool.refused())) == (0, refused, refused)
+    assert refused > 100
+    with pytest.raises(SpoolFull):
+        spool.add(usage_event("router/test", "acct_1", CALL))
+    assert spool.path.stat().st_size < 2 * small
+    spool.retry_refused()
+    assert (spool.depth, spool.refused_count) == (refused, 0)
+    spool.settle([seq for seq, _ in spool.head(PORTION_BYTES)], [])
+    spool.add(usage_event("router/test", "acct_1", CALL))
+    spool.close()
+
+
 def test_what_a_killed_process_left_is_delivered_in_its_order(
     opened: Open, settings: Settings, tmp_path: Path, other: subprocess.Popen[bytes]
 ) -> None:
@@ -96,6 +124,26 @@ def test_a_process_that_dies_later_is_noticed(
     opened()
     other.kill()
     eventually(lambda: len(arrived(settings, f"acct_{tmp_path.name}")) == 100)
+
+
+def test_a_folder_that_can_t_be_read_for_once_stops_nothing(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def look(*of: Any) -> Iterator[Spool]:
+        looked.append(threading.current_thread().name)
+        if len(looked) == 1:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return orphans(*of)
+
+    ledger = opened()
+    monkeypatch.setattr("ledger.client.delivery.ADOPTION_SECONDS", 0.05)
+    monkeypatch.setattr("ledger.client.delivery.orphans", look)
+    ledger.record_usage("acct_unread", **CALL)  # wakes the thread
+    eventually(lambda: looked)
+    ledger.record_usage("acct_unread", **CALL)
+    ledger.flush(20)
+    eventually(lambda: len(looked) > 1)
+    assert set(looked) == {"ledger-delivery"}
 
 
 def test_two_ledgers_of_one_process_share_a_folder(opened: Open, settings: Settings) -> None:

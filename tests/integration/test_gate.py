@@ -172,8 +172,11 @@ def test_a_stream_extends_its_hold_until_the_funds_end(http: httpx.Client) -> No
     assert (more["amount"], more["max_output_tokens"], more["available"]) == ("0.01925", 1500, "0.00075")
     ended = http.post(path, json={"output_tokens": 100})
     assert (ended.status_code, ended.content) == (402, INSUFFICIENT)
-    assert http.post(path, json={"amount": "0.0005"}).json()["available"] == "0.00025"
-    assert balance(http, account) == ("0.02", "0.01975", "0.00025")
+    last = http.post(path, json={"amount": "0.00075"}).json()
+    longer = http.post(path, json={"ttl": 500}).json()  # time takes no credits
+    assert (last["available"], longer) == ("0", last | {"expires_at": longer["expires_at"]})
+    assert longer["expires_at"] > last["expires_at"]
+    assert balance(http, account) == ("0.02", "0.02", "0")
 
 
 def test_an_extension_under_a_key_is_made_once(http: httpx.Client) -> None:
