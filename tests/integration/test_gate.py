@@ -15,9 +15,15 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg
 import pytest
+from psycopg import AsyncConnection
 
+from ledger.api.database import pool_of
+from ledger.gate.gate import connect
+from ledger.gate.holds import SQL
+from ledger.gate.wire import Statement, Wire
 from ledger.log.partitioning import partition_of
 from ledger.settings import Settings
+from ledger.views.arrays import texts
 from tests.integration.api_harness import api, client, eventually, key, projector, usage
 
 INSUFFICIENT = b'{"error":{"message":"Insufficient credits. Please top up your account.","type":"billing_error"}}'
@@ -162,6 +168,42 @@ def test_usage_settles_the_hold_that_it_names_and_is_charged_in_full(http: httpx
     }
     answer = http.delete(f"{ASK}/{mine}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "hold_closed")
+
+
+def test_a_process_that_stands_still_in_the_middle_of_a_decision_lets_go_of_its_accounts(
+    http: httpx.Client, settings: Settings
+) -> None:
+    accounts = [funded(http, "5") for _ in range(2)]
+    holds = [ask(http, account, amount="1").json()["id"] for account in accounts]
+    events = [usage(account, authorization_id=hold) for account, hold in zip(accounts, holds, strict=True)]
+
+    def settled() -> bool:
+        return {http.get(f"{ASK}/{hold}").json()["state"] for hold in holds} == {"settled"}
+
+    async def stand_still() -> None:
+        """Locks one account as a lane of the gate does, the other one as an extension, and does nothing more."""
+        async with await connect(settings) as lane, pool_of(settings.database) as pool, pool.connection() as extension:
+            await _sooner(lane, "transaction_timeout")
+            await _sooner(extension, "idle_in_transaction_session_timeout")
+            wire = Wire(lane)
+            await wire.ask(Statement.of(SQL["locked_funds"]), {"accounts": texts(accounts[:1]), "wait": "true"})
+            await extension.execute("BEGIN")
+            await extension.execute(SQL["lock"], {"accounts": accounts[1:]})
+            assert http.post("/v1/usage", json=events).status_code == 202
+            eventually(settled, 20)
+            with pytest.raises(psycopg.Error):
+                await wire.commit()
+            with pytest.raises(psycopg.Error):
+                await extension.execute("COMMIT")
+            await wire.close()
+
+    asyncio.run(stand_still())
+
+
+async def _sooner(connection: AsyncConnection[Any], setting: str) -> None:
+    """The same patience of the server, but ten times shorter."""
+    query = "SELECT set_config(name, (setting::int / 10)::text, false) FROM pg_settings WHERE name = %s"
+    await connection.execute(query, [setting])
 
 
 def test_a_stream_extends_its_hold_until_the_funds_end(http: httpx.Client) -> None:
