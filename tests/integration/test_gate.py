@@ -29,6 +29,8 @@ from tests.integration.api_harness import api, client, eventually, key, projecto
 INSUFFICIENT = b'{"error":{"message":"Insufficient credits. Please top up your account.","type":"billing_error"}}'
 CALL = {"provider": "openai", "model": "gpt-4o", "mode": "auto", "input_tokens": 1000}
 ASK = "/v1/authorizations"
+REQUESTS = "ledger_http_request_seconds_count"
+GONE = '{method="POST",route="/v1/authorizations",status="499"}'
 
 
 @pytest.fixture(scope="module")
@@ -386,8 +388,25 @@ def test_a_client_that_leaves_before_its_request_is_there_is_no_failure_of_ours(
     head = f"POST {ASK} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 99\r\n\r\n{{"
     with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
         connection.sendall(head.encode())
-    seen = 'method="POST",route="/v1/authorizations",status="499"'
-    eventually(lambda: any(seen in labels for labels in metric(http, "ledger_http_request_seconds_count")), 10)
+    eventually(lambda: GONE in metric(http, REQUESTS), 10)
+
+
+def test_a_client_that_leaves_while_its_key_is_looked_up_gets_no_decision(
+    urls: list[str], http: httpx.Client, settings: Settings
+) -> None:
+    address, unseen, account = urlsplit(urls[0]), key(settings), funded(http, "1")
+    body = f'{{"account_id":"{account}","amount":"1"}}'
+    head = f"POST {ASK} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {unseen}\r\nIdempotency-Key: k-{account}\r\n"
+    assert open_holds(settings, account) == 0
+    before = metric(http, REQUESTS).get(GONE, 0)
+    with psycopg.connect(settings.database) as busy:
+        busy.execute("LOCK TABLE records.api_keys")
+        with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
+            connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'records.api_keys'::regclass"
+            eventually(lambda: busy.execute(waiting).fetchone() != (0,), 2)
+    eventually(lambda: metric(http, REQUESTS).get(GONE, 0) > before, 10)
+    assert open_holds(settings, account) == 0
 
 
 def test_no_deadlock_was_met_on_the_way(settings: Settings) -> None:
