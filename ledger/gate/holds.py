@@ -75,7 +75,8 @@ class Hold(NamedTuple):
 class Funds(NamedTuple):
     """What an account has, in nanos, how far its projection is behind, and where its auto top-up stands.
 
-    Of an account without any event nobody knows the partition; it is as far behind as the slowest.
+    Of an account without any event nobody knows the partition; it is as far behind as the slowest. `top_up_enabled`:
+    and not held up by an open dispute.
     """
 
     account_id: str

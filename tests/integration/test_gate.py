@@ -25,6 +25,7 @@ from ledger.log.partitioning import partition_of
 from ledger.settings import Settings
 from ledger.views.arrays import texts
 from tests.integration.api_harness import api, client, eventually, key, projector, usage
+from tests.support.events import event, purchase, sender
 
 INSUFFICIENT = b'{"error":{"message":"Insufficient credits. Please top up your account.","type":"billing_error"}}'
 CALL = {"provider": "openai", "model": "gpt-4o", "mode": "auto", "input_tokens": 1000}
@@ -366,11 +367,22 @@ def test_expiry_settlement_and_release_have_one_winner(http: httpx.Client, setti
     assert open_holds(settings, account) == 0
 
 
-def test_a_refusal_below_the_threshold_asks_for_one_top_up(http: httpx.Client, settings: Settings) -> None:
+def armed(http: httpx.Client) -> str:
+    """A new account with 30 credits, 15 of them held, that tops up below 20."""
     account = funded(http, "30")
     body = {"enabled": True, "threshold": "20", "amount": "50"}
     assert http.put(f"/v1/accounts/{account}/auto-top-up", json=body).status_code == 200
     assert ask(http, account, amount="15").status_code == 201
+    return account
+
+
+def refused_in_flight(http: httpx.Client, account: str) -> bool:
+    """Whether one more refusal finds a top-up under way."""
+    return ask(http, account, amount="31").headers["Top-Up-In-Flight"] == "true"
+
+
+def test_a_refusal_below_the_threshold_asks_for_one_top_up(http: httpx.Client, settings: Settings) -> None:
+    account = armed(http)
     assert http.get(f"/v1/accounts/{account}/auto-top-up").json()["state"] == "armed"
     for _ in range(20):
         assert ask(http, account, amount="16").status_code == 402
@@ -379,6 +391,36 @@ def test_a_refusal_below_the_threshold_asks_for_one_top_up(http: httpx.Client, s
     with psycopg.connect(settings.database) as connection:
         query = "SELECT count(*) FROM views.entries WHERE account_id = %s AND type = 'auto_top_up.requested'"
         assert connection.execute(query, [account]).fetchone() == (1,)
+
+
+def test_a_refusal_during_a_dispute_leaves_the_request_to_one_after_it(http: httpx.Client, settings: Settings) -> None:
+    account, purchase_id = armed(http), f"pur_{uuid.uuid4()}"
+    disputed, lost = ({"purchase_id": purchase_id, **data} for data in ({"credits": "28"}, {"outcome": "lost"}))
+    with sender(settings) as log:
+        log.send(
+            purchase(account, str(uuid.uuid4()), "30", purchase_id),
+            event("dispute.opened", account, disputed, str(uuid.uuid4())),
+        )
+    eventually(lambda: balance(http, account) == ("32", "15", "17"), 10)
+    assert ask(http, account, amount="31").status_code == 402
+    time.sleep(0.3)
+    with sender(settings) as log:
+        log.send(event("dispute.closed", account, lost, str(uuid.uuid4())))
+    eventually(lambda: refused_in_flight(http, account), 10)
+
+
+def test_a_request_that_failed_is_made_by_a_later_refusal(http: httpx.Client, settings: Settings) -> None:
+    account = armed(http)
+    tried = """
+    INSERT INTO records.top_up_requests (account_id, since_seq, available, balance)
+    SELECT account_id, since_seq, 15000000000, 30000000000 FROM views.accounts WHERE account_id = %s
+    """
+    with psycopg.connect(settings.database, autocommit=True) as connection:
+        connection.execute(tried, [account])
+        assert ask(http, account, amount="31").status_code == 402
+        time.sleep(0.3)
+        connection.execute("UPDATE records.top_up_requests SET tried_at = now() - interval '11 seconds'")
+    eventually(lambda: refused_in_flight(http, account), 10)
 
 
 def test_a_client_that_leaves_before_its_request_is_there_is_no_failure_of_ours(
