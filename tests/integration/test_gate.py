@@ -151,6 +151,10 @@ def test_a_call_is_priced_by_the_book_and_clamped_to_what_is_affordable(http: ht
     clamped = ask(http, account, **CALL, max_output_tokens=1_000_000, clamp=True).json()
     assert clamped["max_output_tokens"] == affordable
     assert ask(http, account, **CALL, max_output_tokens=1, clamp=True).status_code == 402
+    path, gift = f"{ASK}/{clamped['id']}", {"amount": "1", "reason_code": "gift"}
+    assert http.get(path).json()["max_output_tokens"] == affordable
+    assert http.post(f"/v1/accounts/{account}/adjustments", json=gift).status_code == 201
+    assert http.post(f"{path}/extend", json={"output_tokens": 100}).json()["max_output_tokens"] == affordable + 100
 
 
 def test_usage_settles_the_hold_that_it_names_and_is_charged_in_full(http: httpx.Client, settings: Settings) -> None:
