@@ -14,14 +14,13 @@ from consumers.patience import Patience
 from ledger.log.connecting import KafkaForbids, KafkaRefusesUser, LogUnavailable
 from ledger.payments.gateway import ProviderUnavailable, ProviderUnknown
 from ledger.settings import Settings
+from ledger.sql import KEEPALIVES
 
 Connection = psycopg.Connection[Any]
 
 _COMES_BACK = (psycopg.OperationalError, LogUnavailable, ProviderUnavailable, ProviderUnknown)
 # The second key is the task's; projectors and rebuilds have a namespace of their own.
 _LOCK = "SELECT pg_try_advisory_lock(x'1ed6e6'::int, hashtext(%s))"
-# The server forgets a holder whose machine is gone after half a minute, and not after hours.
-_KEEPALIVES = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4"
 
 
 class Task(Protocol):
@@ -62,9 +61,8 @@ class Periodic:
     def _take_turns(self, patience: Patience) -> None:
         name = f"ledger-{self._task.name}"
         with psycopg.connect(
-            self._settings.database, autocommit=True, connect_timeout=5, application_name=name
+            self._settings.database, autocommit=True, options=KEEPALIVES, connect_timeout=5, application_name=name
         ) as connection:
-            connection.execute(_KEEPALIVES)
             mine = False
             while not self._stopping.is_set():
                 mine = mine or _locked(connection, name)

@@ -7,7 +7,6 @@ still works. An account's key sees no other account: for it, they don't exist.
 import asyncio
 import time
 from typing import Annotated, NamedTuple
-from weakref import WeakValueDictionary
 
 import structlog
 from fastapi import Depends, Request, Security
@@ -54,7 +53,7 @@ class Keys:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._found: dict[str, tuple[float, StoredKey]] = {}
-        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._asking: dict[str, asyncio.Task[StoredKey | None]] = {}
 
     async def caller(self, token: Token) -> Caller | None:
         """Who holds the token; None when nobody does."""
@@ -78,14 +77,18 @@ class Keys:
         return caller
 
     async def _looked_up(self, key_id: str) -> StoredKey | None:
-        """One request asks Postgres; those that come meanwhile wait for what it finds."""
-        async with self._asking.setdefault(key_id, asyncio.Lock()):
-            stored = self._cached(key_id)
-            if stored is None:
-                async with self._pool.connection() as connection:
-                    stored = await find(connection, key_id)
-                if stored is not None:
-                    self._keep(stored)
+        """Postgres is asked once for all who wait: each of them is told what it says, and that it doesn't answer."""
+        asking = self._asking.get(key_id)
+        if asking is None:
+            asking = self._asking[key_id] = asyncio.create_task(self._find(key_id))
+            asking.add_done_callback(lambda _: self._asking.pop(key_id))
+        return await asyncio.shield(asking)
+
+    async def _find(self, key_id: str) -> StoredKey | None:
+        async with self._pool.connection() as connection:
+            stored = await find(connection, key_id)
+        if stored is not None:
+            self._keep(stored)
         return stored
 
     def _cached(self, key_id: str) -> StoredKey | None:

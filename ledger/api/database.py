@@ -5,8 +5,11 @@ from typing import Any
 from psycopg import AsyncConnection, Connection
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from ledger.sql import KEEPALIVES
+
 WAIT_SECONDS = 3
-_OPTIONS = "-c statement_timeout=10000 -c lock_timeout=3000"
+# Nothing here pauses in the middle of a transaction for long. A process that stands still there lets go of its locks.
+_OPTIONS = f"-c statement_timeout=10000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=15000 {KEEPALIVES}"
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 _CONNECTING = {"autocommit": True, "options": _OPTIONS, "connect_timeout": 5}

@@ -195,6 +195,7 @@ _KNOWN: dict[type[Exception], Callable[[Any], ApiError]] = {
     LedgerError: api_error_of,
     psycopg.OperationalError: _database_error,
     psycopg.errors.UndefinedTable: _database_error,
+    psycopg.errors.IdleInTransactionSessionTimeout: _database_error,  # we stood still, and go on now
 }
 
 

@@ -6,7 +6,7 @@ own work would cost more than the decision (docs/decisions/0009). Everything els
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import structlog
@@ -22,7 +22,7 @@ from ledger.api.parts import Parts
 from ledger.api.requests import BODY_BYTES_MAX, GONE, request_id_of, too_large
 from ledger.core.book import Version
 from ledger.core.errors import LedgerError
-from ledger.gate.asking import affordable, new_hold, refusal_headers
+from ledger.gate.asking import new_hold, refusal_headers
 from ledger.gate.holds import Decision, NewHold
 from schemas.fields import Token
 from schemas.http import Authorization, NewAuthorization
@@ -67,11 +67,13 @@ class Front:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 
-    async def answer(self, headers: Mapping[bytes, bytes], raw: bytes) -> Answer:
-        """What is said to a request, whatever goes wrong."""
+    async def answer(
+        self, headers: Mapping[bytes, bytes], raw: bytes, gone: Callable[[], bool] = lambda: False
+    ) -> Answer:
+        """What is said to a request, whatever goes wrong. `gone`: whether its client has left."""
         started, request_id = time.perf_counter(), request_id_of(headers)
         try:
-            answer = await self._decided(headers, raw)
+            answer = await self._decided(headers, raw, gone)
         except Exception as error:
             answer = _failed(error, request_id)
         self._metrics.observe(PATH, "POST", answer.status, time.perf_counter() - started)
@@ -87,11 +89,13 @@ class Front:
         if self.parts is not None and answer.granted is not None:
             self.parts.gate.give_back(answer.granted)
 
-    async def _decided(self, headers: Mapping[bytes, bytes], raw: bytes) -> Answer:
+    async def _decided(self, headers: Mapping[bytes, bytes], raw: bytes, gone: Callable[[], bool]) -> Answer:
         assert self.parts, "requests come after the start"
         if len(raw) > BODY_BYTES_MAX:
             raise too_large(BODY_BYTES_MAX)
         caller = (await self.parts.keys.bearer(headers.get(b"authorization", b""))).may(SCOPE)
+        if gone():  # the key was waited for, and nobody asks any more
+            return Answer(GONE, b"", [])
         body = _parsed(raw)
         caller.reach(body.account_id)
         version = self.parts.version_now()
@@ -133,7 +137,7 @@ def _answer(parts: Parts, version: Version, body: NewAuthorization, new: NewHold
         id=hold.hold_id,
         account_id=hold.account_id,
         amount=format_nanos(hold.amount),
-        max_output_tokens=affordable(hold, body, version),
+        max_output_tokens=hold.max_output_tokens,
         expires_at=hold.expires_at,
         available=format_nanos(decision.funds.available),
     )

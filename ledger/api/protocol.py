@@ -31,7 +31,7 @@ async def _authorize(cycle: RequestResponseCycle, front: Front) -> None:
     if cycle.disconnected:
         front.left()
         return
-    answer = await front.answer(dict(cycle.scope["headers"]), bytes(cycle.body))
+    answer = await front.answer(dict(cycle.scope["headers"]), bytes(cycle.body), lambda: cycle.disconnected)
     if cycle.disconnected:
         front.unheard(answer)
         return

@@ -60,6 +60,9 @@ class TopUpRequests:
             told = {**place, "available": funds.available, "balance": funds.balance}
             claimed = await (await connection.execute(SQL["claim_request"], told)).fetchone()
             if claimed is None:
+                missing = await connection.execute(SQL["request_missing"], place)
+                if missing.rowcount:  # tried a moment ago; should that have failed, a later refusal says it
+                    self._said.pop(funds.account_id, None)
                 return
             available, balance = claimed
             await self._appender.append([self._draft(funds, available, balance)])

@@ -1,5 +1,6 @@
 """What a request asks of the gate, in nanos, by the book where it names a call; and what a refusal says."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from ledger.core.book import Version
@@ -33,6 +34,7 @@ def new_hold(body: NewAuthorization, hold_id: str, version: Version, settings: S
         body.mode,
         body.max_output_tokens,
         body.api_key_id,
+        affordable=_affordable(body, call, version),
     )
 
 
@@ -83,12 +85,12 @@ def _ask(body: NewAuthorization, call: Call | None, version: Version, settings: 
     return Ask(wanted, max(estimate_usage(version, call, 1), 1) if body.clamp else wanted)
 
 
-def affordable(hold: Hold, body: NewAuthorization, version: Version) -> int | None:
-    """The output tokens that a granted hold pays for; None when it was not priced."""
-    call = call_of(body)
-    if call is None or body.max_output_tokens is None:
+def _affordable(body: NewAuthorization, call: Call | None, version: Version) -> Callable[[int], int | None] | None:
+    """The output tokens that a grant pays for, of a call that was priced and may get less than it wants."""
+    at_most = body.max_output_tokens
+    if call is None or at_most is None or not body.clamp:
         return None
-    return affordable_output(version, call, hold.amount, body.max_output_tokens)
+    return lambda nanos: affordable_output(version, call, nanos, at_most)
 
 
 def extension_amount(hold: Hold, body: Extension, version: Version) -> int:

@@ -74,7 +74,7 @@ def _decide(new: NewHold, funds: dict[str, Funds], before: dict[str, Hold], stal
         new.provider,
         new.model,
         new.mode,
-        new.max_output_tokens,
+        new.output_tokens(grant),
         new.request_hash,
     )
     funds[new.account_id] = account._replace(held=account.held + grant)

@@ -20,16 +20,20 @@ from ledger.gate.holds import Connection, Decision, NewHold
 from ledger.gate.unheard import Unheard
 from ledger.gate.wire import Wire
 from ledger.settings import Settings
+from ledger.sql import KEEPALIVES
 
 GROUP_MAX = 256
 _LANES = (1, 8)  # by how many must wait before a lane takes them
 _ANSWER_SECONDS = 12  # of a server that stands still, and with it its own timeouts
 # What the gate reads are a few rows by their keys. So its statements are planned once, and by nothing but keys: tables
 # grow faster than the planner's statistics, and scanning one that was believed to be small took half of Postgres' time.
-_OPTIONS = (
-    "-c statement_timeout=10000 -c lock_timeout=3000 -c plan_cache_mode=force_generic_plan -c jit=off "
+_PLANNING = (
+    "-c plan_cache_mode=force_generic_plan -c jit=off "
     "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_material=off"
 )
+# A process that stands still in the middle of a decision lets go of its locks: usage that ends their holds waits for
+# them. No other timeout sees it, since a pipeline is not idle between its statements.
+_OPTIONS = f"-c statement_timeout=10000 -c lock_timeout=3000 -c transaction_timeout=15000 {_PLANNING} {KEEPALIVES}"
 
 
 class GateUnavailable(LedgerError):
@@ -64,7 +68,7 @@ class _Lane:
 
     async def _decide(self, group: list[_Waiting], busy: "_Queue | None") -> None:
         if self._wire is None:
-            self._wire = Wire(await _connect(self._settings))
+            self._wire = Wire(await connect(self._settings))
         stale_seconds = self._settings.gate_stale_seconds
         async with asyncio.timeout(_ANSWER_SECONDS):
             answers = await decide_group(self._wire, [each.new for each in group], stale_seconds, wait=self._wait)
@@ -118,7 +122,7 @@ class Gate:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._arrived, self._busy = _Queue(), _Queue()
-        self._unheard = Unheard(lambda: _connect(settings))
+        self._unheard = Unheard(lambda: connect(settings))
 
     async def decide(self, new: NewHold) -> Decision:
         """Grants or refuses a hold. Raises HoldConflict, HoldClosed, ProjectionBehind or GateUnavailable.
@@ -148,7 +152,8 @@ class Gate:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _connect(settings: Settings) -> Connection:
+async def connect(settings: Settings) -> Connection:
+    """A connection as the gate's lanes have theirs."""
     return await AsyncConnection[Any].connect(
         settings.database, autocommit=True, options=_OPTIONS, connect_timeout=5, application_name="ledger-gate"
     )

@@ -4,7 +4,7 @@ Locks are taken in one order everywhere: the rows of `held_accounts`, sorted, th
 locked its account, so that two steps of one account follow each other, and each sees what the one before has done.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -37,7 +37,11 @@ class ProjectionBehind(LedgerError):
 
 
 class NewHold(NamedTuple):
-    """A hold that a request asks for. `request_hash`: of a request whose Idempotency-Key made its id."""
+    """A hold that a request asks for.
+
+    `request_hash`: of a request whose Idempotency-Key made its id. `affordable`: how many output tokens so many nanos
+    pay for, of a call that was priced.
+    """
 
     hold_id: str
     account_id: str
@@ -49,6 +53,13 @@ class NewHold(NamedTuple):
     max_output_tokens: int | None = None
     api_key_id: str | None = None
     request_hash: str | None = None
+    affordable: Callable[[int], int | None] | None = None
+
+    def output_tokens(self, grant: int) -> int | None:
+        """The output that a grant pays for: what was asked for, or less when less was granted."""
+        if self.affordable is None or grant == self.ask.wanted:
+            return self.max_output_tokens
+        return self.affordable(grant)
 
 
 class Hold(NamedTuple):
@@ -75,7 +86,8 @@ class Hold(NamedTuple):
 class Funds(NamedTuple):
     """What an account has, in nanos, how far its projection is behind, and where its auto top-up stands.
 
-    Of an account without any event nobody knows the partition; it is as far behind as the slowest.
+    Of an account without any event nobody knows the partition; it is as far behind as the slowest. `top_up_enabled`:
+    and not held up by an open dispute.
     """
 
     account_id: str

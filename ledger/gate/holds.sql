@@ -126,6 +126,11 @@ ON CONFLICT (account_id, since_seq) DO UPDATE SET tried_at = clock_timestamp()
 WHERE r.appended_at IS NULL AND r.tried_at < clock_timestamp() - interval '10 seconds'
 RETURNING available, balance;
 
+-- name: request_missing
+-- Nobody has appended it so far.
+SELECT FROM records.top_up_requests
+WHERE account_id = %(account_id)s AND since_seq = %(since_seq)s AND appended_at IS NULL;
+
 -- name: request_appended
 UPDATE records.top_up_requests SET appended_at = clock_timestamp()
 WHERE account_id = %(account_id)s AND since_seq = %(since_seq)s;

@@ -15,14 +15,23 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg
 import pytest
+from psycopg import AsyncConnection
 
+from ledger.api.database import pool_of
+from ledger.gate.gate import connect
+from ledger.gate.holds import SQL
+from ledger.gate.wire import Statement, Wire
 from ledger.log.partitioning import partition_of
 from ledger.settings import Settings
+from ledger.views.arrays import texts
 from tests.integration.api_harness import api, client, eventually, key, projector, usage
+from tests.support.events import event, purchase, sender
 
 INSUFFICIENT = b'{"error":{"message":"Insufficient credits. Please top up your account.","type":"billing_error"}}'
 CALL = {"provider": "openai", "model": "gpt-4o", "mode": "auto", "input_tokens": 1000}
 ASK = "/v1/authorizations"
+REQUESTS = "ledger_http_request_seconds_count"
+GONE = '{method="POST",route="/v1/authorizations",status="499"}'
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +151,10 @@ def test_a_call_is_priced_by_the_book_and_clamped_to_what_is_affordable(http: ht
     clamped = ask(http, account, **CALL, max_output_tokens=1_000_000, clamp=True).json()
     assert clamped["max_output_tokens"] == affordable
     assert ask(http, account, **CALL, max_output_tokens=1, clamp=True).status_code == 402
+    path, gift = f"{ASK}/{clamped['id']}", {"amount": "1", "reason_code": "gift"}
+    assert http.get(path).json()["max_output_tokens"] == affordable
+    assert http.post(f"/v1/accounts/{account}/adjustments", json=gift).status_code == 201
+    assert http.post(f"{path}/extend", json={"output_tokens": 100}).json()["max_output_tokens"] == affordable + 100
 
 
 def test_usage_settles_the_hold_that_it_names_and_is_charged_in_full(http: httpx.Client, settings: Settings) -> None:
@@ -162,6 +175,42 @@ def test_usage_settles_the_hold_that_it_names_and_is_charged_in_full(http: httpx
     }
     answer = http.delete(f"{ASK}/{mine}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "hold_closed")
+
+
+def test_a_process_that_stands_still_in_the_middle_of_a_decision_lets_go_of_its_accounts(
+    http: httpx.Client, settings: Settings
+) -> None:
+    accounts = [funded(http, "5") for _ in range(2)]
+    holds = [ask(http, account, amount="1").json()["id"] for account in accounts]
+    events = [usage(account, authorization_id=hold) for account, hold in zip(accounts, holds, strict=True)]
+
+    def settled() -> bool:
+        return {http.get(f"{ASK}/{hold}").json()["state"] for hold in holds} == {"settled"}
+
+    async def stand_still() -> None:
+        """Locks one account as a lane of the gate does, the other one as an extension, and does nothing more."""
+        async with await connect(settings) as lane, pool_of(settings.database) as pool, pool.connection() as extension:
+            await _sooner(lane, "transaction_timeout")
+            await _sooner(extension, "idle_in_transaction_session_timeout")
+            wire = Wire(lane)
+            await wire.ask(Statement.of(SQL["locked_funds"]), {"accounts": texts(accounts[:1]), "wait": "true"})
+            await extension.execute("BEGIN")
+            await extension.execute(SQL["lock"], {"accounts": accounts[1:]})
+            assert http.post("/v1/usage", json=events).status_code == 202
+            eventually(settled, 20)
+            with pytest.raises(psycopg.Error):
+                await wire.commit()
+            with pytest.raises(psycopg.Error):
+                await extension.execute("COMMIT")
+            await wire.close()
+
+    asyncio.run(stand_still())
+
+
+async def _sooner(connection: AsyncConnection[Any], setting: str) -> None:
+    """The same patience of the server, but ten times shorter."""
+    query = "SELECT set_config(name, (setting::int / 10)::text, false) FROM pg_settings WHERE name = %s"
+    await connection.execute(query, [setting])
 
 
 def test_a_stream_extends_its_hold_until_the_funds_end(http: httpx.Client) -> None:
@@ -325,11 +374,22 @@ def test_expiry_settlement_and_release_have_one_winner(http: httpx.Client, setti
     assert open_holds(settings, account) == 0
 
 
-def test_a_refusal_below_the_threshold_asks_for_one_top_up(http: httpx.Client, settings: Settings) -> None:
+def armed(http: httpx.Client) -> str:
+    """A new account with 30 credits, 15 of them held, that tops up below 20."""
     account = funded(http, "30")
     body = {"enabled": True, "threshold": "20", "amount": "50"}
     assert http.put(f"/v1/accounts/{account}/auto-top-up", json=body).status_code == 200
     assert ask(http, account, amount="15").status_code == 201
+    return account
+
+
+def refused_in_flight(http: httpx.Client, account: str) -> bool:
+    """Whether one more refusal finds a top-up under way."""
+    return ask(http, account, amount="31").headers["Top-Up-In-Flight"] == "true"
+
+
+def test_a_refusal_below_the_threshold_asks_for_one_top_up(http: httpx.Client, settings: Settings) -> None:
+    account = armed(http)
     assert http.get(f"/v1/accounts/{account}/auto-top-up").json()["state"] == "armed"
     for _ in range(20):
         assert ask(http, account, amount="16").status_code == 402
@@ -340,6 +400,36 @@ def test_a_refusal_below_the_threshold_asks_for_one_top_up(http: httpx.Client, s
         assert connection.execute(query, [account]).fetchone() == (1,)
 
 
+def test_a_refusal_during_a_dispute_leaves_the_request_to_one_after_it(http: httpx.Client, settings: Settings) -> None:
+    account, purchase_id = armed(http), f"pur_{uuid.uuid4()}"
+    disputed, lost = ({"purchase_id": purchase_id, **data} for data in ({"credits": "28"}, {"outcome": "lost"}))
+    with sender(settings) as log:
+        log.send(
+            purchase(account, str(uuid.uuid4()), "30", purchase_id),
+            event("dispute.opened", account, disputed, str(uuid.uuid4())),
+        )
+    eventually(lambda: balance(http, account) == ("32", "15", "17"), 10)
+    assert ask(http, account, amount="31").status_code == 402
+    time.sleep(0.3)
+    with sender(settings) as log:
+        log.send(event("dispute.closed", account, lost, str(uuid.uuid4())))
+    eventually(lambda: refused_in_flight(http, account), 10)
+
+
+def test_a_request_that_failed_is_made_by_a_later_refusal(http: httpx.Client, settings: Settings) -> None:
+    account = armed(http)
+    tried = """
+    INSERT INTO records.top_up_requests (account_id, since_seq, available, balance)
+    SELECT account_id, since_seq, 15000000000, 30000000000 FROM views.accounts WHERE account_id = %s
+    """
+    with psycopg.connect(settings.database, autocommit=True) as connection:
+        connection.execute(tried, [account])
+        assert ask(http, account, amount="31").status_code == 402
+        time.sleep(0.3)
+        connection.execute("UPDATE records.top_up_requests SET tried_at = now() - interval '11 seconds'")
+    eventually(lambda: refused_in_flight(http, account), 10)
+
+
 def test_a_client_that_leaves_before_its_request_is_there_is_no_failure_of_ours(
     urls: list[str], http: httpx.Client, token: str
 ) -> None:
@@ -347,8 +437,25 @@ def test_a_client_that_leaves_before_its_request_is_there_is_no_failure_of_ours(
     head = f"POST {ASK} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 99\r\n\r\n{{"
     with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
         connection.sendall(head.encode())
-    seen = 'method="POST",route="/v1/authorizations",status="499"'
-    eventually(lambda: any(seen in labels for labels in metric(http, "ledger_http_request_seconds_count")), 10)
+    eventually(lambda: GONE in metric(http, REQUESTS), 10)
+
+
+def test_a_client_that_leaves_while_its_key_is_looked_up_gets_no_decision(
+    urls: list[str], http: httpx.Client, settings: Settings
+) -> None:
+    address, unseen, account = urlsplit(urls[0]), key(settings), funded(http, "1")
+    body = f'{{"account_id":"{account}","amount":"1"}}'
+    head = f"POST {ASK} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {unseen}\r\nIdempotency-Key: k-{account}\r\n"
+    assert open_holds(settings, account) == 0
+    before = metric(http, REQUESTS).get(GONE, 0)
+    with psycopg.connect(settings.database) as busy:
+        busy.execute("LOCK TABLE records.api_keys")
+        with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
+            connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'records.api_keys'::regclass"
+            eventually(lambda: busy.execute(waiting).fetchone() != (0,), 2)
+    eventually(lambda: metric(http, REQUESTS).get(GONE, 0) > before, 10)
+    assert open_holds(settings, account) == 0
 
 
 def test_no_deadlock_was_met_on_the_way(settings: Settings) -> None:
