@@ -1,6 +1,4 @@
-"""Appending to ledger.events from a consumer: signed, by a producer that is made when there is something to append."""
-
-import threading
+"""Appending to ledger.events from a consumer: signed, by a producer that is made and made anew in the background."""
 
 from ledger.log.publisher import Publisher
 from ledger.settings import Settings
@@ -15,17 +13,17 @@ class Appending:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._publisher: Publisher | None = None
-        self._beginning = threading.Lock()
+        self._publisher = Publisher(settings, delivery_seconds=_SECONDS, topics=[EVENTS], wait=False)
 
     def __call__(self, event: Event) -> None:
         """Appends the event and returns once it is acknowledged."""
-        with self._beginning:
-            if self._publisher is None:
-                self._publisher = Publisher(self._settings, delivery_seconds=_SECONDS)
         self._publisher.append_event(EVENTS, event, self._settings.signing_key()).position()
+
+    @property
+    def trouble(self) -> str:
+        """Why appends fail, in words; empty when they work."""
+        return self._publisher.trouble
 
     def close(self) -> None:
         """Lets go of the producer."""
-        if self._publisher is not None:
-            self._publisher.close()
+        self._publisher.close()

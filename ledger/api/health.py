@@ -20,7 +20,6 @@ from ledger.records import payment_alerts
 from ledger.views.progress import Progress, outbox, progress, tallies
 from schemas.http import Part, Readiness
 
-KAFKA_SECONDS = 5
 PROJECTION_SECONDS = 15
 _POSTGRES_SECONDS = 2
 
@@ -81,10 +80,9 @@ async def _progress(parts: Parts) -> tuple[Sequence[Progress], Part]:
 
 
 def _kafka(parts: Parts) -> Part:
-    age = parts.book.age_seconds
-    if age <= KAFKA_SECONDS:
-        return Part(ready=True)
-    return Part(ready=False, reason=parts.book.refused or "the broker has not answered lately")
+    """As the producer that appends sees it: that others can read says nothing about our writes."""
+    trouble = parts.log.trouble
+    return Part(ready=not trouble, reason=trouble or None)
 
 
 def _projection(rows: Sequence[Progress], behind: float | None) -> Part:
