@@ -11,7 +11,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from ledger.core.errors import LedgerError
-from ledger.log.connecting import kafka_options, refusals_in_words
+from ledger.log.connecting import ANSWER_MS, kafka_options, refusals_in_words
 from ledger.log.reading import Record
 from ledger.settings import Settings
 from ledger.views.writing import SQL
@@ -47,7 +47,8 @@ def check_continuity(settings: Settings, partitions: set[int]) -> None:
 def _check(
     consumer: KafkaConsumer, tp: TopicPartition, next_offset: int, last_offset: int | None, last_record: str | None
 ) -> None:
-    end, beginning = consumer.end_offsets([tp])[tp], consumer.beginning_offsets([tp])[tp]
+    end = consumer.end_offsets([tp], timeout_ms=ANSWER_MS)[tp]
+    beginning = consumer.beginning_offsets([tp], timeout_ms=ANSWER_MS)[tp]
     if end < next_offset:
         raise LogDiverged(f"{tp.topic}/{tp.partition} ends at {end}, folded up to {next_offset}: it lost its tail")
     if beginning > next_offset:
@@ -62,7 +63,7 @@ def _check(
 def _record_at(consumer: KafkaConsumer, tp: TopicPartition, offset: int) -> Record | None:
     consumer.assign([tp])
     consumer.seek(tp, offset)
-    records: list[Record] = consumer.poll(timeout_ms=10_000, max_records=1).get(tp, [])
-    if not records and consumer.position(tp) <= offset:
+    records: list[Record] = consumer.poll(timeout_ms=ANSWER_MS, max_records=1).get(tp, [])
+    if not records and (consumer.position(tp, timeout_ms=ANSWER_MS) or 0) <= offset:
         raise KafkaTimeoutError(f"{tp.topic}/{tp.partition}: the broker does not answer")
     return records[0] if records and records[0].offset == offset else None
