@@ -66,6 +66,7 @@ class Fetching:
     ) -> dict[TopicPartition, Stretch]:
         """What there is of these partitions, waiting so long for the first of it."""
         fetcher, deadline = self._consumer._fetcher, time.monotonic() + seconds
+        partitions = {TopicPartition(*place) for place in partitions}  # Faust has a type of its own for them
         while True:
             if fetcher._subscriptions.reassignment_in_progress:
                 await fetcher._subscriptions.wait_for_assignment()
@@ -87,6 +88,7 @@ class Fetching:
     async def read_on(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Goes on from these offsets, also where something rests."""
         for place, offset in offsets.items():
+            place = TopicPartition(*place)
             self._consumer.seek(place, offset)
             self._consumer.resume(place)
             self._resting.discard(place)

@@ -45,7 +45,7 @@ def ends(settings: Settings, partitions: int) -> dict[int, int]:
 
 
 async def _ends(settings: Settings, partitions: int) -> dict[int, int]:
-    async with _Reading(settings) as consumer:
+    async with Reading(settings) as consumer:
         places = [TopicPartition(settings.topic(EVENTS), number) for number in range(partitions)]
         for place, begin in (await consumer.beginning_offsets(places)).items():
             if begin > 0:
@@ -65,7 +65,7 @@ async def fetches(
     if start >= end:
         return  # aiokafka's consumer can't be stopped right after its start: it ends in a CancelledError
     place = TopicPartition(settings.topic(EVENTS), partition)
-    async with _Reading(settings) as consumer:
+    async with Reading(settings) as consumer:
         consumer.assign([place])
         consumer.seek(place, start)
         fetching, heard_at = Fetching(consumer), time.monotonic()
@@ -102,7 +102,7 @@ def whole_book(settings: Settings) -> WholeBook:
         follower.close()
 
 
-class _Reading:
+class Reading:
     """A consumer of nobody's group, while the block runs."""
 
     def __init__(self, settings: Settings) -> None:

@@ -93,7 +93,7 @@ class Waits:
             last_offset=last,
             reason=unreadable.reason,
             remedy="restore them, or `ledger log skip "
-            f"{self._topic} {partition} {unreadable.first} --to {'LAST' if last is None else last} --reason ...`",
+            f"{self._topic}/{partition}/{unreadable.first} --to {'LAST' if last is None else last} --reason ...`",
         )
 
     def _tell_transaction(self, partition: int, waiting: Waiting, seconds: float) -> None:

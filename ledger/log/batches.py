@@ -6,7 +6,7 @@ is escaped. What can't be read here either is `Unreadable`, and says which offse
 
 import struct
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import lz4.frame
@@ -15,7 +15,7 @@ import zstandard
 from crc32c import crc32c
 from kafka.codec import snappy_decode
 
-from ledger.log.reading import PlainRecord
+from ledger.log.reading import PassedOver, PlainRecord, Problem, Record
 
 # A producer's batch is a few MB at most; one of 1 MB that grows a thousandfold is meant to use up our memory.
 BATCH_BYTES_MAX = 64 * 1024 * 1024
@@ -29,6 +29,10 @@ _BROKEN_BLOCK = snappy.UncompressError
 
 class BadBatch(ValueError):
     """Why a batch can't be read."""
+
+
+class GrowsTooLarge(BadBatch):
+    """The batch is made to use up memory: every reader sees that, and nobody has to decide about it."""
 
 
 class Unreadable(NamedTuple):
@@ -46,7 +50,7 @@ class Unreadable(NamedTuple):
 class Readable(NamedTuple):
     """What of a batch a reader of committed records sees, and the offset behind it."""
 
-    records: list[PlainRecord]
+    records: Sequence[Record]
     next_offset: int
 
 
@@ -92,14 +96,22 @@ def read_first(data: bytes, offset: int, end: int, aborted: Collection[tuple[int
     """
     try:
         header = _Header(*_HEADER.unpack_from(data))
-        records = [] if header.control else list(_records(header, data))
+        behind = header.base_offset + header.last_offset_delta + 1
+        body = _body(header, data)
+        if header.control or _is_aborted(header, aborted):
+            return Readable((), behind)
+        records = list(_records(header, decompressed(header.attributes & 0x07, body)))
+    except GrowsTooLarge as error:
+        return Readable([PassedOver(offset, header.max_timestamp, Problem("too_large", str(error)))], behind)
     except (*_BROKEN, _BROKEN_BLOCK) as error:
         return Unreadable(offset, _last_of_first(data, offset, end), str(error) or type(error).__name__)
-    gone = header.transactional and any(
+    return Readable([record for record in records if record.offset >= offset], behind)
+
+
+def _is_aborted(header: _Header, aborted: Collection[tuple[int, int]]) -> bool:
+    return header.transactional and any(
         producer == header.producer_id and first <= header.base_offset for producer, first in aborted
     )
-    behind = header.base_offset + header.last_offset_delta + 1
-    return Readable([] if gone else [record for record in records if record.offset >= offset], behind)
 
 
 def _last_of_first(data: bytes, offset: int, end: int) -> int | None:
@@ -135,7 +147,8 @@ def record_at(body: bytes | bytearray, place: int, base_offset: int, times: Time
     return PlainRecord(key, value, headers, base_offset + offset_delta, timestamp), place
 
 
-def _records(header: _Header, data: bytes) -> Iterator[PlainRecord]:
+def _body(header: _Header, data: bytes) -> bytes:
+    """What follows the header of the batch, still compressed. Raises BadBatch."""
     batch = memoryview(data)[: _LENGTH_FROM + header.length]
     if header.length < _HEADER.size - _LENGTH_FROM or len(batch) < _LENGTH_FROM + header.length:
         raise BadBatch(f"the batch says that it has {header.length} bytes, and is cut short")
@@ -143,7 +156,10 @@ def _records(header: _Header, data: bytes) -> Iterator[PlainRecord]:
         raise BadBatch(f"message format {header.magic} is not known")
     if crc32c(bytes(batch[_CRC_FROM:])) != header.crc:
         raise BadBatch("the checksum is wrong")
-    body = decompressed(header.attributes & 0x07, bytes(batch[_HEADER.size :]))
+    return bytes(batch[_HEADER.size :])
+
+
+def _records(header: _Header, body: bytes) -> Iterator[PlainRecord]:
     place = 0
     for _ in range(header.record_count):
         record, place = record_at(body, place, header.base_offset, header.times)
@@ -209,5 +225,5 @@ def unzstded(data: Any) -> bytes:
 
 def _within_bounds(text: bytes) -> bytes:
     if len(text) > BATCH_BYTES_MAX:
-        raise BadBatch(f"it grows to more than {BATCH_BYTES_MAX} bytes when it is decompressed")
+        raise GrowsTooLarge(f"the batch grows to more than {BATCH_BYTES_MAX} bytes when it is decompressed")
     return text

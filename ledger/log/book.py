@@ -17,6 +17,7 @@ from ledger.core.book import Book
 from ledger.core.errors import LedgerError, Refused
 from ledger.core.fold import RULES
 from ledger.log.connecting import LogUnavailable, kafka_options, refusals_in_words
+from ledger.log.foreign import naming_the_batch
 from ledger.log.publisher import Position, Publisher
 from ledger.log.reading import Problem, Record, signer_of
 from ledger.settings import Settings
@@ -131,7 +132,7 @@ class Follower:
         self._thread.start()
 
     def book(self) -> Book:
-        """The book, fresh enough to fold with. Raises BookStale, BookEmpty or BookNotReadable."""
+        """The book, fresh enough to fold with. Raises BookStale, BookEmpty, BookNotReadable or LogUnreadable."""
         if self._failure:
             raise self._failure
         if self.age_seconds > FRESH_SECONDS:
@@ -191,7 +192,7 @@ class Follower:
                 asked_at = time.monotonic()
                 end = consumer.end_offsets([partition])[partition]
                 while consumer.position(partition) < end:
-                    for record in consumer.poll(timeout_ms=1000).get(partition, []):
+                    for record in poll_book(consumer, partition):
                         self._reader.read(record)
                         self._next_offset = record.offset + 1
                 self._seen_end_at, self.refused = asked_at, ""
@@ -213,6 +214,13 @@ def book_consumer(settings: Settings) -> tuple[KafkaConsumer, TopicPartition]:
     partition = TopicPartition(settings.topic(BOOK_TOPIC), 0)
     consumer.assign([partition])
     return consumer, partition
+
+
+def poll_book(consumer: KafkaConsumer, partition: TopicPartition) -> list[Record]:
+    """What comes within a second. Raises LogUnreadable."""
+    with naming_the_batch(consumer):
+        records: list[Record] = consumer.poll(timeout_ms=1000).get(partition, [])
+    return records
 
 
 def record_of(version: BookVersion, signing_key: SigningKey) -> SignedValue:

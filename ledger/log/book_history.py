@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from ledger.core.book import Version
 from ledger.core.calendar import ms_of
 from ledger.core.errors import LedgerError
-from ledger.log.book import BookEmpty, Reader, book_consumer, publish_version, record_of
+from ledger.log.book import BookEmpty, Reader, book_consumer, poll_book, publish_version, record_of
 from ledger.log.connecting import refusals_in_words
 from ledger.log.publisher import Position, Publisher
 from ledger.log.reading import PlainRecord, Record
@@ -149,7 +149,7 @@ def _read_to_the_end(history: History, settings: Settings) -> None:
         end, deadline = consumer.end_offsets([partition])[partition], time.monotonic() + _READ_SECONDS
         consumer.seek(partition, 0)
         while consumer.position(partition) < end:
-            for record in consumer.poll(timeout_ms=1000).get(partition, []):
+            for record in poll_book(consumer, partition):
                 history.read(record)
             if time.monotonic() > deadline:
                 raise BookUnreachable(f"not read to its end within {_READ_SECONDS} s")

@@ -13,7 +13,6 @@ from ledger.sql import statements
 SQL = statements("ledger.records", "skips.sql")
 
 Connection = psycopg.Connection[Any]
-CODE = "unreadable"
 
 
 class Skip(NamedTuple):
@@ -28,7 +27,7 @@ class Skip(NamedTuple):
     def record(self) -> PassedOver:
         """What is read in their place: a dead letter, the same in every fold."""
         reason = f"offsets {self.first} to {self.last} can't be read, {self.what}; passed over: {self.reason}"
-        return PassedOver(self.first, ms_of(self.decided_at), Problem(CODE, reason))
+        return PassedOver(self.first, ms_of(self.decided_at), Problem("unreadable", reason))
 
 
 Skips = Mapping[int, Sequence[Skip]]

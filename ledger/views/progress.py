@@ -1,18 +1,21 @@
 """How far the views are: per partition the offset and the moment up to which they are true, and what is waiting."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ledger.views.reading import SQL, Connection, fetch_all, fetch_one
 
 
 class Progress(NamedTuple):
-    """`log_end`: where the log ended when a projector last asked."""
+    """`log_end`: where the log ended when a projector last asked. `waits_for`: what it can't be folded beyond."""
 
     partition: int
     next_offset: int
     log_end: int | None
     through: datetime | None
+    waits_for: Literal["transaction", "unreadable"] | None = None
+    waits_since: datetime | None = None
+    waits_detail: str | None = None
 
 
 class Refusal(NamedTuple):

@@ -131,7 +131,9 @@ GROUP BY 1, 2, 3, 4
 ORDER BY 1 DESC, 2, 3, 4;
 
 -- name: progress
-SELECT partition, next_offset, log_end, through FROM views.progress ORDER BY partition;
+SELECT partition, next_offset, log_end, through, waits_for, waits_since, waits_detail
+FROM views.progress
+ORDER BY partition;
 
 -- name: offsets
 SELECT partition, next_offset FROM views.progress;
