@@ -125,6 +125,9 @@ def _outbox(outbox: Outbox) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "ledger_outbox_oldest_seconds", "Age of the oldest of them; 0 without any.", value=outbox.oldest_seconds
     )
+    yield GaugeMetricFamily(
+        "ledger_outbox_refused", "Those of them that Kafka refuses, by their size for instance.", value=outbox.refused
+    )
 
 
 def _gate(gate: Figures) -> Iterator[Metric]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import InvalidRecordError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from ledger.log.connecting import LogUnavailable as LogUnavailable
 from ledger.log.connecting import kafka_options, refusals_in_words
@@ -21,11 +21,22 @@ from schemas.signatures import SigningKey
 Headers = Iterable[tuple[str, bytes]]
 
 
+_REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordError)
+
+
+class RecordRefused(LogUnavailable):
+    """Kafka refuses this record, or one that was sent with it, and will again; this producer is not to be used on."""
+
+
 class Position(NamedTuple):
     """Where a record stands on a topic."""
 
     partition: int
     offset: int
+
+
+def _failed(error: KafkaError) -> LogUnavailable:
+    return (RecordRefused if isinstance(error, _REFUSALS) else LogUnavailable)(type(error).__name__)
 
 
 class Append:
@@ -35,12 +46,12 @@ class Append:
         self._future = future
 
     def position(self, timeout_seconds: float = 30) -> Position:
-        """Waits for the acknowledgement. Raises LogUnavailable."""
+        """Waits for the acknowledgement. Raises LogUnavailable or RecordRefused."""
         try:
             with refusals_in_words():
                 metadata = self._future.get(timeout=timeout_seconds)
         except KafkaError as error:
-            raise LogUnavailable(type(error).__name__) from error
+            raise _failed(error) from error
         return Position(metadata.partition, metadata.offset)
 
     async def acknowledged(self) -> Position:
@@ -94,12 +105,12 @@ class Publisher:
             raise LogUnavailable(type(error).__name__) from error
 
     def append(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> Append:
-        """Hands a record to the producer. `topic` is a name of schemas.topics. Raises LogUnavailable."""
+        """Hands a record to the producer; `topic` of schemas.topics. Raises LogUnavailable or RecordRefused."""
         try:
             with refusals_in_words():
                 future = self._producer.send(self._settings.topic(topic), key=key, value=value, headers=list(headers))
         except KafkaError as error:
-            raise LogUnavailable(type(error).__name__) from error
+            raise _failed(error) from error
         return Append(future)
 
     def append_event(self, topic: str, event: Envelope, signing_key: SigningKey | None = None) -> Append:

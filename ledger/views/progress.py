@@ -38,6 +38,7 @@ class Outbox(NamedTuple):
 
     waiting: int
     oldest_seconds: float
+    refused: int
 
 
 async def progress(connection: Connection) -> list[Progress]:
@@ -63,4 +64,4 @@ async def tallies(connection: Connection) -> list[Tally]:
 
 async def outbox(connection: Connection) -> Outbox:
     """What waits to be published."""
-    return await fetch_one(connection, Outbox, "outbox_waiting", {}) or Outbox(0, 0)
+    return await fetch_one(connection, Outbox, "outbox_waiting", {}) or Outbox(0, 0, 0)

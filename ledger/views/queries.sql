@@ -147,6 +147,7 @@ WHERE topic = %(topic)s AND partition = %(partition)s AND log_offset = %(offset)
 SELECT type, outcome, sum(records)::bigint AS records FROM views.tallies GROUP BY type, outcome;
 
 -- name: outbox_waiting
-SELECT count(*) AS waiting, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest_seconds
+SELECT count(*) AS waiting, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest_seconds,
+       count(refused_at) AS refused
 FROM records.outbox
 WHERE sent_at IS NULL;

@@ -11,3 +11,7 @@ CREATE TABLE records.skips (
     decided_at      timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (topic, topic_id, partition, first_offset)
 );
+
+-- When Kafka last refused a message for good, by its size for instance: it is set aside and tried again later, so that
+-- what is behind it does not wait.
+ALTER TABLE records.outbox ADD COLUMN refused_at timestamptz;
