@@ -31,6 +31,7 @@ from ledger.core.errors import KeyNotValid, Refused, Unsigned
 from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.connecting import KafkaForbids, KafkaRefusesUser, LogUnavailable, kafka_options, refusals_in_words
 from ledger.log.dead_letters import dead_letter_of
+from ledger.log.foreign import naming_the_batch
 from ledger.log.publisher import Publisher
 from ledger.log.readable import event_of
 from ledger.log.reading import Problem, signer_of
@@ -67,7 +68,7 @@ class Runner:
         self._consumer, self._settings, self._book, self._stopping = consumer, settings, book, stopping
 
     def run(self) -> None:
-        """Raises what the consumer raises, KafkaRefusesUser, KafkaForbids, BookNotReadable."""
+        """Raises what the consumer raises, KafkaRefusesUser, KafkaForbids, BookNotReadable or LogUnreadable."""
         patience = Patience(self._consumer.name, self._stopping)
         while not self._stopping.is_set():
             try:
@@ -84,7 +85,8 @@ class Runner:
             while not self._stopping.is_set():
                 book = self._book.book()
                 room = len(in_hand) < _IN_HAND_MAX
-                polled = kafka.poll(timeout_ms=_BUSY_POLL_MS if in_hand else _POLL_MS) if room else {}
+                with naming_the_batch(kafka):
+                    polled = kafka.poll(timeout_ms=_BUSY_POLL_MS if in_hand else _POLL_MS) if room else {}
                 standstill.check(polled=bool(polled or in_hand))
                 for record in itertools.chain.from_iterable(polled.values()):
                     in_hand.take(record, partial(self._take, book=book))

@@ -1,7 +1,7 @@
 """Whether this process lives, whether all it needs is there, and its metrics."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -90,8 +90,17 @@ def _projection(rows: Sequence[Progress], behind: float | None) -> Part:
     if not rows or behind is None:
         return Part(ready=False, reason="no projector has folded anything yet")
     if behind > PROJECTION_SECONDS:
-        return Part(ready=False, reason=f"the views are {behind:.0f} s behind")
+        return Part(ready=False, reason="; ".join([f"the views are {behind:.0f} s behind", *_waits(rows)]))
     return Part(ready=True)
+
+
+def _waits(rows: Sequence[Progress]) -> Iterator[str]:
+    """What partitions can't be folded beyond, and what to do."""
+    for row in rows:
+        if row.waits_for == "transaction":
+            yield f"a transaction is open at {row.waits_detail}: end it (kafka-transactions.sh)"
+        elif row.waits_for == "unreadable":
+            yield f"records can't be read at {row.waits_detail}: restore them or decide (ledger log skip)"
 
 
 def _book(parts: Parts) -> Part:

@@ -89,13 +89,22 @@ def _progress(progress: Sequence[Progress]) -> Iterator[Metric]:
     lag = GaugeMetricFamily(
         "ledger_projection_lag_records", "Records that are not folded yet, as of the last look.", labels=["partition"]
     )
+    waiting = GaugeMetricFamily(
+        "ledger_projection_waiting_seconds",
+        "How long the partition has waited for a transaction to end, or for a decision about what can't be read.",
+        labels=["partition", "for"],
+    )
     now = time.time()
     for row in progress:
+        since = row.waits_since.timestamp() if row.waits_since else now
+        for what in ("transaction", "unreadable"):
+            waiting.add_metric([str(row.partition), what], max(now - since, 0) if row.waits_for == what else 0)
         if row.through is not None:
             age.add_metric([str(row.partition)], max(now - row.through.timestamp(), 0))
         lag.add_metric([str(row.partition)], lag_of(row))
     yield age
     yield lag
+    yield waiting
 
 
 def lag_of(row: Progress) -> int:
@@ -122,6 +131,9 @@ def _outbox(outbox: Outbox) -> Iterator[Metric]:
     yield GaugeMetricFamily("ledger_outbox_waiting", "Messages that are not published yet.", value=outbox.waiting)
     yield GaugeMetricFamily(
         "ledger_outbox_oldest_seconds", "Age of the oldest of them; 0 without any.", value=outbox.oldest_seconds
+    )
+    yield GaugeMetricFamily(
+        "ledger_outbox_refused", "Those of them that Kafka refuses, by their size for instance.", value=outbox.refused
     )
 
 

@@ -17,6 +17,7 @@ from ledger.core.book import Book
 from ledger.core.errors import LedgerError, Refused
 from ledger.core.fold import RULES
 from ledger.log.connecting import ANSWER_MS, LogUnavailable, kafka_options, refusals_in_words
+from ledger.log.foreign import naming_the_batch
 from ledger.log.publisher import Position, Publisher
 from ledger.log.reading import Problem, Record, signer_of
 from ledger.settings import Settings
@@ -132,7 +133,7 @@ class Follower:
         self._thread.start()
 
     def book(self) -> Book:
-        """The book, fresh enough to fold with. Raises BookStale, BookEmpty or BookNotReadable."""
+        """The book, fresh enough to fold with. Raises BookStale, BookEmpty, BookNotReadable or LogUnreadable."""
         if self._failure:
             raise self._failure
         if self.age_seconds > FRESH_SECONDS:
@@ -216,10 +217,11 @@ def book_consumer(settings: Settings) -> tuple[KafkaConsumer, TopicPartition]:
 
 
 def records_to_the_end(consumer: KafkaConsumer, partition: TopicPartition) -> Iterator[Record]:
-    """The records up to where the topic ends now. Raises KafkaTimeoutError when nothing comes for a while."""
+    """The records up to where the topic ends now. Raises LogUnreadable, or KafkaTimeoutError when none comes."""
     end, heard_at = consumer.end_offsets([partition], timeout_ms=ANSWER_MS)[partition], time.monotonic()
     while (consumer.position(partition, timeout_ms=ANSWER_MS) or 0) < end:
-        records = consumer.poll(timeout_ms=1000).get(partition, [])
+        with naming_the_batch(consumer):
+            records = consumer.poll(timeout_ms=1000).get(partition, [])
         yield from records
         if records:
             heard_at = time.monotonic()

@@ -12,7 +12,13 @@ from typing import Any, NamedTuple
 
 import structlog
 from kafka import TopicPartition
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import (
+    InvalidRecordError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
 
 from ledger.core.errors import LedgerError
 from ledger.log.connecting import LogUnavailable as LogUnavailable
@@ -35,11 +41,22 @@ _CLOSE_SECONDS = 15
 log = structlog.get_logger()
 
 
+_REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordError)
+
+
+class RecordRefused(LogUnavailable):
+    """Kafka refuses this record, or one that was sent with it, and will again."""
+
+
 class Position(NamedTuple):
     """Where a record stands on a topic."""
 
     partition: int
     offset: int
+
+
+def _failed(error: KafkaError) -> LogUnavailable:
+    return (RecordRefused if isinstance(error, _REFUSALS) else LogUnavailable)(type(error).__name__)
 
 
 class Append:
@@ -49,12 +66,12 @@ class Append:
         self._future = future
 
     def position(self, timeout_seconds: float = 30) -> Position:
-        """Waits for the acknowledgement. Raises LogUnavailable."""
+        """Waits for the acknowledgement. Raises LogUnavailable or RecordRefused."""
         try:
             with refusals_in_words():
                 metadata = self._future.get(timeout=timeout_seconds)
         except KafkaError as error:
-            raise LogUnavailable(type(error).__name__) from error
+            raise _failed(error) from error
         return Position(metadata.partition, metadata.offset)
 
     async def acknowledged(self) -> Position:
@@ -87,12 +104,12 @@ class InOrder:
         self._settings, self._producer, self._handed_over = settings, producer, handed_over
 
     def append(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> Append:
-        """Hands a record to the producer. `topic` is a name of schemas.topics. Raises LogUnavailable."""
+        """Hands a record to the producer; `topic` of schemas.topics. Raises LogUnavailable or RecordRefused."""
         try:
             with refusals_in_words():
                 future = self._producer.send(self._settings.topic(topic), key, value, headers)
         except KafkaError as error:
-            raise LogUnavailable(type(error).__name__) from error
+            raise _failed(error) from error
         self._handed_over(future)
         return Append(future)
 
