@@ -8,7 +8,7 @@ import psycopg
 from psycopg.errors import LockNotAvailable
 
 from ledger.core.errors import LedgerError
-from ledger.log.reading import Record
+from ledger.log.reading import Record, log_time_ms
 from ledger.records import rebuilds
 from ledger.settings import Settings
 from ledger.views.writing import SQL, Connection
@@ -102,7 +102,7 @@ class Session:
                     "next_offset": next_offset,
                     "last_offset": last.offset if last else None,
                     "last_record": fingerprint(last) if last else None,
-                    "through_ms": last.timestamp if last else None,
+                    "through_ms": log_time_ms(last) if last else None,
                 },
             )
         return cursor.rowcount == 1

@@ -19,7 +19,7 @@ from ledger.core.calendar import moment_of, ms_of
 from ledger.core.entry import Entry
 from ledger.core.errors import LedgerError
 from ledger.log.partitioning import partition_of
-from ledger.log.reading import Record, fact_of
+from ledger.log.reading import Record, fact_of, log_time_ms
 from ledger.log.topics import TopicMissing
 from ledger.records.skips import Skip, skips
 from ledger.settings import Settings
@@ -89,7 +89,7 @@ async def _travel(settings: Settings, log: _Log, traveller: "Traveller", watch: 
             for record in fetch.records:
                 if not traveller.take(record):
                     return next_offset, through_ms
-                next_offset, through_ms = record.offset + 1, record.timestamp
+                next_offset, through_ms = record.offset + 1, log_time_ms(record)
             watch.reach(next_offset)
     return next_offset, through_ms
 

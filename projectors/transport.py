@@ -19,7 +19,7 @@ from yarl import URL
 from ledger.log.batches import Unreadable
 from ledger.log.reading import Record
 from ledger.records.skips import Skips
-from projectors.fetching import Fetching, Stretch, install
+from projectors.fetching import Fetching, Stretch
 from projectors.skips import skipping
 from projectors.waiting import Ends
 
@@ -61,7 +61,6 @@ class _Thread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def on_start(self) -> None:
-        install()
         await super().on_start()
         self._fetching = Fetching(self._ensure_consumer())
 

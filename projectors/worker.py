@@ -29,6 +29,7 @@ from ledger.records.rebuilds import RebuildRunning, RebuildUnfinished
 from ledger.records.skips import skips
 from ledger.settings import Settings
 from projectors.continuity import LogDiverged, check_continuity
+from projectors.fetching import install
 from projectors.misplaced import MisplacedReport
 from projectors.projection import Gap, Projection
 from projectors.rejections import REPORTING_PARTITION, report_rejected
@@ -64,6 +65,7 @@ def run(settings: Settings) -> None:
     # A batch allocates some hundred thousand objects and frees them all by reference count; looking for cycles among
     # them cost a third of the fold's time (docs/decisions/0003).
     gc.set_threshold(1_000_000, 10, 10)
+    install()
     worker = Worker(settings, _prepare(settings))
     runner = faust.Worker(worker.app, loglevel="WARNING", redirect_stdouts=False, quiet=True)
     runner.spinner = None  # it writes cursor movements, also into files

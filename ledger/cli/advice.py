@@ -12,6 +12,8 @@ ADVICE = {
     "too_large": "Send less in the event; metadata is for short labels only. Of a whole batch: send its events again, "
     "in smaller batches.",
     "invalid": f"The reason names each field. {_CORRECT}",
+    "time_out_of_bounds": "Brokers stamp records themselves: somebody changed the topic's message.timestamp.type. "
+    "Set it back to LogAppendTime, and send the event again.",
     "wrong_key": "Set the Kafka key to the event's subject, the account's id, and send it again.",
     "bad_signature": "Not sent by a holder of the key, or changed under way, or this key's secret is another one here. "
     "Compare LEDGER_SIGNING_KEYS of both processes; if they agree, somebody forges: change the credentials.",

@@ -9,9 +9,6 @@ import zlib
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import lz4.frame
-import snappy
-import zstandard
 from crc32c import crc32c
 from kafka.codec import snappy_decode
 
@@ -23,8 +20,6 @@ BATCH_BYTES_MAX = 64 * 1024 * 1024
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 _LENGTH_FROM = struct.calcsize(">qi")  # the batch's length counts what comes after it
 _CRC_FROM = struct.calcsize(">qiibI")
-_BROKEN = (ValueError, IndexError, OverflowError, struct.error, zlib.error, zstandard.ZstdError, RuntimeError)
-_BROKEN_BLOCK = snappy.UncompressError
 
 
 class BadBatch(ValueError):
@@ -103,7 +98,7 @@ def read_first(data: bytes, offset: int, end: int, aborted: Collection[tuple[int
         records = list(_records(header, decompressed(header.attributes & 0x07, body)))
     except GrowsTooLarge as error:
         return Readable([PassedOver(offset, header.max_timestamp, Problem("too_large", str(error)))], behind)
-    except (*_BROKEN, _BROKEN_BLOCK) as error:
+    except Exception as error:  # of any kind: what it holds is a stranger's, and each codec has errors of its own
         return Unreadable(offset, _last_of_first(data, offset, end), str(error) or type(error).__name__)
     return Readable([record for record in records if record.offset >= offset], behind)
 
@@ -214,11 +209,15 @@ def gunzipped(data: Any) -> bytes:
 
 def unlz4ed(data: Any) -> bytes:
     """Of lz4."""
+    import lz4.frame  # here, so that a process that lacks it can say so
+
     return _within_bounds(lz4.frame.LZ4FrameDecompressor().decompress(data, BATCH_BYTES_MAX + 1))
 
 
 def unzstded(data: Any) -> bytes:
     """Of zstd."""
+    import zstandard
+
     with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
         return _within_bounds(reader.read(BATCH_BYTES_MAX + 1))
 

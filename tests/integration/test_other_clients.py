@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from kafka import KafkaProducer
 
 from ledger.log.connecting import kafka_options
@@ -179,6 +180,22 @@ class _NoText(str):
         return b"\xff\xfe"
 
 
+@contextmanager
+def times_of_producers(settings: Settings) -> Iterator[None]:
+    """The topic as somebody may have changed it for a while: with whatever time a producer says."""
+    configure(settings, {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(2**63 - 1)})
+    yield
+    configure(settings, {"message.timestamp.type": "LogAppendTime"})
+
+
+def configure(settings: Settings, values: dict[str, str]) -> None:
+    changes = [ConfigEntry(*each, incremental_operation=AlterConfigOpType.SET) for each in values.items()]
+    resource = ConfigResource(ResourceType.TOPIC, settings.topic(EVENTS), incremental_configs=changes)
+    admin = AdminClient({"bootstrap.servers": settings.kafka})
+    for done in admin.incremental_alter_configs([resource]).values():
+        done.result(30)
+
+
 def test_headers_keys_and_values_of_every_kind_are_folded_or_dead_letters(
     settings: Settings, members: Crew, views: psycopg.Connection[Any]
 ) -> None:
@@ -196,6 +213,8 @@ def test_headers_keys_and_values_of_every_kind_are_folded_or_dead_letters(
         log.append(b"\xff" * 900_000, b"\xff\xfe", partition=1)
         log.append(values[3], b"\xff\xfe", partition=1)
         log.append(values[3], key, [("ledger-signature", None), ("ledger-signature", b"\xff")])
+    with times_of_producers(settings), sender(settings) as log:
+        log.append(json_bytes(usage(account, IDS())), key, at_ms=2**62)
     odd = header_name_that_is_no_text(settings, account)
     with sender(settings, **{"compression.type": "zstd", "linger.ms": 100}) as log:
         for number in range(5000):
@@ -208,7 +227,7 @@ def test_headers_keys_and_values_of_every_kind_are_folded_or_dead_letters(
     after = views.execute("SELECT count(*) FROM views.dead_letters").fetchone()
     assert after is not None
     assert before is not None
-    assert after[0] - before[0] == 6
+    assert after[0] - before[0] == 7
     assert members.alive == members.all[-1:]
 
 
@@ -233,3 +252,22 @@ def test_a_second_fold_of_all_this_says_the_same_and_the_ledger_goes_on(
         log.send(*more)
     wait_until_projected(settings)
     assert posted(views, more) == ids_of(more)
+
+
+def test_a_process_that_lacks_a_codec_refuses_to_start_and_names_it(settings: Settings) -> None:
+    program = """
+import sys
+sys.modules |= dict.fromkeys(("cramjam", "lz4", "zstandard"))
+from consumers.process import run as consume
+from ledger.settings import Settings
+from projectors.worker import run as project
+for run in (project, consume):
+    try:
+        run(Settings())
+    except Exception as error:
+        print(error)
+"""
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, env=environment(settings), cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert "aiokafka can't read snappy, lz4, zstd" in ended.stdout, ended.stderr
+    assert "kafka-python can't read snappy, lz4, zstd" in ended.stdout, ended.stderr

@@ -41,7 +41,7 @@ def bound_records(settings: Settings, count: int) -> None:
 def wait_in_the_outbox(settings: Settings, records: psycopg.Connection[Any], *reasons: str) -> None:
     """Dead letters as an earlier version has left them there."""
     topic, key = settings.topic(EVENTS), settings.signing_key()
-    for offset, reason in enumerate(reasons):
+    for offset, reason in enumerate(reasons, 100):
         letter = dead_letter_of(SOURCE, topic, 0, PlainRecord(b"k", b"v" * 1000, offset=offset), Problem("x", reason))
         value = json_of(letter)
         signature = key.header(value)[1].decode()
