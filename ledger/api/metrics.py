@@ -6,6 +6,7 @@ Processes that share a port count in files of a folder that they share, so that 
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -58,17 +59,24 @@ class RequestMetrics:
         return generate_latest(shared)
 
 
+class Stored(NamedTuple):
+    """What Postgres alone knows."""
+
+    tallies: Sequence[Tally]
+    outbox: Outbox
+    gate: Figures
+    payments: Iterable[Metric]
+
+
 def exposition(
-    requests: RequestMetrics,
-    progress: Sequence[Progress],
-    tallies: Sequence[Tally],
-    outbox: Outbox,
-    gate: Figures,
-    payments: Iterable[Metric],
+    requests: RequestMetrics, postgres_up: bool, progress: Sequence[Progress], stored: Stored | None
 ) -> bytes:
     """The metrics in Prometheus' text format."""
+    up = GaugeMetricFamily("ledger_postgres_up", "Whether Postgres answers.", value=postgres_up and stored is not None)
+    ledger = [up, *_progress(progress)]
+    if stored is not None:
+        ledger += [_tallies(stored.tallies), *_outbox(stored.outbox), *_gate(stored.gate), *stored.payments]
     state = CollectorRegistry()
-    ledger = [*_progress(progress), _tallies(tallies), *_outbox(outbox), *_gate(gate), *payments]
     state.register(_Collector(ledger))
     return requests.exposition() + generate_latest(state)
 
@@ -90,8 +98,8 @@ def _progress(progress: Sequence[Progress]) -> Iterator[Metric]:
     )
     now = time.time()
     for row in progress:
-        if row.through is not None:
-            age.add_metric([str(row.partition)], max(now - row.through.timestamp(), 0))
+        through = row.through.timestamp() if row.through else float("-inf")  # never true yet: infinitely old
+        age.add_metric([str(row.partition)], max(now - through, 0))
         lag.add_metric([str(row.partition)], lag_of(row))
     yield age
     yield lag
