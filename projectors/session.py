@@ -13,6 +13,7 @@ from ledger.records import rebuilds
 from ledger.settings import Settings
 from ledger.views.writing import SQL, Connection
 from projectors.fingerprint import fingerprint
+from projectors.waiting import Waiting
 
 _LOCK_NAMESPACE = 0x1ED6E5
 
@@ -71,22 +72,26 @@ class Session:
         return int(row[0])
 
     @contextmanager
-    def transaction(self, partition: int, expected: int, last: Record) -> Iterator[Connection]:
-        """A transaction as the only writer of the partition, which moves its progress from `expected` behind `last`.
+    def transaction(self, partition: int, expected: int, next_offset: int, last: Record | None) -> Iterator[Connection]:
+        """A transaction as the only writer of the partition, which moves its progress from `expected` to `next_offset`.
+
+        `last`: the last record before that; None: there is none but those that were folded before.
 
         Raises Fenced when the progress is not there, and Blocked when another writer holds it for too long.
         """
         connection = self.connection()
         with connection.transaction():
             try:
-                advanced = self._advance(connection, partition, expected, last)
+                advanced = self._advance(connection, partition, expected, next_offset, last)
             except LockNotAvailable as error:
                 raise Blocked(str(partition)) from error
             if not advanced:
                 raise Fenced(str(partition))
             yield connection
 
-    def _advance(self, connection: Connection, partition: int, expected: int, last: Record) -> bool:
+    def _advance(
+        self, connection: Connection, partition: int, expected: int, next_offset: int, last: Record | None
+    ) -> bool:
         with connection.pipeline():  # one round trip
             connection.execute(SQL["lock_partition"], {"namespace": _LOCK_NAMESPACE, "partition": partition})
             cursor = connection.execute(
@@ -94,17 +99,22 @@ class Session:
                 {
                     "partition": partition,
                     "expected": expected,
-                    "next_offset": last.offset + 1,
-                    "last_offset": last.offset,
-                    "last_record": fingerprint(last),
-                    "through_ms": last.timestamp,
+                    "next_offset": next_offset,
+                    "last_offset": last.offset if last else None,
+                    "last_record": fingerprint(last) if last else None,
+                    "through_ms": last.timestamp if last else None,
                 },
             )
         return cursor.rowcount == 1
 
-    def note_caught_up(self, partition: int, expected: int, log_end: int, asked_ms: int) -> None:
+    def note_caught_up(
+        self, partition: int, expected: int, log_end: int, asked_ms: int, waiting: Waiting | None
+    ) -> None:
         """Notes where the log ended at a moment; what is folded up to there is true up to that moment."""
-        parameters = {"partition": partition, "expected": expected, "log_end": log_end, "asked_ms": asked_ms}
+        what, since_ms, detail = waiting or (None, None, None)
+        parameters: dict[str, Any] = {"partition": partition, "expected": expected}
+        parameters |= {"log_end": log_end, "asked_ms": asked_ms}
+        parameters |= {"waits_for": what, "waits_since_ms": since_ms, "waits_detail": detail}
         self.connection().execute(SQL["note_caught_up"], parameters)
 
     def terminate_blockers(self, partition: int) -> list[int]:

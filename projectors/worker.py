@@ -24,7 +24,9 @@ from ledger.core.book import Book
 from ledger.core.errors import LedgerError
 from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.connecting import LogUnavailable, tls_of, uses_sasl
+from ledger.log.foreign import LogUnreadable
 from ledger.records.rebuilds import RebuildRunning, RebuildUnfinished
+from ledger.records.skips import skips
 from ledger.settings import Settings
 from projectors.continuity import LogDiverged, check_continuity
 from projectors.misplaced import MisplacedReport
@@ -34,6 +36,7 @@ from projectors.relay import Relay
 from projectors.session import Blocked, Fenced, Session
 from projectors.start import prepare
 from projectors.transport import Fetch, FetchConsumer, FetchTransport, PassThrough
+from projectors.waiting import Waits
 from projectors.watchdog import Watchdog
 from schemas.topics import EVENTS
 
@@ -42,6 +45,7 @@ EXIT_REFUSED = 78
 _RETRY_SECONDS = 0.5
 _PREPARE_SECONDS = 2.0
 _BEAT_SECONDS = 1.0
+_BEATS_UNTIL_RETRY = 5
 _STOP_SECONDS = 5.0
 _ANSWER_SECONDS = 5.0
 
@@ -106,6 +110,8 @@ class Worker:
         self._book = Follower(settings)
         self._relay = Relay(settings)
         self._watchdog = Watchdog(settings.stall_seconds)
+        self._waits = Waits(settings, self._topic)
+        self._beats_left = 0
         self._reported = 0
 
     def _create_app(self, partitions: int) -> faust.App:
@@ -183,6 +189,7 @@ class Worker:
         await self._check_continuity(partitions)
         while True:
             try:
+                self._load_skips()
                 return {partition: self._projection.next_offset(partition) for partition in partitions}
             except _AWAY as error:
                 await self._wait_for("postgres", error)
@@ -213,27 +220,45 @@ class Worker:
             lag = 0
             try:
                 lag = await self._note_caught_up()
+                await self._retry_unreadable()
                 self._report_rejected()
             except (TimeoutError, KafkaError, KafkaPythonError, LogUnavailable) as error:
                 log.warning("waiting", for_="kafka", reason=type(error).__name__)
                 self._watchdog.progressed()
             except _AWAY:
                 self._projection.disconnect()
-            except (RebuildUnfinished, LogDiverged) as error:
+            except (RebuildUnfinished, LogDiverged, LogUnreadable) as error:
                 self._end(error)
             self._watchdog.beat(lag)
             await asyncio.sleep(_BEAT_SECONDS)
 
     async def _note_caught_up(self) -> int:
+        """How many records could be folded and are not."""
         consumer = cast(FetchConsumer, self.app.consumer)
         asked_ms = time.time_ns() // 1_000_000
         ends = await asyncio.wait_for(consumer.ends(), timeout=_ANSWER_SECONDS)
+        folded, unreadable = self._projection.folded(), dict(consumer.unreadable)
         # Folded since the question was asked, or the log lost its tail and nothing new comes to tell: the check knows.
-        if beyond := {partition for partition, end in ends.items() if self._projection.lag(partition, end) < 0}:
+        if beyond := {partition for partition, end in ends.items() if folded.get(partition, 0) > end.high}:
             await asyncio.wait_for(asyncio.to_thread(check_continuity, self._settings, beyond), _ANSWER_SECONDS)
+        waiting = self._waits.look(ends, folded, unreadable)
         for partition, end in ends.items():
-            self._projection.note_caught_up(partition, end, asked_ms)
-        return sum(max(0, self._projection.lag(partition, end)) for partition, end in ends.items())
+            self._projection.note_caught_up(partition, end.high, asked_ms, waiting.get(partition))
+        await asyncio.to_thread(self._waits.tell, waiting, unreadable)
+        behind = ((end.stable, folded.get(number, end.stable)) for number, end in ends.items() if number not in waiting)
+        return sum(max(0, stable - place) for stable, place in behind)
+
+    async def _retry_unreadable(self) -> None:
+        """Every few seconds: what could not be read may be sound by now, and a person may have decided."""
+        self._beats_left = (self._beats_left or _BEATS_UNTIL_RETRY) - 1
+        if not self._beats_left:
+            consumer = cast(FetchConsumer, self.app.consumer)
+            if consumer.unreadable:
+                self._load_skips()
+            await asyncio.wait_for(consumer.retry(), _ANSWER_SECONDS)
+
+    def _load_skips(self) -> None:
+        cast(FetchTransport, self.app.transport).skips = skips(self._projection.session.connection(), self._topic)
 
     def _report_rejected(self) -> None:
         """Makes dead letters of what was rejected on the book's topic since the last time."""

@@ -13,6 +13,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import AuthorizationError, KafkaConnectionError
 
 from ledger.core.errors import LedgerError
+from ledger.log import foreign
 from ledger.log.first_contact import REFUSALS, RepairedClient, tls_problem
 from ledger.settings import Settings
 
@@ -37,8 +38,14 @@ class CertificateUnusable(LedgerError):
     """A certificate or key for Kafka can't be used."""
 
 
+# How ledger.events is read: what an aborted transaction wrote is on the log, and never happened. The other topics are
+# read as they are: only what is signed counts there, and a stranger's open transaction must not hold a charge back.
+COMMITTED = {"isolation_level": "read_committed"}
+
+
 def kafka_options(settings: Settings) -> dict[str, Any]:
-    """What every client of kafka-python is made with. Raises CertificateUnusable."""
+    """What every client of kafka-python is made with. Raises CertificateUnusable or CodecMissing."""
+    foreign.install()
     return {"kafka_client": RepairedClient, **connection_options(settings)}
 
 

@@ -49,8 +49,21 @@ class Problem(NamedTuple):
     reason: str
 
 
+class PassedOver(NamedTuple):
+    """In the place of records that can't be read, once a person has decided to go on without them."""
+
+    offset: int
+    timestamp: int
+    problem: Problem
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+
 def fact_of(record: Record, secrets: Mapping[str, bytes]) -> Fact | Problem:
     """The fact that a record states, its form and its signature checked, or what is wrong with it."""
+    if isinstance(record, PassedOver):
+        return record.problem
     value = record.value
     if not value:
         return Problem("empty", "the record has no value")
