@@ -12,6 +12,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from ledger.core.errors import LedgerError
+from ledger.liveness import LIVENESS
 from ledger.log.connecting import COMMITTED, kafka_options, refusals_in_words
 from ledger.log.foreign import naming_the_batch
 from ledger.log.reading import Record
@@ -36,7 +37,7 @@ def check_continuity(settings: Settings, partitions: set[int]) -> None:
     Raises LogDiverged, LogUnreadable, KafkaRefusesUser or KafkaForbids; or KafkaError or psycopg's OperationalError,
     which say nothing about the log.
     """
-    with psycopg.connect(settings.database, connect_timeout=5) as connection:
+    with psycopg.connect(settings.database, **LIVENESS) as connection:
         stored = {
             partition: connection.execute(SQL["load_progress"], {"partition": partition}).fetchone()
             for partition in partitions

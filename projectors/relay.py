@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import psycopg
 import structlog
 
+from ledger.liveness import LIVENESS
 from ledger.log.publisher import LogUnavailable, Publisher
 from ledger.records import outbox, rebuilds
 from ledger.settings import Settings
@@ -56,7 +57,9 @@ class Relay:
 
     def _relay_until_closed(self) -> None:
         with (
-            psycopg.connect(self._settings.database, autocommit=True, application_name="ledger-relay") as connection,
+            psycopg.connect(
+                self._settings.database, autocommit=True, application_name="ledger-relay", **LIVENESS
+            ) as connection,
             Publisher(self._settings) as publisher,
         ):
             rebuilds.share(connection)  # what a rebuild puts into the outbox is not settled before its end

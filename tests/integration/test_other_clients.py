@@ -1,8 +1,6 @@
 """What any Kafka client may write: every codec, transactions that end or don't, headers and keys of every kind."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +17,7 @@ from ledger.settings import Settings
 from schemas.topics import EVENTS
 from tests.support.events import Event, Ids, json_bytes, sender, usage
 from tests.support.expected import home_of
-from tests.support.workers import ROOT, Crew, crew, environment, eventually, wait_until_projected
+from tests.support.workers import Crew, crew, wait_until_projected
 
 IDS = Ids(41)
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
