@@ -18,6 +18,7 @@ from faust.types.tuples import ConsumerMessage
 from yarl import URL
 
 from ledger.log.batches import Unreadable
+from ledger.log.connecting import REQUEST_MS
 from ledger.log.reading import Record
 from ledger.records.skips import Skips
 from projectors.fetching import Fetching, Stretch, install
@@ -26,7 +27,6 @@ from projectors.waiting import Ends
 
 _GATHER_BYTES = 32 * 1024
 _GATHER_MS = 20
-_REQUEST_MS = 8_000
 
 
 class Fetch(NamedTuple):
@@ -62,7 +62,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"
         # Faust has one time for requests and for recoveries, which wait for Postgres. A broker that stands still is
         # asked no longer than this before another one is.
-        consumer._request_timeout_ms = consumer._client._request_timeout_ms = _REQUEST_MS
+        consumer._request_timeout_ms = consumer._client._request_timeout_ms = REQUEST_MS
         return consumer
 
     async def on_thread_stop(self) -> None:
