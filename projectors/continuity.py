@@ -12,7 +12,8 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from ledger.core.errors import LedgerError
-from ledger.log.connecting import ANSWER_MS, COMMITTED, kafka_options, refusals_in_words
+from ledger.liveness import LIVENESS
+from ledger.log.connecting import ANSWER_MS, COMMITTED, REQUEST_MS, kafka_options, refusals_in_words
 from ledger.log.foreign import naming_the_batch
 from ledger.log.reading import Record
 from ledger.records.skips import Skip, skips
@@ -20,6 +21,9 @@ from ledger.settings import Settings
 from ledger.views.writing import SQL
 from projectors.fingerprint import fingerprint
 from schemas.topics import EVENTS
+
+# A worker waits for the answer, and asks again.
+_PATIENCE = {"bootstrap_timeout_ms": 5000, "reconnect_backoff_max_ms": 1000, "request_timeout_ms": REQUEST_MS}
 
 
 class LogDiverged(LedgerError):
@@ -36,13 +40,13 @@ def check_continuity(settings: Settings, partitions: set[int]) -> None:
     Raises LogDiverged, LogUnreadable, KafkaRefusesUser or KafkaForbids; or KafkaError or psycopg's OperationalError,
     which say nothing about the log.
     """
-    with psycopg.connect(settings.database, connect_timeout=5) as connection:
+    with psycopg.connect(settings.database, **LIVENESS) as connection:
         stored = {
             partition: connection.execute(SQL["load_progress"], {"partition": partition}).fetchone()
             for partition in partitions
         }
         passed_over = skips(connection, settings.topic(EVENTS))
-    options = kafka_options(settings) | COMMITTED
+    options = kafka_options(settings) | COMMITTED | _PATIENCE
     with refusals_in_words(), closing(KafkaConsumer(**options, enable_auto_commit=False)) as consumer:
         for partition, row in stored.items():
             if row is not None:

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 import psycopg
 import structlog
 
+from ledger.liveness import LIVENESS
 from ledger.log.dead_letters import shortened
 from ledger.log.publisher import Append, LogUnavailable, Publisher, RecordRefused
 from ledger.records import outbox, rebuilds
 from ledger.settings import Settings
-from ledger.sql import KEEPALIVES
 from schemas.fields import json_of
 from schemas.signatures import SIGNATURE_HEADER
 from schemas.topics import DEAD_LETTERS
@@ -64,11 +64,7 @@ class Relay:
 
     def _relay_until_closed(self) -> None:
         with psycopg.connect(
-            self._settings.database,
-            autocommit=True,
-            options=KEEPALIVES,
-            connect_timeout=5,
-            application_name="ledger-relay",
+            self._settings.database, autocommit=True, application_name="ledger-relay", **LIVENESS
         ) as connection:
             rebuilds.share(connection)  # what a rebuild puts into the outbox is not settled before its end
             while not self._closing:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from ledger.core.book import Book
 from ledger.core.errors import LedgerError, Refused
 from ledger.core.fold import RULES
-from ledger.log.connecting import ANSWER_MS, LogUnavailable, kafka_options, refusals_in_words
+from ledger.log.connecting import ANSWER_MS, REQUEST_MS, LogUnavailable, kafka_options, refusals_in_words
 from ledger.log.foreign import naming_the_batch
 from ledger.log.publisher import Position, Publisher
 from ledger.log.reading import Problem, Record, signer_of
@@ -210,6 +210,7 @@ def book_consumer(settings: Settings) -> tuple[KafkaConsumer, TopicPartition]:
         # A broker that is back is to be noticed within seconds, however long it was away.
         bootstrap_timeout_ms=5000,
         reconnect_backoff_max_ms=1000,
+        request_timeout_ms=REQUEST_MS,
     )
     partition = TopicPartition(settings.topic(BOOK_TOPIC), 0)
     consumer.assign([partition])
