@@ -30,6 +30,7 @@ from ledger.core.errors import KeyNotValid, Refused, Unsigned
 from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.connecting import KafkaForbids, KafkaRefusesUser, LogUnavailable, kafka_options, refusals_in_words
 from ledger.log.dead_letters import dead_letter_of
+from ledger.log.groups import group_of as group_of
 from ledger.log.publisher import Publisher
 from ledger.log.readable import event_of
 from ledger.log.reading import Problem, signer_of
@@ -152,11 +153,6 @@ class Runner:
                 yield kafka
             finally:
                 kafka.close(autocommit=False, timeout_ms=_LEAVE_MS)
-
-
-def group_of(settings: Settings, name: str) -> str:
-    """The Kafka group of a consumer; ledgers that share a broker have groups of their own."""
-    return f"{settings.topic_prefix}ledger-{name}"
 
 
 def _problem(refused: Refused) -> Problem:

@@ -20,7 +20,7 @@ from schemas.topics import EVENTS
 
 
 class LogDiverged(LedgerError):
-    """The log is not the one that was folded. Restore the broker's data, or fold what it has with `ledger rebuild`."""
+    """The log is not the one that was folded. Restore the broker's data, or put back what it lost: `ledger recover`."""
 
 
 class ViewsLost(LedgerError):
