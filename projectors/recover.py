@@ -19,8 +19,7 @@ from ledger.views import losses
 from projectors.missing import SAID, Missing, missing
 from projectors.rebuild import Rebuilt, alone, begin, finish, read_book, wait_until_none
 from projectors.refolding import Watch
-from projectors.replay import bounds
-from projectors.restating import append_book, append_entries, append_ours
+from projectors.restating import Appended, append_book, append_entries, append_ours
 from schemas.topics import EVENTS
 
 
@@ -57,13 +56,19 @@ def recover(settings: Settings, watch: Watch, agree: Agree) -> Recovered | None:
             agree(found)
             append_book(settings, found.book)
             book = read_book(settings, connection)
-            records = append_entries(settings, connection, found.comparison.records, watch)
-            targets = {number: end for number, (_, end) in bounds(settings, len(found.comparison.bounds)).items()}
-            append_ours(settings, connection, records)
+            appended = append_entries(settings, connection, found.comparison.records, watch)
+            append_ours(settings, connection, appended.records)
             groups.begin_again(settings, _to_read_again(settings, found))
-            _accept(settings, connection, found, targets, watch)
+            _accept(settings, connection, found, _targets(connection, found, appended), watch)
         rebuilt = finish(settings, connection, book, watch, started) if found.refolds else None
-    return Recovered(found, records, rebuilt)
+    return Recovered(found, appended.records, rebuilt)
+
+
+def _targets(connection: Connection, found: Missing, appended: Appended) -> dict[int, int]:
+    """How far to fold, so that all that the views had is folded and as little as can be of what is new."""
+    before, reached = found.comparison.folded, losses.reached(connection)
+    moved = {number: appended.ends.get(number, reached.get(number, 0)) for number in found.comparison.changed}
+    return {**before, **moved}
 
 
 def _to_read_again(settings: Settings, found: Missing) -> set[str]:

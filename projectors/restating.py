@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
+from typing import NamedTuple
 
 from ledger.core.calendar import ms_of
 from ledger.core.errors import LedgerError
@@ -43,18 +44,26 @@ def append_book(settings: Settings, lost: Sequence[StatedVersion]) -> None:
             publisher.append(BOOK, BOOK_SUBJECT.encode(), version.value, headers).position()
 
 
-def append_entries(settings: Settings, connection: Connection, total: int, watch: Watch) -> int:
-    """The events of all that is missing, in their order; how many. Those that are not whole are left out."""
+class Appended(NamedTuple):
+    """How many events, and per partition the offset behind the last of them."""
+
+    records: int
+    ends: dict[int, int]
+
+
+def append_entries(settings: Settings, connection: Connection, total: int, watch: Watch) -> Appended:
+    """The events of all that is missing, in their order. Those that are not whole are left out."""
     watch.begin("Appending to the log", total)
-    key, done = settings.signing_key(), 0
+    key, records, ends = settings.signing_key(), 0, dict[int, int]()
     entries = losses.lost_entries(connection)
     with Publisher(settings) as publisher:
         while some := list(islice(entries, _AT_ONCE)):
             for append in list(_appends(publisher, some, key)):
-                append.position()
-            done += len(some)
-            watch.reach(done)
-    return done
+                partition, offset = append.position()
+                ends[partition] = offset + 1
+                records += 1
+            watch.reach(records)
+    return Appended(records, ends)
 
 
 def append_ours(settings: Settings, connection: Connection, records: int) -> None:

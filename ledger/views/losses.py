@@ -126,6 +126,11 @@ def in_place(connection: Connection) -> dict[int, int]:
     return dict(connection.execute(SQL["in_place"]).fetchall())
 
 
+def reached(connection: Connection) -> dict[int, int]:
+    """Per partition the offset behind the last event on the log that the views have, too: what follows is new."""
+    return dict(connection.execute(SQL["reached"]).fetchall())
+
+
 def lost_entries(connection: Connection) -> Iterator[LostEntry]:
     """What the log lacks, partition by partition in the order in which it was folded; streamed."""
     with connection.transaction(), connection.cursor("lost_entries") as cursor:

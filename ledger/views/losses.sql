@@ -56,6 +56,15 @@ FROM entries e JOIN found f
    AND f.partition = e.partition AND f.log_offset = e.log_offset
 GROUP BY e.partition;
 
+-- name: reached
+-- Per partition the offset behind the last event that has an entry, where each is first: what follows is new.
+SELECT partition, max(first) + 1
+FROM (SELECT f.partition, min(f.log_offset) AS first
+      FROM found f JOIN entries e
+          ON e.event_id = f.event_id AND e.account_id = f.account_id AND e.signed = f.signed AND e.content = f.content
+      GROUP BY f.partition, f.event_id, f.account_id, f.signed) AS firsts
+GROUP BY partition;
+
 -- name: lost_entries
 -- Partition by partition in the order of the log that was folded, with all that their events consist of. A moment that
 -- is outside of the years 1 to 9999 in UTC is inside of them where its offset is.
