@@ -71,13 +71,13 @@ async def _read(settings: Settings, found_bounds: Mapping[int, Bounds], found: l
     for partition, (begin, end) in found_bounds.items():
         async with aclosing(fetches(settings, partition, begin, end)) as reading:
             async for fetch in reading:
-                found.add(partition, _facts(settings, fetch.records, partition, len(found_bounds)))
+                found.add(partition, _facts(settings, fetch.records, partition, len(found_bounds), found.unproven))
                 watch.reach(done + fetch.records[-1].offset + 1 - begin)
         done += end - begin
 
 
 def _facts(
-    settings: Settings, records: Iterable[Record], partition: int, partitions: int
+    settings: Settings, records: Iterable[Record], partition: int, partitions: int, unproven: list[tuple[int, int]]
 ) -> Iterator[tuple[Fact, int]]:
     """What can be read, and is in the partition of its key: what is elsewhere is folded only once it was forwarded."""
     for record in records:
@@ -85,6 +85,8 @@ def _facts(
             fact = fact_of(record, settings.secrets)
             if isinstance(fact, Fact):
                 yield fact, record.offset
+            elif fact.code == "bad_signature":
+                unproven.append((partition, record.offset))
 
 
 def _diverged(settings: Settings, folded: Mapping[int, int]) -> Iterator[tuple[int, str]]:

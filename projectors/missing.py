@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ledger.core.errors import LedgerError
-from ledger.log.book import StatedVersion
+from ledger.log.book import BookNotReadable, StatedVersion
 from ledger.log.book_history import read_history
 from ledger.log.readable import seal_of
 from ledger.log.reader import reading
@@ -82,9 +82,14 @@ def missing(settings: Settings, connection: Connection, watch: Watch) -> Missing
 
 
 def _lost_versions(settings: Settings, connection: Connection) -> list[StatedVersion]:
-    stated = read_history(settings).stated
-    book_versions.note(connection, stated)
-    return book_versions.lost(book_versions.kept(connection), stated)
+    """Raises BookDiffers, or BookNotReadable when what the topic lacks is there and does not verify."""
+    history = read_history(settings)
+    book_versions.note(connection, history.stated)
+    lost = book_versions.lost(book_versions.kept(connection), history.stated)
+    unsigned = {each.record.value for each in history.rejected if each.problem.code == "unsigned_book"}
+    if unsigned & {version.value for version in lost}:
+        raise BookNotReadable("its signature does not verify; are the secrets of LEDGER_SIGNING_KEYS the right ones?")
+    return lost
 
 
 def _not_whole(connection: Connection, total: int, watch: Watch) -> Iterator[str]:

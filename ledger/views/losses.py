@@ -24,6 +24,10 @@ _USED = ("usage.recorded", "trace.recorded")
 _AT_ONCE = 2_000
 
 
+class SecretsDiffer(LedgerError):
+    """Records that were folded don't verify: LEDGER_SIGNING_KEYS lacks a secret, or has another one than before."""
+
+
 class EventNotWhole(LedgerError):
     """An entry of the views does not have all that its event said: it was changed, or another version wrote it."""
 
@@ -83,20 +87,28 @@ def folded(connection: Connection) -> dict[int, int]:
 
 @contextmanager
 def found(connection: Connection) -> Iterator["Found"]:
-    """Takes what is on the log; afterwards what it lacks is known."""
-    connection.execute(SQL["drop"])
-    connection.execute(SQL["make_found"])
+    """Takes what is on the log; afterwards what it lacks is known. Raises SecretsDiffer."""
+    for statement in ("drop", "make_found", "make_unproven"):
+        connection.execute(SQL[statement])
     with connection.cursor().copy(SQL["copy_found"]) as copy:
-        yield Found(copy)
+        found = Found(copy)
+        yield found
+    with connection.cursor().copy(SQL["copy_unproven"]) as copy:
+        for place in found.unproven:
+            copy.write_row(place)
     for statement in ("analyze", "make_lost", "index_lost"):
         connection.execute(SQL[statement])
+    row = connection.execute(SQL["count_unproven"]).fetchone()
+    if row and row[0]:
+        raise SecretsDiffer(f"{row[0]:,} records")
 
 
 class Found:
-    """What is on the log."""
+    """What is on the log. `unproven`: partition and offset of records whose signature does not verify."""
 
     def __init__(self, copy: psycopg.Copy) -> None:
         self._copy = copy
+        self.unproven: list[tuple[int, int]] = []
 
     def add(self, partition: int, facts: Iterable[tuple[Fact, int]]) -> None:
         """Facts of a partition with their offsets."""

@@ -7,6 +7,16 @@ CREATE TEMP TABLE found (
     partition integer NOT NULL, log_offset bigint NOT NULL
 );
 
+-- name: make_unproven
+CREATE TEMP TABLE unproven (partition integer NOT NULL, log_offset bigint NOT NULL);
+
+-- name: copy_unproven
+COPY unproven (partition, log_offset) FROM STDIN;
+
+-- name: count_unproven
+-- Entries that are missing only because their record, which is where it was, does not verify.
+SELECT count(*) FROM lost JOIN unproven USING (partition, log_offset);
+
 -- name: copy_found
 COPY found (event_id, account_id, signed, content, partition, log_offset) FROM STDIN;
 
@@ -26,7 +36,7 @@ CREATE INDEX ON lost (event_id, account_id, signed);
 ANALYZE found;
 
 -- name: drop
-DROP TABLE IF EXISTS found, lost;
+DROP TABLE IF EXISTS found, unproven, lost;
 
 -- name: there
 SELECT to_regclass('entries') IS NOT NULL;
