@@ -41,6 +41,7 @@ from ledger.log.connecting import (
 )
 from ledger.log.dead_letters import dead_letter_of
 from ledger.log.foreign import naming_the_batch
+from ledger.log.groups import group_of as group_of
 from ledger.log.publisher import Publisher
 from ledger.log.readable import event_of
 from ledger.log.reading import Problem, signer_of
@@ -182,11 +183,6 @@ class Runner:
                 yield kafka
             finally:
                 kafka.close(autocommit=False, timeout_ms=_LEAVE_MS)
-
-
-def group_of(settings: Settings, name: str) -> str:
-    """The Kafka group of a consumer; ledgers that share a broker have groups of their own."""
-    return f"{settings.topic_prefix}ledger-{name}"
 
 
 def _problem(refused: Refused) -> Problem:

@@ -27,7 +27,7 @@ _PATIENCE = {"bootstrap_timeout_ms": 5000, "reconnect_backoff_max_ms": 1000, "re
 
 
 class LogDiverged(LedgerError):
-    """The log is not the one that was folded. Restore the broker's data, or fold what it has with `ledger rebuild`."""
+    """The log is not the one that was folded. Restore the broker's data, or put back what it lost: `ledger recover`."""
 
 
 class ViewsLost(LedgerError):

@@ -24,9 +24,11 @@ from yarl import URL
 
 from ledger.core.book import Book
 from ledger.core.errors import LedgerError
-from ledger.log.book import BookEmpty, BookStale, Follower
+from ledger.log.book import FRESH_SECONDS, BookEmpty, BookLost, BookStale, Follower
 from ledger.log.connecting import LogUnavailable, tls_of, uses_sasl
 from ledger.log.foreign import LogUnreadable
+from ledger.records import book_versions
+from ledger.records.book_versions import BookDiffers
 from ledger.records.rebuilds import RebuildRunning, RebuildUnfinished
 from ledger.records.seats import Seat, SeatTaken
 from ledger.records.skips import skips
@@ -124,6 +126,7 @@ class Worker:
         self._waits = Waits(settings, self._topic)
         self._beats_left = 0
         self._reported = 0
+        self._kept = -1
 
     def _create_app(self, partitions: int, seat: Seat) -> faust.App:
         broker = [URL(f"kafka://{server}") for server in self._settings.kafka.split(",")]
@@ -198,9 +201,19 @@ class Worker:
     async def _fresh_book(self) -> Book:
         while True:
             try:
-                return self._book.book()
+                book = self._book.book()
+                self._keep_book()
+                return book
             except (BookStale, BookEmpty) as error:
+                self._keep_book()
                 await self._wait_for("book", error)
+
+    def _keep_book(self) -> None:
+        """Keeps the book before anything is folded by it. Raises BookLost or BookDiffers."""
+        age, stated = self._book.age_seconds, self._book.stated
+        if len(stated) > self._kept and age < FRESH_SECONDS:
+            book_versions.keep(self._projection.session.connection(), stated, age)
+            self._kept = len(stated)
 
     async def _load_offsets(self, partitions: set[int]) -> dict[int, int]:
         """Where to read the assigned partitions from, once it is sure that the log is the one that was folded."""
@@ -241,12 +254,13 @@ class Worker:
                 lag = await self._note_caught_up()
                 await self._retry_unreadable()
                 self._report_rejected()
+                self._keep_book()
             except (TimeoutError, KafkaError, KafkaPythonError, LogUnavailable) as error:
                 log.warning("waiting", for_="kafka", reason=type(error).__name__)
                 self._watchdog.progressed()
             except _AWAY:
                 self._projection.disconnect()
-            except (RebuildUnfinished, LogDiverged, LogUnreadable, SeatTaken) as error:
+            except (RebuildUnfinished, LogDiverged, LogUnreadable, SeatTaken, BookLost, BookDiffers) as error:
                 self._end(error)
             self._watchdog.beat(lag)
             await asyncio.sleep(_BEAT_SECONDS)
