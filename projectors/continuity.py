@@ -12,7 +12,8 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from ledger.core.errors import LedgerError
-from ledger.log.connecting import COMMITTED, kafka_options, refusals_in_words
+from ledger.liveness import LIVENESS
+from ledger.log.connecting import ANSWER_MS, COMMITTED, REQUEST_MS, kafka_options, refusals_in_words
 from ledger.log.foreign import naming_the_batch
 from ledger.log.reading import Record
 from ledger.records.skips import Skip, skips
@@ -21,9 +22,12 @@ from ledger.views.writing import SQL
 from projectors.fingerprint import fingerprint
 from schemas.topics import EVENTS
 
+# A worker waits for the answer, and asks again.
+_PATIENCE = {"bootstrap_timeout_ms": 5000, "reconnect_backoff_max_ms": 1000, "request_timeout_ms": REQUEST_MS}
+
 
 class LogDiverged(LedgerError):
-    """The log is not the one that was folded. Restore the broker's data, or fold what it has with `ledger rebuild`."""
+    """The log is not the one that was folded. Restore the broker's data, or put back what it lost: `ledger recover`."""
 
 
 class ViewsLost(LedgerError):
@@ -36,13 +40,13 @@ def check_continuity(settings: Settings, partitions: set[int]) -> None:
     Raises LogDiverged, LogUnreadable, KafkaRefusesUser or KafkaForbids; or KafkaError or psycopg's OperationalError,
     which say nothing about the log.
     """
-    with psycopg.connect(settings.database, connect_timeout=5) as connection:
+    with psycopg.connect(settings.database, **LIVENESS) as connection:
         stored = {
             partition: connection.execute(SQL["load_progress"], {"partition": partition}).fetchone()
             for partition in partitions
         }
         passed_over = skips(connection, settings.topic(EVENTS))
-    options = kafka_options(settings) | COMMITTED
+    options = kafka_options(settings) | COMMITTED | _PATIENCE
     with refusals_in_words(), closing(KafkaConsumer(**options, enable_auto_commit=False)) as consumer:
         for partition, row in stored.items():
             if row is not None:
@@ -57,7 +61,8 @@ def _check(
     passed_over: Sequence[Skip],
 ) -> None:
     next_offset, last_offset, last_record = folded
-    end, beginning = consumer.end_offsets([tp])[tp], consumer.beginning_offsets([tp])[tp]
+    end = consumer.end_offsets([tp], timeout_ms=ANSWER_MS)[tp]
+    beginning = consumer.beginning_offsets([tp], timeout_ms=ANSWER_MS)[tp]
     if end < next_offset:
         raise LogDiverged(f"{tp.topic}/{tp.partition} ends at {end}, folded up to {next_offset}: it lost its tail")
     if beginning > next_offset:
@@ -75,7 +80,7 @@ def _record_at(consumer: KafkaConsumer, tp: TopicPartition, offset: int) -> Reco
     consumer.assign([tp])
     consumer.seek(tp, offset)
     with naming_the_batch(consumer):
-        records: list[Record] = consumer.poll(timeout_ms=10_000, max_records=1).get(tp, [])
-    if not records and consumer.position(tp) <= offset:
+        records: list[Record] = consumer.poll(timeout_ms=ANSWER_MS, max_records=1).get(tp, [])
+    if not records and (consumer.position(tp, timeout_ms=ANSWER_MS) or 0) <= offset:
         raise KafkaTimeoutError(f"{tp.topic}/{tp.partition}: the broker does not answer")
     return records[0] if records and records[0].offset == offset else None

@@ -8,6 +8,7 @@ taken here, each partition for itself, with its bounds; what it can't read is lo
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from itertools import islice
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 import aiokafka.codec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, FetchResult
-from aiokafka.errors import RecordTooLargeError, for_code
+from aiokafka.errors import KafkaError, RecordTooLargeError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record._crecords import default_records
 
@@ -29,6 +30,8 @@ from projectors.waiting import Ends
 _FETCH_BYTES = 4 * 1024 * 1024
 _STILL_SECONDS = 5.0
 _ANSWER_SECONDS = 5.0
+_END_SECONDS = 2.0
+_AWAY = (KafkaError, TimeoutError)
 # The broker's own word for a batch that it can't read, and for anything that it did not expect.
 _BROKEN_THERE = (2, -1)
 
@@ -94,12 +97,27 @@ class Fetching:
             self._resting.discard(place)
 
     async def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Ends]:
-        """Where they end, asked of the broker now. What is open between the two answers is no open transaction."""
+        """Where they end, asked of their leaders now, without those whose leader does not answer.
+
+        Raises KafkaError or TimeoutError when none does.
+        """
+        leaders = defaultdict[int | None, list[TopicPartition]](list)
+        for place in partitions:
+            leaders[self._consumer._client.cluster.leader_for_partition(place)].append(place)
+        answers = await asyncio.gather(*map(self._ends_of, leaders.values()), return_exceptions=True)
+        failures = [answer for answer in answers if isinstance(answer, BaseException)]
+        if failures and (len(failures) == len(answers) or not all(isinstance(each, _AWAY) for each in failures)):
+            raise failures[0]
+        return {place: end for answer in answers if isinstance(answer, dict) for place, end in answer.items()}
+
+    async def _ends_of(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Ends]:
+        """Of one leader. What is open between its two answers is no open transaction."""
         everything = copy(self._consumer._fetcher)
         everything._isolation_level = READ_UNCOMMITTED
         timeout_ms = self._consumer._request_timeout_ms
-        high = await everything.end_offsets(partitions, timeout_ms)
-        stable = await self._consumer._fetcher.end_offsets(partitions, timeout_ms)
+        async with asyncio.timeout(_END_SECONDS):
+            high = await everything.end_offsets(partitions, timeout_ms)
+            stable = await self._consumer._fetcher.end_offsets(partitions, timeout_ms)
         return {place: Ends(stable[place], high[place]) for place in partitions}
 
     async def _drain(self, partitions: Collection[TopicPartition], room: int) -> dict[TopicPartition, Stretch]:

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 import psycopg
 import structlog
 
+from ledger.liveness import LIVENESS
 from ledger.log.dead_letters import shortened
-from ledger.log.publisher import LogUnavailable, Publisher, RecordRefused
+from ledger.log.publisher import Append, LogUnavailable, Publisher, RecordRefused
 from ledger.records import outbox, rebuilds
 from ledger.settings import Settings
 from schemas.fields import json_of
@@ -33,6 +34,7 @@ class Relay:
         self._owned: frozenset[int] = frozenset()
         self._awake = threading.Event()
         self._closing = False
+        self._publisher = Publisher(settings, wait=False)
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._thread.start()
 
@@ -48,6 +50,7 @@ class Relay:
         """Ends the thread; what is left is published by the partition's next owner."""
         self._closing = True
         self._awake.set()
+        self._publisher.close()
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
@@ -60,35 +63,32 @@ class Relay:
                 self._awake.wait(_IDLE_SECONDS)
 
     def _relay_until_closed(self) -> None:
-        with (
-            psycopg.connect(self._settings.database, autocommit=True, application_name="ledger-relay") as connection,
-            Publisher(self._settings) as publisher,
-        ):
+        with psycopg.connect(
+            self._settings.database, autocommit=True, application_name="ledger-relay", **LIVENESS
+        ) as connection:
             rebuilds.share(connection)  # what a rebuild puts into the outbox is not settled before its end
             while not self._closing:
                 self._awake.clear()
                 messages = outbox.waiting(connection, sorted(self._owned))
                 try:
-                    _publish(publisher, messages)
+                    _publish(self._publisher, messages)
                 except RecordRefused:
                     self._publish_one_by_one(connection, deque(messages))
-                    return  # to begin with another producer
+                    continue
                 if not messages:
                     self._awake.wait(_IDLE_SECONDS)
                 else:
                     outbox.mark_sent(connection, messages)
 
     def _publish_one_by_one(self, connection: outbox.Connection, left: deque[outbox.Message]) -> None:
-        """Finds what Kafka refuses: of what is sent together it refuses all, and the producer can't go on after it."""
+        """Finds what Kafka refuses: of what is sent together it refuses all."""
         while left and not self._closing:
-            with Publisher(self._settings) as publisher:
-                try:
-                    while left:
-                        _publish(publisher, [left[0]])
-                        outbox.mark_sent(connection, [left.popleft()])
-                except RecordRefused as error:
-                    shorter = self._shortened(connection, left.popleft(), error)
-                    left.extendleft(shorter)
+            try:
+                _publish(self._publisher, [left[0]])
+            except RecordRefused as error:
+                left.extendleft(self._shortened(connection, left.popleft(), error))
+            else:
+                outbox.mark_sent(connection, [left.popleft()])
 
     def _shortened(
         self, connection: outbox.Connection, message: outbox.Message, error: RecordRefused
@@ -107,10 +107,25 @@ class Relay:
 
 
 def _publish(publisher: Publisher, messages: Sequence[outbox.Message]) -> None:
-    """Publishes messages, and returns once all are acknowledged. Raises LogUnavailable or RecordRefused."""
-    appends = [publisher.append(message.topic, message.key, message.value, _headers(message)) for message in messages]
+    """Publishes messages, and returns once all are acknowledged. Raises LogUnavailable or RecordRefused.
+
+    A refused record ends the producer, and with it the appends beside it: of several failures the refusal counts.
+    """
+    if not messages:
+        return
+    log, appends, failures = publisher.in_order(), list[Append](), list[LogUnavailable]()
+    try:
+        for message in messages:
+            appends.append(log.append(message.topic, message.key, message.value, _headers(message)))
+    except LogUnavailable as error:
+        failures.append(error)
     for append in appends:
-        append.position()
+        try:
+            append.position()
+        except LogUnavailable as error:
+            failures.append(error)
+    if failures:
+        raise next((error for error in failures if isinstance(error, RecordRefused)), failures[0])
 
 
 def _headers(message: outbox.Message) -> list[tuple[str, bytes]]:

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from ledger.core.book import Book
 from ledger.core.errors import LedgerError
-from ledger.log.book import Follower, Rejected
+from ledger.log.book import Follower, Rejected, StatedVersion
 from ledger.log.connecting import COMMITTED, connection_options
 from ledger.log.foreign import LogUnreadable
 from ledger.records.skips import Skip
@@ -32,25 +32,40 @@ class LogIncomplete(LedgerError):
     """The log does not begin with its first record, so it can't be folded again from the start."""
 
 
+class Bounds(NamedTuple):
+    """Where a partition begins and ends now."""
+
+    begin: int
+    end: int
+
+
 class WholeBook(NamedTuple):
-    """Every version of the book, and the records of its topic that are none."""
+    """Every version of the book, as it folds and as it is on the topic, and the records of its topic that are none."""
 
     book: Book
+    stated: list[StatedVersion]
     rejected: list[Rejected]
 
 
 def ends(settings: Settings, partitions: int) -> dict[int, int]:
     """Where each partition of ledger.events ends now. Raises LogIncomplete or LogAway."""
-    return asyncio.run(_ends(settings, partitions))
+    found = bounds(settings, partitions)
+    for partition, (begin, _) in found.items():
+        if begin > 0:
+            raise LogIncomplete(f"{settings.topic(EVENTS)}/{partition} begins at {begin}")
+    return {partition: end for partition, (_, end) in found.items()}
 
 
-async def _ends(settings: Settings, partitions: int) -> dict[int, int]:
+def bounds(settings: Settings, partitions: int) -> dict[int, Bounds]:
+    """Where each partition of ledger.events begins and ends now. Raises LogAway."""
+    return asyncio.run(_bounds(settings, partitions))
+
+
+async def _bounds(settings: Settings, partitions: int) -> dict[int, Bounds]:
     async with Reading(settings) as consumer:
         places = [TopicPartition(settings.topic(EVENTS), number) for number in range(partitions)]
-        for place, begin in (await consumer.beginning_offsets(places)).items():
-            if begin > 0:
-                raise LogIncomplete(f"{place.topic}/{place.partition} begins at {begin}")
-        return {place.partition: end for place, end in (await consumer.end_offsets(places)).items()}
+        begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        return {place.partition: Bounds(begins[place], ends[place]) for place in places}
 
 
 async def fetches(
@@ -97,7 +112,7 @@ def whole_book(settings: Settings) -> WholeBook:
     try:
         if not follower.wait(_PATIENCE_SECONDS):
             raise LogAway()
-        return WholeBook(follower.book(), follower.rejected)
+        return WholeBook(follower.book(), follower.stated, follower.rejected)
     finally:
         follower.close()
 

@@ -8,8 +8,10 @@ import psycopg
 from psycopg.errors import LockNotAvailable
 
 from ledger.core.errors import LedgerError
+from ledger.liveness import LIVENESS, hang_up
 from ledger.log.reading import Record, log_time_ms
 from ledger.records import rebuilds
+from ledger.records.seats import Seat
 from ledger.settings import Settings
 from ledger.views.writing import SQL, Connection
 from projectors.fingerprint import fingerprint
@@ -29,28 +31,34 @@ class Blocked(LedgerError):
 class Session:
     """Connects when it is needed; whoever gets psycopg's OperationalError calls `close` and begins anew.
 
-    `shares_views` False: of the rebuild itself, which has them alone.
+    `shares_views` False: of the rebuild itself, which has them alone. `seat`: of a worker, taken with the connection.
     """
 
-    def __init__(self, settings: Settings, *, shares_views: bool = True) -> None:
+    def __init__(self, settings: Settings, *, shares_views: bool = True, seat: Seat | None = None) -> None:
         self._settings = settings
+        self._seat = seat
         self._shares_views = shares_views
         self._connection: Connection | None = None
 
     def connection(self) -> Connection:
-        """The connection, in autocommit; made when there is none. Raises RebuildRunning or RebuildUnfinished."""
+        """The connection, in autocommit; made when there is none.
+
+        Raises RebuildRunning, RebuildUnfinished or SeatTaken.
+        """
         if self._connection is None:
             self._connection = self._connect()
         return self._connection
 
     def _connect(self) -> Connection:
         connection = psycopg.connect(
-            self._settings.database, autocommit=True, application_name="ledger-projector", connect_timeout=5
+            self._settings.database, autocommit=True, application_name="ledger-projector", **LIVENESS
         )
         try:
             connection.execute(f"SET lock_timeout = '{int(self._settings.lock_seconds * 1000)}ms'")
             if self._shares_views:
                 rebuilds.share(connection)
+            if self._seat is not None:
+                self._seat.taken(connection)
         except BaseException:
             connection.close()
             raise
@@ -61,6 +69,11 @@ class Session:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def hang_up(self) -> None:
+        """From another thread: what waits for Postgres gets OperationalError."""
+        if (connection := self._connection) is not None:
+            hang_up(connection)
 
     def next_offset(self, partition: int) -> int:
         """Where the partition is to be read from. Raises Fenced when no progress is stored for it."""

@@ -5,6 +5,7 @@ does more than 250,000. Kafka's committed offsets can run past records that were
 for lag tools: where to read from is what Postgres says was folded. Written for faust-streaming 0.15.3, aiokafka 0.14.0.
 """
 
+import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from faust.types.tuples import ConsumerMessage
 from yarl import URL
 
 from ledger.log.batches import Unreadable
+from ledger.log.connecting import REQUEST_MS
 from ledger.log.reading import Record
 from ledger.records.skips import Skips
 from projectors.fetching import Fetching, Stretch
@@ -58,7 +60,16 @@ class _Thread(driver.AIOKafkaConsumerThread):
         consumer._fetch_min_bytes = _GATHER_BYTES
         consumer._fetch_max_wait_ms = _GATHER_MS
         consumer._isolation_level = "read_committed"
+        # Faust has one time for requests and for recoveries, which wait for Postgres. A broker that stands still is
+        # asked no longer than this before another one is.
+        consumer._request_timeout_ms = consumer._client._request_timeout_ms = REQUEST_MS
         return consumer
+
+    async def on_thread_stop(self) -> None:
+        # A static member that is told to stop leaves its group as any other: its partitions move at once.
+        if self._consumer is not None and self._consumer._coordinator is not None:
+            self._consumer._coordinator._group_instance_id = None
+        await super().on_thread_stop()
 
     async def on_start(self) -> None:
         await super().on_start()
@@ -80,8 +91,10 @@ class _Thread(driver.AIOKafkaConsumerThread):
         await self.call_thread(self._fetching.retry)
 
     async def ends(self, partitions: Sequence[TP]) -> dict[TP, Ends]:
-        """Where the partitions end, asked of the broker now."""
-        return cast("dict[TP, Ends]", await self.call_thread(self._fetching.ends, partitions))
+        """Where the partitions end, asked of the brokers now, without those whose leader does not answer."""
+        # Not through the thread's queue: one call there waits for another, and the fetches behind both.
+        asking = asyncio.run_coroutine_threadsafe(self._fetching.ends(partitions), self.thread_loop)
+        return cast("dict[TP, Ends]", await asyncio.wrap_future(asking))
 
 
 class FetchConsumer(driver.Consumer):
@@ -183,7 +196,7 @@ class FetchConsumer(driver.Consumer):
         await cast(_Thread, self._thread).retry()
 
     async def ends(self) -> dict[int, Ends]:
-        """The ends of each assigned partition of ledger.events, asked of the broker now."""
+        """The ends of the assigned partitions of ledger.events whose leader answers now."""
         ours = [tp for tp in self.assignment() if tp.topic == cast(FetchTransport, self.transport).topic]
         found = await cast(_Thread, self._thread).ends(ours) if ours else {}
         return {tp.partition: ends for tp, ends in found.items()}

@@ -10,7 +10,9 @@ import logging
 import os
 import threading
 import time
-from typing import Any, cast
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import faust
 import psycopg
@@ -22,10 +24,13 @@ from yarl import URL
 
 from ledger.core.book import Book
 from ledger.core.errors import LedgerError
-from ledger.log.book import BookEmpty, BookStale, Follower
+from ledger.log.book import FRESH_SECONDS, BookEmpty, BookLost, BookStale, Follower
 from ledger.log.connecting import LogUnavailable, tls_of, uses_sasl
 from ledger.log.foreign import LogUnreadable
+from ledger.records import book_versions
+from ledger.records.book_versions import BookDiffers
 from ledger.records.rebuilds import RebuildRunning, RebuildUnfinished
+from ledger.records.seats import Seat, SeatTaken
 from ledger.records.skips import skips
 from ledger.settings import Settings
 from projectors.continuity import LogDiverged, check_continuity
@@ -44,7 +49,7 @@ from schemas.topics import EVENTS
 EXIT_FAILED = 70
 EXIT_REFUSED = 78
 _RETRY_SECONDS = 0.5
-_PREPARE_SECONDS = 2.0
+_PREPARE_SECONDS = 0.5
 _BEAT_SECONDS = 1.0
 _BEATS_UNTIL_RETRY = 5
 _STOP_SECONDS = 5.0
@@ -52,6 +57,8 @@ _ANSWER_SECONDS = 5.0
 
 # What a restart would not bring back sooner.
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, RebuildRunning)
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -66,17 +73,21 @@ def run(settings: Settings) -> None:
     # them cost a third of the fold's time (docs/decisions/0003).
     gc.set_threshold(1_000_000, 10, 10)
     install()
-    worker = Worker(settings, _prepare(settings))
+    partitions = _when_there(partial(prepare, settings))
+    seat = Seat(settings.consumer_group)
+    session = Session(settings, seat=seat)
+    _when_there(session.connection)
+    worker = Worker(settings, partitions, session, seat)
     runner = faust.Worker(worker.app, loglevel="WARNING", redirect_stdouts=False, quiet=True)
     runner.spinner = None  # it writes cursor movements, also into files
     runner.execute_from_commandline()
 
 
-def _prepare(settings: Settings) -> int:
+def _when_there(do: Callable[[], T]) -> T:
     """Waits for servers that are away, and for a rebuild; the reason is in the log: it may be a wrong password."""
     while True:
         try:
-            return prepare(settings)
+            return do()
         except (psycopg.OperationalError, KafkaPythonError, RebuildRunning) as error:
             log.warning(
                 "waiting", for_="kafka" if isinstance(error, KafkaPythonError) else "postgres", reason=str(error)
@@ -104,19 +115,20 @@ class _App(faust.App):
 class Worker:
     """Owns the parts of a projector process and the rules of when to wait, when to read again and when to end."""
 
-    def __init__(self, settings: Settings, partitions: int) -> None:
+    def __init__(self, settings: Settings, partitions: int, session: Session, seat: Seat) -> None:
         self._settings = settings
         self._topic = settings.topic(EVENTS)
-        self._projection = Projection(settings, partitions, Session(settings), MisplacedReport())
-        self.app = self._create_app(partitions)
+        self._projection = Projection(settings, partitions, session, MisplacedReport())
+        self.app = self._create_app(partitions, seat)
         self._book = Follower(settings)
         self._relay = Relay(settings)
-        self._watchdog = Watchdog(settings.stall_seconds)
+        self._watchdog = Watchdog(settings.stall_seconds, session.hang_up)
         self._waits = Waits(settings, self._topic)
         self._beats_left = 0
         self._reported = 0
+        self._kept = -1
 
-    def _create_app(self, partitions: int) -> faust.App:
+    def _create_app(self, partitions: int, seat: Seat) -> faust.App:
         broker = [URL(f"kafka://{server}") for server in self._settings.kafka.split(",")]
         app = _App(
             self._settings.consumer_group,
@@ -130,9 +142,11 @@ class Worker:
             broker_max_poll_records=50_000,
             consumer_max_fetch_size=4 * 1024 * 1024,
             consumer_auto_offset_reset="earliest",
-            # Well below the time that customers notice: a dead worker's partitions wait for it.
+            # A worker that is started again has its seat's partitions back at once. Those of one that stays away wait
+            # for the session, the shortest that brokers allow, and for the next heartbeat of each other worker.
+            consumer_group_instance_id=seat.name,
             broker_session_timeout=6.0,
-            broker_heartbeat_interval=1.5,
+            broker_heartbeat_interval=0.5,
             agent_supervisor="mode.CrashingSupervisor",
         )
         app.conf.web_enabled = False
@@ -171,19 +185,35 @@ class Worker:
                 log.info("fenced", reason=str(fenced))
                 self._projection.forget(partition)
             except Blocked:
-                log.warning(
-                    "blocked", partition=partition, terminated=self._projection.session.terminate_blockers(partition)
-                )
+                self._unblock(partition)
             except _AWAY as error:
                 await self._wait_for("postgres", error)
                 self._projection.disconnect()
 
+    def _unblock(self, partition: int) -> None:
+        try:
+            terminated = self._projection.session.terminate_blockers(partition)
+        except _AWAY:
+            self._projection.disconnect()
+            return
+        log.warning("blocked", partition=partition, terminated=terminated)
+
     async def _fresh_book(self) -> Book:
         while True:
             try:
-                return self._book.book()
+                book = self._book.book()
+                self._keep_book()
+                return book
             except (BookStale, BookEmpty) as error:
+                self._keep_book()
                 await self._wait_for("book", error)
+
+    def _keep_book(self) -> None:
+        """Keeps the book before anything is folded by it. Raises BookLost or BookDiffers."""
+        age, stated = self._book.age_seconds, self._book.stated
+        if len(stated) > self._kept and age < FRESH_SECONDS:
+            book_versions.keep(self._projection.session.connection(), stated, age)
+            self._kept = len(stated)
 
     async def _load_offsets(self, partitions: set[int]) -> dict[int, int]:
         """Where to read the assigned partitions from, once it is sure that the log is the one that was folded."""
@@ -196,7 +226,7 @@ class Worker:
             except _AWAY as error:
                 await self._wait_for("postgres", error)
                 self._projection.disconnect()
-            except RebuildUnfinished as error:
+            except (RebuildUnfinished, SeatTaken) as error:
                 self._end(error)
 
     async def _check_continuity(self, partitions: set[int]) -> None:
@@ -224,12 +254,13 @@ class Worker:
                 lag = await self._note_caught_up()
                 await self._retry_unreadable()
                 self._report_rejected()
+                self._keep_book()
             except (TimeoutError, KafkaError, KafkaPythonError, LogUnavailable) as error:
                 log.warning("waiting", for_="kafka", reason=type(error).__name__)
                 self._watchdog.progressed()
             except _AWAY:
                 self._projection.disconnect()
-            except (RebuildUnfinished, LogDiverged, LogUnreadable) as error:
+            except (RebuildUnfinished, LogDiverged, LogUnreadable, SeatTaken, BookLost, BookDiffers) as error:
                 self._end(error)
             self._watchdog.beat(lag)
             await asyncio.sleep(_BEAT_SECONDS)
@@ -274,7 +305,8 @@ class Worker:
         """Ends the process at once: nothing more must be folded, acknowledged or cleaned up."""
         code = getattr(error, "code", type(error).__name__)
         log.error("worker_ends", code=code, reason=str(error), exc_info=not isinstance(error, LedgerError))
-        os._exit(EXIT_REFUSED)
+        # Whoever has taken the seat holds it; after a restart there is another one.
+        os._exit(EXIT_FAILED if isinstance(error, SeatTaken) else EXIT_REFUSED)
 
 
 def _credentials(settings: Settings) -> faust.types.auth.CredentialsT | None:

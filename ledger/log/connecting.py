@@ -17,6 +17,11 @@ from ledger.log import foreign
 from ledger.log.first_contact import REFUSALS, RepairedClient, tls_problem
 from ledger.settings import Settings
 
+# What a client asks is answered by then, or the client is made anew: by itself kafka-python asks for ever.
+ANSWER_MS = 10_000
+# How long one broker of several is waited for that stands still, before another one is asked.
+REQUEST_MS = 8_000
+
 
 class LogUnavailable(LedgerError):
     """Kafka did not acknowledge the record; it may or may not be on the log. Send it again with the same id."""

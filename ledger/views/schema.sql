@@ -18,7 +18,8 @@ CREATE TABLE views.progress (
     waits_detail    text
 );
 
--- One line per accepted event of an account, many of them with amount 0. Identity is (account, signed or not, id).
+-- One line per accepted event of an account, many of them with amount 0. Identity is (account, signed or not, id). What
+-- the log loses is put back from here (`ledger recover`), so a line has all that its event's `content` covers.
 CREATE TABLE views.entries (
     event_id            uuid NOT NULL,
     account_id          text NOT NULL,
@@ -29,6 +30,7 @@ CREATE TABLE views.entries (
     log_time            timestamptz NOT NULL,
     occurred_at         timestamptz,
     source              text NOT NULL,
+    dataschema          text,
     amount              bigint NOT NULL,
     balance_after       bigint NOT NULL,
     cost                bigint NOT NULL DEFAULT 0,
@@ -47,7 +49,8 @@ CREATE TABLE views.entries (
     output_tokens       bigint,
     cached_input_tokens bigint,
     cache_write_tokens  bigint,
-    provider_cost       numeric(27, 18),
+    -- Without a scale: it keeps the digits as they were stated, which the content covers.
+    provider_cost       numeric,
     -- trace.recorded
     free_traces         bigint,
     -- money at a provider

@@ -59,14 +59,14 @@ SELECT account_id, signed, event_id::text, replace(content::text, '-', '')
 FROM views.entries WHERE event_id = ANY (%(ids)s::uuid[]);
 
 -- name: copy_usage
-COPY views.entries (event_id, account_id, signed, content, type, seq, log_time, occurred_at, source,
+COPY views.entries (event_id, account_id, signed, content, type, seq, log_time, occurred_at, source, dataschema,
     amount, balance_after, cost, book_version, rules, partition, log_offset,
     request_id, provider, model, mode, api_key_id, authorization_id,
     input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, provider_cost, data)
 FROM STDIN;
 
 -- name: copy_others
-COPY views.entries (event_id, account_id, signed, content, type, seq, log_time, occurred_at, source,
+COPY views.entries (event_id, account_id, signed, content, type, seq, log_time, occurred_at, source, dataschema,
     amount, balance_after, cost, book_version, rules, partition, log_offset,
     free_traces, provider, currency, clearing_minor, tax_minor, fee_minor, data)
 FROM STDIN;
