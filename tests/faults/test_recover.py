@@ -267,7 +267,7 @@ def test_a_wrong_secret_is_no_loss(ledger: Ledger) -> None:
     for key_id, refusal in (("test-1", BookNotReadable), ("test-2", SecretsDiffer)):
         wrong = {name: SecretStr("wrong" if name == key_id else secret) for name, secret in SECRETS.items()}
         with pytest.raises(refusal, match="LEDGER_SIGNING_KEYS"):
-            recover(ledger.settings.model_copy(update={"signing_keys": wrong}), Quiet(), pytest.fail)
+            recover(Settings(**(ledger.settings.model_dump() | {"signing_keys": wrong})), Quiet(), pytest.fail)
 
 
 def test_a_rebuild_over_an_empty_log_touches_nothing_and_says_what_would_be_lost(ledger: Ledger) -> None:
