@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import psycopg
 import structlog
 
-from ledger.log.publisher import LogUnavailable, Publisher
+from ledger.log.publisher import LogUnavailable, Permit, Publisher
 from ledger.records import outbox, rebuilds
 from ledger.settings import Settings
 from schemas.signatures import SIGNATURE_HEADER
@@ -23,8 +23,8 @@ log = structlog.get_logger()
 class Relay:
     """Publishes the outbox of the partitions that it was told to `own`, until closed; `wake` saves it the wait."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, permit: Permit) -> None:
+        self._settings, self._permit = settings, permit
         self._owned: frozenset[int] = frozenset()
         self._awake = threading.Event()
         self._closing = False
@@ -57,7 +57,7 @@ class Relay:
     def _relay_until_closed(self) -> None:
         with (
             psycopg.connect(self._settings.database, autocommit=True, application_name="ledger-relay") as connection,
-            Publisher(self._settings) as publisher,
+            Publisher(self._settings, self._permit) as publisher,
         ):
             rebuilds.share(connection)  # what a rebuild puts into the outbox is not settled before its end
             while not self._closing:

@@ -8,11 +8,11 @@ import psycopg
 from psycopg.errors import LockNotAvailable
 
 from ledger.core.errors import LedgerError
+from ledger.log.fingerprint import fingerprint
 from ledger.log.reading import Record
 from ledger.records import rebuilds
 from ledger.settings import Settings
 from ledger.views.writing import SQL, Connection
-from projectors.fingerprint import fingerprint
 
 _LOCK_NAMESPACE = 0x1ED6E5
 

@@ -22,11 +22,12 @@ from yarl import URL
 
 from ledger.core.book import Book
 from ledger.core.errors import LedgerError
+from ledger.guard.guard import Guard
 from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.connecting import LogUnavailable, tls_of, uses_sasl
 from ledger.records.rebuilds import RebuildRunning, RebuildUnfinished
 from ledger.settings import Settings
-from projectors.continuity import LogDiverged, check_continuity
+from projectors.continuity import check_continuity
 from projectors.misplaced import MisplacedReport
 from projectors.projection import Gap, Projection
 from projectors.rejections import REPORTING_PARTITION, report_rejected
@@ -104,7 +105,8 @@ class Worker:
         self._projection = Projection(settings, partitions, Session(settings), MisplacedReport())
         self.app = self._create_app(partitions)
         self._book = Follower(settings)
-        self._relay = Relay(settings)
+        self._guard = Guard(settings, self._end).start()
+        self._relay = Relay(settings, self._guard)
         self._watchdog = Watchdog(settings.stall_seconds)
         self._reported = 0
 
@@ -219,7 +221,7 @@ class Worker:
                 self._watchdog.progressed()
             except _AWAY:
                 self._projection.disconnect()
-            except (RebuildUnfinished, LogDiverged) as error:
+            except LedgerError as error:  # a rebuild that did not end, or the log is another one
                 self._end(error)
             self._watchdog.beat(lag)
             await asyncio.sleep(_BEAT_SECONDS)

@@ -19,6 +19,7 @@ from ledger.core.fold import RULES
 from ledger.log.connecting import LogUnavailable, kafka_options, refusals_in_words
 from ledger.log.publisher import Position, Publisher
 from ledger.log.reading import Problem, Record, signer_of
+from ledger.log.topic_settings import BOOK_BYTES_MAX
 from ledger.settings import Settings
 from schemas.book import BOOK, BOOK_SUBJECT, BookPublished, BookVersion
 from schemas.fields import json_of, reasons_of
@@ -27,7 +28,6 @@ from schemas.signatures import SigningKey
 from schemas.topics import BOOK as BOOK_TOPIC
 
 FRESH_SECONDS = 20
-BOOK_BYTES_MAX = 1_000_000  # some 6,000 prices; brokers take 1,048,588 bytes by default, with header and key
 _POLL_SECONDS = 1
 
 

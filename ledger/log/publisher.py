@@ -6,7 +6,7 @@ Only processes that hold a signing key sign; a router's process has none and can
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
@@ -28,19 +28,39 @@ class Position(NamedTuple):
     offset: int
 
 
+class Place(NamedTuple):
+    """Where a record is to go, and the least offset that it can have there. `topic` with the deployment's prefix."""
+
+    partition: int
+    begins_at: int
+    topic: str
+
+
+class Permit(Protocol):
+    """Says whether a process may append; ledger.guard has the one that there is."""
+
+    def place(self, topic: str, key: bytes, partitions: int) -> Place:
+        """Where a record goes, of as many partitions as the producer sees. Raises LogRefused or LogUnavailable."""
+
+    def acknowledged(self, place: Place, offset: int) -> None:
+        """Raises LogRefused when this log can't have given a record that offset."""
+
+
 class Append:
     """An append under way."""
 
-    def __init__(self, future: Any) -> None:
-        self._future = future
+    def __init__(self, future: Any, permit: Permit | None, place: Place | None) -> None:
+        self._future, self._permit, self._place = future, permit, place
 
     def position(self, timeout_seconds: float = 30) -> Position:
-        """Waits for the acknowledgement. Raises LogUnavailable."""
+        """Waits for the acknowledgement. Raises LogUnavailable, or LogRefused when it came from another log."""
         try:
             with refusals_in_words():
                 metadata = self._future.get(timeout=timeout_seconds)
         except KafkaError as error:
             raise LogUnavailable(type(error).__name__) from error
+        if self._permit is not None and self._place is not None:
+            self._permit.acknowledged(self._place, metadata.offset)
         return Position(metadata.partition, metadata.offset)
 
     async def acknowledged(self) -> Position:
@@ -69,11 +89,12 @@ async def all_acknowledged(appends: Sequence[Append]) -> list[Position]:
 class Publisher:
     """One idempotent producer of a process; thread-safe. Close it, or use it in a with statement.
 
-    Raises LogUnavailable when no broker answers within `delivery_seconds`, or none accepts our credentials.
+    `permit` None: of a program that has no database to compare the log with. Raises LogUnavailable when no broker
+    answers within `delivery_seconds`, or none accepts our credentials.
     """
 
-    def __init__(self, settings: Settings, *, delivery_seconds: float = 30) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, permit: Permit | None = None, *, delivery_seconds: float = 30) -> None:
+        self._settings, self._permit = settings, permit
         try:
             with refusals_in_words():
                 self._producer = KafkaProducer(
@@ -94,13 +115,22 @@ class Publisher:
             raise LogUnavailable(type(error).__name__) from error
 
     def append(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> Append:
-        """Hands a record to the producer. `topic` is a name of schemas.topics. Raises LogUnavailable."""
+        """Hands a record to the producer. `topic` is a name of schemas.topics. Raises LogUnavailable or LogRefused."""
+        name = self._settings.topic(topic)
         try:
             with refusals_in_words():
-                future = self._producer.send(self._settings.topic(topic), key=key, value=value, headers=list(headers))
+                place = self._placed(topic, name, key)
+                partition = place and place.partition
+                future = self._producer.send(name, key=key, value=value, headers=list(headers), partition=partition)
         except KafkaError as error:
             raise LogUnavailable(type(error).__name__) from error
-        return Append(future)
+        return Append(future, self._permit, place)
+
+    def _placed(self, topic: str, name: str, key: bytes) -> Place | None:
+        """Not by the partitions that there are: a producer sends to new ones as soon as it sees them."""
+        if self._permit is None:
+            return None
+        return self._permit.place(topic, key, len(self._producer.partitions_for(name)))
 
     def append_event(self, topic: str, event: Envelope, signing_key: SigningKey | None = None) -> Append:
         """Appends an event under its subject's key, signed when a key is given."""
