@@ -30,7 +30,7 @@ from ledger.core.errors import KeyNotValid, Refused, Unsigned
 from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.connecting import KafkaForbids, KafkaRefusesUser, LogUnavailable, kafka_options, refusals_in_words
 from ledger.log.dead_letters import dead_letter_of
-from ledger.log.publisher import Publisher
+from ledger.log.publisher import Permit, Publisher
 from ledger.log.readable import event_of
 from ledger.log.reading import Problem, signer_of
 from ledger.settings import Settings
@@ -62,8 +62,11 @@ _COMES_BACK = (
 class Runner:
     """One consumer in its group, until `stopping` is set. `book` is followed by somebody else."""
 
-    def __init__(self, consumer: Consumer, settings: Settings, book: Follower, stopping: threading.Event) -> None:
-        self._consumer, self._settings, self._book, self._stopping = consumer, settings, book, stopping
+    def __init__(
+        self, consumer: Consumer, settings: Settings, book: Follower, permit: Permit, stopping: threading.Event
+    ) -> None:
+        self._consumer, self._settings, self._stopping = consumer, settings, stopping
+        self._book, self._permit = book, permit
 
     def run(self) -> None:
         """Raises what the consumer raises, KafkaRefusesUser, KafkaForbids, BookNotReadable."""
@@ -127,7 +130,7 @@ class Runner:
     def _bury(self, record: ConsumerRecord, problem: Problem) -> None:
         """Makes a dead letter of it. They are so rare that each may have a producer of its own."""
         letter = dead_letter_of(SOURCE, record.topic, record.partition, record, problem)
-        with Publisher(self._settings, delivery_seconds=_BURY_SECONDS) as publisher:
+        with Publisher(self._settings, self._permit, delivery_seconds=_BURY_SECONDS) as publisher:
             publisher.append_event(DEAD_LETTERS, letter, self._settings.signing_key()).position()
 
     @contextmanager

@@ -13,6 +13,7 @@ import structlog
 from ledger.log.publisher import LogUnavailable, Permit, Publisher
 from ledger.records import outbox, rebuilds
 from ledger.settings import Settings
+from ledger.sql import KEEPALIVES
 from schemas.signatures import SIGNATURE_HEADER
 
 _IDLE_SECONDS = 1.0
@@ -24,10 +25,11 @@ class Relay:
     """Publishes the outbox of the partitions that it was told to `own`, until closed; `wake` saves it the wait."""
 
     def __init__(self, settings: Settings, permit: Permit) -> None:
-        self._settings, self._permit = settings, permit
+        self._settings = settings
         self._owned: frozenset[int] = frozenset()
         self._awake = threading.Event()
         self._closing = False
+        self._publisher = Publisher(settings, permit, wait=False)
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._thread.start()
 
@@ -43,6 +45,7 @@ class Relay:
         """Ends the thread; what is left is published by the partition's next owner."""
         self._closing = True
         self._awake.set()
+        self._publisher.close()
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
@@ -55,27 +58,30 @@ class Relay:
                 self._awake.wait(_IDLE_SECONDS)
 
     def _relay_until_closed(self) -> None:
-        with (
-            psycopg.connect(self._settings.database, autocommit=True, application_name="ledger-relay") as connection,
-            Publisher(self._settings, self._permit) as publisher,
-        ):
+        with psycopg.connect(
+            self._settings.database,
+            autocommit=True,
+            options=KEEPALIVES,
+            connect_timeout=5,
+            application_name="ledger-relay",
+        ) as connection:
             rebuilds.share(connection)  # what a rebuild puts into the outbox is not settled before its end
             while not self._closing:
                 self._awake.clear()
-                if not self._relay(connection, publisher):
+                if not self._relay(connection):
                     self._awake.wait(_IDLE_SECONDS)
 
-    def _relay(self, connection: outbox.Connection, publisher: Publisher) -> bool:
+    def _relay(self, connection: outbox.Connection) -> bool:
         """Publishes one portion; whether there was any."""
         messages = outbox.waiting(connection, sorted(self._owned))
-        appends = [
-            publisher.append(message.topic, message.key, message.value, _headers(message)) for message in messages
-        ]
+        if not messages:
+            return False
+        log = self._publisher.in_order()
+        appends = [log.append(message.topic, message.key, message.value, _headers(message)) for message in messages]
         for append in appends:
             append.position()
-        if messages:
-            outbox.mark_sent(connection, messages)
-        return bool(messages)
+        outbox.mark_sent(connection, messages)
+        return True
 
 
 def _headers(message: outbox.Message) -> list[tuple[str, bytes]]:

@@ -15,12 +15,12 @@ from ledger.api.metrics import exposition, lag_of
 from ledger.api.parts import Parts, PartsOf
 from ledger.core.errors import LedgerError
 from ledger.gate.figures import figures
+from ledger.guard.figures import metrics as guard_metrics
 from ledger.payments import unreconciled
 from ledger.records import payment_alerts
 from ledger.views.progress import Progress, outbox, progress, tallies
 from schemas.http import Part, Readiness
 
-KAFKA_SECONDS = 5
 PROJECTION_SECONDS = 15
 _POSTGRES_SECONDS = 2
 
@@ -35,7 +35,10 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"model": Readiness}}, response_model=Readiness)
 async def readyz(parts: PartsOf) -> Response:
-    """Whether Kafka, Postgres, the projection and the book are there; `missing` names those that aren't."""
+    """Whether Kafka, Postgres, the projection and the book are there, and the log may be written to.
+
+    `missing` names what isn't so: `log` while the log is not the one that the views were folded from.
+    """
     rows, postgres = await _progress(parts)
     through = min((row.through for row in rows if row.through), default=None)
     behind = max((datetime.now(UTC) - through).total_seconds(), 0) if through else None
@@ -44,6 +47,7 @@ async def readyz(parts: PartsOf) -> Response:
         "postgres": postgres,
         "projection": _projection(rows, behind),
         "book": _book(parts),
+        "log": Part(ready=not parts.guard.closed, reason=parts.guard.reason or None),
     }
     missing = [name for name, part in checks.items() if not part.ready]
     body = Readiness(
@@ -67,6 +71,7 @@ async def metrics(parts: PartsOf, caller: Annotated[Caller, Depends(Needs("metri
             await tallies(connection),
             await outbox(connection),
             await figures(connection),
+            guard_metrics(parts.guard),
             unreconciled.metrics(await (await connection.execute(payment_alerts.SQL["figures"])).fetchall()),
         )
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -81,10 +86,9 @@ async def _progress(parts: Parts) -> tuple[Sequence[Progress], Part]:
 
 
 def _kafka(parts: Parts) -> Part:
-    age = parts.book.age_seconds
-    if age <= KAFKA_SECONDS:
-        return Part(ready=True)
-    return Part(ready=False, reason=parts.book.refused or "the broker has not answered lately")
+    """As the producer that appends sees it: that others can read says nothing about our writes."""
+    trouble = parts.log.trouble
+    return Part(ready=not trouble, reason=trouble or None)
 
 
 def _projection(rows: Sequence[Progress], behind: float | None) -> Part:

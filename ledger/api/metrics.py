@@ -64,11 +64,12 @@ def exposition(
     tallies: Sequence[Tally],
     outbox: Outbox,
     gate: Figures,
+    guard: Iterable[Metric],
     payments: Iterable[Metric],
 ) -> bytes:
     """The metrics in Prometheus' text format."""
     state = CollectorRegistry()
-    ledger = [*_progress(progress), _tallies(tallies), *_outbox(outbox), *_gate(gate), *payments]
+    ledger = [*_progress(progress), _tallies(tallies), *_outbox(outbox), *_gate(gate), *guard, *payments]
     state.register(_Collector(ledger))
     return requests.exposition() + generate_latest(state)
 

@@ -22,6 +22,7 @@ from ledger.api.verdicts import Verdicts
 from ledger.core.book import Book, Version
 from ledger.gate import holds
 from ledger.gate.gate import Gate
+from ledger.guard.guard import Guard
 from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.publisher import LogUnavailable
 from ledger.records import portal_sessions
@@ -42,6 +43,7 @@ class Parts:
     pool: Pool
     keys: Keys
     book: Follower
+    guard: Guard
     log: Appender
     verdicts: Verdicts
     metrics: RequestMetrics
@@ -68,18 +70,20 @@ class Parts:
 async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[Parts]:
     """The parts, until the block ends."""
     pool = pool_of(settings.database)
-    appender = Appender(settings)
+    guard = Guard(settings).start()
+    appender = Appender(settings, guard)
     parts = Parts(
         settings,
         pool,
         Keys(pool),
         Follower(settings),
+        guard,
         appender,
         Verdicts(pool, settings),
         metrics,
         Gate(settings),
         TopUpRequests(pool, appender, settings),
-        payments_of(settings, appender),
+        payments_of(settings, appender, guard),
     )
     await pool.open(wait=False)
     # Without the book usage can't be judged; without Kafka we start nevertheless.
@@ -97,6 +101,7 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(parts.payments.close)
         await asyncio.to_thread(parts.log.close)
+        await asyncio.to_thread(guard.close)
         await asyncio.to_thread(parts.book.close)
         await pool.close()
 

@@ -8,7 +8,7 @@ not refused.
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Self
+from typing import Literal, Self
 
 import psycopg
 import structlog
@@ -51,10 +51,17 @@ class Guard:
         self._thread: threading.Thread | None = None
 
     @property
-    def refusal(self) -> str:
-        """Why nothing may be written, for people; empty when it may, or when Kafka is only away."""
+    def closed(self) -> Literal["", "refused", "unavailable"]:
+        """Whether nothing may be written: for a reason that a person must remove, or one that passes."""
+        if self._verdict is None:
+            return ""
+        return "refused" if isinstance(self._verdict, LogRefused) else "unavailable"
+
+    @property
+    def reason(self) -> str:
+        """Why nothing may be written, for people; empty when it may."""
         verdict = self._verdict
-        return verdict.detail if isinstance(verdict, LogRefused) else ""
+        return verdict.detail if verdict else ""
 
     def check(self) -> None:
         """Raises LogRefused, or LogUnavailable while that is not known."""

@@ -179,9 +179,7 @@ def _by(places: Iterable[TopicPartition], key: Callable[[TopicPartition], int]) 
     return groups.values()
 
 
-def _records_at(
-    consumer: KafkaConsumer, offsets: Mapping[TopicPartition, int]
-) -> dict[TopicPartition, Record | None]:
+def _records_at(consumer: KafkaConsumer, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, Record | None]:
     waiting, found = dict(offsets), dict[TopicPartition, Record | None]()
     consumer.assign(list(waiting))
     consumer.resume(*waiting)
