@@ -22,7 +22,7 @@ def check_continuity(settings: Settings, partitions: set[int]) -> None:
     OperationalError, which say nothing about the log.
     """
     with closing(Comparing(settings)) as comparing:
-        outcome = comparing.compare({})
+        outcome = comparing.compare()
     refuse(outcome.problems)
     topic = settings.topic(EVENTS)
     silent = sorted(place.partition for place in outcome.doubtful if place.topic == topic)

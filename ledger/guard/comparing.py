@@ -11,7 +11,7 @@ from psycopg.errors import UndefinedTable
 from ledger.core.errors import LedgerError
 from ledger.log.connecting import LogUnavailable
 from ledger.log.continuity import Folded, LogDiverged, compare
-from ledger.log.survey import Surveyor
+from ledger.log.survey import Survey, Surveyor
 from ledger.log.topics import Known, differences, known_topics, note_ends
 from ledger.settings import Settings
 from ledger.sql import KEEPALIVES
@@ -35,6 +35,17 @@ class Outcome(NamedTuple):
     problems: list[LedgerError]
     doubtful: frozenset[TopicPartition]
     memory: Memory
+    survey: Survey
+
+    def taken_back(self, acknowledged: Mapping[TopicPartition, int]) -> list[LedgerError]:
+        """What this process was given and the log does not have: the offset behind the last one, by partition."""
+        known, now, ends = self.memory.topics, self.survey.topics, self.survey.ends
+        differences = [
+            f"{place.topic}/{place.partition} ends at {ends[place]}, acknowledged up to {reached}: it lost its tail"
+            for place, reached in sorted(acknowledged.items())
+            if ends.get(place, reached) < reached and now[place.topic].topic_id == known[place.topic].topic_id
+        ]
+        return [LogDiverged(said) for said in _some(differences)]
 
 
 class Comparing:
@@ -46,11 +57,11 @@ class Comparing:
         self._database: psycopg.Connection[Any] | None = None
         self._memory: Memory | None = None
 
-    def compare(self, acknowledged: Mapping[TopicPartition, int]) -> Outcome:
-        """`acknowledged`: the offset behind the last one that this process was given, by partition.
+    def compare(self) -> Outcome:
+        """While Postgres is away, it compares with what it remembered last.
 
-        While Postgres is away, it compares with what it remembered last. Raises psycopg.Error when that is nothing,
-        LogUnavailable where nothing is remembered, KafkaError, KafkaRefusesUser, KafkaForbids.
+        Raises psycopg.Error when that is nothing, LogUnavailable where nothing is remembered, KafkaError,
+        KafkaRefusesUser, KafkaForbids.
         """
         memory = self._remembered()
         try:
@@ -66,11 +77,10 @@ class Comparing:
         except BaseException:
             self._surveyor.close()
             raise
-        problems += map(LogDiverged, _some(_taken_back(survey.ends, acknowledged)))
         if not problems:
             with self._postgres_may_be_away():
                 note_ends(self._settings, self._connection(), survey, memory.topics)
-        return Outcome(problems, doubtful, memory)
+        return Outcome(problems, doubtful, memory, survey)
 
     def close(self) -> None:
         """Lets go of the connections."""
@@ -112,14 +122,6 @@ class Comparing:
         if self._database is not None:
             self._database.close()
             self._database = None
-
-
-def _taken_back(ends: Mapping[TopicPartition, int], acknowledged: Mapping[TopicPartition, int]) -> list[str]:
-    return [
-        f"{place.topic}/{place.partition} ends at {ends[place]}, acknowledged up to {reached}: it lost its tail"
-        for place, reached in sorted(acknowledged.items())
-        if ends.get(place, reached) < reached
-    ]
 
 
 def _some(sentences: list[str]) -> list[str]:

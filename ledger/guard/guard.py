@@ -94,9 +94,9 @@ class Guard:
 
     def look(self) -> None:
         """Compares the log with what is remembered, and opens or closes."""
-        evidence = self._evidence
+        evidence, acknowledged = self._evidence, dict(self._acknowledged)
         try:
-            outcome = self._comparing.compare(dict(self._acknowledged))
+            outcome = self._comparing.compare()
         except (KafkaForbids, KafkaRefusesUser, KafkaTlsFailed) as error:
             self._decide(LogRefused(f"it can't be looked at. {error.message}"))
         except LogUnavailable as error:
@@ -106,7 +106,7 @@ class Guard:
         except psycopg.Error as error:
             self._decide(LogUnavailable(f"Postgres does not answer ({type(error).__name__})"))
         else:
-            self._take(outcome, evidence)
+            self._take(outcome, acknowledged, evidence)
 
     def start(self) -> Self:
         """Looks until `close`, in a thread of its own."""
@@ -141,28 +141,30 @@ class Guard:
             self.look()
             self._awake.wait(_SECONDS if self._verdict is None else _SECONDS_CLOSED)
 
-    def _take(self, outcome: Outcome, evidence: int) -> None:
-        self._forget_other_topics(outcome.memory.topics)
+    def _take(self, outcome: Outcome, acknowledged: Mapping[TopicPartition, int], evidence: int) -> None:
+        others = self._forget_other_topics(outcome.memory.topics)
+        mine = {place: reached for place, reached in acknowledged.items() if place.topic not in others}
+        problems = [*outcome.problems, *outcome.taken_back(mine)]
         self._doubtful = outcome.doubtful
         events = self._settings.topic(EVENTS)
         self._folded = {TopicPartition(events, n): each.next_offset for n, each in outcome.memory.folded.items()}
-        if not outcome.problems:
+        if not problems:
             self._refusals = 0
             if evidence == self._evidence:  # else an acknowledgement has shown more than this look could know
                 self._decide(None)
             return
         self._refusals += 1
-        self._decide(LogRefused(" · ".join(problem.message for problem in outcome.problems)))
+        self._decide(LogRefused(" · ".join(problem.message for problem in problems)))
         if self._on_refusal is not None and self._refusals >= _SEEN_TWICE:
-            self._on_refusal(outcome.problems[0])
+            self._on_refusal(problems[0])
 
-    def _forget_other_topics(self, known: Mapping[str, Known]) -> None:
-        """Drops what was acknowledged on a topic instead of which people have accepted another one."""
-        for name, now in known.items():
-            before = self._known.get(name)
-            if before is not None and (before.topic_id, before.since) != (now.topic_id, now.since):
-                self._acknowledged = {place: n for place, n in self._acknowledged.items() if place.topic != name}
+    def _forget_other_topics(self, known: Mapping[str, Known]) -> set[str]:
+        """Drops what was acknowledged on topics instead of which people have accepted others; their names."""
+        was = {name: (before.topic_id, before.since) for name, before in self._known.items()}
+        others = {name for name, now in known.items() if name in was and was[name] != (now.topic_id, now.since)}
+        self._acknowledged = {place: n for place, n in self._acknowledged.items() if place.topic not in others}
         self._known = known
+        return others
 
     def _decide(self, verdict: LogUnavailable | None) -> None:
         before, self._verdict = self._verdict, verdict

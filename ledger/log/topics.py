@@ -95,6 +95,13 @@ def known_topics(settings: Settings, connection: Connection) -> dict[str, Known]
     return {name: Known(*rest) for name, *rest in connection.execute(SQL["known"], {"names": names})}
 
 
+def partitions_built_on(settings: Settings, name: str) -> int | None:
+    """How many partitions a topic had when it was remembered; None: it is not. Raises psycopg's OperationalError."""
+    with psycopg.connect(settings.database, connect_timeout=5) as connection:
+        known = known_topics(settings, connection).get(name)
+    return known and known.partitions
+
+
 def note_ends(settings: Settings, connection: Connection, survey: Survey, known: Mapping[str, Known]) -> None:
     """Remembers how far the topics reach, but for ledger.events, whose views know it."""
     for name in survey.topics.keys() - {settings.topic(EVENTS)}:

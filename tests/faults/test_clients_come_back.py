@@ -25,6 +25,7 @@ from ledger.client import Ledger
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.kafka import EmbeddedKafka
 from ledger.dev.stack import Stack
+from ledger.guard.guard import Guard
 from ledger.log.book import Follower
 from ledger.log.publisher import LogUnavailable
 from ledger.records import outbox
@@ -183,7 +184,8 @@ def running(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         open_ = stack.enter_context
         url, token = open_(api(own, folder)), key(own)
         http, probe = open_(client(url, token)), open_(client(url, token))
-        appending, relay = open_(closing(Appending(own))), open_(closing(Relay(own)))
+        guard = open_(Guard(own))
+        appending, relay = open_(closing(Appending(own, guard))), open_(closing(Relay(own, guard)))
         relay.own([0])
 
         def is_ready() -> str:
