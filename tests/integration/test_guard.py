@@ -1,5 +1,8 @@
 """The guard: what makes a log one that nothing is written to, in words that say what to do, and what opens it again."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -8,15 +11,18 @@ import psycopg
 import pytest
 
 from ledger.dev.bootstrap import bootstrap
+from ledger.dev.children import environment_of
 from ledger.dev.stack import Stack
 from ledger.guard.guard import Guard
 from ledger.log.connecting import LogRefused, LogUnavailable
 from ledger.log.publisher import Publisher
+from ledger.log.reader import reading
 from ledger.log.topic_settings import created_with, misconfigured
-from ledger.log.topics import accept_topics, check_topics
+from ledger.log.topics import TopicChanged, accept_topics, check_topics
 from ledger.settings import Settings
 from schemas.topics import BOOK, DEAD_LETTERS, EVENTS, TOP_UPS
 from tests.support import topics
+from tests.support.events import usage
 from tests.support.ledgers import new_ledger
 from tests.support.workers import eventually, records_of
 
@@ -212,3 +218,21 @@ def test_the_same_is_said_at_a_start_all_at_once(own: Settings) -> None:
     with psycopg.connect(own.database) as connection, pytest.raises(Exception, match="has 6 partitions") as refused:
         check_topics(own, connection)
     assert "retention.ms is 1000, must be -1" in str(refused.value)
+
+
+def test_a_tail_of_an_account_does_not_look_in_the_wrong_partition(own: Settings) -> None:
+    topics.grow(own, EVENTS, 8)
+    with pytest.raises(TopicChanged, match="has 8 partitions, was built with 4"), reading(own, own.topic(EVENTS), "a"):
+        pass
+    with reading(own, own.topic(EVENTS)) as reader:  # all of it may be looked at
+        assert list(reader.records(follow=False)) == []
+
+
+def test_publishing_from_the_command_line_is_refused_too(own: Settings) -> None:
+    topics.set_(own, EVENTS, cleanup_policy="compact")
+    line = json.dumps(usage("acct_1", "1")).encode()
+    command = [sys.executable, "-m", "ledger.cli", "publish"]
+    done = subprocess.run(command, env=environment_of(own), input=line, capture_output=True, check=False)
+    assert done.returncode != 0
+    assert b"cleanup.policy is compact, must be delete" in done.stderr
+    assert records_of(own, EVENTS, 4) == []
