@@ -25,6 +25,7 @@ from kafka.errors import (
 from consumers.consumer import Consumer, Received
 from consumers.in_hand import InHand
 from consumers.patience import Patience
+from consumers.standstill import Standstill
 from ledger.core.book import Book
 from ledger.core.errors import KeyNotValid, Refused, Unsigned
 from ledger.log.book import BookEmpty, BookStale, Follower
@@ -82,11 +83,12 @@ class Runner:
     def _consume(self, patience: Patience) -> None:
         at_once = self._consumer.at_once
         with self._kafka() as kafka, ThreadPoolExecutor(at_once, self._consumer.name) as threads:
-            in_hand = InHand(threads)
+            in_hand, standstill = InHand(threads), Standstill(kafka)
             while not self._stopping.is_set():
                 book = self._book.book()
                 room = len(in_hand) < _IN_HAND_MAX
                 polled = kafka.poll(timeout_ms=_BUSY_POLL_MS if in_hand else _POLL_MS) if room else {}
+                standstill.check(polled=bool(polled or in_hand))
                 for record in itertools.chain.from_iterable(polled.values()):
                     in_hand.take(record, partial(self._take, book=book))
                 if not room:

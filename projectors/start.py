@@ -5,7 +5,7 @@ from kafka import KafkaConsumer, TopicPartition
 from psycopg.errors import UndefinedTable
 
 from ledger.core.errors import LedgerError
-from ledger.log.connecting import kafka_options, refusals_in_words
+from ledger.log.connecting import ANSWER_MS, kafka_options, refusals_in_words
 from ledger.log.topics import check_topics
 from ledger.records import rebuilds
 from ledger.settings import Settings
@@ -51,7 +51,7 @@ def _make_progress(settings: Settings, connection: psycopg.Connection, partition
 def _has_records(settings: Settings, partitions: int) -> bool:
     consumer = KafkaConsumer(**kafka_options(settings), enable_auto_commit=False)
     try:
-        topic = settings.topic(EVENTS)
-        return any(consumer.end_offsets([TopicPartition(topic, number) for number in range(partitions)]).values())
+        places = [TopicPartition(settings.topic(EVENTS), number) for number in range(partitions)]
+        return any(consumer.end_offsets(places, timeout_ms=ANSWER_MS).values())
     finally:
         consumer.close()

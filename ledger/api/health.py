@@ -73,6 +73,7 @@ async def metrics(parts: PartsOf, caller: Annotated[Caller, Depends(Needs("metri
             await figures(connection),
             guard_metrics(parts.guard),
             unreconciled.metrics(await (await connection.execute(payment_alerts.SQL["figures"])).fetchall()),
+            not parts.log.trouble,
         )
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 

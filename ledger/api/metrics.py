@@ -66,10 +66,19 @@ def exposition(
     gate: Figures,
     guard: Iterable[Metric],
     payments: Iterable[Metric],
+    writable: bool,
 ) -> bytes:
     """The metrics in Prometheus' text format."""
     state = CollectorRegistry()
-    ledger = [*_progress(progress), _tallies(tallies), *_outbox(outbox), *_gate(gate), *guard, *payments]
+    ledger = [
+        *_progress(progress),
+        _tallies(tallies),
+        *_outbox(outbox),
+        *_gate(gate),
+        *guard,
+        *payments,
+        _log(writable),
+    ]
     state.register(_Collector(ledger))
     return requests.exposition() + generate_latest(state)
 
@@ -110,6 +119,12 @@ def _tallies(tallies: Sequence[Tally]) -> Metric:
     for row in tallies:
         records.add_metric([row.type, row.outcome], row.records)
     return records
+
+
+def _log(writable: bool) -> Metric:
+    return GaugeMetricFamily(
+        "ledger_log_writable", "1 while what this process appends to ledger.events is acknowledged.", value=writable
+    )
 
 
 def _outbox(outbox: Outbox) -> Iterator[Metric]:

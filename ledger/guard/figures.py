@@ -9,15 +9,12 @@ from ledger.guard.guard import Guard
 
 
 def metrics(guard: Guard) -> Iterator[Metric]:
-    """Whether this process writes to the log; both series are there from the first moment on."""
-    closed = GaugeMetricFamily(
-        "ledger_writes_closed",
-        "1 while this process writes nothing to the log: refused (a person must act), or unavailable.",
-        labels=["cause"],
+    """Whether this process writes nothing until a person has acted; the series is there from the first moment on."""
+    yield GaugeMetricFamily(
+        "ledger_log_refused",
+        "1 while this process writes nothing because the log is not the right one.",
+        value=guard.closed == "refused",
     )
-    for cause in ("refused", "unavailable"):
-        closed.add_metric([cause], int(guard.closed == cause))
-    yield closed
 
 
 class GuardFigures(Collector):

@@ -6,17 +6,17 @@ effect at least 60 s after its append, so whoever folds with a fresh book folds 
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 from pydantic import ValidationError
 
 from ledger.core.book import Book
 from ledger.core.errors import LedgerError, Refused
 from ledger.core.fold import RULES
-from ledger.log.connecting import LogUnavailable, kafka_options, refusals_in_words
+from ledger.log.connecting import ANSWER_MS, LogUnavailable, kafka_options, refusals_in_words
 from ledger.log.publisher import Position, Publisher
 from ledger.log.reading import Problem, Record, signer_of
 from ledger.log.topic_settings import BOOK_BYTES_MAX
@@ -29,6 +29,7 @@ from schemas.topics import BOOK as BOOK_TOPIC
 
 FRESH_SECONDS = 20
 _POLL_SECONDS = 1
+_CLOSE_MS = 1000
 
 
 class BookStale(LedgerError):
@@ -174,8 +175,9 @@ class Follower:
             try:
                 with refusals_in_words():
                     self._follow_until_closed()
-            except (KafkaError, LogUnavailable) as error:
-                # The book goes stale, which everybody who folds notices; until the broker is back that is all.
+            except (KafkaError, LogUnavailable, OSError, RuntimeError) as error:
+                # The book goes stale, which everybody who folds notices; until the broker is back that is all. The
+                # last two are what kafka-python raises when its connections end under it; another client is made.
                 self.refused = str(error) if isinstance(error, LogUnavailable) else ""
                 self._closing.wait(_POLL_SECONDS)
             except LedgerError as error:
@@ -189,16 +191,14 @@ class Follower:
             consumer.seek(partition, self._next_offset)
             while not self._closing.is_set():
                 asked_at = time.monotonic()
-                end = consumer.end_offsets([partition])[partition]
-                while consumer.position(partition) < end:
-                    for record in consumer.poll(timeout_ms=1000).get(partition, []):
-                        self._reader.read(record)
-                        self._next_offset = record.offset + 1
+                for record in records_to_the_end(consumer, partition):
+                    self._reader.read(record)
+                    self._next_offset = record.offset + 1
                 self._seen_end_at, self.refused = asked_at, ""
                 self._first_read.set()
                 self._closing.wait(_POLL_SECONDS)
         finally:
-            consumer.close()
+            consumer.close(timeout_ms=_CLOSE_MS)
 
 
 def book_consumer(settings: Settings) -> tuple[KafkaConsumer, TopicPartition]:
@@ -213,6 +213,18 @@ def book_consumer(settings: Settings) -> tuple[KafkaConsumer, TopicPartition]:
     partition = TopicPartition(settings.topic(BOOK_TOPIC), 0)
     consumer.assign([partition])
     return consumer, partition
+
+
+def records_to_the_end(consumer: KafkaConsumer, partition: TopicPartition) -> Iterator[Record]:
+    """The records up to where the topic ends now. Raises KafkaTimeoutError when nothing comes for a while."""
+    end, heard_at = consumer.end_offsets([partition], timeout_ms=ANSWER_MS)[partition], time.monotonic()
+    while (consumer.position(partition, timeout_ms=ANSWER_MS) or 0) < end:
+        records = consumer.poll(timeout_ms=1000).get(partition, [])
+        yield from records
+        if records:
+            heard_at = time.monotonic()
+        elif time.monotonic() - heard_at > ANSWER_MS / 1000:
+            raise KafkaTimeoutError(f"{partition.topic} can't be read to its end")
 
 
 def record_of(version: BookVersion, signing_key: SigningKey) -> SignedValue:

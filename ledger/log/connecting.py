@@ -16,6 +16,9 @@ from ledger.core.errors import LedgerError
 from ledger.log.first_contact import REFUSALS, RepairedClient, tls_problem
 from ledger.settings import Settings
 
+# What a client asks is answered by then, or the client is made anew: by itself kafka-python asks for ever.
+ANSWER_MS = 10_000
+
 
 class LogUnavailable(LedgerError):
     """Kafka did not acknowledge the record; it may or may not be on the log. Send it again with the same id."""

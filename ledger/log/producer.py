@@ -24,7 +24,9 @@ Headers = Iterable[tuple[str, bytes]]
 SILENT_SECONDS = 3  # shorter than any append waits: whoever asks hears of it before the first append fails
 _CONNECT_SECONDS = 5
 _OVERDUE_SECONDS = 2
+_HEAR_SECONDS = 0.5
 _POLL_SECONDS = 0.01
+_NOBODY = -1
 
 
 class Producer:
@@ -60,11 +62,11 @@ class Producer:
             self._wait_for_id()
             for topic in self._topics:
                 self._kafka.partitions_for(topic)
+            self._hear_leaders()
         except BaseException as error:
             self.end(error)
             self.gone(_CONNECT_SECONDS)
             raise
-        self._answered = dict.fromkeys(self._leaders(), time.monotonic())
 
     def partitions(self, topic: str) -> int:
         """How many partitions it sees now. `topic` is its full name. Raises KafkaError."""
@@ -109,21 +111,13 @@ class Producer:
         """Ends it when it can't go on although nothing has failed; asks the leaders for a sign of life."""
         if trouble := self._stuck():
             self.end(KafkaTimeoutError(trouble))
-            return
-        for node in self._leaders():
-            if node in self._asked:
-                continue
-            self._asked.add(node)
-            manager = self._kafka._sender._client._manager
-            request = MetadataRequest(topics=MetadataRequest.NO_TOPICS, allow_auto_topic_creation=False)
-            asked = manager.call_soon(manager.send, request, node)
-            asked.add_callback(partial(self._note_answer, node))
-            asked.add_errback(partial(self._note_silence, node))
+        else:
+            self._ask_leaders()
 
     def silence(self) -> str:
         """Which brokers that lead our topics have not answered lately, in words; empty when all have."""
         leaders, now = self._leaders(), time.monotonic()
-        if -1 in leaders:
+        if _NOBODY in leaders:
             return "a partition has no leader"
         silent = sorted(node for node in leaders if now - self._answered.setdefault(node, now) > SILENT_SECONDS)
         return f"no answer lately from broker {', '.join(map(str, silent))}" if silent else ""
@@ -141,6 +135,26 @@ class Producer:
                 raise KafkaTimeoutError("no producer id")
             time.sleep(_POLL_SECONDS)
 
+    def _hear_leaders(self) -> None:
+        """Gives them a moment to answer. Those that don't are silent from the beginning."""
+        self._ask_leaders()
+        deadline = time.monotonic() + _HEAR_SECONDS
+        while self._asked and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        for node in self._leaders():
+            self._answered.setdefault(node, time.monotonic() - SILENT_SECONDS)
+
+    def _ask_leaders(self) -> None:
+        for node in self._leaders():
+            if node in self._asked:
+                continue
+            self._asked.add(node)
+            manager = self._kafka._sender._client._manager
+            request = MetadataRequest(topics=MetadataRequest.NO_TOPICS, allow_auto_topic_creation=False)
+            asked = manager.call_soon(manager.send, request, node)
+            asked.add_callback(partial(self._note_answer, node))
+            asked.add_errback(partial(self._note_silence, node))
+
     def _stuck(self) -> str:
         transactions = self._kafka._transaction_manager
         if not self._kafka._sender.is_alive():
@@ -153,13 +167,14 @@ class Producer:
         return ""
 
     def _leaders(self) -> set[int]:
-        """The brokers that lead partitions of our topics; -1 for one that has no leader."""
+        """The brokers that lead partitions of our topics; -1 for a partition that has no leader."""
         places = [
             TopicPartition(topic, number)
             for topic in self._topics
             for number in self._cluster.partitions_for_topic(topic) or ()
         ]
-        return {self._cluster.leader_for_partition(place) for place in places}
+        leaders = (self._cluster.leader_for_partition(place) for place in places)
+        return {_NOBODY if leader is None else leader for leader in leaders}
 
     def _note_answer(self, node: int, _: object) -> None:
         self._answered[node] = time.monotonic()

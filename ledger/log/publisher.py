@@ -154,7 +154,7 @@ class Publisher:
         self._changed = threading.Condition()
         self._producer: Producer | None = None
         self._ended: list[Producer] = []
-        self._away: LedgerError = LogUnavailable("not connected yet")
+        self._away: LedgerError = LogUnavailable("no broker has answered yet")
         self._refused_at: dict[TopicPartition, float] = {}  # partitions that failed although their brokers answered
         self._closing = False
         self._keeper = threading.Thread(target=self._keep, name="publisher", daemon=True)
@@ -187,7 +187,7 @@ class Publisher:
         """Why appends fail, in words; empty when they work, as far as is known."""
         producer = _sound(self._producer)
         if producer is None:
-            return str(self._away) if self._refuses() else f"no producer: {self._away.detail}"
+            return str(self._away) if self._refuses() else f"not connected to Kafka: {self._away.detail}"
         since = time.monotonic() - self._seconds - SILENT_SECONDS
         refused = [str(place.partition) for place, at in self._refused_at.copy().items() if at > since]
         return producer.silence() or (f"appends to partition {', '.join(refused)} fail" if refused else "")

@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 
 from ledger.core.calendar import ms_of
 from ledger.core.errors import LedgerError
-from ledger.log.connecting import kafka_options, refusals_in_words
+from ledger.log.connecting import ANSWER_MS, kafka_options, refusals_in_words
 from ledger.log.partitioning import partition_of
 from ledger.log.topics import TopicChanged, TopicMissing, partitions_built_on
 from ledger.settings import Settings
@@ -43,8 +43,8 @@ class LogReader:
         self._topic = topic
         self._partitions = [TopicPartition(topic, number) for number in wanted]
         consumer.assign(self._partitions)
-        self._begins: dict[TopicPartition, int] = consumer.beginning_offsets(self._partitions)
-        self._ends: dict[TopicPartition, int] = consumer.end_offsets(self._partitions)
+        self._begins: dict[TopicPartition, int] = consumer.beginning_offsets(self._partitions, timeout_ms=ANSWER_MS)
+        self._ends: dict[TopicPartition, int] = consumer.end_offsets(self._partitions, timeout_ms=ANSWER_MS)
 
     def seek(self, start: Start) -> None:
         """Goes to the beginning, the end, an offset of every partition, or the first record at or after a moment."""

@@ -22,7 +22,7 @@ from ledger.log.reading import Record
 from ledger.settings import Settings
 from schemas.topics import TOPICS
 
-_ANSWER_MS = 5_000
+_ANSWER_MS = 5_000  # all partitions wait for one broker that is silent
 _POLLS = 20
 _POLL_MS = 250
 
@@ -191,9 +191,13 @@ def _records_at(consumer: KafkaConsumer, offsets: Mapping[TopicPartition, int]) 
                 found[place] = records[0] if records[0].offset == waiting.pop(place) else None
                 consumer.pause(place)
         # Behind what is no record, such as the marker of a transaction.
-        for place in [place for place, offset in waiting.items() if consumer.position(place) > offset]:
+        for place in [place for place, offset in waiting.items() if _position(consumer, place) > offset]:
             found[place] = None
             del waiting[place]
         if not waiting:
             break
     return found
+
+
+def _position(consumer: KafkaConsumer, place: TopicPartition) -> int:
+    return consumer.position(place, timeout_ms=_ANSWER_MS) or 0

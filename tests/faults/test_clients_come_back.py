@@ -27,7 +27,7 @@ from ledger.dev.kafka import EmbeddedKafka
 from ledger.dev.stack import Stack
 from ledger.guard.guard import Guard
 from ledger.log.book import Follower
-from ledger.log.publisher import LogUnavailable
+from ledger.log.publisher import LogUnavailable, Publisher
 from ledger.records import outbox
 from ledger.settings import Settings
 from projectors.relay import Relay
@@ -150,13 +150,14 @@ class Running(NamedTuple):
     consumer: Tries
     relay: Tries
     ready: Tries
+    idle: Tries
     hears: Hears
     reasons: Counter[str]
     router: Ledger
 
     def works(self, since: float) -> dict[str, float]:
         """How long after a moment each of them worked; empty until all do."""
-        found = {name: getattr(self, name).worked_after(since) for name in ("api", "consumer", "ready")}
+        found = {name: getattr(self, name).worked_after(since) for name in ("api", "consumer", "ready", "idle")}
         return {} if None in found.values() else found
 
 
@@ -182,11 +183,14 @@ def running(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     reasons: Counter[str] = Counter()
     with ExitStack() as stack:
         open_ = stack.enter_context
+        # So the router's client gives up within the outage, and makes a producer after it.
+        open_(pytest.MonkeyPatch.context()).setattr("ledger.client.kafka.ACKNOWLEDGED_SECONDS", 2.0)
         url, token = open_(api(own, folder)), key(own)
         http, probe = open_(client(url, token)), open_(client(url, token))
         guard = open_(Guard(own))
         appending, relay = open_(closing(Appending(own, guard))), open_(closing(Relay(own, guard)))
         relay.own([0])
+        idle = open_(Publisher(own, topics=[EVENTS]))
 
         def is_ready() -> str:
             part = probe.get("/readyz").json()["parts"]["kafka"]
@@ -202,6 +206,7 @@ def running(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             again_and_again(lambda: appends(appending)),
             again_and_again(lambda: leaves_a_message(own)),
             again_and_again(is_ready),
+            again_and_again(lambda: "" if idle.trouble else "ready"),
             open_(hearing(own)),
             reasons,
             open_(closing(Ledger.over_kafka(own.kafka, **options))),
@@ -238,7 +243,8 @@ def test_each_client_works_again_by_itself_and_what_was_acknowledged_is_on_the_l
     running.router.flush(LATE_SECONDS)
     # Meanwhile they were refused within their bounds, and /readyz said so, for as long as it was so.
     assert running.api.failed_between(began, over)
-    assert not any(each.id and began + 5 < each.began < over for each in running.ready.made), running.reasons
+    for probe in (running.ready, running.idle):
+        assert not any(each.id and began + 5 < each.began < over for each in probe.made), running.reasons
     promised, left = running.api.ids | running.consumer.ids, running.relay.ids
     eventually(lambda: left <= set(running.hears.ids), LATE_SECONDS)
     log = [json.loads(record.value) for record in records_of(own, EVENTS, own.event_partitions)]
@@ -251,3 +257,36 @@ def test_the_relay_has_kept_the_order_of_an_account(own: Settings, running: Runn
     first = list(dict.fromkeys(json.loads(record.value)["id"] for record in said))
     assert first == [each.id for each in running.relay.made][: len(first)]
     assert len(first) > 100
+
+
+def test_what_was_handed_over_behind_an_append_that_failed_does_not_reach_the_log(mortal: Stack, own: Settings) -> None:
+    with Publisher(own, delivery_seconds=1, topics=[EVENTS]) as publisher:
+        in_order = publisher.in_order()
+        end = stopped(mortal.kafka)
+        try:
+            first, second = (in_order.append(EVENTS, b"acct_order", value) for value in (b"first", b"second"))
+            with pytest.raises(LogUnavailable):
+                first.position()
+            with pytest.raises(LogUnavailable):
+                second.position()
+        finally:
+            end()
+        eventually(lambda: works(publisher), LATE_SECONDS)
+        with pytest.raises(LogUnavailable):
+            in_order.append(EVENTS, b"acct_order", b"third")
+
+
+def works(publisher: Publisher) -> bool:
+    try:
+        publisher.append(EVENTS, b"acct_order", b"fourth").position()
+    except LogUnavailable:
+        return False
+    return True
+
+
+def test_producers_that_ended_leave_no_thread(running: Running) -> None:
+    def left() -> Counter[str]:
+        names = Counter(thread.name for thread in threading.enumerate())
+        return Counter({name: names[f"{name}-network-thread"] for name in ("ledger", "ledger-client")})
+
+    eventually(lambda: left() <= Counter({"ledger": 3, "ledger-client": 1}), LATE_SECONDS)
