@@ -32,6 +32,7 @@ from ledger import logs
 from ledger.core.errors import LedgerError
 from ledger.guard.figures import GuardFigures
 from ledger.guard.guard import Guard
+from ledger.liveness import LIVENESS
 from ledger.log.book import Follower
 from ledger.log.topics import check_topics
 from ledger.payments.gateways import gateways_of
@@ -153,7 +154,7 @@ def _wait_for_topics(settings: Settings) -> None:
     patience = Patience("all", threading.Event())
     while True:
         try:
-            with psycopg.connect(settings.database, connect_timeout=5) as connection:
+            with psycopg.connect(settings.database, **LIVENESS) as connection:
                 check_topics(settings, connection)
             return patience.over()
         except (psycopg.OperationalError, KafkaError) as error:

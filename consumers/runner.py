@@ -16,6 +16,7 @@ from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import (
     CommitFailedError,
+    FencedInstanceIdError,
     IllegalGenerationError,
     RebalanceInProgressError,
     RetriableError,
@@ -28,12 +29,23 @@ from consumers.patience import Patience
 from consumers.standstill import Standstill
 from ledger.core.book import Book
 from ledger.core.errors import KeyNotValid, Refused, Unsigned
+from ledger.liveness import KEEPALIVES, LIVENESS
 from ledger.log.book import BookEmpty, BookStale, Follower
-from ledger.log.connecting import KafkaForbids, KafkaRefusesUser, LogUnavailable, kafka_options, refusals_in_words
+from ledger.log.connecting import (
+    REQUEST_MS,
+    KafkaForbids,
+    KafkaRefusesUser,
+    LogUnavailable,
+    kafka_options,
+    refusals_in_words,
+)
 from ledger.log.dead_letters import dead_letter_of
+from ledger.log.foreign import naming_the_batch
+from ledger.log.groups import group_of as group_of
 from ledger.log.publisher import Permit, Publisher
 from ledger.log.readable import event_of
 from ledger.log.reading import Problem, signer_of
+from ledger.records.seats import Seat
 from ledger.settings import Settings
 from schemas.topics import DEAD_LETTERS
 
@@ -53,6 +65,7 @@ _COMES_BACK = (
     BookStale,
     BookEmpty,
     CommitFailedError,
+    FencedInstanceIdError,
     IllegalGenerationError,
     RebalanceInProgressError,
     UnknownMemberIdError,
@@ -70,7 +83,7 @@ class Runner:
         self._book, self._permit = book, permit
 
     def run(self) -> None:
-        """Raises what the consumer raises, KafkaRefusesUser, KafkaForbids, BookNotReadable."""
+        """Raises what the consumer raises, KafkaRefusesUser, KafkaForbids, BookNotReadable or LogUnreadable."""
         patience = Patience(self._consumer.name, self._stopping)
         while not self._stopping.is_set():
             try:
@@ -87,7 +100,8 @@ class Runner:
             while not self._stopping.is_set():
                 book = self._book.book()
                 room = len(in_hand) < _IN_HAND_MAX
-                polled = kafka.poll(timeout_ms=_BUSY_POLL_MS if in_hand else _POLL_MS) if room else {}
+                with naming_the_batch(kafka):
+                    polled = kafka.poll(timeout_ms=_BUSY_POLL_MS if in_hand else _POLL_MS) if room else {}
                 standstill.check(polled=bool(polled or in_hand))
                 for record in itertools.chain.from_iterable(polled.values()):
                     in_hand.take(record, partial(self._take, book=book))
@@ -136,8 +150,21 @@ class Runner:
             publisher.append_event(DEAD_LETTERS, letter, self._settings.signing_key()).position()
 
     @contextmanager
+    def _seat(self) -> Iterator[Seat]:
+        """A seat in the group, held by a connection of its own.
+
+        Should Postgres be restarted, it is free: a process that takes it then fences this one, which takes another.
+        """
+        seat = Seat(group_of(self._settings, self._consumer.name))
+        with psycopg.connect(
+            self._settings.database, autocommit=True, options=KEEPALIVES, application_name="ledger-seat", **LIVENESS
+        ) as connection:
+            seat.taken(connection)
+            yield seat
+
+    @contextmanager
     def _kafka(self) -> Iterator[KafkaConsumer]:
-        with refusals_in_words():
+        with self._seat() as seat, refusals_in_words():
             kafka = KafkaConsumer(
                 *map(self._settings.topic, self._consumer.topics),
                 **kafka_options(self._settings),
@@ -147,21 +174,18 @@ class Runner:
                 auto_offset_reset="earliest",
                 allow_auto_create_topics=False,
                 max_poll_records=_RECORDS_MAX,
-                # A dead process's partitions wait for it; so does its successor.
+                # As the projector's workers.
+                group_instance_id=seat.name,
                 session_timeout_ms=6_000,
-                heartbeat_interval_ms=1_500,
+                heartbeat_interval_ms=500,
                 bootstrap_timeout_ms=5_000,
                 reconnect_backoff_max_ms=1_000,
+                request_timeout_ms=REQUEST_MS,
             )
             try:
                 yield kafka
             finally:
                 kafka.close(autocommit=False, timeout_ms=_LEAVE_MS)
-
-
-def group_of(settings: Settings, name: str) -> str:
-    """The Kafka group of a consumer; ledgers that share a broker have groups of their own."""
-    return f"{settings.topic_prefix}ledger-{name}"
 
 
 def _problem(refused: Refused) -> Problem:

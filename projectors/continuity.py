@@ -1,13 +1,21 @@
 """Whether the log is still the one that was folded, asked at every assignment, reconnect and jump."""
 
+from collections.abc import Iterable
 from contextlib import closing
 
+import psycopg
+from kafka import TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from ledger.core.errors import LedgerError
 from ledger.guard.comparing import Comparing
+from ledger.liveness import LIVENESS
+from ledger.log.continuity import compare
+from ledger.log.survey import Surveyor
 from ledger.log.topics import refuse
+from ledger.records.skips import skipped
 from ledger.settings import Settings
+from ledger.views.writing import folded
 from schemas.topics import EVENTS
 
 
@@ -18,13 +26,27 @@ class ViewsLost(LedgerError):
 def check_continuity(settings: Settings, partitions: set[int]) -> None:
     """Compares the topics with what is remembered, and what was folded with what is there.
 
-    Raises TopicMissing, TopicChanged, TopicMisconfigured, LogDiverged; or KafkaError, LogUnavailable and psycopg's
-    OperationalError, which say nothing about the log.
+    Raises TopicMissing, TopicChanged, TopicMisconfigured, LogDiverged, LogUnreadable; or KafkaError, LogUnavailable and
+    psycopg's OperationalError, which say nothing about the log.
     """
     with closing(Comparing(settings)) as comparing:
         outcome = comparing.compare()
     refuse(outcome.problems)
+    _refuse_silence(settings, partitions, outcome.doubtful)
+
+
+def diverged(settings: Settings) -> dict[int, str]:
+    """Why the log is not as it was folded, by partition, be its topic another. Raises as `check_continuity` does."""
     topic = settings.topic(EVENTS)
-    silent = sorted(place.partition for place in outcome.doubtful if place.topic == topic)
-    if asked := partitions.intersection(silent):
+    with psycopg.connect(settings.database, **LIVENESS) as connection:
+        stored, skips = folded(connection), skipped(connection, topic)
+    with Surveyor(settings) as surveyor:
+        compared = compare(surveyor, surveyor.survey(), topic, stored, skips)
+    _refuse_silence(settings, set(stored), compared.unanswered)
+    return {place.partition: said for place, said in compared.differences.items()}
+
+
+def _refuse_silence(settings: Settings, partitions: set[int], silent: Iterable[TopicPartition]) -> None:
+    topic = settings.topic(EVENTS)
+    if asked := partitions & {place.partition for place in silent if place.topic == topic}:
         raise KafkaTimeoutError(f"{topic}: no leader answers for {', '.join(map(str, sorted(asked)))}")

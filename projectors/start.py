@@ -5,6 +5,7 @@ from kafka import KafkaConsumer, TopicPartition
 from psycopg.errors import UndefinedTable
 
 from ledger.core.errors import LedgerError
+from ledger.liveness import LIVENESS
 from ledger.log.connecting import ANSWER_MS, kafka_options, refusals_in_words
 from ledger.log.topics import check_topics
 from ledger.records import rebuilds
@@ -24,7 +25,7 @@ def prepare(settings: Settings) -> int:
     Raises TopicMissing, TopicChanged, ViewsLost, NotMigrated, RebuildRunning, RebuildUnfinished, KafkaRefusesUser or
     KafkaForbids.
     """
-    with refusals_in_words(), psycopg.connect(settings.database, connect_timeout=5) as connection:
+    with refusals_in_words(), psycopg.connect(settings.database, **LIVENESS) as connection:
         try:
             rebuilds.share(connection)
             partitions = check_topics(settings, connection)

@@ -1,6 +1,6 @@
 """One comparison of the log with what Postgres remembers: topics, settings, and the record that was folded last."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -9,17 +9,19 @@ from kafka import TopicPartition
 from psycopg.errors import UndefinedTable
 
 from ledger.core.errors import LedgerError
+from ledger.liveness import LIVENESS
 from ledger.log.connecting import LogUnavailable
-from ledger.log.continuity import Folded, LogDiverged, compare
+from ledger.log.continuity import Folded, LogDiverged, Stretch, compare
+from ledger.log.foreign import LogUnreadable
 from ledger.log.survey import Survey, Surveyor
 from ledger.log.topics import Known, differences, known_topics, note_ends
+from ledger.records.skips import skipped
 from ledger.settings import Settings
-from ledger.sql import KEEPALIVES
 from ledger.views.writing import folded
 from schemas.topics import EVENTS, TOPICS
 
 _SHOWN = 3
-_OPTIONS = f"{KEEPALIVES} -c statement_timeout=3s"
+_OPTIONS = "-c statement_timeout=3s"
 
 
 class Memory(NamedTuple):
@@ -27,6 +29,7 @@ class Memory(NamedTuple):
 
     topics: Mapping[str, Known]
     folded: Mapping[int, Folded]
+    skipped: Collection[Stretch]
 
 
 class Outcome(NamedTuple):
@@ -71,9 +74,12 @@ class Comparing:
             known, now = memory.topics[topic], survey.topics.get(topic)
             doubtful = survey.unanswered
             if now is not None and (now.topic_id, now.partitions) == (known.topic_id, known.partitions):
-                compared = compare(self._surveyor, survey, topic, memory.folded)
-                problems += map(LogDiverged, _some(compared.differences))
+                compared = compare(self._surveyor, survey, topic, memory.folded, memory.skipped)
+                problems += map(LogDiverged, _some(list(compared.differences.values())))
                 doubtful |= compared.unanswered
+        except LogUnreadable as error:
+            self._surveyor.close()
+            problems.append(error)
         except BaseException:
             self._surveyor.close()
             raise
@@ -92,7 +98,8 @@ class Comparing:
             topics = known_topics(self._settings, self._connection())
             if len(topics) < len(TOPICS):
                 raise LogUnavailable("its topics are not remembered yet: run `ledger bootstrap` or `ledger project`")
-            self._memory = Memory(topics, folded(self._connection()))
+            connection, topic = self._connection(), self._settings.topic(EVENTS)
+            self._memory = Memory(topics, folded(connection), skipped(connection, topic))
         assert self._memory is not None, "without anything remembered, Postgres' error was raised"
         return self._memory
 
@@ -110,11 +117,7 @@ class Comparing:
     def _connection(self) -> psycopg.Connection[Any]:
         if self._database is None:
             self._database = psycopg.connect(
-                self._settings.database,
-                autocommit=True,
-                options=_OPTIONS,
-                connect_timeout=3,
-                application_name="ledger-guard",
+                self._settings.database, autocommit=True, options=_OPTIONS, application_name="ledger-guard", **LIVENESS
             )
         return self._database
 

@@ -14,7 +14,16 @@ from pydantic import ValidationError
 from ledger.core.book import Version
 from ledger.core.calendar import ms_of
 from ledger.core.errors import LedgerError
-from ledger.log.book import BookEmpty, Reader, book_consumer, publish_version, record_of, records_to_the_end
+from ledger.log.book import (
+    BookEmpty,
+    Reader,
+    Rejected,
+    StatedVersion,
+    book_consumer,
+    publish_version,
+    record_of,
+    records_to_the_end,
+)
 from ledger.log.connecting import refusals_in_words
 from ledger.log.publisher import Permit, Position, Publisher
 from ledger.log.reading import PlainRecord, Record
@@ -62,6 +71,20 @@ class History:
         if latest is not None and len(versions) > len(self.published):
             self.published.append(Published(latest, versions[-1]))
             self._by_offset[record.offset] = self.published[-1]
+
+    @property
+    def stated(self) -> list[StatedVersion]:
+        """The versions as they are on the topic."""
+        return self._reader.stated
+
+    @property
+    def rejected(self) -> list[Rejected]:
+        """The records of the topic that are no version."""
+        return self._reader.rejected
+
+    def may_sign(self, key_id: str, wire: BookVersion, at_ms: int) -> bool:
+        """Whether a key may sign the next version when it is appended at that time."""
+        return self._reader.may_sign(key_id, wire, at_ms)
 
     @property
     def latest(self) -> Published | None:

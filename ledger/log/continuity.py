@@ -4,7 +4,7 @@ A broker that lost its tail and was filled anew, or a topic restored from elsewh
 of a past that it doesn't have, and written on top of it. Kafka's clients don't notice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from kafka import TopicPartition
@@ -15,7 +15,7 @@ from ledger.log.survey import Survey, Surveyor
 
 
 class LogDiverged(LedgerError):
-    """The log is not the one that was folded. Restore the brokers' data, or let `ledger recover` put it back."""
+    """The log is not the one that was folded. Restore the broker's data, or put back what it lost: `ledger recover`."""
 
 
 class Folded(NamedTuple):
@@ -26,17 +26,32 @@ class Folded(NamedTuple):
     last_record: str | None
 
 
+class Stretch(NamedTuple):
+    """Offsets of a partition, both ends included."""
+
+    partition: int
+    first: int
+    last: int
+
+    def has(self, partition: int, offset: int) -> bool:
+        """Whether the offset is one of them."""
+        return partition == self.partition and self.first <= offset <= self.last
+
+
 class Compared(NamedTuple):
     """What does not fit, a sentence per partition; and the partitions that did not answer."""
 
-    differences: list[str]
+    differences: dict[TopicPartition, str]
     unanswered: frozenset[TopicPartition]
 
 
-def compare(surveyor: Surveyor, survey: Survey, topic: str, folded: Mapping[int, Folded]) -> Compared:
+def compare(
+    surveyor: Surveyor, survey: Survey, topic: str, folded: Mapping[int, Folded], skipped: Collection[Stretch]
+) -> Compared:
     """Compares what was folded, by partition, with the log. `topic` with the deployment's prefix.
 
-    Raises KafkaError, KafkaRefusesUser, KafkaForbids.
+    `skipped`: what can't be read any more, and was folded while it could be. Raises KafkaError, KafkaRefusesUser,
+    KafkaForbids, LogUnreadable.
     """
     places = {TopicPartition(topic, number): each for number, each in folded.items()}
     differences = {place: said for place, each in places.items() if (said := _out_of_bounds(survey, place, each))}
@@ -45,13 +60,14 @@ def compare(surveyor: Surveyor, survey: Survey, topic: str, folded: Mapping[int,
         for place, each in places.items()
         if place not in differences
         and each.last_offset is not None
+        and not any(stretch.has(place.partition, each.last_offset) for stretch in skipped)
         and survey.begins.get(place, each.next_offset) <= each.last_offset
     }
     records = surveyor.records_at({place: offset for place, offset in offsets.items() if place in survey.ends})
     for place, record in records.items():
         if record is None or fingerprint(record) != places[place].last_record:
             differences[place] = f"{_name(place)}: another record stands at offset {offsets[place]}"
-    return Compared([differences[place] for place in sorted(differences)], frozenset(offsets.keys() - records.keys()))
+    return Compared(dict(sorted(differences.items())), frozenset(offsets.keys() - records.keys()))
 
 
 def _out_of_bounds(survey: Survey, place: TopicPartition, folded: Folded) -> str | None:

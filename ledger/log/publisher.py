@@ -12,7 +12,13 @@ from typing import Any, NamedTuple, Protocol
 
 import structlog
 from kafka import TopicPartition
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import (
+    InvalidRecordError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
 
 from ledger.core.errors import LedgerError
 from ledger.log.connecting import LogUnavailable as LogUnavailable
@@ -33,6 +39,13 @@ _GONE_SECONDS = 2
 _CLOSE_SECONDS = 15
 
 log = structlog.get_logger()
+
+
+_REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordError)
+
+
+class RecordRefused(LogUnavailable):
+    """Kafka refuses this record, or one that was sent with it, and will again."""
 
 
 class Position(NamedTuple):
@@ -63,6 +76,10 @@ class Permit(Protocol):
         """Raises LogRefused when this log can't have given a record that offset."""
 
 
+def _failed(error: KafkaError) -> LogUnavailable:
+    return (RecordRefused if isinstance(error, _REFUSALS) else LogUnavailable)(type(error).__name__)
+
+
 class Append:
     """An append under way."""
 
@@ -70,12 +87,12 @@ class Append:
         self._future, self._permit, self._place = future, permit, place
 
     def position(self, timeout_seconds: float = 30) -> Position:
-        """Waits for the acknowledgement. Raises LogUnavailable, or LogRefused when it came from another log."""
+        """Waits for the acknowledgement. Raises LogUnavailable, RecordRefused; LogRefused when another log gave it."""
         try:
             with refusals_in_words():
                 metadata = self._future.get(timeout=timeout_seconds)
         except KafkaError as error:
-            raise LogUnavailable(type(error).__name__) from error
+            raise _failed(error) from error
         if self._permit is not None and self._place is not None:
             self._permit.acknowledged(self._place, metadata.offset)
         return Position(metadata.partition, metadata.offset)
@@ -113,14 +130,17 @@ class InOrder:
         self._producer, self._handed_over = producer, handed_over
 
     def append(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> Append:
-        """Hands a record to the producer. `topic` is a name of schemas.topics. Raises LogUnavailable or LogRefused."""
+        """Hands a record to the producer; `topic` of schemas.topics.
+
+        Raises LogUnavailable, LogRefused or RecordRefused.
+        """
         name = self._settings.topic(topic)
         try:
             with refusals_in_words():
                 place = self._placed(topic, name, key)
                 future = self._producer.send(name, key, value, headers, place and place.partition)
         except KafkaError as error:
-            raise LogUnavailable(type(error).__name__) from error
+            raise _failed(error) from error
         self._handed_over(future)
         return Append(future, self._permit, place)
 

@@ -17,7 +17,8 @@ from kafka.errors import (
     for_code,
 )
 
-from ledger.log.connecting import KafkaForbids, kafka_options, refusals_in_words
+from ledger.log.connecting import COMMITTED, KafkaForbids, kafka_options, refusals_in_words
+from ledger.log.foreign import naming_the_batch
 from ledger.log.reading import Record
 from ledger.settings import Settings
 from schemas.topics import TOPICS
@@ -69,7 +70,7 @@ class Surveyor:
     def records_at(self, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, Record | None]:
         """The record at one offset of each partition, None where another one follows; without what did not answer.
 
-        Raises what `survey` raises.
+        Raises what `survey` raises, and LogUnreadable, after which it is to be closed, too.
         """
         with refusals_in_words():
             return _records_at(self._reader(), offsets) if offsets else {}
@@ -96,6 +97,7 @@ class Surveyor:
             # Little per partition: only the first record is looked at. What is compressed comes in whole batches.
             self._consumer = KafkaConsumer(
                 **self._options(),
+                **COMMITTED,
                 enable_auto_commit=False,
                 allow_auto_create_topics=False,
                 max_partition_fetch_bytes=65_536,
@@ -186,7 +188,9 @@ def _records_at(consumer: KafkaConsumer, offsets: Mapping[TopicPartition, int]) 
     for place, offset in waiting.items():
         consumer.seek(place, offset)
     for _ in range(_POLLS):
-        for place, records in consumer.poll(timeout_ms=_POLL_MS).items():
+        with naming_the_batch(consumer):
+            polled = consumer.poll(timeout_ms=_POLL_MS)
+        for place, records in polled.items():
             if place in waiting and records:
                 found[place] = records[0] if records[0].offset == waiting.pop(place) else None
                 consumer.pause(place)

@@ -27,7 +27,7 @@ Connection = psycopg.Connection[Any]
 
 
 class TopicChanged(LedgerError):
-    """A topic is not the one that this ledger was built on. Restore it, or let `ledger recover` fill the new one."""
+    """A topic is not the one that this ledger was built on; `ledger recover` fills it and accepts it."""
 
 
 class TopicMissing(LedgerError):
@@ -64,9 +64,7 @@ def check_topics(settings: Settings, connection: Connection) -> int:
 
     Raises TopicMissing, TopicChanged, TopicMisconfigured or LogDiverged, which name all that is wrong at once.
     """
-    before = known_topics(settings, connection)
-    with Surveyor(settings) as surveyor:
-        survey = surveyor.survey()
+    before, survey = known_topics(settings, connection), survey_of(settings)
     refuse(differences(settings, survey, before))
     for name in survey.topics.keys() - {place.topic for place in survey.unanswered}:
         if name not in before or before[name].begins is None:
@@ -76,17 +74,44 @@ def check_topics(settings: Settings, connection: Connection) -> int:
     return survey.topics[settings.topic(EVENTS)].partitions
 
 
-def accept_topics(settings: Settings, connection: Connection) -> None:
-    """Takes the topics that are there for those of this ledger: for `ledger recover`, when it has filled them.
+def changed_topics(settings: Settings, connection: Connection) -> list[str]:
+    """The topics that were made again or cut, by full name.
 
-    Raises TopicMissing.
+    Raises TopicMissing; and TopicChanged or TopicMisconfigured when one can't take the place of the old one.
     """
-    with Surveyor(settings) as surveyor:
-        survey = surveyor.survey()
+    known, survey = known_topics(settings, connection), survey_of(settings)
+    refuse(_missing(settings, survey))
+    changed = []
+    for topic in TOPICS:
+        name = settings.topic(topic.name)
+        before, now = known.get(name), survey.topics[name]
+        if before is not None and now.partitions != before.partitions:
+            raise TopicChanged(f"{name} has {now.partitions} partitions, had {before.partitions}; make it as it was")
+        refuse(list(filter(None, [misconfigured(name, topic.name, now.settings, now.replicas)])))
+        if before is not None and (before.topic_id != now.topic_id or any(_losses(name, survey, before))):
+            changed.append(name)
+    return changed
+
+
+def accept_topics(settings: Settings, connection: Connection) -> None:
+    """Remembers the topics as they are, in the caller's transaction. Raises TopicMissing."""
+    survey = survey_of(settings)
     refuse(_missing(settings, survey))
     for name in survey.topics:
         connection.execute(SQL["accept"], _facts(name, survey))
-    connection.commit()
+
+
+def topic_ids(settings: Settings) -> dict[str, str]:
+    """The id of each topic, by full name. Raises TopicMissing."""
+    survey = survey_of(settings)
+    refuse(_missing(settings, survey))
+    return {name: found.topic_id for name, found in survey.topics.items()}
+
+
+def survey_of(settings: Settings) -> Survey:
+    """What the brokers say of the topics now."""
+    with Surveyor(settings) as surveyor:
+        return surveyor.survey()
 
 
 def known_topics(settings: Settings, connection: Connection) -> dict[str, Known]:

@@ -165,9 +165,9 @@ class Running(NamedTuple):
 def hearing(settings: Settings) -> Iterator[Hears]:
     """The consumer, in its group."""
     hears, stopping = Hears(), threading.Event()
-    with closing(Follower(settings)) as book:
+    with closing(Follower(settings)) as book, Guard(settings) as guard:
         book.wait(20)
-        thread = threading.Thread(target=Runner(hears, settings, book, stopping).run)
+        thread = threading.Thread(target=Runner(hears, settings, book, guard, stopping).run)
         thread.start()
         try:
             yield hears
