@@ -14,7 +14,7 @@ import structlog
 
 from ledger.liveness import LIVENESS
 from ledger.log.dead_letters import shortened
-from ledger.log.publisher import Append, LogUnavailable, Publisher, RecordRefused
+from ledger.log.publisher import Append, LogUnavailable, Permit, Publisher, RecordRefused
 from ledger.records import outbox, rebuilds
 from ledger.settings import Settings
 from schemas.fields import json_of
@@ -29,12 +29,12 @@ log = structlog.get_logger()
 class Relay:
     """Publishes the outbox of the partitions that it was told to `own`, until closed; `wake` saves it the wait."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, permit: Permit) -> None:
         self._settings = settings
         self._owned: frozenset[int] = frozenset()
         self._awake = threading.Event()
         self._closing = False
-        self._publisher = Publisher(settings, wait=False)
+        self._publisher = Publisher(settings, permit, wait=False)
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._thread.start()
 

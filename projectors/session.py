@@ -9,12 +9,12 @@ from psycopg.errors import LockNotAvailable
 
 from ledger.core.errors import LedgerError
 from ledger.liveness import LIVENESS, hang_up
+from ledger.log.fingerprint import fingerprint
 from ledger.log.reading import Record, log_time_ms
 from ledger.records import rebuilds
 from ledger.records.seats import Seat
 from ledger.settings import Settings
 from ledger.views.writing import SQL, Connection
-from projectors.fingerprint import fingerprint
 from projectors.waiting import Waiting
 
 _LOCK_NAMESPACE = 0x1ED6E5

@@ -24,16 +24,15 @@ from yarl import URL
 
 from ledger.core.book import Book
 from ledger.core.errors import LedgerError
-from ledger.log.book import FRESH_SECONDS, BookEmpty, BookLost, BookStale, Follower
+from ledger.guard.guard import Guard
+from ledger.log.book import FRESH_SECONDS, BookEmpty, BookStale, Follower
 from ledger.log.connecting import LogUnavailable, tls_of, uses_sasl
-from ledger.log.foreign import LogUnreadable
 from ledger.records import book_versions
-from ledger.records.book_versions import BookDiffers
 from ledger.records.rebuilds import RebuildRunning, RebuildUnfinished
 from ledger.records.seats import Seat, SeatTaken
 from ledger.records.skips import skips
 from ledger.settings import Settings
-from projectors.continuity import LogDiverged, check_continuity
+from projectors.continuity import check_continuity
 from projectors.fetching import install
 from projectors.misplaced import MisplacedReport
 from projectors.projection import Gap, Projection
@@ -121,7 +120,8 @@ class Worker:
         self._projection = Projection(settings, partitions, session, MisplacedReport())
         self.app = self._create_app(partitions, seat)
         self._book = Follower(settings)
-        self._relay = Relay(settings)
+        self._guard = Guard(settings, self._end).start()
+        self._relay = Relay(settings, self._guard)
         self._watchdog = Watchdog(settings.stall_seconds, session.hang_up)
         self._waits = Waits(settings, self._topic)
         self._beats_left = 0
@@ -260,7 +260,7 @@ class Worker:
                 self._watchdog.progressed()
             except _AWAY:
                 self._projection.disconnect()
-            except (RebuildUnfinished, LogDiverged, LogUnreadable, SeatTaken, BookLost, BookDiffers) as error:
+            except LedgerError as error:  # what a person must decide, and a seat that is taken
                 self._end(error)
             self._watchdog.beat(lag)
             await asyncio.sleep(_BEAT_SECONDS)

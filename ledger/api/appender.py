@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from ledger.log.publisher import Append, Headers, LogUnavailable, Position, Publisher, all_acknowledged
+from ledger.log.publisher import Append, Headers, LogUnavailable, Permit, Position, Publisher, all_acknowledged
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 
@@ -24,10 +24,10 @@ class Draft(NamedTuple):
 
 
 class Appender:
-    """Appends to ledger.events, all acknowledged within `APPEND_SECONDS` or LogUnavailable."""
+    """Appends to ledger.events, all acknowledged within `APPEND_SECONDS` or LogUnavailable; LogRefused by `permit`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._publisher = Publisher(settings, delivery_seconds=APPEND_SECONDS, topics=[EVENTS], wait=False)
+    def __init__(self, settings: Settings, permit: Permit) -> None:
+        self._publisher = Publisher(settings, permit, delivery_seconds=APPEND_SECONDS, topics=[EVENTS], wait=False)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="append")
 
     async def append(self, drafts: Sequence[Draft]) -> list[Position]:

@@ -14,6 +14,7 @@ from ledger.api.metrics import Stored, exposition, lag_of
 from ledger.api.parts import Parts, PartsOf
 from ledger.core.errors import LedgerError
 from ledger.gate.figures import figures
+from ledger.guard.figures import metrics as guard_metrics
 from ledger.payments import unreconciled
 from ledger.records import payment_alerts
 from ledger.views.progress import Progress, outbox, tallies
@@ -32,7 +33,10 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"model": Readiness}}, response_model=Readiness)
 async def readyz(parts: PartsOf) -> Response:
-    """Whether Kafka, Postgres, the projection and the book are there; `missing` names those that aren't."""
+    """Whether Kafka, Postgres, the projection and the book are there, and the log may be written to.
+
+    `missing` names what isn't so: `log` while the log is not the one that the views were folded from.
+    """
     rows = parts.postgres.progress
     through = min((row.through for row in rows if row.through), default=None)
     behind = max((datetime.now(UTC) - through).total_seconds(), 0) if through else None
@@ -41,6 +45,7 @@ async def readyz(parts: PartsOf) -> Response:
         "postgres": Part(ready=parts.postgres.up, reason=parts.postgres.reason or None),
         "projection": _projection(rows, behind),
         "book": _book(parts),
+        "log": Part(ready=not parts.guard.closed, reason=parts.guard.reason or None),
     }
     missing = [name for name, part in checks.items() if not part.ready]
     body = Readiness(
@@ -61,7 +66,12 @@ async def metrics(parts: PartsOf, caller: Annotated[Caller, Depends(Needs("metri
     Without Postgres, `ledger_postgres_up` is 0, what is only there is left out, and the age of the views grows on.
     """
     text = exposition(
-        parts.metrics, parts.postgres.up, parts.postgres.progress, not parts.log.trouble, await _stored(parts)
+        parts.metrics,
+        parts.postgres.up,
+        parts.postgres.progress,
+        not parts.log.trouble,
+        guard_metrics(parts.guard),
+        await _stored(parts),
     )
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 

@@ -73,11 +73,12 @@ def exposition(
     postgres_up: bool,
     progress: Sequence[Progress],
     writable: bool,
+    guard: Iterable[Metric],
     stored: Stored | None,
 ) -> bytes:
     """The metrics in Prometheus' text format."""
     up = GaugeMetricFamily("ledger_postgres_up", "Whether Postgres answers.", value=postgres_up and stored is not None)
-    ledger = [up, *_progress(progress), _log(writable)]
+    ledger = [up, *_progress(progress), _log(writable), *guard]
     if stored is not None:
         ledger += [_tallies(stored.tallies), *_outbox(stored.outbox), *_gate(stored.gate), *stored.payments]
     state = CollectorRegistry()

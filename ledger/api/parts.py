@@ -23,6 +23,7 @@ from ledger.api.verdicts import Verdicts
 from ledger.core.book import Book, Version
 from ledger.gate import holds
 from ledger.gate.gate import Gate, connect
+from ledger.guard.guard import Guard
 from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.publisher import LogUnavailable
 from ledger.records import portal_sessions
@@ -44,6 +45,7 @@ class Parts:
     pool: Pool
     keys: Keys
     book: Follower
+    guard: Guard
     log: Appender
     verdicts: Verdicts
     metrics: RequestMetrics
@@ -71,7 +73,8 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
     """The parts, until the block ends."""
     postgres = Postgres(settings.database)
     pool = Pool(settings.database, postgres)
-    appender = Appender(settings)
+    guard = Guard(settings).start()
+    appender = Appender(settings, guard)
 
     async def connect_gate() -> holds.Connection:
         postgres.demand()
@@ -88,12 +91,13 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
         pool,
         Keys(pool, postgres, settings.key_grace_seconds),
         Follower(settings),
+        guard,
         appender,
         Verdicts(pool, settings),
         metrics,
         Gate(settings, connect_gate),
         TopUpRequests(pool, appender, settings),
-        payments_of(settings, appender, postgres),
+        payments_of(settings, appender, guard, postgres),
     )
     await pool.open(wait=False)
     # Without the book usage can't be judged; without Kafka we start nevertheless.
@@ -118,6 +122,7 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(parts.payments.close)
         await asyncio.to_thread(parts.log.close)
+        await asyncio.to_thread(guard.close)
         await asyncio.to_thread(parts.book.close)
         await pool.close()
 

@@ -27,6 +27,10 @@ class LogUnavailable(LedgerError):
     """Kafka did not acknowledge the record; it may or may not be on the log. Send it again with the same id."""
 
 
+class LogRefused(LogUnavailable):
+    """Nothing is written to this log until it is right again. Send it again then, with the same id."""
+
+
 class KafkaRefusesUser(LogUnavailable):
     """Kafka refuses these credentials; check LEDGER_KAFKA_USERNAME, _PASSWORD and _SASL_MECHANISM."""
 
