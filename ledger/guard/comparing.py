@@ -11,16 +11,15 @@ from psycopg.errors import UndefinedTable
 from ledger.core.errors import LedgerError
 from ledger.liveness import LIVENESS
 from ledger.log.connecting import LogUnavailable
-from ledger.log.continuity import Folded, LogDiverged, Stretch, compare
+from ledger.log.continuity import Folded, Stretch, compare, diverged
 from ledger.log.foreign import LogUnreadable
 from ledger.log.survey import Survey, Surveyor
-from ledger.log.topics import Known, differences, known_topics, note_ends
+from ledger.log.topics import Known, differences, known_topics, losses, note_ends
 from ledger.records.skips import skipped
 from ledger.settings import Settings
 from ledger.views.writing import folded
 from schemas.topics import EVENTS, TOPICS
 
-_SHOWN = 3
 _OPTIONS = "-c statement_timeout=3s"
 
 
@@ -48,7 +47,7 @@ class Outcome(NamedTuple):
             for place, reached in sorted(acknowledged.items())
             if ends.get(place, reached) < reached and now[place.topic].topic_id == known[place.topic].topic_id
         ]
-        return [LogDiverged(said) for said in _some(differences)]
+        return diverged(differences)
 
 
 class Comparing:
@@ -69,13 +68,13 @@ class Comparing:
         memory = self._remembered()
         try:
             survey = self._surveyor.survey()
-            problems = differences(self._settings, survey, memory.topics)
+            problems = [*differences(self._settings, survey, memory.topics), *losses(survey, memory.topics)]
             topic = self._settings.topic(EVENTS)
             known, now = memory.topics[topic], survey.topics.get(topic)
             doubtful = survey.unanswered
             if now is not None and (now.topic_id, now.partitions) == (known.topic_id, known.partitions):
                 compared = compare(self._surveyor, survey, topic, memory.folded, memory.skipped)
-                problems += map(LogDiverged, _some(list(compared.differences.values())))
+                problems += diverged(compared.differences.values())
                 doubtful |= compared.unanswered
         except LogUnreadable as error:
             self._surveyor.close()
@@ -125,11 +124,3 @@ class Comparing:
         if self._database is not None:
             self._database.close()
             self._database = None
-
-
-def _some(sentences: list[str]) -> list[str]:
-    """The first ones and how many more there are, as one error."""
-    if not sentences:
-        return []
-    more = f"; and {len(sentences) - _SHOWN} more partitions" if len(sentences) > _SHOWN else ""
-    return ["; ".join(sentences[:_SHOWN]) + more]
