@@ -28,6 +28,7 @@ from tests.support.views_age import ViewsAge
 
 CALM_SECONDS = 8.0
 PATIENCE_SECONDS = 90.0
+FIRST_PATIENCE_SECONDS = 180.0
 # It has recovered when each lane was served for so long.
 SERVED_SECONDS = 3.0
 
@@ -182,6 +183,14 @@ class Trial:
     def __init__(self, running: Production, traffic: Traffic, views: ViewsAge, patience: float) -> None:
         self.running, self.traffic, self.views, self.patience = running, traffic, views, patience
 
+    def await_flow(self) -> None:
+        """Waits until all works before anything is broken."""
+        at = time.time()
+        while missing := self.missing(at):
+            assert time.time() < at + FIRST_PATIENCE_SECONDS, f"before any fault: {'; '.join(missing)}"
+            time.sleep(1)
+        _say(f"all works, {time.time() - at:.0f} s after the load began")
+
     def run(self, name: str) -> Outcome:
         """One fault, and all that follows until the ledger is at rest; then the load goes on."""
         _say(f"{name} …")
@@ -290,7 +299,9 @@ def trial(logs: Path, patience: float = PATIENCE_SECONDS) -> Any:
     with production(logs) as running:
         _say(f"a ledger runs at {running.url}; its logs are in {logs}; seed {seed}")
         with ViewsAge(running.settings) as views, Traffic(running, seed) as traffic:
-            yield Trial(running, traffic, views, patience)
+            found = Trial(running, traffic, views, patience)
+            found.await_flow()
+            yield found
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
@@ -320,7 +331,7 @@ def _not_served(kind: Kind, lately: Sequence[Sample]) -> list[str]:
     """Unless each lane's answers of the last seconds are all good, and every lane has one."""
     since, own = time.time() - SERVED_SECONDS, [sample for sample in lately if sample.kind == kind]
     refused = [sample for sample in own if sample.answered >= since and not sample.ok]
-    served = {sample.process for sample in own if sample.at >= since and sample.ok}
+    served = {sample.process for sample in own if sample.answered >= since and sample.ok}
     if refused:
         return [f"{kind} is refused: {refused[0].lane} {refused[0].said}"]
     return [] if len(served - {0}) >= API_PROCESSES else [f"{kind} is served by {len(served)} of the API's processes"]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from tests.support.workers import ROOT, environment
 PARTITIONS = 6
 WORKERS = 2
 API_PROCESSES = 2
-READY_SECONDS = 120.0
+READY_SECONDS = 240.0
 BOOTSTRAPS_MAX = 5
 BOOK = ROOT / "deploy" / "first-book.json"
 
@@ -49,14 +49,13 @@ class Production:
         """Starts everything, and returns when the ledger says that it is ready."""
         self._bootstrap()
         sandbox = self._sandbox()
-        self.workers = [self._service(f"worker-{number}", "project") for number in range(1, WORKERS + 1)]
         self.api = self._service("serve", "serve")
-        self.consumers = self._service("consume", "consume")
         self.market = Market(self.settings, self.url, sandbox, self.folder)
-        deadline = time.monotonic() + READY_SECONDS
-        while not self.ready():
-            assert time.monotonic() < deadline, f"not ready in {READY_SECONDS:.0f} s, see {self.folder}"
-            time.sleep(0.5)
+        # One after the other: all at once they wait for each other's imports longer than some of them are given.
+        self._wait_until(lambda: _answers(f"{self.url}/healthz"))
+        self.workers = [self._service(f"worker-{number}", "project") for number in range(1, WORKERS + 1)]
+        self.consumers = self._service("consume", "consume")
+        self._wait_until(self.ready)
 
     def ready(self) -> bool:
         """Whether the API says that all is there."""
@@ -102,10 +101,7 @@ class Production:
         self._service("sandbox", "sandbox", "--port", port, "--webhooks-to", "")
         url = f"http://127.0.0.1:{port}"
         sandbox = RunningSandbox(None, url)  # type: ignore[arg-type]  # the supervisor has its process
-        deadline = time.monotonic() + READY_SECONDS
-        while not _answers(f"{url}/sandbox"):
-            assert time.monotonic() < deadline, "the sandbox does not answer"
-            time.sleep(0.1)
+        self._wait_until(lambda: _answers(f"{url}/sandbox"))
         for provider, given in (
             ("stripe", self.settings.stripe_webhook_secrets),
             ("razorpay", self.settings.razorpay_webhook_secrets),
@@ -116,6 +112,12 @@ class Production:
     def _service(self, name: str, *arguments: str) -> Service:
         log = self.folder / f"{name}.log"
         return self.supervisor.add(Service(list(arguments), environment(self.settings), log))
+
+    def _wait_until(self, true: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not true():
+            assert time.monotonic() < deadline, f"not ready in {READY_SECONDS:.0f} s, see {self.folder}"
+            time.sleep(0.5)
 
     def _bootstrap(self) -> None:
         """Once is enough for a ledger that waits for the topics it has made; each further time is printed."""
