@@ -28,3 +28,7 @@ def test_after_a_fault_all_works_without_a_hand_and_is_exact(running: Trial, fau
     outcome = running.run(fault)
     OUTCOMES.append(outcome)
     assert outcome.problems == [], table([outcome])
+
+
+def test_the_log_folded_anew_gives_the_same(running: Trial) -> None:
+    assert running.proof() == []

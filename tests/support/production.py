@@ -91,6 +91,29 @@ class Production:
             if service.alive:
                 service.process.kill()
 
+    def rebuild(self) -> str:
+        """Folds the whole log again while the workers are stopped, and compares; what it says if not all is equal."""
+        for worker in self.workers:
+            worker.off = True
+            worker.stop()
+        try:
+            return self._rebuilt()
+        finally:
+            for worker in self.workers:
+                worker.off = False
+
+    def _rebuilt(self) -> str:
+        command = [sys.executable, "-m", "ledger.cli", "rebuild", "--yes", "--json"]
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            done = subprocess.run(command, env=environment(self.settings), capture_output=True, text=True, check=False)
+            if done.returncode == 0:
+                return ""
+            # Until Kafka has forgotten the workers.
+            if "Projectors are running" not in done.stderr or time.monotonic() > deadline:
+                return f"ledger rebuild: {done.returncode} {done.stderr.strip()[-500:]} {done.stdout.strip()[-500:]}"
+            time.sleep(2)
+
     def _postgres(self) -> list[psutil.Process]:
         assert self.postgres.pid is not None, "Postgres does not run"
         server = psutil.Process(self.postgres.pid)

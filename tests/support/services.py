@@ -3,6 +3,7 @@
 None outlives the test run: the kernel ends them with the thread that started them, which is the supervisor's.
 """
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -35,7 +36,7 @@ class Service:
 
     def __init__(self, arguments: list[str], environment: Mapping[str, str], log: Path) -> None:
         self.name, self.log = log.stem, log
-        self.starts, self.refused = 0, False
+        self.starts, self.refused, self.off = 0, False, False
         self._arguments, self._environment = arguments, environment
         self._pause, self._due, self._started = PAUSE_SECONDS_MIN, 0.0, 0.0
         self._process: subprocess.Popen[bytes] | None = None
@@ -52,16 +53,13 @@ class Service:
 
     def children(self) -> list[psutil.Process]:
         """What it has started to answer requests, oldest first; none while it is down."""
-        try:
-            children = self.process.children()
-            serving = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-        except psutil.NoSuchProcess:
-            return []
-        return sorted(serving, key=lambda child: child.pid)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return sorted(filter(_serves, self.process.children()), key=lambda child: child.pid)
+        return []
 
     def tend(self) -> None:
-        """Starts it when it does not run and its pause is over."""
-        if self.alive or self.refused:
+        """Starts it when it does not run and its pause is over, unless it is switched off or has refused."""
+        if self.alive or self.refused or self.off:
             return
         now = time.monotonic()
         if self._process is None:
@@ -103,6 +101,12 @@ class Service:
             )
         self._started, self._due = time.monotonic(), 0.0
         self.starts += 1
+
+
+def _serves(child: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):  # one that was killed stays for a while as a zombie
+        return "spawn_main" in " ".join(child.cmdline())
+    return False
 
 
 class Supervisor:

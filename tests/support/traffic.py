@@ -10,6 +10,7 @@ import random
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,13 +26,15 @@ from tests.support.lanes import Asked, Lane
 from tests.support.production import API_PROCESSES, PARTITIONS, Production
 from tests.support.sampling import Sample
 
-ROUTERS = 6
+ROUTERS = 10
 ACCOUNTS_EACH = 2  # per partition
 TOPPED_UP = 6
 CREDITS, BEGINS_WITH, THRESHOLD, TOP_UP, PURCHASE = "100000", "30", "20", "50", "10"
 # Pauses of a lane between two requests, and before the same one is sent again.
 PACE_SECONDS, RETRY_SECONDS = 0.25, 0.3
-GATE_PACE_SECONDS, READY_PACE_SECONDS, KAFKA_PACE_SECONDS, PURCHASE_PACE_SECONDS = 0.5, 0.5, 0.1, 4.0
+GATE_PACE_SECONDS, READY_PACE_SECONDS, KAFKA_PACE_SECONDS, PURCHASE_PACE_SECONDS = 0.7, 0.5, 0.1, 4.0
+# Requests that were authorized and whose usage waits; beyond it, holds are released.
+UNSETTLED_MAX = 50
 IDLE_SECONDS = 60.0
 
 
@@ -62,7 +65,7 @@ class Traffic:
         self._token = key(production.settings)
         self._serving = production.api.children()
         self._ended, self._running, self._busy = threading.Event(), threading.Event(), set[str]()
-        self._failures = list[str]()
+        self._failures, self._unsettled = list[str](), deque[Event]()
         self._accounts = [self._plain(partition) for partition in range(PARTITIONS)]
         self.topped_up = [self._topped_up() for _ in range(TOPPED_UP)]
         self._buyers = [production.market.account() for _ in range(2)]
@@ -192,19 +195,21 @@ class Traffic:
 
     async def _loop(self, lane: Lane, work: Any) -> None:
         while not self._ended.is_set():
-            if self._running.is_set() or work == self._ready:
+            if self._running.is_set() or work == self._ready or (work == self._route and self._unsettled):
                 await work(lane)
             else:
                 await asyncio.sleep(0.1)
         await lane.close()
 
     async def _route(self, lane: Lane) -> None:
-        await self._deliver(lane, self._some_usage())
+        """What authorizations wait to be settled by comes first."""
+        event = self._unsettled.popleft() if self._unsettled else self._some_usage()
+        await self._deliver(lane, event)
         await asyncio.sleep(PACE_SECONDS)
 
     async def _deliver(self, lane: Lane, event: Event) -> None:
         """The same event until it is accepted."""
-        with self._in_hand(f"event {event['id']} of {event['subject']}"):
+        with self._in_hand(_named(event)):
             while not self._ended.is_set():
                 asked = await lane.ask("POST", "/v1/usage", json=event)
                 self.samples.append(lane.sample("usage", asked, ok=asked.status == 202))
@@ -217,13 +222,20 @@ class Traffic:
     def _authorizing(self, partition: int) -> Any:
         async def work(lane: Lane) -> None:
             account = self._chance.choice(self._accounts[partition])
-            with self._in_hand(f"an authorization of {account}"):
+            with self._in_hand(f"an authorization of {account} by {lane.name}"):
                 hold = await self._authorize(lane, account)
-            if hold:
-                await self._deliver(lane, self._usage(account, "0.01", authorization_id=hold))
+                if hold and len(self._unsettled) < UNSETTLED_MAX:
+                    self._settle(self._usage(account, "0.01", authorization_id=hold))
+                elif hold:
+                    await lane.ask("DELETE", f"/v1/authorizations/{hold}")
             await asyncio.sleep(GATE_PACE_SECONDS)
 
         return work
+
+    def _settle(self, event: Event) -> None:
+        """A router will send it."""
+        self._busy.add(_named(event))
+        self._unsettled.append(event)
 
     async def _authorize(self, lane: Lane, account: str) -> str | None:
         """The hold, asked for under one key until it is granted."""
@@ -266,7 +278,7 @@ class Traffic:
         producer.flush(IDLE_SECONDS)
 
     def _produce(self, producer: Producer, event: Event) -> None:
-        at, what = time.time(), f"event {event['id']} of {event['subject']} by Kafka"
+        at, what = time.time(), f"{_named(event)} by Kafka"
         self._busy.add(what)
 
         def delivered(error: KafkaError | None, _message: Message) -> None:
@@ -303,3 +315,7 @@ class Traffic:
                 return
             except (httpx.HTTPError, AssertionError):  # our page does not answer: the customer loads it again
                 time.sleep(RETRY_SECONDS)
+
+
+def _named(event: Event) -> str:
+    return f"event {event['id']} of {event['subject']}"
