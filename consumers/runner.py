@@ -136,7 +136,7 @@ class Runner:
             kafka = KafkaConsumer(
                 *map(self._settings.topic, self._consumer.topics),
                 **kafka_options(self._settings),
-                group_id=group_of(self._settings, self._consumer.name),
+                group_id=self._settings.group(self._consumer.name),
                 client_id=f"ledger-{self._consumer.name}",
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
@@ -152,11 +152,6 @@ class Runner:
                 yield kafka
             finally:
                 kafka.close(autocommit=False, timeout_ms=_LEAVE_MS)
-
-
-def group_of(settings: Settings, name: str) -> str:
-    """The Kafka group of a consumer; ledgers that share a broker have groups of their own."""
-    return f"{settings.topic_prefix}ledger-{name}"
 
 
 def _problem(refused: Refused) -> Problem:

@@ -21,9 +21,11 @@ from ledger.records.rebuilds import Connection, Rebuild
 from ledger.settings import Settings
 from ledger.views import digests, writing
 from projectors.forwards import take_back_forwards
+from projectors.group import group_of
 from projectors.refolding import Watch, refold
 from projectors.rejections import report_rejected
 from projectors.replay import ends, whole_book
+from schemas.topics import BOOK
 
 _SHOWN_DIFFERENCES = 100
 # The workers' session timeout is 6 s; Kafka forgets a member that is gone, and did not say so, some time after it.
@@ -105,7 +107,7 @@ def _rebuild(settings: Settings, connection: Connection, watch: Watch) -> Rebuil
     targets = {partition: min(end, before.targets.get(partition, end)) for partition, end in log_ends.items()}
     book = whole_book(settings)  # after the ends: what is published from now on takes effect after all of them
     records = refold(settings, connection, targets, book.book, watch)
-    report_rejected(connection, settings, book.rejected)
+    report_rejected(connection, settings, BOOK, book.rejected)
     take_back_forwards(settings, connection, before.outbox_position)
     rebuilt = Rebuilt(
         records=records,
@@ -219,7 +221,8 @@ def _wait_until_forgotten(settings: Settings, watch: Watch) -> None:
     """
     deadline = time.monotonic() + _FORGOTTEN_SECONDS
     waited = False
-    while members := _members(settings):
+    group = group_of(settings)
+    while members := _members(settings, group):
         if rebuilds.writers(settings.database) or time.monotonic() > deadline:
             raise ProjectorsRunning(", ".join(members))
         if not waited:
@@ -228,11 +231,11 @@ def _wait_until_forgotten(settings: Settings, watch: Watch) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
-def _members(settings: Settings) -> list[str]:
+def _members(settings: Settings, group: str) -> list[str]:
     """Who is in the workers' group."""
     with administrating(settings) as admin:
         try:
-            members = admin.describe_groups([settings.consumer_group])[settings.consumer_group]["members"]
+            members = admin.describe_groups([group])[group]["members"]
         except CoordinatorNotAvailableError:  # the broker has no groups yet
             return []
     return [f"{each['member_id']} at {each['client_host']}" for each in members]

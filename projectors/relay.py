@@ -21,7 +21,10 @@ log = structlog.get_logger()
 
 
 class Relay:
-    """Publishes the outbox of the partitions that it was told to `own`, until closed; `wake` saves it the wait."""
+    """Publishes the outbox of the partitions that it was told to `own`, until closed; `wake` saves it the wait.
+
+    In a copy it publishes nothing: what a dump has in its outbox is for the original to say.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -29,7 +32,8 @@ class Relay:
         self._awake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
-        self._thread.start()
+        if not settings.fold_only:
+            self._thread.start()
 
     def own(self, partitions: Iterable[int]) -> None:
         """Says which partitions' messages are to be published from now on."""
@@ -43,7 +47,8 @@ class Relay:
         """Ends the thread; what is left is published by the partition's next owner."""
         self._closing = True
         self._awake.set()
-        self._thread.join(timeout=10)
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
 
     def _run(self) -> None:
         while not self._closing:

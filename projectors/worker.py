@@ -27,15 +27,17 @@ from ledger.log.connecting import LogUnavailable, tls_of, uses_sasl
 from ledger.records.rebuilds import RebuildRunning, RebuildUnfinished
 from ledger.settings import Settings
 from projectors.continuity import LogDiverged, check_continuity
+from projectors.group import group_of
 from projectors.misplaced import MisplacedReport
 from projectors.projection import Gap, Projection
+from projectors.records_keeper import RecordsKeeper
 from projectors.rejections import REPORTING_PARTITION, report_rejected
 from projectors.relay import Relay
 from projectors.session import Blocked, Fenced, Session
 from projectors.start import prepare
 from projectors.transport import Fetch, FetchConsumer, FetchTransport, PassThrough
 from projectors.watchdog import Watchdog
-from schemas.topics import EVENTS
+from schemas.topics import BOOK, EVENTS
 
 EXIT_FAILED = 70
 EXIT_REFUSED = 78
@@ -105,13 +107,14 @@ class Worker:
         self.app = self._create_app(partitions)
         self._book = Follower(settings)
         self._relay = Relay(settings)
+        RecordsKeeper(settings, self._book, self._end)
         self._watchdog = Watchdog(settings.stall_seconds)
         self._reported = 0
 
     def _create_app(self, partitions: int) -> faust.App:
         broker = [URL(f"kafka://{server}") for server in self._settings.kafka.split(",")]
         app = _App(
-            self._settings.consumer_group,
+            group_of(self._settings),
             broker=broker,
             broker_credentials=_credentials(self._settings),
             store="memory://",
@@ -239,7 +242,7 @@ class Worker:
         """Makes dead letters of what was rejected on the book's topic since the last time."""
         new = self._book.rejected[self._reported :]
         if new and TP(self._topic, REPORTING_PARTITION) in self.app.consumer.assignment():
-            report_rejected(self._projection.session.connection(), self._settings, new)
+            report_rejected(self._projection.session.connection(), self._settings, BOOK, new)
             self._reported += len(new)
             self._relay.wake()
 

@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import psycopg
+from kafka.errors import KafkaError
+
+from ledger.log.ownership import check_owner
 from ledger.log.publisher import Append, Headers, LogUnavailable, Position, Publisher, all_acknowledged
 from ledger.settings import Settings
 from schemas.topics import EVENTS
@@ -16,19 +20,24 @@ APPEND_SECONDS = 5
 
 
 class Draft(NamedTuple):
-    """An event that is to be appended."""
+    """An event that is to be appended, under this key."""
 
-    account_id: str
+    subject: str
     value: bytes
     headers: Headers = ()
+    topic: str = EVENTS
 
 
 class Appender:
-    """Appends to ledger.events, all acknowledged within `APPEND_SECONDS` or LogUnavailable."""
+    """Appends to the log, all acknowledged within `APPEND_SECONDS` or LogUnavailable.
+
+    Raises LogOfAnother when the log is another database's, FoldOnly in a copy.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._publisher: Publisher | None = None
+        self._ours = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="append")
 
     async def append(self, drafts: Sequence[Draft]) -> list[Position]:
@@ -47,8 +56,19 @@ class Appender:
             self._publisher.close()
 
     def _send(self, drafts: Sequence[Draft]) -> list[Append]:
+        if not self._ours:
+            self._check_owner()
         if self._publisher is None:
             self._publisher = Publisher(self._settings, delivery_seconds=APPEND_SECONDS)
         return [
-            self._publisher.append(EVENTS, draft.account_id.encode(), draft.value, draft.headers) for draft in drafts
+            self._publisher.append(draft.topic, draft.subject.encode(), draft.value, draft.headers) for draft in drafts
         ]
+
+    def _check_owner(self) -> None:
+        """Once, before the first append: a database that never folded this log must not write to it."""
+        try:
+            with psycopg.connect(self._settings.database, connect_timeout=APPEND_SECONDS) as connection:
+                check_owner(self._settings, connection)
+        except (KafkaError, psycopg.OperationalError) as error:
+            raise LogUnavailable(type(error).__name__) from error
+        self._ours = True

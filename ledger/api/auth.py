@@ -1,7 +1,8 @@
 """Who is asking: a Bearer key with scopes, and the one account it may be bound to.
 
 A key that was found is trusted for `CACHE_SECONDS`, so that not every request asks Postgres; so long a revoked key
-still works. An account's key sees no other account: for it, they don't exist.
+still works. One that the log says was revoked is refused whatever Postgres says, which may have been restored. An
+account's key sees no other account: for it, they don't exist.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from ledger.api.database import Pool
 from ledger.api.errors import AccountUnknown, ApiError
+from ledger.api.revoked import RevocationsUnknown, RevokedKeys
 from ledger.records.api_keys import StoredKey, Token, find, parse
 from ledger.records.idempotency import owner_of
 
@@ -50,13 +52,15 @@ class Caller(NamedTuple):
 class Keys:
     """The keys that were seen lately."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool, revoked: RevokedKeys) -> None:
+        self._pool, self._revoked = pool, revoked
         self._found: dict[str, tuple[float, StoredKey]] = {}
         self._asking: dict[str, asyncio.Task[StoredKey | None]] = {}
 
     async def caller(self, token: Token) -> Caller | None:
-        """Who holds the token; None when nobody does."""
+        """Who holds the token; None when nobody does. Raises RevocationsUnknown."""
+        if token.key_id in self._revoked:
+            return None
         stored = self._cached(token.key_id) or await self._looked_up(token.key_id)
         if stored is None or not token.proves(stored):
             return None
@@ -87,6 +91,8 @@ class Keys:
     async def _find(self, key_id: str) -> StoredKey | None:
         async with self._pool.connection() as connection:
             stored = await find(connection, key_id)
+        if stored is not None and not (stored.recent or self._revoked.known):
+            raise RevocationsUnknown()
         if stored is not None:
             self._keep(stored)
         return stored

@@ -17,6 +17,7 @@ from ledger.api.database import Pool, pool_of
 from ledger.api.expiry import expire_holds
 from ledger.api.metrics import RequestMetrics
 from ledger.api.payments import Payments, payments_of
+from ledger.api.revoked import RevokedKeys
 from ledger.api.top_up_requests import TopUpRequests
 from ledger.api.verdicts import Verdicts
 from ledger.core.book import Book, Version
@@ -69,11 +70,13 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
     """The parts, until the block ends."""
     pool = pool_of(settings.database)
     appender = Appender(settings)
+    book = Follower(settings)
+    revoked = RevokedKeys(settings, book)
     parts = Parts(
         settings,
         pool,
-        Keys(pool),
-        Follower(settings),
+        Keys(pool, revoked),
+        book,
         appender,
         Verdicts(pool, settings),
         metrics,
@@ -83,11 +86,11 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
     )
     await pool.open(wait=False)
     # Without the book usage can't be judged; without Kafka we start nevertheless.
-    await asyncio.to_thread(parts.book.wait, _BOOK_SECONDS)
-    tasks = [
-        asyncio.create_task(work)
-        for work in (parts.verdicts.run(), _forget_old(pool), expire_holds(pool, metrics), parts.requests.run())
-    ]
+    await asyncio.gather(*(asyncio.to_thread(each.wait, _BOOK_SECONDS) for each in (book, revoked)))
+    works = [parts.verdicts.run(), _forget_old(pool), expire_holds(pool, metrics)]
+    if not settings.fold_only:  # a dump has requests that the original makes
+        works.append(parts.requests.run())
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         async with parts.gate.running():
             yield parts
@@ -97,6 +100,7 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(parts.payments.close)
         await asyncio.to_thread(parts.log.close)
+        await asyncio.to_thread(revoked.close)
         await asyncio.to_thread(parts.book.close)
         await pool.close()
 

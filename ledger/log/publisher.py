@@ -12,7 +12,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from ledger.log.connecting import LogUnavailable as LogUnavailable
-from ledger.log.connecting import kafka_options, refusals_in_words
+from ledger.log.connecting import check_may_write, kafka_options, refusals_in_words
 from ledger.settings import Settings
 from schemas.envelope import Envelope
 from schemas.fields import json_of
@@ -69,10 +69,12 @@ async def all_acknowledged(appends: Sequence[Append]) -> list[Position]:
 class Publisher:
     """One idempotent producer of a process; thread-safe. Close it, or use it in a with statement.
 
-    Raises LogUnavailable when no broker answers within `delivery_seconds`, or none accepts our credentials.
+    Raises LogUnavailable when no broker answers within `delivery_seconds`, or none accepts our credentials. Raises
+    FoldOnly in a copy.
     """
 
     def __init__(self, settings: Settings, *, delivery_seconds: float = 30) -> None:
+        check_may_write(settings)
         self._settings = settings
         try:
             with refusals_in_words():

@@ -11,7 +11,8 @@ from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import TopicAlreadyExistsError, TopicAuthorizationFailedError
 
 from ledger.core.errors import LedgerError
-from ledger.log.connecting import KafkaForbids, administrating
+from ledger.log.connecting import KafkaForbids, administrating, check_may_write
+from ledger.log.ownership import check_owner
 from ledger.settings import Settings
 from schemas.topics import TOPICS, Topic
 
@@ -40,7 +41,8 @@ class TopicFacts(NamedTuple):
 
 
 def create_topics(settings: Settings) -> list[str]:
-    """Makes the topics that are missing, and returns their names."""
+    """Makes the topics that are missing, and returns their names. Raises FoldOnly."""
+    check_may_write(settings)
     made = []
     with administrating(settings) as admin:
         for topic in TOPICS:
@@ -56,7 +58,7 @@ def create_topics(settings: Settings) -> list[str]:
 def check_topics(settings: Settings, connection: psycopg.Connection) -> int:
     """Compares the topics with what Postgres remembers, remembers new ones; returns the partitions of ledger.events.
 
-    Raises TopicMissing or TopicChanged.
+    Raises TopicMissing, TopicChanged or LogOfAnother.
     """
     partitions = 0
     for name, facts in _facts(settings).items():
@@ -71,6 +73,8 @@ def check_topics(settings: Settings, connection: psycopg.Connection) -> int:
             raise TopicChanged(f"{name}: message.timestamp.type must be LogAppendTime")
         partitions = partitions or facts.partitions
     connection.commit()
+    if not settings.fold_only:
+        check_owner(settings, connection)
     return partitions
 
 

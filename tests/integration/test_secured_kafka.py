@@ -51,7 +51,7 @@ def kafka() -> Iterator[SecuredKafka]:
 @pytest.fixture(scope="module")
 def admin(stack: Stack, kafka: SecuredKafka) -> Settings:
     """A ledger on that broker, made with the administrator's rights."""
-    made = new_ledger(stack, topic_prefix="", consumer_group="ledger-projector", **kafka.as_user("ledger-admin"))
+    made = new_ledger(stack, topic_prefix="", **kafka.as_user("ledger-admin"))
     bootstrap(made)
     with Publisher(made) as publisher:
         for topic in (EVENTS, TOP_UPS, DEAD_LETTERS):  # so that there is something to read
