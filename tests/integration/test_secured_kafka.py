@@ -19,6 +19,7 @@ from ledger.dev.stack import Stack
 from ledger.log.connecting import CertificateUnusable, KafkaForbids, KafkaRefusesUser, kafka_options
 from ledger.log.publisher import LogUnavailable, Publisher
 from ledger.log.topics import create_topics
+from ledger.records.migrate import migrate
 from ledger.settings import Settings
 from schemas.topics import BOOK, DEAD_LETTERS, EVENTS, TOP_UPS
 from tests.integration.api_harness import api, client, environment, eventually, key, usage
@@ -128,6 +129,19 @@ def test_a_worker_with_another_mechanism_or_a_certificate_reads_the_log_too(
             with Publisher(admin) as publisher:
                 publisher.append(EVENTS, b"a", b"{}").position()
             wait_until_projected(admin)
+
+
+def test_a_copy_folds_and_answers_with_a_user_that_may_only_read(
+    stack: Stack, roles: Any, admin: Settings, tmp_path: Path
+) -> None:
+    stack.postgres.create_database("secured_copy")
+    copy = roles("ledger-copy").model_copy(update={"database": stack.postgres.url("secured_copy"), "fold_only": True})
+    migrate(copy.database)
+    with crew(copy, tmp_path) as workers, api(copy, tmp_path) as url:
+        worker = workers.start()
+        with client(url, key(copy)) as http:
+            eventually(lambda: http.get("/readyz").is_success, 60)
+        assert worker.alive, worker.output
 
 
 @pytest.mark.parametrize(
