@@ -6,6 +6,7 @@ lately (docs/decisions/0018).
 
 import threading
 
+import structlog
 from kafka.errors import KafkaError
 
 from ledger.core.errors import LedgerError
@@ -15,6 +16,8 @@ from ledger.settings import Settings
 from schemas.records import ApiKeyRevoked
 
 _POLL_SECONDS = 1
+
+log = structlog.get_logger()
 
 
 class RevocationsUnknown(LedgerError):
@@ -27,6 +30,7 @@ class RevokedKeys:
     def __init__(self, settings: Settings, book: Follower) -> None:
         self._settings, self._book = settings, book
         self._key_ids: set[str] = set()
+        self._reason = ""
         self._first_read, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._follow, name="revoked", daemon=True)
         self._thread.start()
@@ -52,9 +56,16 @@ class RevokedKeys:
         while not self._closing.is_set():
             try:
                 self._follow_until_closed()
-            except (KafkaError, LedgerError):
-                # The book's follower says why, to `/readyz`. What is known stays known.
+            except (KafkaError, LedgerError) as error:
+                # What is known stays known.
+                self._warn(str(error) if isinstance(error, LedgerError) else type(error).__name__)
                 self._closing.wait(_POLL_SECONDS)
+
+    def _warn(self, reason: str) -> None:
+        """Once for each reason: this is tried every second."""
+        if reason != self._reason:
+            log.warning("revoked_keys_not_followed", reason=reason)
+        self._reason = reason
 
     def _follow_until_closed(self) -> None:
         with records_log(self._settings) as log:
@@ -62,4 +73,5 @@ class RevokedKeys:
                 events = log.to_end(self._book.book)
                 self._key_ids.update(event.data.key_id for event in events if isinstance(event, ApiKeyRevoked))
                 self._first_read.set()
+                self._reason = ""
                 self._closing.wait(_POLL_SECONDS)

@@ -3,11 +3,13 @@
 Only signed events count: of a key whose secret we have, and, where the book is given, that the book accepted then.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaTimeoutError
 from pydantic import ValidationError
 
 from ledger.core.book import Book
@@ -20,6 +22,7 @@ from schemas.records import RECORDS_EVENT, RecordsEvent
 from schemas.topics import RECORDS
 
 _POLL_MS = 1_000
+_PATIENCE_SECONDS = 10
 
 
 class Rejected(NamedTuple):
@@ -39,15 +42,19 @@ class RecordsLog:
     def to_end(self, book: Callable[[], Book] | None = None) -> list[RecordsEvent]:
         """What came since the last time, to the present end. `book`: asked when there is something to judge by it.
 
-        What it raises leaves the place where it was.
+        What it raises leaves the place where it was. Raises KafkaError, and what `book` raises.
         """
         found: list[RecordsEvent] = []
         start, rejected = self._consumer.position(self._partition), len(self.rejected)
         end = self._consumer.end_offsets([self._partition])[self._partition]
+        deadline = time.monotonic() + _PATIENCE_SECONDS
         try:
             while self._consumer.position(self._partition) < end:
                 for record in self._consumer.poll(timeout_ms=_POLL_MS).get(self._partition, []):
                     self._take(record, book, found)
+                    deadline = time.monotonic() + _PATIENCE_SECONDS
+                if time.monotonic() > deadline:
+                    raise KafkaTimeoutError(f"{self._partition.topic} could not be read to {end}")
         except BaseException:
             self._consumer.seek(self._partition, start)
             del self.rejected[rejected:]

@@ -1,4 +1,4 @@
-"""The terms in a provider's metadata: signed, and of one ledger, though two may share the provider's account and keys."""
+"""The terms in a provider's metadata: signed, and of one ledger, though two may share its account and their keys."""
 
 import pytest
 
