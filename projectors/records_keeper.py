@@ -36,7 +36,15 @@ _APPEND_SECONDS = 10
 # The clocks of broker and database may differ by so much.
 _MARGIN = timedelta(seconds=1)
 
-_AWAY = (psycopg.OperationalError, KafkaError, LogUnavailable, BookStale, BookEmpty, rebuilds.RebuildRunning)
+_AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    KafkaError,
+    LogUnavailable,
+    BookStale,
+    BookEmpty,
+    rebuilds.RebuildRunning,
+)
 
 log = structlog.get_logger()
 
@@ -94,8 +102,9 @@ class _Rounds:
         self._owner = owner_after(self._owner, events)
         if not self._settings.fold_only:
             refuse_another(self._owner, self._mine)
-        self._meet([event for event in events if event.id not in self._known])
-        log_events.seen(self._connection, [event.id for event in events if event.id in self._known])
+        if events:
+            self._meet([event for event in events if event.id not in self._known])
+            log_events.seen(self._connection, [event.id for event in events if event.id in self._known])
         self._report()
         self._erase()
         if not self._settings.fold_only:
@@ -104,8 +113,6 @@ class _Rounds:
 
     def _meet(self, events: Sequence[RecordsEvent]) -> None:
         """Those of them that were not noted here, perhaps a moment ago, were ended after the dump that stands here."""
-        if not events:
-            return
         self._known |= log_events.known(self._connection, [event.id for event in events])
         for event in events:
             if isinstance(event, AccountErased) and event.id not in self._known:
