@@ -1,8 +1,6 @@
 """Yesterday's dump, restored, brings nobody back: what was ended since is on the log, and is ended again."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,11 +19,12 @@ from ledger.settings import Settings
 from schemas.supplier import Supplier
 from schemas.topics import RECORDS
 from tests.integration.api_harness import api, client, eventually, key
+from tests.support.commands import command
 from tests.support.dumps import dump, restored
 from tests.support.events import Ids, event, sender
 from tests.support.invoicing import SUPPLIER, append, invoicing, issued, purchased, rows
 from tests.support.ledgers import new_ledger
-from tests.support.workers import ROOT, crew, environment, records_of, wait_until_projected
+from tests.support.workers import crew, records_of, wait_until_projected
 
 IDS = Ids(31)
 SECRET = "Ada Lovelace of Bonn"
@@ -44,9 +43,8 @@ def own(stack: Stack) -> Settings:
 
 def ledger(settings: Settings, *words: str) -> dict[str, Any]:
     """What a command prints as JSON."""
-    command = [sys.executable, "-m", "ledger.cli", *words, "--yes", "--json"]
-    ended = subprocess.run(command, env=environment(settings), cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 0, ended.stderr
+    ended = command(settings, *words, "--yes", "--json")
+    assert ended.exit_code == 0, ended.stderr
     return json.loads(ended.stdout)
 
 
