@@ -24,7 +24,7 @@ from ledger.payments.recording import Append, Recording
 from ledger.payments.settling import Settling
 from ledger.records import checkouts, rebuilds, sweeps
 from ledger.settings import Settings
-from ledger.views.payments import oldest_open_dispute
+from ledger.views.payments import oldest_open_dispute, perhaps_lost
 
 NAME = "payment-sweep"
 _OVERLAP = timedelta(days=30)
@@ -96,7 +96,16 @@ class PaymentSweep:
         opened = oldest_open_dispute(connection, self._provider) or since
         gateway = self._gateway
         disputes = gateway.disputes(min(since, opened))
-        return chain(gateway.payments(since), gateway.refunds(since), disputes, gateway.payouts(since))
+        payments = chain(self._lost(connection), gateway.payments(since))
+        return chain(payments, gateway.refunds(since), disputes, gateway.payouts(since))
+
+    def _lost(self, connection: Connection) -> Iterator[News]:
+        """Payments of any age that were credited, and that the log has lost since."""
+        for payment_id in perhaps_lost(connection, self._provider):
+            try:
+                yield self._gateway.payment(payment_id)
+            except ProviderRefuses as error:
+                log.warning("not_asked", provider=self._provider, payment_id=payment_id, reason=error.message)
 
 
 class _Round:

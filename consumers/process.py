@@ -30,6 +30,7 @@ from consumers.runner import Runner
 from consumers.top_up_clockwork import TopUpClockwork
 from ledger import logs
 from ledger.core.errors import LedgerError
+from ledger.liveness import LIVENESS
 from ledger.log.book import Follower
 from ledger.log.connecting import check_may_write
 from ledger.log.topics import check_topics
@@ -152,7 +153,7 @@ def _wait_for_topics(settings: Settings) -> None:
     patience = Patience("all", threading.Event())
     while True:
         try:
-            with psycopg.connect(settings.database, connect_timeout=5) as connection:
+            with psycopg.connect(settings.database, **LIVENESS) as connection:
                 check_topics(settings, connection)
             return patience.over()
         except (psycopg.OperationalError, KafkaError) as error:

@@ -14,6 +14,7 @@ import structlog
 from kafka.errors import KafkaError
 
 from ledger.core.errors import LedgerError
+from ledger.liveness import LIVENESS
 from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.connecting import LogUnavailable
 from ledger.log.ownership import installation_id, owner_after, refuse_another
@@ -24,7 +25,6 @@ from ledger.records.ending import end_again
 from ledger.records.erasing import NotInvoicedYet
 from ledger.records.log_events import Connection
 from ledger.settings import Settings
-from ledger.sql import KEEPALIVES
 from ledger.views import facts
 from projectors.rejections import report_rejected
 from schemas.records import RECORDS_EVENT, AccountErased, LogClaimed, RecordsEvent
@@ -61,11 +61,7 @@ class RecordsKeeper:
             try:
                 with (
                     psycopg.connect(
-                        self._settings.database,
-                        autocommit=True,
-                        application_name="ledger-records",
-                        connect_timeout=5,
-                        options=KEEPALIVES,
+                        self._settings.database, autocommit=True, application_name="ledger-records", **LIVENESS
                     ) as connection,
                     records_log(self._settings) as topic,
                 ):

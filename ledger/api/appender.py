@@ -1,6 +1,6 @@
 """Appending from the event loop: a thread of its own sends, so that a broker that is gone never blocks a request.
 
-The producer is made when it is first needed, so the process starts without Kafka and works on when it is back.
+The process starts without Kafka: its producer is made, and made anew, in the background.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from typing import NamedTuple
 import psycopg
 from kafka.errors import KafkaError
 
+from ledger.liveness import LIVENESS
 from ledger.log.ownership import check_owner
 from ledger.log.publisher import Append, Headers, LogUnavailable, Position, Publisher, all_acknowledged
 from ledger.settings import Settings
@@ -36,9 +37,10 @@ class Appender:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._publisher: Publisher | None = None
+        self._publisher = Publisher(settings, delivery_seconds=APPEND_SECONDS, topics=[EVENTS], wait=False)
         self._ours = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="append")
+        self._thread.submit(self._check_owner)  # by now, so that the first append doesn't need Postgres; it asks again
 
     async def append(self, drafts: Sequence[Draft]) -> list[Position]:
         """Where the events stand, in the order of the drafts. Raises LogUnavailable."""
@@ -47,27 +49,28 @@ class Appender:
             async with asyncio.timeout(APPEND_SECONDS):
                 return await all_acknowledged(await loop.run_in_executor(self._thread, self._send, drafts))
         except TimeoutError:
-            raise LogUnavailable() from None
+            raise LogUnavailable(self.trouble) from None
+
+    @property
+    def trouble(self) -> str:
+        """Why appends fail, in words; empty when they work. A copy has nothing to append."""
+        return "" if self._settings.fold_only else self._publisher.trouble
 
     def close(self) -> None:
         """Waits for what is under way, then lets go."""
         self._thread.shutdown(cancel_futures=True)
-        if self._publisher is not None:
-            self._publisher.close()
+        self._publisher.close()
 
     def _send(self, drafts: Sequence[Draft]) -> list[Append]:
         if not self._ours:
             self._check_owner()
-        if self._publisher is None:
-            self._publisher = Publisher(self._settings, delivery_seconds=APPEND_SECONDS)
-        return [
-            self._publisher.append(draft.topic, draft.subject.encode(), draft.value, draft.headers) for draft in drafts
-        ]
+        log = self._publisher.in_order()
+        return [log.append(draft.topic, draft.subject.encode(), draft.value, draft.headers) for draft in drafts]
 
     def _check_owner(self) -> None:
-        """Once, before the first append: a database that never folded this log must not write to it."""
+        """Before the first append: a database that never folded this log must not write to it."""
         try:
-            with psycopg.connect(self._settings.database, connect_timeout=APPEND_SECONDS) as connection:
+            with psycopg.connect(self._settings.database, **LIVENESS) as connection:
                 check_owner(self._settings, connection)
         except (KafkaError, psycopg.OperationalError) as error:
             raise LogUnavailable(type(error).__name__) from error

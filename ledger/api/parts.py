@@ -13,16 +13,17 @@ from fastapi import Depends, Request
 
 from ledger.api.appender import Appender
 from ledger.api.auth import Keys
-from ledger.api.database import Pool, pool_of
+from ledger.api.database import Pool
 from ledger.api.expiry import expire_holds
 from ledger.api.metrics import RequestMetrics
 from ledger.api.payments import Payments, payments_of
+from ledger.api.postgres import Postgres
 from ledger.api.revoked import RevokedKeys
 from ledger.api.top_up_requests import TopUpRequests
 from ledger.api.verdicts import Verdicts
 from ledger.core.book import Book, Version
 from ledger.gate import holds
-from ledger.gate.gate import Gate
+from ledger.gate.gate import Gate, connect
 from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.publisher import LogUnavailable
 from ledger.records import portal_sessions
@@ -40,6 +41,7 @@ class Parts:
     """What the routes use."""
 
     settings: Settings
+    postgres: Postgres
     pool: Pool
     keys: Keys
     book: Follower
@@ -68,26 +70,44 @@ class Parts:
 @contextlib.asynccontextmanager
 async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[Parts]:
     """The parts, until the block ends."""
-    pool = pool_of(settings.database)
+    postgres = Postgres(settings.database)
+    pool = Pool(settings.database, postgres)
     appender = Appender(settings)
     book = Follower(settings)
     revoked = RevokedKeys(settings, book)
+
+    async def connect_gate() -> holds.Connection:
+        postgres.demand()
+        return postgres.watched(await connect(settings))
+
+    async def check_pools() -> None:
+        """Replaces the connections that died, which else each had to find out for itself."""
+        await pool.check()
+        await asyncio.to_thread(parts.payments.connections.check)
+
     parts = Parts(
         settings,
+        postgres,
         pool,
-        Keys(pool, revoked),
+        Keys(pool, postgres, revoked, settings.key_grace_seconds),
         book,
         appender,
         Verdicts(pool, settings),
         metrics,
-        Gate(settings),
+        Gate(settings, connect_gate),
         TopUpRequests(pool, appender, settings),
-        payments_of(settings, appender),
+        payments_of(settings, appender, postgres),
     )
     await pool.open(wait=False)
     # Without the book usage can't be judged; without Kafka we start nevertheless.
     await asyncio.gather(*(asyncio.to_thread(each.wait, _BOOK_SECONDS) for each in (book, revoked)))
-    works = [parts.verdicts.run(), _forget_old(pool), expire_holds(pool, metrics)]
+    works = [
+        postgres.run(check_pools),
+        parts.keys.run(),
+        parts.verdicts.run(),
+        _forget_old(pool),
+        expire_holds(pool, metrics),
+    ]
     if not settings.fold_only:  # a dump has requests that the original makes
         works.append(parts.requests.run())
     tasks = [asyncio.create_task(work) for work in works]

@@ -8,13 +8,11 @@ from it.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, ParamSpec, TypeVar
-
-from psycopg import Connection
-from psycopg_pool import ConnectionPool
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from ledger.api.appender import APPEND_SECONDS, Appender, Draft
-from ledger.api.database import thread_pool_of
+from ledger.api.database import ThreadPool
+from ledger.api.postgres import Postgres
 from ledger.log.publisher import LogUnavailable
 from ledger.payments.gateways import Gateways, gateways_of
 from ledger.payments.methods import Methods
@@ -37,7 +35,7 @@ class Payments(NamedTuple):
     """What the routes about money use; with payments off there is no gateway, and each says so."""
 
     gateways: Gateways
-    connections: ConnectionPool[Connection[Any]]
+    connections: ThreadPool
     settling: Settling
     purchases: Purchases
     refunding: Refunding
@@ -61,10 +59,11 @@ class Payments(NamedTuple):
         self.connections.close()
 
 
-def payments_of(settings: Settings, appender: Appender) -> Payments:
+def payments_of(settings: Settings, appender: Appender, postgres: Postgres) -> Payments:
     """The parts, for the running event loop. Raises SettingMissing or SettingsInvalid."""
     gateways = gateways_of(settings)
-    connections = thread_pool_of(settings.database, 2 * _THREADS)
+    connections = ThreadPool(settings.database, postgres, 2 * _THREADS)
+    connections.open()
     database = connections.connection
     settling = Settling(settings, gateways, database, _append_of(settings, appender, asyncio.get_running_loop()))
     return Payments(

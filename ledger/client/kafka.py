@@ -12,6 +12,7 @@ from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import InvalidRecordError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from kafka.net.compat import KafkaNetClient
 
 from ledger.client.delivery import PORTION_BYTES, Outcome
 from ledger.client.errors import UnsuitableOption
@@ -33,6 +34,7 @@ class KafkaTransport:
                 raise UnsuitableOption("only kafka-python's options of security", field=name)
         self._servers, self._topic, self._security = bootstrap_servers, topic_prefix + EVENTS, dict(security)
         self._producer: KafkaProducer | None = None
+        self._ended: list[KafkaProducer] = []
 
     def send(self, portion: Sequence[Waiting]) -> Outcome:
         """See Transport."""
@@ -53,6 +55,7 @@ class KafkaTransport:
         return Outcome([*delivered], refused)
 
     def _send(self, portion: Sequence[Waiting]) -> Outcome:
+        self._ended = [ended for ended in self._ended if not _gone(ended)]
         try:
             producer = self._producer = self._producer or self._connected()
             futures = [
@@ -70,25 +73,47 @@ class KafkaTransport:
         """See Transport."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            with contextlib.suppress(KafkaError):
-                producer.close(timeout=0)
+            # Its own close(timeout=0) raises while anything waits, closes nothing, and sends it some day.
+            producer._sender.force_close()
+            self._ended.append(producer)
 
     def _connected(self) -> KafkaProducer:
-        return KafkaProducer(
-            **({"client_id": "ledger-client"} | self._security),
-            bootstrap_servers=self._servers.split(","),
-            bootstrap_timeout_ms=5_000,
-            max_block_ms=5_000,
-            reconnect_backoff_max_ms=1_000,
-            request_timeout_ms=5_000,
-            acks="all",
-            enable_idempotence=True,
-            allow_auto_create_topics=False,
-            # A batch holds a whole portion and leaves when it is flushed: never a part of it, never by itself.
-            batch_size=2 * PORTION_BYTES,
-            linger_ms=_NEVER_BY_ITSELF_MS,
-            delivery_timeout_ms=2 * _NEVER_BY_ITSELF_MS,
-        )
+        clients: list[KafkaNetClient] = []
+
+        def client(**configs: Any) -> KafkaNetClient:
+            clients.append(KafkaNetClient(**configs))
+            return clients[-1]
+
+        try:
+            return KafkaProducer(
+                **({"client_id": "ledger-client"} | self._security),
+                kafka_client=client,
+                bootstrap_servers=self._servers.split(","),
+                bootstrap_timeout_ms=5_000,
+                max_block_ms=5_000,
+                reconnect_backoff_max_ms=1_000,
+                request_timeout_ms=5_000,
+                acks="all",
+                enable_idempotence=True,
+                allow_auto_create_topics=False,
+                # A batch holds a whole portion and leaves when it is flushed: never a part of it, never by itself.
+                batch_size=2 * PORTION_BYTES,
+                linger_ms=_NEVER_BY_ITSELF_MS,
+                delivery_timeout_ms=2 * _NEVER_BY_ITSELF_MS,
+            )
+        except BaseException:
+            for each in clients:  # kafka-python leaves its sockets to the garbage collector
+                each.close()
+            raise
+
+
+def _gone(ended: KafkaProducer) -> bool:
+    """Whether nothing is left of one that was let go."""
+    if ended._sender.is_alive():
+        return False
+    with contextlib.suppress(KafkaError):
+        ended.close(timeout=0)
+    return True
 
 
 def _wait(producer: KafkaProducer, futures: Sequence[Any]) -> None:

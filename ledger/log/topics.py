@@ -25,7 +25,7 @@ _CONFIG = {
 
 
 class TopicChanged(LedgerError):
-    """A topic is not the one that this ledger was built on."""
+    """A topic is not the one that this ledger was built on; `ledger recover` fills it and accepts it."""
 
 
 class TopicMissing(LedgerError):
@@ -76,6 +76,33 @@ def check_topics(settings: Settings, connection: psycopg.Connection) -> int:
     if not settings.fold_only:
         check_owner(settings, connection)
     return partitions
+
+
+def changed_topics(settings: Settings, connection: psycopg.Connection) -> list[str]:
+    """The topics that were deleted and made again, by full name. Raises TopicMissing, or TopicChanged when a new topic
+    can't take the place of the old one.
+    """
+    remembered = connection.execute("SELECT name, topic_id, partitions, timestamp_type FROM records.topics").fetchall()
+    before = {name: TopicFacts(*rest) for name, *rest in remembered}
+    changed = []
+    for name, facts in _facts(settings).items():
+        stored = before.get(name, facts)
+        if stored[1:] != facts[1:]:
+            raise TopicChanged(f"{name}: was {tuple(stored)}, is {tuple(facts)}; make it as it was")
+        if stored != facts:
+            changed.append(name)
+    return changed
+
+
+def accept_topics(settings: Settings, connection: psycopg.Connection) -> None:
+    """Remembers the topics as they are, in the caller's transaction."""
+    for name, (topic_id, *_) in _facts(settings).items():
+        connection.execute("UPDATE records.topics SET topic_id = %s WHERE name = %s", (topic_id, name))
+
+
+def topic_ids(settings: Settings) -> dict[str, str]:
+    """The id of each topic, by full name. Raises TopicMissing."""
+    return {name: facts.topic_id for name, facts in _facts(settings).items()}
 
 
 def _facts(settings: Settings) -> dict[str, TopicFacts]:

@@ -70,7 +70,12 @@ def _create_views(connection: psycopg.Connection) -> list[str]:
     if not found or not found[0]:
         create_views(connection)
         return ["views"]
+    check_views(connection)
+    return []
+
+
+def check_views(connection: psycopg.Connection) -> None:
+    """Raises ViewsOutdated when the views are those of another version."""
     stored = connection.execute("SELECT checksum FROM records.migrations WHERE name = 'views'").fetchone()
     if stored is None or stored[0] != VIEWS_VERSION:
         raise ViewsOutdated()
-    return []
