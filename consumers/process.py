@@ -34,6 +34,7 @@ from ledger.guard.figures import GuardFigures
 from ledger.guard.guard import Guard
 from ledger.liveness import LIVENESS
 from ledger.log.book import Follower
+from ledger.log.connecting import check_may_write
 from ledger.log.topics import check_topics
 from ledger.payments.gateways import gateways_of
 from ledger.settings import Settings
@@ -112,9 +113,10 @@ class MetricsPortTaken(LedgerError):
 def run(settings: Settings, names: Sequence[str] = ()) -> None:
     """Runs the named consumers, or all, until SIGTERM or Ctrl-C.
 
-    Raises what makes it end: NoSuchConsumer, NothingToDo, MetricsPortTaken, SettingMissing, TopicMissing, TopicChanged,
-    and whatever a consumer raises.
+    Raises what makes it end: FoldOnly, NoSuchConsumer, NothingToDo, MetricsPortTaken, SettingMissing, TopicMissing,
+    TopicChanged, LogOfAnother, and whatever a consumer raises.
     """
+    check_may_write(settings)  # all that consumers do has an effect outside: money, mails, webhooks, events
     consumers = chosen(names)
     settings.signing_key()  # what is not signed becomes a dead letter, which is
     logs.configure()

@@ -41,7 +41,6 @@ from ledger.log.connecting import (
 )
 from ledger.log.dead_letters import dead_letter_of
 from ledger.log.foreign import naming_the_batch
-from ledger.log.groups import group_of as group_of
 from ledger.log.publisher import Permit, Publisher
 from ledger.log.readable import event_of
 from ledger.log.reading import Problem, signer_of
@@ -155,7 +154,7 @@ class Runner:
 
         Should Postgres be restarted, it is free: a process that takes it then fences this one, which takes another.
         """
-        seat = Seat(group_of(self._settings, self._consumer.name))
+        seat = Seat(self._settings.group(self._consumer.name))
         with psycopg.connect(
             self._settings.database, autocommit=True, options=KEEPALIVES, application_name="ledger-seat", **LIVENESS
         ) as connection:
@@ -168,7 +167,7 @@ class Runner:
             kafka = KafkaConsumer(
                 *map(self._settings.topic, self._consumer.topics),
                 **kafka_options(self._settings),
-                group_id=group_of(self._settings, self._consumer.name),
+                group_id=self._settings.group(self._consumer.name),
                 client_id=f"ledger-{self._consumer.name}",
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",

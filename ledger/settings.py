@@ -90,7 +90,11 @@ class Settings(BaseSettings):
     topic_prefix: str = Field("", description="Put before every topic's name, so that several ledgers share a broker.")
     event_partitions: int = Field(64, ge=1, le=4096, description="Partitions of ledger.events, fixed at creation.")
     replication_factor: int = Field(3, ge=1, description="Replicas of every topic, fixed at creation.")
-    consumer_group: str = Field("ledger-projector", description="Kafka group of the projector's workers.")
+    fold_only: bool = Field(
+        False,
+        description="This is a copy: it folds the log of another ledger into a database of its own and writes nothing "
+        "anywhere else.",
+    )
 
     signing_key_id: str = Field("", description="Id of the key that this process signs with.")
     signing_keys: dict[str, SecretStr] = Field(
@@ -356,6 +360,10 @@ class Settings(BaseSettings):
     def topic(self, name: str) -> str:
         """The name of a topic on this deployment's broker."""
         return self.topic_prefix + name
+
+    def group(self, name: str) -> str:
+        """The name of a Kafka group; ledgers that share a broker have groups of their own."""
+        return f"{self.topic_prefix}ledger-{name}"
 
 
 def _secrets_dir() -> Path | None:

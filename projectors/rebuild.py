@@ -25,9 +25,11 @@ from ledger.settings import Settings
 from ledger.views import digests, losses
 from projectors.comparing import VIEWS, Comparison, compare
 from projectors.forwards import take_back_forwards
+from projectors.group import group_of
 from projectors.refolding import Watch, refold
 from projectors.rejections import report_rejected
 from projectors.replay import WholeBook, bounds, whole_book
+from schemas.topics import BOOK
 
 _SHOWN_DIFFERENCES = 100
 # The workers' session timeout is 6 s; Kafka forgets a member that is gone, and did not say so, some time after it.
@@ -159,7 +161,7 @@ def finish(settings: Settings, connection: Connection, book: WholeBook, watch: W
     log_ends = {partition: end for partition, (_, end) in bounds(settings, len(before.targets)).items()}
     targets = {partition: min(end, log_ends[partition]) for partition, end in before.targets.items()}
     records = refold(settings, connection, targets, book.book, watch)
-    report_rejected(connection, settings, book.rejected)
+    report_rejected(connection, settings, BOOK, book.rejected)
     take_back_forwards(settings, connection, before.outbox_position)
     rebuilt = Rebuilt(
         records=records,
@@ -290,8 +292,10 @@ def _count(connection: Connection, statement: str, **parameters: int) -> int:
 def _wait_until_forgotten(settings: Settings, watch: Watch) -> None:
     """Returns once the workers' group has no members. Raises ProjectorsRunning if they stay, or one of them writes."""
 
+    group = group_of(settings)
+
     def members() -> list[str]:
-        found = _members(settings)
+        found = _members(settings, group)
         if found and rebuilds.writers(settings.database):
             raise ProjectorsRunning(", ".join(found))
         return found
@@ -315,11 +319,11 @@ def wait_until_none(members: Callable[[], list[str]], watch: Watch) -> list[str]
     return left
 
 
-def _members(settings: Settings) -> list[str]:
+def _members(settings: Settings, group: str) -> list[str]:
     """Who is in the workers' group."""
     with administrating(settings) as admin:
         try:
-            members = admin.describe_groups([settings.consumer_group])[settings.consumer_group]["members"]
+            members = admin.describe_groups([group])[group]["members"]
         except CoordinatorNotAvailableError:  # the broker has no groups yet
             return []
     return [f"{each['member_id']} at {each['client_host']}" for each in members]

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from ledger.core.errors import LedgerError
 from ledger.log import groups
+from ledger.log.connecting import check_may_write
+from ledger.log.ownership import check_owner
 from ledger.log.topics import accept_topics
 from ledger.records import outbox, rebuilds
 from ledger.records.migrate import check_views
@@ -41,6 +43,7 @@ Agree = Callable[[Missing], None]
 
 def recover(settings: Settings, watch: Watch, agree: Agree) -> Recovered | None:
     """Puts everything back; None when nothing is missing. Raises LedgerError; what it says is what to do."""
+    check_may_write(settings)
     settings.signing_key()
     started = time.monotonic()
     with alone(settings, watch) as connection:
@@ -53,6 +56,7 @@ def recover(settings: Settings, watch: Watch, agree: Agree) -> Recovered | None:
             found = missing(settings, connection, watch)
             if not found.anything:
                 return None
+            check_owner(settings, connection)
             agree(found)
             append_book(settings, found.book)
             book = read_book(settings, connection)

@@ -9,6 +9,7 @@ from ledger.liveness import LIVENESS
 from ledger.log.connecting import ANSWER_MS, kafka_options, refusals_in_words
 from ledger.log.topics import check_topics
 from ledger.records import rebuilds
+from ledger.records.claiming import claim
 from ledger.settings import Settings
 from ledger.views.writing import SQL
 from projectors.continuity import ViewsLost
@@ -22,13 +23,15 @@ class NotMigrated(LedgerError):
 def prepare(settings: Settings) -> int:
     """Checks the topics and makes progress for new ones; returns the partitions of ledger.events.
 
-    Raises TopicMissing, TopicChanged, ViewsLost, NotMigrated, RebuildRunning, RebuildUnfinished, KafkaRefusesUser or
-    KafkaForbids.
+    Raises TopicMissing, TopicChanged, LogOfAnother, ViewsLost, NotMigrated, RebuildRunning, RebuildUnfinished,
+    KafkaRefusesUser or KafkaForbids.
     """
     with refusals_in_words(), psycopg.connect(settings.database, **LIVENESS) as connection:
         try:
             rebuilds.share(connection)
             partitions = check_topics(settings, connection)
+            if not settings.fold_only:
+                claim(settings, connection)
             _make_progress(settings, connection, partitions)
         except UndefinedTable as error:
             raise NotMigrated(error.diag.message_primary or "") from error

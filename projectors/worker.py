@@ -34,8 +34,10 @@ from ledger.records.skips import skips
 from ledger.settings import Settings
 from projectors.continuity import check_continuity
 from projectors.fetching import install
+from projectors.group import group_of
 from projectors.misplaced import MisplacedReport
 from projectors.projection import Gap, Projection
+from projectors.records_keeper import RecordsKeeper
 from projectors.rejections import REPORTING_PARTITION, report_rejected
 from projectors.relay import Relay
 from projectors.session import Blocked, Fenced, Session
@@ -43,7 +45,7 @@ from projectors.start import prepare
 from projectors.transport import Fetch, FetchConsumer, FetchTransport, PassThrough
 from projectors.waiting import Waits
 from projectors.watchdog import Watchdog
-from schemas.topics import EVENTS
+from schemas.topics import BOOK, EVENTS
 
 EXIT_FAILED = 70
 EXIT_REFUSED = 78
@@ -73,10 +75,11 @@ def run(settings: Settings) -> None:
     gc.set_threshold(1_000_000, 10, 10)
     install()
     partitions = _when_there(partial(prepare, settings))
-    seat = Seat(settings.consumer_group)
+    group = _when_there(partial(group_of, settings))
+    seat = Seat(group)
     session = Session(settings, seat=seat)
     _when_there(session.connection)
-    worker = Worker(settings, partitions, session, seat)
+    worker = Worker(settings, partitions, session, group, seat)
     runner = faust.Worker(worker.app, loglevel="WARNING", redirect_stdouts=False, quiet=True)
     runner.spinner = None  # it writes cursor movements, also into files
     runner.execute_from_commandline()
@@ -114,24 +117,25 @@ class _App(faust.App):
 class Worker:
     """Owns the parts of a projector process and the rules of when to wait, when to read again and when to end."""
 
-    def __init__(self, settings: Settings, partitions: int, session: Session, seat: Seat) -> None:
+    def __init__(self, settings: Settings, partitions: int, session: Session, group: str, seat: Seat) -> None:
         self._settings = settings
         self._topic = settings.topic(EVENTS)
         self._projection = Projection(settings, partitions, session, MisplacedReport())
-        self.app = self._create_app(partitions, seat)
+        self.app = self._create_app(partitions, group, seat)
         self._book = Follower(settings)
         self._guard = Guard(settings, self._end).start()
         self._relay = Relay(settings, self._guard)
+        RecordsKeeper(settings, self._book, self._end)
         self._watchdog = Watchdog(settings.stall_seconds, session.hang_up)
         self._waits = Waits(settings, self._topic)
         self._beats_left = 0
         self._reported = 0
         self._kept = -1
 
-    def _create_app(self, partitions: int, seat: Seat) -> faust.App:
+    def _create_app(self, partitions: int, group: str, seat: Seat) -> faust.App:
         broker = [URL(f"kafka://{server}") for server in self._settings.kafka.split(",")]
         app = _App(
-            self._settings.consumer_group,
+            group,
             broker=broker,
             broker_credentials=_credentials(self._settings),
             store="memory://",
@@ -297,7 +301,7 @@ class Worker:
         """Makes dead letters of what was rejected on the book's topic since the last time."""
         new = self._book.rejected[self._reported :]
         if new and TP(self._topic, REPORTING_PARTITION) in self.app.consumer.assignment():
-            report_rejected(self._projection.session.connection(), self._settings, new)
+            report_rejected(self._projection.session.connection(), self._settings, BOOK, new)
             self._reported += len(new)
             self._relay.wake()
 

@@ -39,7 +39,7 @@ READ_BY = {
     "topic_prefix": "all",
     "event_partitions": "admin",
     "replication_factor": "admin",
-    "consumer_group": "project, rebuild",
+    "fold_only": "all",
     "signing_key_id": "project, consume, serve, admin",
     "signing_keys": "all",
     "account_cache": "project",

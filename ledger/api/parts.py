@@ -18,6 +18,7 @@ from ledger.api.expiry import expire_holds
 from ledger.api.metrics import RequestMetrics
 from ledger.api.payments import Payments, payments_of
 from ledger.api.postgres import Postgres
+from ledger.api.revoked import RevokedKeys
 from ledger.api.top_up_requests import TopUpRequests
 from ledger.api.verdicts import Verdicts
 from ledger.core.book import Book, Version
@@ -75,6 +76,8 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
     pool = Pool(settings.database, postgres)
     guard = Guard(settings).start()
     appender = Appender(settings, guard)
+    book = Follower(settings)
+    revoked = RevokedKeys(settings, book)
 
     async def connect_gate() -> holds.Connection:
         postgres.demand()
@@ -89,8 +92,8 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
         settings,
         postgres,
         pool,
-        Keys(pool, postgres, settings.key_grace_seconds),
-        Follower(settings),
+        Keys(pool, postgres, revoked, settings.key_grace_seconds),
+        book,
         guard,
         appender,
         Verdicts(pool, settings),
@@ -101,18 +104,17 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
     )
     await pool.open(wait=False)
     # Without the book usage can't be judged; without Kafka we start nevertheless.
-    await asyncio.to_thread(parts.book.wait, _BOOK_SECONDS)
-    tasks = [
-        asyncio.create_task(work)
-        for work in (
-            postgres.run(check_pools),
-            parts.keys.run(),
-            parts.verdicts.run(),
-            _forget_old(pool),
-            expire_holds(pool, metrics),
-            parts.requests.run(),
-        )
+    await asyncio.gather(*(asyncio.to_thread(each.wait, _BOOK_SECONDS) for each in (book, revoked)))
+    works = [
+        postgres.run(check_pools),
+        parts.keys.run(),
+        parts.verdicts.run(),
+        _forget_old(pool),
+        expire_holds(pool, metrics),
     ]
+    if not settings.fold_only:  # a dump has requests that the original makes
+        works.append(parts.requests.run())
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         async with parts.gate.running():
             yield parts
@@ -123,6 +125,7 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
         await asyncio.to_thread(parts.payments.close)
         await asyncio.to_thread(parts.log.close)
         await asyncio.to_thread(guard.close)
+        await asyncio.to_thread(revoked.close)
         await asyncio.to_thread(parts.book.close)
         await pool.close()
 

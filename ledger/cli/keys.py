@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ledger.cli.asking import Yes, confirm
+from ledger.cli.ending import say
 from ledger.cli.shared import Json, console, failing_in_words, table_of
 from ledger.settings import Settings
 
@@ -57,20 +58,23 @@ def list_(
 
 @app.command("revoke", epilog="Example: ledger keys revoke 0c9f2b6a1e77d530")
 def revoke(key_id: str, yes: Yes = False, as_json: Json = False) -> None:
-    """End a key, for ever. The API refuses it within two seconds."""
+    """End a key, for ever. The API refuses it within two seconds, and after a restore of the database, too."""
     import psycopg
 
     from ledger.records import api_keys
+    from ledger.records.log_events import key_revoked
 
-    with failing_in_words(), psycopg.connect(Settings().database, autocommit=True) as connection:
+    settings = Settings()
+    with failing_in_words(), psycopg.connect(settings.database, autocommit=True) as connection:
         key = api_keys.key_info(connection, key_id)
         if key.revoked_at is None:
             whose = key.account_id or "an operator"
             confirm(f"Revoke the key {key_id} of {whose} ({key.description or 'no description'})?", yes=yes)
-        revoked = api_keys.revoke(connection, key_id)
+        revoked = api_keys.revoke(connection, key_id, on_log=not settings.fold_only)
         key = api_keys.key_info(connection, key_id)
+        on_log = say(settings, connection, [key_revoked(key_id)] if revoked else [])
     if as_json:
-        print(json.dumps({**_shown(key), "revoked_now": revoked}))
+        print(json.dumps({**_shown(key), "revoked_now": revoked, "on_log": on_log}))
     else:
         typer.echo(f"The key {key_id} {'is revoked' if revoked else f'was revoked before, at {key.revoked_at}'}.")
 

@@ -27,7 +27,7 @@ def failing_in_words() -> Iterator[None]:
             raise
         for sentence in sentences:
             typer.echo(f"Error: {sentence}", err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(max(getattr(cause, "exit_code", 1) for cause in leaves(error))) from None
 
 
 def _sentence(error: Exception) -> str | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ledger.cli.log_lines import Lens, Shown
     from ledger.log.reader import LogReader
 
-TopicName = Literal["events", "topups", "book", "deadletters"]
+TopicName = Literal["events", "topups", "book", "deadletters", "records"]
 Start = Literal["beginning", "end"] | int | datetime
 _BY_ACCOUNT = ("events", "topups")
 _LAST = 10

@@ -7,6 +7,9 @@ from typing import Any
 class LedgerError(Exception):
     """Something went wrong in the ledger."""
 
+    # What a command ends with that fails by it; 78: to start it again won't help, a person has to decide.
+    exit_code = 1
+
     def __init__(self, detail: str = "", *, field: str | None = None) -> None:
         self.detail = detail
         self.field = field

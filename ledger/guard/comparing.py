@@ -13,6 +13,7 @@ from ledger.liveness import LIVENESS
 from ledger.log.connecting import LogUnavailable
 from ledger.log.continuity import Folded, Stretch, compare, diverged
 from ledger.log.foreign import LogUnreadable
+from ledger.log.ownership import LogOfAnother, check_owner
 from ledger.log.survey import Survey, Surveyor
 from ledger.log.topics import Known, differences, known_topics, losses, note_ends
 from ledger.records.skips import skipped
@@ -58,6 +59,7 @@ class Comparing:
         self._surveyor = Surveyor(settings)
         self._database: psycopg.Connection[Any] | None = None
         self._memory: Memory | None = None
+        self._ours = settings.fold_only  # a copy writes nothing, so whose log it reads is no matter
 
     def compare(self) -> Outcome:
         """While Postgres is away, it compares with what it remembered last.
@@ -69,6 +71,7 @@ class Comparing:
         try:
             survey = self._surveyor.survey()
             problems = [*differences(self._settings, survey, memory.topics), *losses(survey, memory.topics)]
+            problems += self._claims_of_others()
             topic = self._settings.topic(EVENTS)
             known, now = memory.topics[topic], survey.topics.get(topic)
             doubtful = survey.unanswered
@@ -101,6 +104,15 @@ class Comparing:
             self._memory = Memory(topics, folded(connection), skipped(connection, topic))
         assert self._memory is not None, "without anything remembered, Postgres' error was raised"
         return self._memory
+
+    def _claims_of_others(self) -> Iterator[LedgerError]:
+        """Whether another database has this log; asked until the answer was no."""
+        if not self._ours:
+            try:
+                check_owner(self._settings, self._connection())
+                self._ours = True
+            except LogOfAnother as error:
+                yield error
 
     @contextmanager
     def _postgres_may_be_away(self) -> Iterator[None]:

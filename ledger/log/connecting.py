@@ -39,6 +39,12 @@ class KafkaForbids(LogUnavailable):
     """This Kafka user lacks an ACL for what it has to do; see docs/how-to/secure-kafka.md."""
 
 
+class FoldOnly(LedgerError):
+    """LEDGER_FOLD_ONLY is set: this is a copy, which folds the log of another ledger and writes nothing."""
+
+    exit_code = 78
+
+
 class KafkaTlsFailed(LogUnavailable):
     """Kafka and we can't agree on TLS; check LEDGER_KAFKA_SECURITY_PROTOCOL, _CA_FILE and _CERTIFICATE_FILE."""
 
@@ -94,6 +100,12 @@ def tls_of(settings: Settings) -> ssl.SSLContext | None:
             names = f"{settings.kafka_certificate_file} and {settings.kafka_key_file}"
             raise CertificateUnusable(f"{names}, {error}", field="LEDGER_KAFKA_CERTIFICATE_FILE") from None
     return context
+
+
+def check_may_write(settings: Settings) -> None:
+    """Raises FoldOnly in a copy. Every producer asks, and whatever else changes something outside of the database."""
+    if settings.fold_only:
+        raise FoldOnly()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from ledger.core.errors import LedgerError
 from ledger.guard.guard import Guard
+from ledger.log.connecting import check_may_write
 from ledger.log.publisher import Publisher
 from ledger.payments.gateways import gateways_of
 from ledger.payments.purchases import Purchases, Wanted
@@ -31,8 +32,9 @@ class PurchaseMalformed(LedgerError):
 def begin_purchase(settings: Settings, account_id: str, wanted: dict[str, str]) -> Checkout:
     """Begins a purchase of an account that there is; `wanted` as in NewPurchase.
 
-    Raises PurchaseMalformed, NoSuchAccount, and what Purchases.buy raises.
+    Raises FoldOnly, PurchaseMalformed, NoSuchAccount, and what Purchases.buy raises.
     """
+    check_may_write(settings)
     try:
         body = NewPurchase.model_validate(wanted)
     except ValidationError as error:

@@ -19,6 +19,8 @@ WHERE key_id = %(key_id)s;
 UPDATE records.api_keys SET revoked_at = now() WHERE key_id = %(key_id)s AND revoked_at IS NULL;
 
 -- name: find
-SELECT key_id, key_hash, account_id, scopes
+SELECT key_id, key_hash, account_id, scopes,
+       coalesce((SELECT records_read_at > clock_timestamp() - %(lately)s::interval FROM records.installation), false)
+           AS recent
 FROM records.api_keys
 WHERE key_id = ANY (%(key_ids)s) AND revoked_at IS NULL;

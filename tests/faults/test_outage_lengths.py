@@ -113,7 +113,7 @@ def test_a_worker_whose_seat_another_has_taken_ends_by_name(own: Settings, tmp_p
 
 
 def _sits(connection: psycopg.Connection[Any], settings: Settings) -> bool:
-    seat = Seat(settings.consumer_group)
+    seat = Seat(settings.group("projector"))
     seat.taken(connection)
     return seat.name == "seat-1"
 

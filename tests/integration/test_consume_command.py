@@ -17,7 +17,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumers.consumer import Received
-from consumers.runner import Runner, group_of
+from consumers.runner import Runner
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import environment_of
 from ledger.dev.kafka import free_port
@@ -69,7 +69,7 @@ def publish(settings: Settings, offsets: range) -> None:
 def left(settings: Settings) -> int | None:
     """How many records are not committed yet; None while nothing is. Asked of the broker by another client."""
     place = TopicPartition(settings.topic(DEAD_LETTERS), 0)
-    kafka = Consumer({"bootstrap.servers": settings.kafka, "group.id": group_of(settings, GROUP), "log_level": 0})
+    kafka = Consumer({"bootstrap.servers": settings.kafka, "group.id": settings.group(GROUP), "log_level": 0})
     try:
         (committed,) = kafka.committed([place], timeout=20)
         _, end = kafka.get_watermark_offsets(place, timeout=20)

@@ -20,6 +20,7 @@ from ledger.guard.guard import Guard
 from ledger.log.connecting import CertificateUnusable, KafkaForbids, KafkaRefusesUser, kafka_options
 from ledger.log.publisher import LogUnavailable, Publisher
 from ledger.log.topics import create_topics
+from ledger.records.migrate import migrate
 from ledger.settings import Settings
 from schemas.topics import BOOK, DEAD_LETTERS, EVENTS, TOP_UPS
 from tests.integration.api_harness import api, client, environment, eventually, key, usage
@@ -52,7 +53,7 @@ def kafka() -> Iterator[SecuredKafka]:
 @pytest.fixture(scope="module")
 def admin(stack: Stack, kafka: SecuredKafka) -> Settings:
     """A ledger on that broker, made with the administrator's rights."""
-    made = new_ledger(stack, topic_prefix="", consumer_group="ledger-projector", **kafka.as_user("ledger-admin"))
+    made = new_ledger(stack, topic_prefix="", **kafka.as_user("ledger-admin"))
     bootstrap(made)
     with Publisher(made) as publisher:
         for topic in (EVENTS, TOP_UPS, DEAD_LETTERS):  # so that there is something to read
@@ -129,6 +130,16 @@ def test_a_worker_with_another_mechanism_or_a_certificate_reads_the_log_too(
             with Publisher(admin) as publisher:
                 publisher.append(EVENTS, b"a", b"{}").position()
             wait_until_projected(admin)
+
+
+def test_a_copy_folds_with_a_user_that_may_only_read(stack: Stack, roles: Any, admin: Settings, tmp_path: Path) -> None:
+    stack.postgres.create_database("secured_copy")
+    copy = roles("ledger-copy").model_copy(update={"database": stack.postgres.url("secured_copy"), "fold_only": True})
+    migrate(copy.database)
+    with crew(copy, tmp_path) as workers:
+        worker = workers.start()
+        wait_until_projected(copy)
+        assert worker.alive, worker.output
 
 
 @pytest.mark.parametrize(
