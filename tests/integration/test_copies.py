@@ -188,7 +188,7 @@ def test_a_database_that_never_folded_this_log_is_refused_until_it_takes_the_log
     assert "LEDGER_SIGNING_KEYS" in refusal(other_keys, "topics")[1]
     with api(stranger, tmp_path) as url, client(url, key(stranger)) as http:
         answer = http.post("/v1/usage", json=usage_request("acct_1"))
-        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "log_of_another")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "log_refused")
     assert ends(own) == before
     assert rows(stranger, "SELECT 1 AS one FROM views.progress") == []
 
