@@ -11,13 +11,15 @@ from typing import NamedTuple
 from ledger.core.entry import Fact
 from ledger.log.partitioning import partition_of
 from ledger.log.reading import Record, fact_of
+from ledger.records.skips import Skips, skips
 from ledger.settings import Settings
 from ledger.views import losses
 from ledger.views.losses import Connection, Loss
-from projectors.continuity import LogDiverged, check_continuity
+from projectors.continuity import diverged
 from projectors.refolding import Watch
 from projectors.replay import Bounds, bounds, fetches
 from schemas.money import format_nanos
+from schemas.topics import EVENTS
 
 # What stood before a rebuild that has not ended comes first: half-built views lack most of it.
 VIEWS = ("views_before", "views")
@@ -61,18 +63,21 @@ def compare(settings: Settings, connection: Connection, partitions: int, watch: 
     found_bounds = bounds(settings, partitions)
     folded = losses.folded(connection)
     watch.begin("Comparing the log with the views", sum(end - begin for begin, end in found_bounds.values()))
+    passed_over = skips(connection, settings.topic(EVENTS))
     with losses.found(connection) as found:
-        asyncio.run(_read(settings, found_bounds, found, watch))
-    return Comparison(found_bounds, folded, losses.losses(connection), dict(_diverged(settings, folded)))
+        asyncio.run(_read(settings, found_bounds, passed_over, found, watch))
+    return Comparison(found_bounds, folded, losses.losses(connection), diverged(settings))
 
 
-async def _read(settings: Settings, found_bounds: Mapping[int, Bounds], found: losses.Found, watch: Watch) -> None:
+async def _read(
+    settings: Settings, found_bounds: Mapping[int, Bounds], passed_over: Skips, found: losses.Found, watch: Watch
+) -> None:
     done = 0
     for partition, (begin, end) in found_bounds.items():
-        async with aclosing(fetches(settings, partition, begin, end)) as reading:
+        async with aclosing(fetches(settings, partition, begin, end, passed_over.get(partition, ()))) as reading:
             async for fetch in reading:
                 found.add(partition, _facts(settings, fetch.records, partition, len(found_bounds), found.unproven))
-                watch.reach(done + fetch.records[-1].offset + 1 - begin)
+                watch.reach(done + fetch.ends_at - begin)
         done += end - begin
 
 
@@ -87,14 +92,6 @@ def _facts(
                 yield fact, record.offset
             elif fact.code == "bad_signature":
                 unproven.append((partition, record.offset))
-
-
-def _diverged(settings: Settings, folded: Mapping[int, int]) -> Iterator[tuple[int, str]]:
-    for partition in folded:
-        try:
-            check_continuity(settings, {partition})
-        except LogDiverged as error:
-            yield partition, error.detail
 
 
 def _figures(found: list[Loss]) -> str:

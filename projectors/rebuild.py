@@ -99,7 +99,7 @@ def rebuild(settings: Settings, watch: Watch, lose: int | None = None) -> Rebuil
     """
     with alone(settings, watch) as connection:
         started = time.monotonic()
-        partitions = check_topics(settings, connection)
+        partitions = check_topics(settings, connection, whole=False)  # what is gone is named below, event by event
         settings.signing_key()
         book = read_book(settings, connection)
         _check_log(settings, connection, partitions, watch, lose)

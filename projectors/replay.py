@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -11,12 +11,17 @@ from aiokafka.errors import KafkaError
 from ledger.core.book import Book
 from ledger.core.errors import LedgerError
 from ledger.log.book import Follower, Rejected, StatedVersion
-from ledger.log.connecting import connection_options
+from ledger.log.connecting import COMMITTED, connection_options
+from ledger.log.foreign import LogUnreadable
+from ledger.records.skips import Skip
 from ledger.settings import Settings
+from projectors.fetching import Fetching, Stretch, install
+from projectors.skips import skipping
 from projectors.transport import Fetch
 from schemas.topics import EVENTS
 
 _PATIENCE_SECONDS = 30
+_RECORDS_AT_ONCE = 50_000
 
 
 class LogAway(LedgerError):
@@ -57,35 +62,45 @@ def bounds(settings: Settings, partitions: int) -> dict[int, Bounds]:
 
 
 async def _bounds(settings: Settings, partitions: int) -> dict[int, Bounds]:
-    async with _Reading(settings) as consumer:
+    async with Reading(settings) as consumer:
         places = [TopicPartition(settings.topic(EVENTS), number) for number in range(partitions)]
         begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
         return {place.partition: Bounds(begins[place], ends[place]) for place in places}
 
 
-async def fetches(settings: Settings, partition: int, start: int, end: int) -> AsyncGenerator[Fetch, None]:
-    """The records of a partition from `start` to before `end`, as they come from the broker. Raises LogAway.
+async def fetches(
+    settings: Settings, partition: int, start: int, end: int, skips: Sequence[Skip] = ()
+) -> AsyncGenerator[Fetch, None]:
+    """The records of a partition from `start` to before `end`, as they come from the broker, without what is skipped.
+
+    Raises LogAway or LogUnreadable.
 
     Close it (contextlib.aclosing): whoever leaves early would leave its connections behind.
     """
     if start >= end:
         return  # aiokafka's consumer can't be stopped right after its start: it ends in a CancelledError
     place = TopicPartition(settings.topic(EVENTS), partition)
-    async with _Reading(settings) as consumer:
+    async with Reading(settings) as consumer:
         consumer.assign([place])
         consumer.seek(place, start)
-        heard_at = time.monotonic()
+        fetching, heard_at = Fetching(consumer), time.monotonic()
         while start < end:
-            fetched = (await consumer.getmany(place, timeout_ms=1000)).get(place, [])
-            records = [record for record in fetched if record.offset < end]
-            if records:
-                yield Fetch(start, records, doubtful=False)
-            # Behind the last record, or behind markers of transactions, which are no records.
-            position = await consumer.position(place)
-            if position > start:
-                start, heard_at = position, time.monotonic()
+            stretch = (await fetching.take([place], 1, _RECORDS_AT_ONCE)).get(place)
+            if stretch:
+                seen, stretch = stretch, skipping(stretch, skips)
+                if stretch.ends_at != seen.ends_at:
+                    await fetching.read_on({place: stretch.ends_at})
+                yield _within(stretch, end)
+                start, heard_at = stretch.ends_at, time.monotonic()
+                if stretch.unreadable and start < end:
+                    raise LogUnreadable(f"{place.topic}/{partition}: {stretch.unreadable}")
             if time.monotonic() > heard_at + _PATIENCE_SECONDS:
                 raise LogAway(f"{place.topic}/{partition} at {start}")
+
+
+def _within(stretch: Stretch, end: int) -> Fetch:
+    records = [record for record in stretch.records if record.offset < end]
+    return Fetch(stretch.starts_at, min(stretch.ends_at, end), records, doubtful=False)
 
 
 def whole_book(settings: Settings) -> WholeBook:
@@ -102,17 +117,18 @@ def whole_book(settings: Settings) -> WholeBook:
         follower.close()
 
 
-class _Reading:
+class Reading:
     """A consumer of nobody's group, while the block runs."""
 
     def __init__(self, settings: Settings) -> None:
+        install()
         self._consumer = AIOKafkaConsumer(
             **connection_options(settings),
             client_id="ledger-replay",
             enable_auto_commit=False,
             auto_offset_reset="none",
             max_partition_fetch_bytes=4 * 1024 * 1024,
-            max_poll_records=50_000,
+            **COMMITTED,
         )
 
     async def __aenter__(self) -> AIOKafkaConsumer:

@@ -14,6 +14,7 @@ from ledger.cli import (
     erase,
     installation,
     keys,
+    log,
     payments,
     processes,
     proofs,
@@ -28,6 +29,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Th
 for commands in (processes, sandbox, installation, publish, buy, tail, replays, proofs, payments, erase):
     app.add_typer(commands.app)
 app.add_typer(dead_letters.app, name="deadletters")
+app.add_typer(log.app, name="log")
 app.add_typer(report.app, name="report")
 app.add_typer(book.app, name="book")
 app.add_typer(keys.app, name="keys")

@@ -1,6 +1,7 @@
 """One tree of errors for the whole ledger: each one's docstring is its message, its name in snake case its code."""
 
 import re
+from typing import Any
 
 
 class LedgerError(Exception):
@@ -10,6 +11,10 @@ class LedgerError(Exception):
         self.detail = detail
         self.field = field
         super().__init__(self.message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # From another process it comes as it was, not with its message as the detail of a second one.
+        return _restored, (type(self), self.args, self.__dict__)
 
     @property
     def code(self) -> str:
@@ -21,6 +26,12 @@ class LedgerError(Exception):
         """A sentence for people; it names the field where there is one."""
         said = (type(self).__doc__ or "").strip().rstrip(".")
         return ": ".join(part for part in (self.field, said, self.detail) if part)
+
+
+def _restored(kind: type[LedgerError], args: tuple[str, ...], state: dict[str, Any]) -> LedgerError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class Refused(LedgerError):

@@ -6,19 +6,21 @@ effect at least 60 s after its append, so whoever folds with a fresh book folds 
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 from pydantic import ValidationError
 
 from ledger.core.book import Book
 from ledger.core.errors import LedgerError, Refused
 from ledger.core.fold import RULES
-from ledger.log.connecting import LogUnavailable, kafka_options, refusals_in_words
+from ledger.log.connecting import ANSWER_MS, REQUEST_MS, LogUnavailable, kafka_options, refusals_in_words
+from ledger.log.foreign import naming_the_batch
 from ledger.log.publisher import Position, Publisher
 from ledger.log.reading import Problem, Record, recovery_of, signer_of
+from ledger.log.topic_settings import BOOK_BYTES_MAX
 from ledger.settings import Settings
 from schemas.book import BOOK, BOOK_SUBJECT, BookPublished, BookVersion
 from schemas.fields import json_of, reasons_of
@@ -27,8 +29,8 @@ from schemas.signatures import SigningKey
 from schemas.topics import BOOK as BOOK_TOPIC
 
 FRESH_SECONDS = 20
-BOOK_BYTES_MAX = 1_000_000  # some 6,000 prices; brokers take 1,048,588 bytes by default, with header and key
 _POLL_SECONDS = 1
+_CLOSE_MS = 1000
 
 
 class BookStale(LedgerError):
@@ -164,7 +166,7 @@ class Follower:
         self._thread.start()
 
     def book(self) -> Book:
-        """The book, fresh enough to fold with. Raises BookStale, BookEmpty or BookNotReadable."""
+        """The book, fresh enough to fold with. Raises BookStale, BookEmpty, BookNotReadable or LogUnreadable."""
         if self._failure:
             raise self._failure
         if self.age_seconds > FRESH_SECONDS:
@@ -212,8 +214,9 @@ class Follower:
             try:
                 with refusals_in_words():
                     self._follow_until_closed()
-            except (KafkaError, LogUnavailable) as error:
-                # The book goes stale, which everybody who folds notices; until the broker is back that is all.
+            except (KafkaError, LogUnavailable, OSError, RuntimeError) as error:
+                # The book goes stale, which everybody who folds notices; until the broker is back that is all. The
+                # last two are what kafka-python raises when its connections end under it; another client is made.
                 self.refused = str(error) if isinstance(error, LogUnavailable) else ""
                 self._closing.wait(_POLL_SECONDS)
             except LedgerError as error:
@@ -227,18 +230,14 @@ class Follower:
             consumer.seek(partition, self._next_offset)
             while not self._closing.is_set():
                 asked_at = time.monotonic()
-                end = consumer.end_offsets([partition])[partition]
-                if end < self._next_offset:
-                    raise BookLost(f"{partition.topic} ends at {end}, read up to {self._next_offset}")
-                while consumer.position(partition) < end:
-                    for record in consumer.poll(timeout_ms=1000).get(partition, []):
-                        self._reader.read(record)
-                        self._next_offset = record.offset + 1
+                for record in records_to_the_end(consumer, partition, self._next_offset):
+                    self._reader.read(record)
+                    self._next_offset = record.offset + 1
                 self._seen_end_at, self.refused = asked_at, ""
                 self._first_read.set()
                 self._closing.wait(_POLL_SECONDS)
         finally:
-            consumer.close()
+            consumer.close(timeout_ms=_CLOSE_MS)
 
 
 def book_consumer(settings: Settings) -> tuple[KafkaConsumer, TopicPartition]:
@@ -249,10 +248,29 @@ def book_consumer(settings: Settings) -> tuple[KafkaConsumer, TopicPartition]:
         # A broker that is back is to be noticed within seconds, however long it was away.
         bootstrap_timeout_ms=5000,
         reconnect_backoff_max_ms=1000,
+        request_timeout_ms=REQUEST_MS,
     )
     partition = TopicPartition(settings.topic(BOOK_TOPIC), 0)
     consumer.assign([partition])
     return consumer, partition
+
+
+def records_to_the_end(consumer: KafkaConsumer, partition: TopicPartition, read_to: int = 0) -> Iterator[Record]:
+    """The records up to where the topic ends now.
+
+    Raises BookLost when that is before `read_to`, LogUnreadable, or KafkaTimeoutError when no record comes.
+    """
+    end, heard_at = consumer.end_offsets([partition], timeout_ms=ANSWER_MS)[partition], time.monotonic()
+    if end < read_to:
+        raise BookLost(f"{partition.topic} ends at {end}, read up to {read_to}")
+    while (consumer.position(partition, timeout_ms=ANSWER_MS) or 0) < end:
+        with naming_the_batch(consumer):
+            records = consumer.poll(timeout_ms=1000).get(partition, [])
+        yield from records
+        if records:
+            heard_at = time.monotonic()
+        elif time.monotonic() - heard_at > ANSWER_MS / 1000:
+            raise KafkaTimeoutError(f"{partition.topic} can't be read to its end")
 
 
 def record_of(version: BookVersion, signing_key: SigningKey) -> SignedValue:

@@ -1,10 +1,15 @@
 """What is said on `ledger.deadletters` about a record: the same id whoever says it, so that said twice is said once."""
 
+from pydantic import ValidationError
+
 from ledger.log.reading import Problem, Record
-from schemas.dead_letters import DeadLetter, RecordDeadLettered
+from schemas.dead_letters import DEAD_LETTER, DeadLetter, RecordDeadLettered
+from schemas.fields import json_of
 from schemas.identity import derived_id
 
 _EXCERPT_CHARACTERS = 500
+_SHORT_REASON_CHARACTERS = 500
+_SHORT_EXCERPT_CHARACTERS = 100
 
 
 def dead_letter_of(source: str, topic: str, partition: int, record: Record, problem: Problem) -> RecordDeadLettered:
@@ -23,6 +28,20 @@ def dead_letter_of(source: str, topic: str, partition: int, record: Record, prob
             excerpt=excerpt_of(record.value),
         ),
     )
+
+
+def shortened(value: bytes) -> RecordDeadLettered | None:
+    """The dead letter of this value, cut down to what any topic takes; None when it is none, or is that short."""
+    try:
+        letter = DEAD_LETTER.validate_json(value)
+    except ValidationError:
+        return None
+    reason, excerpt = letter.data.reason, letter.data.excerpt
+    if len(reason) > _SHORT_REASON_CHARACTERS:
+        reason = f"{reason[:_SHORT_REASON_CHARACTERS]}..."
+    data = letter.data.model_copy(update={"reason": reason, "excerpt": excerpt[:_SHORT_EXCERPT_CHARACTERS]})
+    short = letter.model_copy(update={"data": data})
+    return short if len(json_of(short)) < len(value) else None
 
 
 def excerpt_of(value: bytes | None) -> str:

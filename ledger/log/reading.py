@@ -4,10 +4,12 @@ Nothing here depends on the book or on an account: the same record reads the sam
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 from pydantic import ValidationError
 
+from ledger.core.calendar import ms_of
 from ledger.core.entry import Fact, Recovery
 from schemas.events import EVENT
 from schemas.fields import RECORD_BYTES_MAX, reasons_of
@@ -50,8 +52,32 @@ class Problem(NamedTuple):
     reason: str
 
 
+class PassedOver(NamedTuple):
+    """In the place of records that can't be read, once a person has decided to go on without them."""
+
+    offset: int
+    timestamp: int
+    problem: Problem
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+# Brokers stamp records themselves, on a topic that was not changed: no other time has ever been one of the log.
+LOG_TIME_MAX_MS = ms_of(datetime(2200, 1, 1, tzinfo=UTC))
+
+
+def log_time_ms(record: Record) -> int:
+    """When the record was appended, within what can be a time of the log."""
+    return min(max(record.timestamp, 0), LOG_TIME_MAX_MS)
+
+
 def fact_of(record: Record, secrets: Mapping[str, bytes]) -> Fact | Problem:
     """The fact that a record states, its form and its signature checked, or what is wrong with it."""
+    if isinstance(record, PassedOver):
+        return record.problem
+    if record.timestamp != log_time_ms(record):
+        return Problem("time_out_of_bounds", f"its time on the log is {record.timestamp} ms")
     value = record.value
     if not value:
         return Problem("empty", "the record has no value")

@@ -36,6 +36,16 @@ def waiting(connection: Connection, partitions: Sequence[int]) -> list[Message]:
     return [Message(str(message_id), *fields) for message_id, *fields in rows]
 
 
+def replace(connection: Connection, message: Message) -> None:
+    """Has the message go out as it is now."""
+    connection.execute(SQL["replace"], message._asdict())
+
+
+def refuse(connection: Connection, message: Message) -> None:
+    """Sets a message aside that Kafka does not take; it is tried again after some minutes."""
+    connection.execute(SQL["refuse"], message._asdict())
+
+
 def mark_sent(connection: Connection, messages: Iterable[Message]) -> None:
     """Notes that messages are out."""
     connection.execute(SQL["sent"], {"ids": [message.message_id for message in messages]})

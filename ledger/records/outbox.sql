@@ -11,8 +11,18 @@ ON CONFLICT (message_id) DO NOTHING;
 SELECT message_id, topic, key, value, signature
 FROM records.outbox
 WHERE sent_at IS NULL AND partition = ANY (%(partitions)s)
+  AND (refused_at IS NULL OR refused_at < now() - interval '5 minutes')
 ORDER BY partition, position
 LIMIT 1000;
+
+-- name: replace
+-- Of a message that is too large: what is sent in its place.
+UPDATE records.outbox SET value = %(value)s, signature = %(signature)s
+WHERE message_id = %(message_id)s AND sent_at IS NULL;
+
+-- name: refuse
+-- Sets a message aside for some minutes.
+UPDATE records.outbox SET refused_at = now() WHERE message_id = %(message_id)s;
 
 -- name: sent
 UPDATE records.outbox SET sent_at = now(), value = NULL WHERE message_id = ANY (%(ids)s);

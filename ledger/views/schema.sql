@@ -5,13 +5,17 @@ CREATE SCHEMA views;
 
 -- How far each partition is folded. `last_*` say which record that was, so that a log that lost its tail is noticed;
 -- `through` is the time up to which the views are true, `log_end` where the log ended when that was last asked.
+-- `waits_for`: what the partition can't be folded beyond, since when, and where that is.
 CREATE TABLE views.progress (
     partition       integer PRIMARY KEY,
     next_offset     bigint NOT NULL CHECK (next_offset >= 0),
     last_offset     bigint,
     last_record     text,
     through         timestamptz,
-    log_end         bigint
+    log_end         bigint,
+    waits_for       text CHECK (waits_for IN ('transaction', 'unreadable')),
+    waits_since     timestamptz,
+    waits_detail    text
 );
 
 -- One line per accepted event of an account, many of them with amount 0. Identity is (account, signed or not, id). What
