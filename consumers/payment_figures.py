@@ -7,6 +7,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from ledger.payments.unreconciled import metrics
+from ledger.records import release
 from ledger.records.payment_alerts import SQL
 
 
@@ -23,8 +24,8 @@ class PaymentFigures(Collector):
     def collect(self) -> Iterator[Metric]:
         """Read anew each time."""
         try:
-            with psycopg.connect(self._database, connect_timeout=5) as connection:
+            with release.connect(self._database, connect_timeout=5) as connection:
                 rows = connection.execute(SQL["figures"]).fetchall()
-        except psycopg.Error:
+        except (psycopg.Error, release.OtherRelease):
             return
         yield from metrics(rows)

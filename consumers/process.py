@@ -29,10 +29,11 @@ from consumers.periodic import Periodic, Task
 from consumers.runner import Runner
 from consumers.top_up_clockwork import TopUpClockwork
 from ledger import logs
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log.book import Follower
 from ledger.log.topics import check_topics
 from ledger.payments.gateways import gateways_of
+from ledger.records import release
 from ledger.settings import Settings
 
 _FIRST_BOOK_SECONDS = 5.0
@@ -93,11 +94,11 @@ _CONSUMERS: dict[str, Callable[[Common], Sequence[Worker]]] = {
 }
 
 
-class NothingToDo(LedgerError):
+class NothingToDo(LedgerError, exit_code=EXIT_CONFIG):
     """None of these consumers has anything to do: LEDGER_PAYMENTS is off, LEDGER_SUPPLIER empty, or so."""
 
 
-class NoSuchConsumer(LedgerError):
+class NoSuchConsumer(LedgerError, exit_code=EXIT_CONFIG):
     """There is no consumer of this name."""
 
 
@@ -113,7 +114,7 @@ def run(settings: Settings, names: Sequence[str] = ()) -> None:
     """
     consumers = chosen(names)
     settings.signing_key()  # what is not signed becomes a dead letter, which is
-    logs.configure()
+    logs.configure(settings.log_format)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it logs every attempt to reach a broker that is away
     stopping = threading.Event()
     with _metrics(settings):
@@ -150,7 +151,7 @@ def _wait_for_topics(settings: Settings) -> None:
     patience = Patience("all", threading.Event())
     while True:
         try:
-            with psycopg.connect(settings.database, connect_timeout=5) as connection:
+            with release.connect(settings.database, connect_timeout=5) as connection:
                 check_topics(settings, connection)
             return patience.over()
         except (psycopg.OperationalError, KafkaError) as error:

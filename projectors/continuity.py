@@ -6,34 +6,34 @@ of a past that it doesn't have. The client doesn't notice; so it is asked at eve
 
 from contextlib import closing
 
-import psycopg
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log.connecting import kafka_options, refusals_in_words
 from ledger.log.reading import Record
+from ledger.records.release import connect
 from ledger.settings import Settings
 from ledger.views.writing import SQL
 from projectors.fingerprint import fingerprint
 from schemas.topics import EVENTS
 
 
-class LogDiverged(LedgerError):
+class LogDiverged(LedgerError, exit_code=EXIT_CONFIG):
     """The log is not the one that was folded. Restore the broker's data, or fold what it has with `ledger rebuild`."""
 
 
-class ViewsLost(LedgerError):
+class ViewsLost(LedgerError, exit_code=EXIT_CONFIG):
     """The views are empty but the log was folded before. Run `ledger rebuild`."""
 
 
 def check_continuity(settings: Settings, partitions: set[int]) -> None:
     """Compares the record that was folded last, per partition, with the one on the log.
 
-    Raises LogDiverged, KafkaRefusesUser or KafkaForbids; or KafkaError or psycopg's OperationalError, which say nothing
-    about the log.
+    Raises LogDiverged, OtherRelease, KafkaRefusesUser or KafkaForbids; or KafkaError or psycopg's OperationalError,
+    which say nothing about the log.
     """
-    with psycopg.connect(settings.database, connect_timeout=5) as connection:
+    with connect(settings.database, connect_timeout=5) as connection:
         stored = {
             partition: connection.execute(SQL["load_progress"], {"partition": partition}).fetchone()
             for partition in partitions

@@ -16,8 +16,9 @@ from ledger.core.errors import LedgerError
 from ledger.log.connecting import administrating
 from ledger.log.topics import check_topics
 from ledger.records import rebuilds
-from ledger.records.migrate import VIEWS_VERSION, create_views, migrate_records
+from ledger.records.migrate import create_views, migrate_records
 from ledger.records.rebuilds import Connection, Rebuild
+from ledger.records.release import views_version
 from ledger.settings import Settings
 from ledger.views import digests, writing
 from projectors.forwards import take_back_forwards
@@ -146,7 +147,7 @@ def _replace_views_of_another_version(connection: Connection, partitions: int) -
     """When another version of this program was interrupted, what it folded is folded again."""
     with connection.transaction():
         row = connection.execute("SELECT checksum FROM records.migrations WHERE name = 'views'").fetchone()
-        if row != (VIEWS_VERSION,):
+        if row != (views_version(),):
             _replace_views(connection, partitions)
 
 

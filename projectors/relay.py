@@ -12,6 +12,7 @@ import structlog
 
 from ledger.log.publisher import LogUnavailable, Publisher
 from ledger.records import outbox, rebuilds
+from ledger.records.release import connect
 from ledger.settings import Settings
 from schemas.signatures import SIGNATURE_HEADER
 
@@ -56,7 +57,7 @@ class Relay:
 
     def _relay_until_closed(self) -> None:
         with (
-            psycopg.connect(self._settings.database, autocommit=True, application_name="ledger-relay") as connection,
+            connect(self._settings.database, autocommit=True, application_name="ledger-relay") as connection,
             Publisher(self._settings) as publisher,
         ):
             rebuilds.share(connection)  # what a rebuild puts into the outbox is not settled before its end

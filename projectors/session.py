@@ -9,7 +9,7 @@ from psycopg.errors import LockNotAvailable
 
 from ledger.core.errors import LedgerError
 from ledger.log.reading import Record
-from ledger.records import rebuilds
+from ledger.records import rebuilds, release
 from ledger.settings import Settings
 from ledger.views.writing import SQL, Connection
 from projectors.fingerprint import fingerprint
@@ -37,7 +37,10 @@ class Session:
         self._connection: Connection | None = None
 
     def connection(self) -> Connection:
-        """The connection, in autocommit; made when there is none. Raises RebuildRunning or RebuildUnfinished."""
+        """The connection, in autocommit; made when there is none.
+
+        Raises OtherRelease, RebuildRunning or RebuildUnfinished.
+        """
         if self._connection is None:
             self._connection = self._connect()
         return self._connection
@@ -47,6 +50,7 @@ class Session:
             self._settings.database, autocommit=True, application_name="ledger-projector", connect_timeout=5
         )
         try:
+            release.check(connection)
             connection.execute(f"SET lock_timeout = '{int(self._settings.lock_seconds * 1000)}ms'")
             if self._shares_views:
                 rebuilds.share(connection)
@@ -74,7 +78,8 @@ class Session:
     def transaction(self, partition: int, expected: int, last: Record) -> Iterator[Connection]:
         """A transaction as the only writer of the partition, which moves its progress from `expected` behind `last`.
 
-        Raises Fenced when the progress is not there, and Blocked when another writer holds it for too long.
+        Raises Fenced when the progress is not there, Blocked when another writer holds it for too long, or a migration
+        does not end, and OtherRelease after one.
         """
         connection = self.connection()
         with connection.transaction():
@@ -88,6 +93,7 @@ class Session:
 
     def _advance(self, connection: Connection, partition: int, expected: int, last: Record) -> bool:
         with connection.pipeline():  # one round trip
+            ran = connection.execute(release.RAN)
             connection.execute(SQL["lock_partition"], {"namespace": _LOCK_NAMESPACE, "partition": partition})
             cursor = connection.execute(
                 SQL["advance_progress"],
@@ -100,7 +106,13 @@ class Session:
                     "through_ms": last.timestamp,
                 },
             )
+        if other := release.difference(ran):
+            raise other
         return cursor.rowcount == 1
+
+    def check_release(self) -> None:
+        """Raises OtherRelease when another version of this program has changed the database."""
+        release.check(self.connection())
 
     def note_caught_up(self, partition: int, expected: int, log_end: int, asked_ms: int) -> None:
         """Notes where the log ended at a moment; what is folded up to there is true up to that moment."""

@@ -6,7 +6,6 @@ worker that is started again reads from Postgres where to go on, so that ending 
 
 import asyncio
 import gc
-import logging
 import os
 import threading
 import time
@@ -20,14 +19,17 @@ from faust.types import TP
 from kafka.errors import KafkaError as KafkaPythonError
 from yarl import URL
 
+from ledger import logs
 from ledger.core.book import Book
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.connecting import LogUnavailable, tls_of, uses_sasl
-from ledger.records.rebuilds import RebuildRunning, RebuildUnfinished
+from ledger.records.rebuilds import RebuildRunning
+from ledger.records.release import WRONG_SHAPE
 from ledger.settings import Settings
-from projectors.continuity import LogDiverged, check_continuity
+from projectors.continuity import check_continuity
 from projectors.misplaced import MisplacedReport
+from projectors.noise import turn_down
 from projectors.projection import Gap, Projection
 from projectors.rejections import REPORTING_PARTITION, report_rejected
 from projectors.relay import Relay
@@ -38,7 +40,6 @@ from projectors.watchdog import Watchdog
 from schemas.topics import EVENTS
 
 EXIT_FAILED = 70
-EXIT_REFUSED = 78
 _RETRY_SECONDS = 0.5
 _PREPARE_SECONDS = 2.0
 _BEAT_SECONDS = 1.0
@@ -53,29 +54,43 @@ log = structlog.get_logger()
 
 def run(settings: Settings) -> None:
     """Folds until told to stop. Raises LedgerError when it must not start."""
-    for noisy in ("aiokafka", "kafka"):
-        # They log every attempt to reach a broker that is away; we say once a second that we wait for it.
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    logs.configure(settings.log_format)
+    turn_down()
     threading.excepthook = _end_process
     # A batch allocates some hundred thousand objects and frees them all by reference count; looking for cycles among
     # them cost a third of the fold's time (docs/decisions/0003).
     gc.set_threshold(1_000_000, 10, 10)
     worker = Worker(settings, _prepare(settings))
-    runner = faust.Worker(worker.app, loglevel="WARNING", redirect_stdouts=False, quiet=True)
+    runner = faust.Worker(worker.app, override_logging=False, redirect_stdouts=False, quiet=True)
     runner.spinner = None  # it writes cursor movements, also into files
     runner.execute_from_commandline()
 
 
 def _prepare(settings: Settings) -> int:
-    """Waits for servers that are away, and for a rebuild; the reason is in the log: it may be a wrong password."""
+    """Waits for servers that are away, and for a rebuild; the reason is in the log: it may be a wrong password.
+
+    Raises LedgerError, as `prepare` does.
+    """
     while True:
         try:
             return prepare(settings)
         except (psycopg.OperationalError, KafkaPythonError, RebuildRunning) as error:
-            log.warning(
-                "waiting", for_="kafka" if isinstance(error, KafkaPythonError) else "postgres", reason=str(error)
-            )
+            _log_waiting(error)
             time.sleep(_PREPARE_SECONDS)
+
+
+def _log_waiting(error: Exception) -> None:
+    """Says what is waited for, which the error knows better than the place where it is caught."""
+    match error:
+        case RebuildRunning():
+            what = "rebuild"
+        case BookStale() | BookEmpty():
+            what = "book"
+        case psycopg.Error():
+            what = "postgres"
+        case _:
+            what = "kafka"
+    log.warning("waiting", for_=what, reason=" ".join(str(error).split()) or type(error).__name__)
 
 
 class _App(faust.App):
@@ -167,7 +182,7 @@ class Worker:
                     "blocked", partition=partition, terminated=self._projection.session.terminate_blockers(partition)
                 )
             except _AWAY as error:
-                await self._wait_for("postgres", error)
+                await self._wait_for(error)
                 self._projection.disconnect()
 
     async def _fresh_book(self) -> Book:
@@ -175,7 +190,7 @@ class Worker:
             try:
                 return self._book.book()
             except (BookStale, BookEmpty) as error:
-                await self._wait_for("book", error)
+                await self._wait_for(error)
 
     async def _load_offsets(self, partitions: set[int]) -> dict[int, int]:
         """Where to read the assigned partitions from, once it is sure that the log is the one that was folded."""
@@ -185,25 +200,22 @@ class Worker:
             try:
                 return {partition: self._projection.next_offset(partition) for partition in partitions}
             except _AWAY as error:
-                await self._wait_for("postgres", error)
+                await self._wait_for(error)
                 self._projection.disconnect()
-            except RebuildUnfinished as error:
+            except LedgerError as error:
                 self._end(error)
 
     async def _check_continuity(self, partitions: set[int]) -> None:
         while True:
             try:
                 return await asyncio.to_thread(check_continuity, self._settings, partitions)
-            except psycopg.OperationalError as error:
-                await self._wait_for("postgres", error)
-            except (KafkaPythonError, LogUnavailable) as error:
-                await self._wait_for("kafka", error)
+            except (psycopg.OperationalError, KafkaPythonError, LogUnavailable) as error:
+                await self._wait_for(error)
             except LedgerError as error:
                 self._end(error)
 
-    async def _wait_for(self, what: str, error: Exception) -> None:
-        reason = str(error) if isinstance(error, LogUnavailable) else type(error).__name__
-        log.warning("waiting", for_=what, reason=reason)
+    async def _wait_for(self, error: Exception) -> None:
+        _log_waiting(error)
         self._watchdog.progressed()
         await asyncio.sleep(_RETRY_SECONDS)
 
@@ -213,13 +225,14 @@ class Worker:
             lag = 0
             try:
                 lag = await self._note_caught_up()
+                self._projection.session.check_release()
                 self._report_rejected()
             except (TimeoutError, KafkaError, KafkaPythonError, LogUnavailable) as error:
-                log.warning("waiting", for_="kafka", reason=type(error).__name__)
+                _log_waiting(error)
                 self._watchdog.progressed()
             except _AWAY:
                 self._projection.disconnect()
-            except (RebuildUnfinished, LogDiverged) as error:
+            except (LedgerError, *WRONG_SHAPE) as error:
                 self._end(error)
             self._watchdog.beat(lag)
             await asyncio.sleep(_BEAT_SECONDS)
@@ -247,7 +260,7 @@ class Worker:
         """Ends the process at once: nothing more must be folded, acknowledged or cleaned up."""
         code = getattr(error, "code", type(error).__name__)
         log.error("worker_ends", code=code, reason=str(error), exc_info=not isinstance(error, LedgerError))
-        os._exit(EXIT_REFUSED)
+        os._exit(_exit_code(error))
 
 
 def _credentials(settings: Settings) -> faust.types.auth.CredentialsT | None:
@@ -263,7 +276,13 @@ def _credentials(settings: Settings) -> faust.types.auth.CredentialsT | None:
     return faust.SSLCredentials(tls) if tls else None
 
 
+def _exit_code(error: BaseException | None) -> int:
+    """What a worker ends with: a defect is not for a person to decide, and a restart reads again where to go on."""
+    decided = isinstance(error, WRONG_SHAPE) or getattr(error, "exit_code", None) == EXIT_CONFIG
+    return EXIT_CONFIG if decided else EXIT_FAILED
+
+
 def _end_process(failed: threading.ExceptHookArgs) -> None:
     """A thread that fails takes the process with it: a worker without its relay or book must not go on."""
     log.error("thread_failed", thread=failed.thread.name if failed.thread else "?", reason=repr(failed.exc_value))
-    os._exit(EXIT_FAILED)
+    os._exit(_exit_code(failed.exc_value))

@@ -17,6 +17,7 @@ from ledger.core.errors import LedgerError
 from ledger.gate.figures import figures
 from ledger.payments import unreconciled
 from ledger.records import payment_alerts
+from ledger.records.release import OtherRelease
 from ledger.views.progress import Progress, outbox, progress, tallies
 from schemas.http import Part, Readiness
 
@@ -42,7 +43,7 @@ async def readyz(parts: PartsOf) -> Response:
     checks = {
         "kafka": _kafka(parts),
         "postgres": postgres,
-        "projection": _projection(rows, behind),
+        "projection": _projection(rows, behind) if postgres.ready else Part(ready=False, reason="only Postgres knows"),
         "book": _book(parts),
     }
     missing = [name for name, part in checks.items() if not part.ready]
@@ -76,8 +77,10 @@ async def _progress(parts: Parts) -> tuple[Sequence[Progress], Part]:
     try:
         async with asyncio.timeout(_POSTGRES_SECONDS), parts.pool.connection() as connection:
             return await progress(connection), Part(ready=True)
+    except OtherRelease as other:
+        return [], Part(ready=False, reason=str(other))
     except (psycopg.Error, TimeoutError) as error:
-        return [], Part(ready=False, reason=type(error).__name__)
+        return [], Part(ready=False, reason=f"Postgres does not answer: {type(error).__name__}")
 
 
 def _kafka(parts: Parts) -> Part:

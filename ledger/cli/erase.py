@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from ledger.cli.asking import Yes, confirm
-from ledger.cli.shared import Json, console, failing_in_words, table_of
-from ledger.settings import Settings
+from ledger.cli.shared import Json, console, failing_in_words, read_settings, table_of
 
 app = typer.Typer()
 
@@ -20,14 +19,14 @@ def erase(
 
     Issued invoices stay as they are, because the law has them kept; the log never had personal data.
     """
-    import psycopg
-
     from ledger.records import erasing
+    from ledger.records.release import connect
 
-    settings = Settings()
-    with failing_in_words(), psycopg.connect(settings.database, autocommit=True) as connection:
-        confirm(f"Erase the personal data of {account_id}, for ever?", yes=yes)
-        done = erasing.erase(connection, account_id, invoiced=bool(settings.supplier.name))
+    with failing_in_words():
+        settings = read_settings()
+        with connect(settings.database, autocommit=True) as connection:
+            confirm(f"Erase the personal data of {account_id}, for ever?", yes=yes)
+            done = erasing.erase(connection, account_id, invoiced=bool(settings.supplier.name))
     if as_json:
         print(json.dumps({"erased": done.erased, "kept": [kept._asdict() for kept in done.kept]}))
         return

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ledger.cli.shared import Workers, console, failing_in_words
-from ledger.settings import Settings
+from ledger.cli.shared import Workers, console, failing_in_words, read_settings
 
 app = typer.Typer()
 
@@ -44,7 +43,7 @@ def dev(
     with failing_in_words():
         rows = read_trace(trace) if trace else None
         traffic = Traffic(() if no_traffic or trace else STORIES, rows, speed, seconds)
-        summary = run(Options(home or Settings().home, workers, api_port, kafka_port), traffic, shown)
+        summary = run(Options(home or read_settings().home, workers, api_port, kafka_port), traffic, shown)
     print_summary(shown, summary)
     if as_json:
         print(json.dumps(summary.for_machines()))
@@ -58,11 +57,11 @@ def project(workers: Workers = 1) -> None:
         if workers == 1:
             from projectors.worker import run
 
-            run(Settings())
+            run(read_settings())
             return
         from ledger.dev.children import keep_workers
 
-        keep_workers(workers, Settings(), lambda sentence: typer.echo(sentence, err=True))
+        keep_workers(workers, read_settings())
 
 
 @app.command(epilog="Example: ledger consume dead-letters payment-sweep")
@@ -83,7 +82,7 @@ def consume(
     from consumers.process import run
 
     with failing_in_words():
-        run(Settings(), names or ())
+        run(read_settings(), names or ())
 
 
 @app.command(epilog="Example: ledger serve")
@@ -92,4 +91,4 @@ def serve() -> None:
     from ledger.api.server import serve
 
     with failing_in_words():
-        serve(Settings())
+        serve(read_settings())

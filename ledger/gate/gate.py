@@ -7,23 +7,25 @@ third lane that waits for it.
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psycopg
-from psycopg import AsyncConnection
 
 from ledger.core.errors import LedgerError
 from ledger.gate.deciding import decide_group
 from ledger.gate.holds import Connection, Decision, NewHold
 from ledger.gate.unheard import Unheard
-from ledger.gate.wire import Wire
+from ledger.gate.wire import Statement, Wire
+from ledger.records import release
 from ledger.settings import Settings
 from ledger.sql import KEEPALIVES
 
 GROUP_MAX = 256
 _LANES = (1, 8)  # by how many must wait before a lane takes them
+_CHECK_SECONDS = 1
 _ANSWER_SECONDS = 12  # of a server that stands still, and with it its own timeouts
 # What the gate reads are a few rows by their keys. So its statements are planned once, and by nothing but keys: tables
 # grow faster than the planner's statistics, and scanning one that was believed to be small took half of Postgres' time.
@@ -34,6 +36,9 @@ _PLANNING = (
 # A process that stands still in the middle of a decision lets go of its locks: usage that ends their holds waits for
 # them. No other timeout sees it, since a pipeline is not idle between its statements.
 _OPTIONS = f"-c statement_timeout=10000 -c lock_timeout=3000 -c transaction_timeout=15000 {_PLANNING} {KEEPALIVES}"
+
+
+_RAN = Statement.of(release.RAN)
 
 
 class GateUnavailable(LedgerError):
@@ -52,6 +57,7 @@ class _Lane:
         self._settings, self._queue, self._unheard, self._wait = settings, queue, unheard, wait
         self._least = least
         self._wire: Wire | None = None
+        self._checked_at = 0.0
 
     async def run(self, busy: "_Queue | None") -> None:
         """Decides group after group, for ever."""
@@ -71,6 +77,7 @@ class _Lane:
             self._wire = Wire(await connect(self._settings))
         stale_seconds = self._settings.gate_stale_seconds
         async with asyncio.timeout(_ANSWER_SECONDS):
+            await self._check_release(self._wire)
             answers = await decide_group(self._wire, [each.new for each in group], stale_seconds, wait=self._wait)
         for waiting, answer in zip(group, answers, strict=True):
             if answer is None and busy is not None:
@@ -81,6 +88,15 @@ class _Lane:
                 waiting.answer.set_exception(answer)
             elif answer is not None:
                 waiting.answer.set_result(answer)
+
+    async def _check_release(self, wire: Wire) -> None:
+        """Once a second, as a decision takes less than a millisecond. Raises OtherRelease."""
+        now = time.monotonic()
+        if now > self._checked_at + _CHECK_SECONDS:
+            ran = await wire.ask(_RAN, {})
+            if other := release.difference((name or "", checksum or "") for name, checksum in ran):
+                raise other
+            self._checked_at = now
 
     def _fail(self, group: list[_Waiting], error: Exception) -> None:
         """Nothing was decided, or nobody knows: a commit whose answer was lost may have happened."""
@@ -153,7 +169,7 @@ class Gate:
 
 
 async def connect(settings: Settings) -> Connection:
-    """A connection as the gate's lanes have theirs."""
-    return await AsyncConnection[Any].connect(
+    """A connection as the gate's lanes have theirs. Raises OtherRelease."""
+    return await release.connect_async(
         settings.database, autocommit=True, options=_OPTIONS, connect_timeout=5, application_name="ledger-gate"
     )

@@ -14,7 +14,7 @@ from kafka.errors import KafkaError
 from pydantic import ValidationError
 
 from ledger.core.book import Book
-from ledger.core.errors import LedgerError, Refused
+from ledger.core.errors import EXIT_CONFIG, LedgerError, Refused
 from ledger.core.fold import RULES
 from ledger.log.connecting import LogUnavailable, kafka_options, refusals_in_words
 from ledger.log.publisher import Position, Publisher
@@ -39,7 +39,7 @@ class BookEmpty(LedgerError):
     """The book has no version yet; publish one with `ledger book publish`."""
 
 
-class BookNotReadable(LedgerError):
+class BookNotReadable(LedgerError, exit_code=EXIT_CONFIG):
     """This program can't fold by the book: it lacks its rules or the secret of one of its keys."""
 
 

@@ -10,7 +10,7 @@ import psycopg
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import TopicAlreadyExistsError, TopicAuthorizationFailedError
 
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log.connecting import KafkaForbids, administrating
 from ledger.settings import Settings
 from schemas.topics import TOPICS, Topic
@@ -23,11 +23,11 @@ _CONFIG = {
 }
 
 
-class TopicChanged(LedgerError):
+class TopicChanged(LedgerError, exit_code=EXIT_CONFIG):
     """A topic is not the one that this ledger was built on."""
 
 
-class TopicMissing(LedgerError):
+class TopicMissing(LedgerError, exit_code=EXIT_CONFIG):
     """A topic is missing; run `ledger topics --create`."""
 
 

@@ -16,7 +16,7 @@ import typst
 from babel.dates import format_date
 from babel.numbers import format_currency
 
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.core.pricing import minor_digits
 from ledger.payments.invoice_content import Content, Party
 from ledger.settings import Settings
@@ -29,7 +29,7 @@ _PROVIDERS = {"stripe": "Stripe", "razorpay": "Razorpay"}
 _ONE_AT_A_TIME = threading.Lock()
 
 
-class LogoUnreadable(LedgerError):
+class LogoUnreadable(LedgerError, exit_code=EXIT_CONFIG):
     """LEDGER_INVOICE_LOGO can't be printed: it must be a readable file in SVG, PNG or JPEG."""
 
 
