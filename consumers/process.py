@@ -28,6 +28,7 @@ from consumers.payment_figures import PaymentFigures
 from consumers.periodic import Periodic, Task
 from consumers.runner import Runner
 from consumers.top_up_clockwork import TopUpClockwork
+from consumers.top_up_figures import count_from_zero
 from ledger import logs
 from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log.book import Follower
@@ -63,6 +64,7 @@ def _charge_top_ups(common: Common) -> list[Worker]:
     gateways = gateways_of(common.settings)
     if not gateways:
         return []
+    count_from_zero(gateways)
     tasks: list[Task] = [
         ChargeLater(Charging(common.settings, gateways)),
         TopUpClockwork(Charging(common.settings, gateways)),
@@ -86,7 +88,7 @@ def _notifications(common: Common) -> list[Worker]:
 
 # Each makes the workers of one consumer.
 _CONSUMERS: dict[str, Callable[[Common], Sequence[Worker]]] = {
-    DeadLetters.name: lambda common: [Runner(DeadLetters(), *common)],
+    DeadLetters.name: lambda common: [Runner(DeadLetters(common.settings), *common)],
     charge_top_ups.NAME: _charge_top_ups,
     payment_sweep.NAME: _payment_sweep,
     INVOICES: _invoices,

@@ -90,7 +90,7 @@ def _log_waiting(error: Exception) -> None:
             what = "postgres"
         case _:
             what = "kafka"
-    log.warning("waiting", for_=what, reason=" ".join(str(error).split()) or type(error).__name__)
+    log.warning("waiting", for_=what, error=type(error).__name__, reason=" ".join(str(error).split()))
 
 
 class _App(faust.App):

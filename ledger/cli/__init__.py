@@ -4,7 +4,10 @@ What prints data takes `--json`. Imports stay inside the commands, so that each 
 is the order of `ledger --help`.
 """
 
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
 
 from ledger.cli import (
     bench,
@@ -23,8 +26,27 @@ from ledger.cli import (
     sandbox,
     tail,
 )
+from ledger.cli.versions import Version
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="The prepaid-credit ledger.")
+
+class _Commands(TyperGroup):
+    """All commands. Typer's flags for completion have no default, and to check that None is one it loads pydantic."""
+
+    def get_params(self, ctx: Any) -> Any:
+        params: Any = super().get_params(ctx)
+        for flag in params:
+            flag.default = False if flag.default is None and flag.type_descriptor.annotation is bool else flag.default
+        return params
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def _ledger(version: Version = False) -> None:
+    """The prepaid-credit ledger."""
+
+
 for commands in (processes, sandbox, installation, publish, buy, tail, replays, proofs, payments, erase):
     app.add_typer(commands.app)
 app.add_typer(dead_letters.app, name="deadletters")

@@ -1,6 +1,5 @@
 """`ledger report`: what finance closes a month with."""
 
-import asyncio
 import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
@@ -40,6 +39,8 @@ def month(
 
 
 def _read(month: str) -> "MonthReportAnswer":
+    import asyncio
+
     from ledger.core.month_statement import answer_of
     from ledger.log.book import Follower
     from ledger.records.release import connect_async

@@ -12,6 +12,7 @@ from kafka.errors import TopicAlreadyExistsError, TopicAuthorizationFailedError
 
 from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log.connecting import KafkaForbids, administrating
+from ledger.log.new_topics import wait_until_known
 from ledger.settings import Settings
 from schemas.topics import TOPICS, Topic
 
@@ -36,7 +37,6 @@ class TopicFacts(NamedTuple):
 
     topic_id: str
     partitions: int
-    timestamp_type: str
 
 
 def create_topics(settings: Settings) -> list[str]:
@@ -49,7 +49,7 @@ def create_topics(settings: Settings) -> list[str]:
                 made.append(settings.topic(topic.name))
             except TopicAlreadyExistsError:
                 continue
-        admin.wait_for_topics([settings.topic(topic.name) for topic in TOPICS])
+        wait_until_known(admin, [settings.topic(topic.name) for topic in TOPICS])
     return made
 
 
@@ -59,23 +59,23 @@ def check_topics(settings: Settings, connection: psycopg.Connection) -> int:
     Raises TopicMissing or TopicChanged.
     """
     partitions = 0
-    for name, facts in _facts(settings).items():
+    for name, (facts, timestamp_type) in _facts(settings).items():
         stored = connection.execute(
-            "INSERT INTO records.topics (name, topic_id, partitions, timestamp_type) VALUES (%s, %s, %s, %s) "
-            "ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING topic_id, partitions, timestamp_type",
+            "INSERT INTO records.topics (name, topic_id, partitions) VALUES (%s, %s, %s) "
+            "ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING topic_id, partitions",
             (name, *facts),
         ).fetchone()
         if stored is None or TopicFacts(*stored) != facts:
             raise TopicChanged(f"{name}: was {stored}, is {tuple(facts)}")
-        if facts.timestamp_type != "LogAppendTime":
+        if timestamp_type != "LogAppendTime":
             raise TopicChanged(f"{name}: message.timestamp.type must be LogAppendTime")
         partitions = partitions or facts.partitions
     connection.commit()
     return partitions
 
 
-def _facts(settings: Settings) -> dict[str, TopicFacts]:
-    """By full name, in the order of the table, so that ledger.events is first."""
+def _facts(settings: Settings) -> dict[str, tuple[TopicFacts, str]]:
+    """With the type of their timestamps by full name, in the order of the table, so that ledger.events is first."""
     names = [settings.topic(topic.name) for topic in TOPICS]
     with administrating(settings) as admin:
         described = admin.describe_topics(names)
@@ -89,8 +89,9 @@ def _facts(settings: Settings) -> dict[str, TopicFacts]:
         resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
         configs = admin.describe_configs(resources, config_filter="all")["topic"]
     return {
-        name: TopicFacts(
-            found[name]["topic_id"], len(found[name]["partitions"]), configs[name]["message.timestamp.type"]["value"]
+        name: (
+            TopicFacts(found[name]["topic_id"], len(found[name]["partitions"])),
+            configs[name]["message.timestamp.type"]["value"],
         )
         for name in names
     }

@@ -44,10 +44,10 @@ def test_systemd_calls_it_well_protected(unit: Path, tmp_path: Path) -> None:
 
 
 def test_a_worker_that_must_not_go_on_is_not_started_again() -> None:
-    from projectors.worker import EXIT_REFUSED
+    from ledger.core.errors import EXIT_CONFIG
 
     worker = _section(next(unit for unit in UNITS if "project" in unit.stem))
-    assert worker["RestartPreventExitStatus"] == str(EXIT_REFUSED)
+    assert worker["RestartPreventExitStatus"] == str(EXIT_CONFIG)
     assert worker["Restart"] == "always"
 
 

@@ -18,6 +18,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumers.consumer import Received
 from consumers.runner import Runner, group_of
+from ledger.core.errors import EXIT_CONFIG
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import environment_of
 from ledger.dev.kafka import free_port
@@ -247,7 +248,7 @@ def test_what_it_cannot_run_with_ends_it_in_words(
     own: Settings, tmp_path: Path, changes: dict[str, Any], names: tuple[str, ...], words: str
 ) -> None:
     with consume(own.model_copy(update=changes), tmp_path, *names) as running:
-        assert running.process.wait(60) == 1
+        assert running.process.wait(60) == EXIT_CONFIG
     output = (tmp_path / "consume.log").read_text()
     assert output.startswith("Error: ")
     assert words in output
