@@ -27,7 +27,7 @@ def configure(log_format: LogFormat) -> None:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *render,
             ],
-            foreign_pre_chain=[*_SHARED, structlog.stdlib.ExtraAdder()],
+            foreign_pre_chain=[*_SHARED, structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder()],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

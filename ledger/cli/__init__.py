@@ -30,7 +30,7 @@ from ledger.cli.versions import Version
 
 
 class _Commands(TyperGroup):
-    """All commands. Typer's flags for completion have no default, and to check that None is one it loads pydantic."""
+    """Commands. Typer's own flags have no default; to check that None is none it would load pydantic for each help."""
 
     def get_params(self, ctx: Any) -> Any:
         params: Any = super().get_params(ctx)
@@ -49,8 +49,8 @@ def _ledger(version: Version = False) -> None:
 
 for commands in (processes, sandbox, installation, publish, buy, tail, replays, proofs, payments, erase):
     app.add_typer(commands.app)
-app.add_typer(dead_letters.app, name="deadletters")
-app.add_typer(report.app, name="report")
-app.add_typer(book.app, name="book")
-app.add_typer(keys.app, name="keys")
-app.add_typer(bench.app, name="bench")
+app.add_typer(dead_letters.app, name="deadletters", cls=_Commands)
+app.add_typer(report.app, name="report", cls=_Commands)
+app.add_typer(book.app, name="book", cls=_Commands)
+app.add_typer(keys.app, name="keys", cls=_Commands)
+app.add_typer(bench.app, name="bench", cls=_Commands)
