@@ -102,5 +102,5 @@ def _book(parts: Parts) -> Part:
     try:
         parts.book.book()
     except LedgerError as error:
-        return Part(ready=False, reason=error.code)
+        return Part(ready=False, reason=str(error))
     return Part(ready=True)

@@ -110,7 +110,7 @@ def _update_indexes(connection: Connection) -> list[str]:
     """
     noted = {name: checksum(statement.encode()) for name, statement in views_indexes().items()}
     stored = dict(connection.execute(_INDEXES).fetchall())
-    gone = sorted(name for name in stored if stored[name] != noted.get(name))
+    gone = sorted(name for name in stored if name not in noted or stored[name] != noted[name])
     missing = sorted(name for name in noted if stored.get(name) != noted[name])
     if gone or missing:
         rebuilds.share(connection)

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from ledger.core.errors import EXIT_CONFIG, LedgerError
+from ledger.core.errors import LedgerError
 from ledger.sandbox.parts import Options
 from ledger.sandbox.webhooks import Target
 from ledger.settings import Settings
 
 
-class NotForProduction(LedgerError, exit_code=EXIT_CONFIG):
+class NotForProduction(LedgerError):
     """The sandbox starts only with LEDGER_PAYMENTS=sandbox."""
 
 

@@ -125,6 +125,7 @@ def test_each_is_one_line_without_a_word_of_the_record_and_counted_and_committed
     assert running.lines() == lines
     assert "acct_secret" not in (tmp_path / "consume.log").read_text()
     assert 'ledger_dead_letters_total{code="invalid",topic="ledger.events"} 3.0' in metrics
+    assert f'ledger_dead_letters_total{{code="unpriced",topic="{settings.topic("ledger.events")}"}} 0.0' in metrics
 
 
 def test_killed_in_the_middle_and_started_again_it_tells_of_each_at_least_once(own: Settings, tmp_path: Path) -> None:
