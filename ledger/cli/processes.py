@@ -40,7 +40,7 @@ def dev(
     from ledger.dev.trace import read_trace
 
     shown = Console(stderr=True) if as_json else console
-    with failing_in_words():
+    with failing_in_words(service=True):
         rows = read_trace(trace) if trace else None
         traffic = Traffic(() if no_traffic or trace else STORIES, rows, speed, seconds)
         summary = run(Options(home or read_settings().home, workers, api_port, kafka_port), traffic, shown)
@@ -53,7 +53,7 @@ def dev(
 @app.command(epilog="Example: ledger project --workers 2")
 def project(workers: Workers = 1) -> None:
     """Fold the log into Postgres until told to stop. More than one worker: each is a process, restarted if it ends."""
-    with failing_in_words():
+    with failing_in_words(service=True):
         if workers == 1:
             from projectors.worker import run
 
@@ -81,7 +81,7 @@ def consume(
     """
     from consumers.process import run
 
-    with failing_in_words():
+    with failing_in_words(service=True):
         run(read_settings(), names or ())
 
 
@@ -90,5 +90,5 @@ def serve() -> None:
     """Serve the HTTP API until told to stop."""
     from ledger.api.server import serve
 
-    with failing_in_words():
+    with failing_in_words(service=True):
         serve(read_settings())

@@ -30,10 +30,10 @@ def read_settings() -> "Settings":
 
 
 @contextmanager
-def failing_in_words() -> Iterator[None]:
-    """Errors that say what to do end the command with their message, and what a person has to decide with EXIT_CONFIG.
+def failing_in_words(*, service: bool = False) -> Iterator[None]:
+    """Errors that say what to do end the command with their message; all others keep their traceback.
 
-    All others keep their traceback.
+    `service`: its supervisor is told by the exit code what a person has to decide first.
     """
     try:
         yield
@@ -43,7 +43,8 @@ def failing_in_words() -> Iterator[None]:
             raise
         for each in told:
             typer.echo(f"Error: {each}", err=True)
-        raise typer.Exit(max(getattr(each, "exit_code", EXIT_FAILED) for each in told)) from None
+        code = max(getattr(each, "exit_code", EXIT_FAILED) for each in told)
+        raise typer.Exit(code if service else EXIT_FAILED) from None
 
 
 def _told(error: Exception) -> Exception | str | None:
