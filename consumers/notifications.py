@@ -12,7 +12,7 @@ from typing import ClassVar
 from consumers.consumer import Received
 from consumers.facts import Facts
 from consumers.periodic import Connection
-from ledger.core.calendar import moment_of
+from ledger.core.calendar import moment_of, ms_of
 from ledger.log.book import Follower
 from ledger.notices import kinds
 from ledger.notices.delivering import Delivering
@@ -56,8 +56,9 @@ class NotifyOfEffects:
         """Writes the notice, unless it was written before."""
         event = received.event
         if isinstance(event, AutoTopUpSkipped | AutoTopUpSuspended | BalanceLevelChanged):
-            log_time = moment_of(received.log_time_ms)
-            notice = kinds.of_effect(event, self._book.last.at(received.log_time_ms), log_time)
+            # The fold's own time: an effect that its topic lost and got back is as old as it was.
+            log_time = event.time or moment_of(received.log_time_ms)
+            notice = kinds.of_effect(event, self._book.last.at(ms_of(log_time)), log_time)
             with self._connections.connection() as connection:
                 self._note(connection, notice, log_time)
 

@@ -5,7 +5,7 @@ import threading
 import structlog
 
 _SECONDS_MIN = 0.5
-_SECONDS_MAX = 15.0
+_SECONDS_MAX = 4.0
 
 log = structlog.get_logger()
 

@@ -1,18 +1,22 @@
 """What of payments does not fit, among the metrics of `ledger consume`: as records have it when Prometheus asks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from threading import Timer
 
 import psycopg
-from prometheus_client.core import Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ledger.payments.unreconciled import metrics
+from ledger.liveness import LIVENESS, hang_up
+from ledger.payments.unreconciled import Row, metrics
 from ledger.records import release
 from ledger.records.payment_alerts import SQL
 
+_ANSWER_SECONDS = 3
+
 
 class PaymentFigures(Collector):
-    """While Postgres is away there are none, and the other metrics go on."""
+    """While Postgres is away `ledger_postgres_up` says so, there are none, and the other metrics go on."""
 
     def __init__(self, database: str) -> None:
         self._database = database
@@ -23,9 +27,18 @@ class PaymentFigures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Read anew each time."""
+        rows = self._rows()
+        yield GaugeMetricFamily("ledger_postgres_up", "Whether Postgres answers.", value=rows is not None)
+        yield from metrics(rows) if rows is not None else ()
+
+    def _rows(self) -> Sequence[Row] | None:
         try:
-            with release.connect(self._database, connect_timeout=5) as connection:
-                rows = connection.execute(SQL["figures"]).fetchall()
+            with release.connect(self._database, **LIVENESS) as connection:
+                late = Timer(_ANSWER_SECONDS, hang_up, [connection])
+                late.start()
+                try:
+                    return connection.execute(SQL["figures"]).fetchall()
+                finally:
+                    late.cancel()
         except (psycopg.Error, release.OtherRelease):
-            return
-        yield from metrics(rows)
+            return None

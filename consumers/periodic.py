@@ -11,11 +11,11 @@ from typing import Any, Protocol
 import psycopg
 
 from consumers.patience import Patience
+from ledger.liveness import KEEPALIVES, LIVENESS
 from ledger.log.connecting import KafkaForbids, KafkaRefusesUser, LogUnavailable
 from ledger.payments.gateway import ProviderUnavailable, ProviderUnknown
 from ledger.records import release
 from ledger.settings import Settings
-from ledger.sql import KEEPALIVES
 
 Connection = psycopg.Connection[Any]
 
@@ -62,7 +62,7 @@ class Periodic:
     def _take_turns(self, patience: Patience) -> None:
         name = f"ledger-{self._task.name}"
         with release.connect(
-            self._settings.database, autocommit=True, options=KEEPALIVES, connect_timeout=5, application_name=name
+            self._settings.database, autocommit=True, options=KEEPALIVES, application_name=name, **LIVENESS
         ) as connection:
             mine = False
             while not self._stopping.is_set():

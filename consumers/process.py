@@ -31,6 +31,9 @@ from consumers.top_up_clockwork import TopUpClockwork
 from consumers.top_up_figures import count_from_zero
 from ledger import logs
 from ledger.core.errors import EXIT_CONFIG, LedgerError
+from ledger.guard.figures import GuardFigures
+from ledger.guard.guard import Guard
+from ledger.liveness import LIVENESS
 from ledger.log.book import Follower
 from ledger.log.topics import check_topics
 from ledger.payments.gateways import gateways_of
@@ -45,6 +48,7 @@ class Common(NamedTuple):
 
     settings: Settings
     book: Follower
+    guard: Guard
     stopping: threading.Event
 
 
@@ -55,7 +59,7 @@ class Worker(Protocol):
 
 
 def _payment_sweep(common: Common) -> list[Worker]:
-    sweeps = payment_sweep.payment_sweeps(common.settings, common.stopping)
+    sweeps = payment_sweep.payment_sweeps(common.settings, common.guard, common.stopping)
     return [Periodic(sweep, common.settings, common.stopping) for sweep in sweeps]
 
 
@@ -66,10 +70,10 @@ def _charge_top_ups(common: Common) -> list[Worker]:
         return []
     count_from_zero(gateways)
     tasks: list[Task] = [
-        ChargeLater(Charging(common.settings, gateways)),
-        TopUpClockwork(Charging(common.settings, gateways)),
+        ChargeLater(Charging(common.settings, gateways, common.guard)),
+        TopUpClockwork(Charging(common.settings, gateways, common.guard)),
     ]
-    first = Runner(ChargeTopUps(Charging(common.settings, gateways)), *common)
+    first = Runner(ChargeTopUps(Charging(common.settings, gateways, common.guard)), *common)
     return [first, *(Periodic(task, common.settings, common.stopping) for task in tasks)]
 
 
@@ -77,7 +81,7 @@ def _invoices(common: Common) -> list[Worker]:
     """None without LEDGER_SUPPLIER: somebody has to be named on them."""
     if not common.settings.supplier.name:
         return []
-    return [Periodic(Invoices(common.settings), common.settings, common.stopping)]
+    return [Periodic(Invoices(common.settings, common.guard), common.settings, common.stopping)]
 
 
 def _notifications(common: Common) -> list[Worker]:
@@ -123,9 +127,9 @@ def run(settings: Settings, names: Sequence[str] = ()) -> None:
         _on_signals(sys.exit)  # there is nothing to finish yet
         _wait_for_topics(settings)
         _on_signals(stopping.set)
-        with closing(Follower(settings)) as book:
+        with closing(Follower(settings)) as book, closing(Guard(settings).start()) as guard, _shown(guard):
             book.wait(_FIRST_BOOK_SECONDS)
-            common = Common(settings, book, stopping)
+            common = Common(settings, book, guard, stopping)
             _run_all([worker for name in consumers for worker in _CONSUMERS[name](common)], stopping)
 
 
@@ -153,11 +157,22 @@ def _wait_for_topics(settings: Settings) -> None:
     patience = Patience("all", threading.Event())
     while True:
         try:
-            with release.connect(settings.database, connect_timeout=5) as connection:
+            with release.connect(settings.database, **LIVENESS) as connection:
                 check_topics(settings, connection)
             return patience.over()
         except (psycopg.OperationalError, KafkaError) as error:
             patience.wait(error)
+
+
+@contextmanager
+def _shown(guard: Guard) -> Iterator[None]:
+    """Whether this process may write, among its metrics."""
+    figures = GuardFigures(guard)
+    REGISTRY.register(figures)
+    try:
+        yield
+    finally:
+        REGISTRY.unregister(figures)
 
 
 def _on_signals(call: Callable[[], object]) -> None:

@@ -16,6 +16,7 @@ from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import (
     CommitFailedError,
+    FencedInstanceIdError,
     IllegalGenerationError,
     RebalanceInProgressError,
     RetriableError,
@@ -25,14 +26,27 @@ from kafka.errors import (
 from consumers.consumer import Consumer, Received
 from consumers.in_hand import InHand
 from consumers.patience import Patience
+from consumers.standstill import Standstill
 from ledger.core.book import Book
 from ledger.core.errors import KeyNotValid, Refused, Unsigned
+from ledger.liveness import KEEPALIVES, LIVENESS
 from ledger.log.book import BookEmpty, BookStale, Follower
-from ledger.log.connecting import KafkaForbids, KafkaRefusesUser, LogUnavailable, kafka_options, refusals_in_words
+from ledger.log.connecting import (
+    REQUEST_MS,
+    KafkaForbids,
+    KafkaRefusesUser,
+    LogUnavailable,
+    kafka_options,
+    refusals_in_words,
+)
 from ledger.log.dead_letters import dead_letter_of
-from ledger.log.publisher import Publisher
+from ledger.log.foreign import naming_the_batch
+from ledger.log.groups import group_of as group_of
+from ledger.log.publisher import Permit, Publisher
 from ledger.log.readable import event_of
 from ledger.log.reading import Problem, signer_of
+from ledger.records.release import connect
+from ledger.records.seats import Seat
 from ledger.settings import Settings
 from schemas.topics import DEAD_LETTERS
 
@@ -52,6 +66,7 @@ _COMES_BACK = (
     BookStale,
     BookEmpty,
     CommitFailedError,
+    FencedInstanceIdError,
     IllegalGenerationError,
     RebalanceInProgressError,
     UnknownMemberIdError,
@@ -62,11 +77,14 @@ _COMES_BACK = (
 class Runner:
     """One consumer in its group, until `stopping` is set. `book` is followed by somebody else."""
 
-    def __init__(self, consumer: Consumer, settings: Settings, book: Follower, stopping: threading.Event) -> None:
-        self._consumer, self._settings, self._book, self._stopping = consumer, settings, book, stopping
+    def __init__(
+        self, consumer: Consumer, settings: Settings, book: Follower, permit: Permit, stopping: threading.Event
+    ) -> None:
+        self._consumer, self._settings, self._stopping = consumer, settings, stopping
+        self._book, self._permit = book, permit
 
     def run(self) -> None:
-        """Raises what the consumer raises, KafkaRefusesUser, KafkaForbids, BookNotReadable."""
+        """Raises what the consumer raises, KafkaRefusesUser, KafkaForbids, BookNotReadable or LogUnreadable."""
         patience = Patience(self._consumer.name, self._stopping)
         while not self._stopping.is_set():
             try:
@@ -79,11 +97,13 @@ class Runner:
     def _consume(self, patience: Patience) -> None:
         at_once = self._consumer.at_once
         with self._kafka() as kafka, ThreadPoolExecutor(at_once, self._consumer.name) as threads:
-            in_hand = InHand(threads)
+            in_hand, standstill = InHand(threads), Standstill(kafka)
             while not self._stopping.is_set():
                 book = self._book.book()
                 room = len(in_hand) < _IN_HAND_MAX
-                polled = kafka.poll(timeout_ms=_BUSY_POLL_MS if in_hand else _POLL_MS) if room else {}
+                with naming_the_batch(kafka):
+                    polled = kafka.poll(timeout_ms=_BUSY_POLL_MS if in_hand else _POLL_MS) if room else {}
+                standstill.check(polled=bool(polled or in_hand))
                 for record in itertools.chain.from_iterable(polled.values()):
                     in_hand.take(record, partial(self._take, book=book))
                 if not room:
@@ -127,12 +147,25 @@ class Runner:
     def _bury(self, record: ConsumerRecord, problem: Problem) -> None:
         """Makes a dead letter of it. They are so rare that each may have a producer of its own."""
         letter = dead_letter_of(SOURCE, record.topic, record.partition, record, problem)
-        with Publisher(self._settings, delivery_seconds=_BURY_SECONDS) as publisher:
+        with Publisher(self._settings, self._permit, delivery_seconds=_BURY_SECONDS) as publisher:
             publisher.append_event(DEAD_LETTERS, letter, self._settings.signing_key()).position()
 
     @contextmanager
+    def _seat(self) -> Iterator[Seat]:
+        """A seat in the group, held by a connection of its own.
+
+        Should Postgres be restarted, it is free: a process that takes it then fences this one, which takes another.
+        """
+        seat = Seat(group_of(self._settings, self._consumer.name))
+        with connect(
+            self._settings.database, autocommit=True, options=KEEPALIVES, application_name="ledger-seat", **LIVENESS
+        ) as connection:
+            seat.taken(connection)
+            yield seat
+
+    @contextmanager
     def _kafka(self) -> Iterator[KafkaConsumer]:
-        with refusals_in_words():
+        with self._seat() as seat, refusals_in_words():
             kafka = KafkaConsumer(
                 *map(self._settings.topic, self._consumer.topics),
                 **kafka_options(self._settings),
@@ -142,21 +175,18 @@ class Runner:
                 auto_offset_reset="earliest",
                 allow_auto_create_topics=False,
                 max_poll_records=_RECORDS_MAX,
-                # A dead process's partitions wait for it; so does its successor.
+                # As the projector's workers.
+                group_instance_id=seat.name,
                 session_timeout_ms=6_000,
-                heartbeat_interval_ms=1_500,
+                heartbeat_interval_ms=500,
                 bootstrap_timeout_ms=5_000,
                 reconnect_backoff_max_ms=1_000,
+                request_timeout_ms=REQUEST_MS,
             )
             try:
                 yield kafka
             finally:
                 kafka.close(autocommit=False, timeout_ms=_LEAVE_MS)
-
-
-def group_of(settings: Settings, name: str) -> str:
-    """The Kafka group of a consumer; ledgers that share a broker have groups of their own."""
-    return f"{settings.topic_prefix}ledger-{name}"
 
 
 def _problem(refused: Refused) -> Problem:

@@ -117,6 +117,10 @@ class Settings(BaseSettings):
         5, ge=0, description="How long a write waits for its projection before it answers 202."
     )
 
+    key_grace_seconds: float = Field(
+        300, ge=0, description="How long API keys that were valid stay so while Postgres does not answer."
+    )
+
     hold_credits: Credits = Field("0.05", description="What an authorization without an estimate holds, in credits.")
     hold_seconds: int = Field(300, ge=1, description="How long a hold lasts that names no time to live.")
     hold_seconds_max: int = Field(3600, ge=1, description="The longest time to live of a hold.")

@@ -1,13 +1,8 @@
-"""SQL by name: statements live in `.sql` files beside the Python that calls them, each under a line `-- name: it`.
-
-Beside them, what connections that hold locks tell the server.
-"""
+"""SQL by name: statements live in `.sql` files beside the Python that calls them, each under a line `-- name: it`."""
 
 import re
 from importlib.resources import files
 
-# The server forgets a client whose machine is gone after half a minute, and not after hours.
-KEEPALIVES = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4"
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 

@@ -1,7 +1,7 @@
 """What a batch has to say on Kafka, as outbox messages. Ids follow from their cause: said twice is said once."""
 
 from ledger.log.dead_letters import dead_letter_of, excerpt_of
-from ledger.log.reading import Record
+from ledger.log.reading import Record, log_time_ms
 from ledger.records.outbox import Message
 from ledger.views.dead_letters import DeadRow
 from projectors.batch import Dead
@@ -31,7 +31,7 @@ def dead_row(dead: Dead) -> DeadRow:
     fact = dead.fact
     return DeadRow(
         log_offset=dead.record.offset,
-        log_time_ms=dead.record.timestamp,
+        log_time_ms=log_time_ms(dead.record),
         code=dead.problem.code,
         reason=dead.problem.reason,
         account_id=fact.event.subject if fact else None,

@@ -18,7 +18,7 @@ from ledger.core.errors import LedgerError
 from ledger.core.fold import purchase_named
 from ledger.gate.settlement import count_unheld, settle
 from ledger.log.partitioning import partition_of
-from ledger.log.reading import Problem, Record, fact_of
+from ledger.log.reading import PassedOver, Problem, Record, fact_of
 from ledger.records import outbox
 from ledger.settings import Settings
 from ledger.views import writing
@@ -29,6 +29,7 @@ from projectors.messages import dead_letter_message, dead_row, effect_message, f
 from projectors.misplaced import MisplacedReport
 from projectors.session import Session
 from projectors.transport import Fetch
+from projectors.waiting import Waiting
 from schemas.topics import EVENTS
 
 # Records are read, folded and written out in chunks whose objects stay in the processor's cache (docs/decisions/0003).
@@ -93,46 +94,55 @@ class Projection:
         partition = self._partition(number)
         if fetch.starts_at > partition.next_offset:
             raise Gap(f"{number}: at {partition.next_offset}, the fetch starts at {fetch.starts_at}")
+        if fetch.ends_at <= partition.next_offset:
+            return False
         records = [record for record in fetch.records if record.offset >= partition.next_offset]
-        return self._project(partition, records, book) if records else False
+        return self._project(partition, records, fetch.ends_at, book)
 
-    def note_caught_up(self, number: int, log_end: int, asked_ms: int) -> None:
+    def note_caught_up(self, number: int, log_end: int, asked_ms: int, waiting: Waiting | None = None) -> None:
         """Notes where the log ended at a moment; what is folded up to there is true up to that moment."""
         # Read again after the connection was lost: an idle log brings no record that would do it.
-        self.session.note_caught_up(number, self._partition(number).next_offset, log_end, asked_ms)
+        self.session.note_caught_up(number, self._partition(number).next_offset, log_end, asked_ms, waiting)
 
-    def lag(self, number: int, log_end: int) -> int:
-        """Records of a partition that are not folded yet; below zero when it was folded beyond that end."""
-        partition = self._partitions.get(number)
-        return log_end - partition.next_offset if partition else 0
+    def folded(self) -> dict[int, int]:
+        """The next offset to be folded of each partition, as far as this is known without Postgres."""
+        return {number: partition.next_offset for number, partition in self._partitions.items()}
 
-    def _project(self, partition: Partition, records: Sequence[Record], book: Book) -> bool:
+    def _project(self, partition: Partition, records: Sequence[Record], ends_at: int, book: Book) -> bool:
         try:
-            return self._write(partition, records, book)
+            return self._write(partition, records, ends_at, book)
         except (UniqueViolation, _PerhapsRepeated):
             if partition.expect_repeats:
                 raise
             partition.expect_repeats = True
-            return self._project(partition, records, book)  # which may find data that Postgres refuses
+            return self._project(partition, records, ends_at, book)  # which may find data that Postgres refuses
         except psycopg.DataError as error:
-            return self._narrow(partition, records, book, error)
+            return self._narrow(partition, records, ends_at, book, error)
 
-    def _narrow(self, partition: Partition, records: Sequence[Record], book: Book, error: psycopg.DataError) -> bool:
+    def _narrow(
+        self, partition: Partition, records: Sequence[Record], ends_at: int, book: Book, error: psycopg.DataError
+    ) -> bool:
         """Finds the record whose data Postgres refuses, half by half, and makes it a dead letter."""
         if len(records) == 1:
             problem = Problem("refused_by_database", f"Postgres refuses it: {error.diag.message_primary}")
-            return self._write(partition, records, book, problem)
+            return self._write(partition, records, ends_at, book, problem)
         middle = len(records) // 2
-        first = self._project(partition, records[:middle], book)
-        return self._project(partition, records[middle:], book) or first
+        first = self._project(partition, records[:middle], records[middle].offset, book)
+        return self._project(partition, records[middle:], ends_at, book) or first
 
     def _write(
-        self, partition: Partition, records: Sequence[Record], book: Book, problem: Problem | None = None
+        self,
+        partition: Partition,
+        records: Sequence[Record],
+        ends_at: int,
+        book: Book,
+        problem: Problem | None = None,
     ) -> bool:
         """Folds and commits records; all of them as dead letters if there is a problem with them."""
         postings = Postings(partition.number)
         batch = Batch(book, postings.add)
-        with self.session.transaction(partition.number, partition.next_offset, records[-1]) as connection:
+        last = next((record for record in reversed(records) if not isinstance(record, PassedOver)), None)
+        with self.session.transaction(partition.number, partition.next_offset, ends_at, last) as connection:
             for start in range(0, len(records), _CHUNK_RECORDS):
                 self._fold(connection, partition, batch, records[start : start + _CHUNK_RECORDS], problem)
             if not partition.expect_repeats and _refuses_unsigned(batch):
@@ -149,7 +159,7 @@ class Projection:
                     count_unheld(connection, partition.number, batch.unheld_charges, batch.unheld_nanos)
                 # Last: it locks accounts that the gate waits for.
                 settle(connection, partition.number, batch.settlements, count=self._misplaced is not None)
-        self._remember(partition, records[-1].offset + 1, batch)
+        self._remember(partition, ends_at, batch)
         if self._misplaced is not None:
             self._misplaced.note(partition.number, batch.misplaced)
         return bool(messages)

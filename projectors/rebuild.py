@@ -1,30 +1,34 @@
 """`ledger rebuild`: folds the log again into new views and compares them, account by account, with what stood before.
 
-What stood before is noted as digests outside of the views, in the transaction that drops them. So an interrupted
-rebuild has either changed nothing, or the next one goes on and compares with the same. The log is folded exactly as far
-as it was folded before: the same records must give the same bytes. Workers go on from there.
+The log must have every event that the views have an entry of; else nothing is touched. What stood before is noted as
+digests, and set aside until the end, in the transaction that makes the new views. So an interrupted rebuild has either
+changed nothing, or the next one goes on and compares with the same. The log is folded exactly as far as it was folded
+before: the same records must give the same bytes. Workers go on from there.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import psycopg
 from kafka.errors import CoordinatorNotAvailableError
 
 from ledger.core.errors import LedgerError
+from ledger.log.book import BookEmpty
 from ledger.log.connecting import administrating
 from ledger.log.topics import check_topics
-from ledger.records import rebuilds
+from ledger.records import book_versions, rebuilds
 from ledger.records.migrate import create_views, migrate_records
 from ledger.records.rebuilds import Connection, Rebuild
 from ledger.records.release import views_version
 from ledger.settings import Settings
-from ledger.views import digests, writing
+from ledger.views import digests, losses
+from projectors.comparing import VIEWS, Comparison, compare
 from projectors.forwards import take_back_forwards
 from projectors.refolding import Watch, refold
 from projectors.rejections import report_rejected
-from projectors.replay import ends, whole_book
+from projectors.replay import WholeBook, bounds, whole_book
 
 _SHOWN_DIFFERENCES = 100
 # The workers' session timeout is 6 s; Kafka forgets a member that is gone, and did not say so, some time after it.
@@ -34,6 +38,10 @@ _LOOK_SECONDS = 0.5
 
 class ProjectorsRunning(LedgerError):
     """Projectors are running; stop them first."""
+
+
+class LogLacks(LedgerError):
+    """The log lacks what the views have an entry of, so nothing was done. `ledger recover` puts it back."""
 
 
 class RebuildInterrupted(LedgerError):
@@ -85,26 +93,72 @@ class Rebuilt(NamedTuple):
         return self.accounts - self.different if self.compared else 0
 
 
-def rebuild(settings: Settings, watch: Watch) -> Rebuilt:
-    """Rebuilds and compares. Raises LedgerError; what it says is what to do."""
+def rebuild(settings: Settings, watch: Watch, lose: int | None = None) -> Rebuilt:
+    """Rebuilds and compares. `lose`: just so many records of the views may be missing on the log.
+
+    Raises LedgerError; what it says is what to do.
+    """
+    with alone(settings, watch) as connection:
+        started = time.monotonic()
+        partitions = check_topics(settings, connection)
+        settings.signing_key()
+        book = read_book(settings, connection)
+        _check_log(settings, connection, partitions, watch, lose)
+        starts = {partition: begin for partition, (begin, _) in bounds(settings, partitions).items()}
+        if rebuilds.unfinished(connection) is None:
+            begin(settings, connection, starts, watch)
+        _replace_views_of_another_version(connection, starts)
+        return finish(settings, connection, book, watch, started)
+
+
+@contextmanager
+def alone(settings: Settings, watch: Watch) -> Iterator[Connection]:
+    """A migrated database whose views nobody else writes while the block runs.
+
+    Raises ProjectorsRunning, ViewsInUse or RebuildInterrupted.
+    """
     try:
         _wait_until_forgotten(settings, watch)
         with rebuilds.alone(settings.database) as connection:
             with connection.transaction():
                 migrate_records(connection)
-            return _rebuild(settings, connection, watch)
+            yield connection
     except psycopg.OperationalError as error:
         raise RebuildInterrupted(str(error)) from error
 
 
-def _rebuild(settings: Settings, connection: Connection, watch: Watch) -> Rebuilt:
-    started = time.monotonic()
-    partitions = check_topics(settings, connection)
-    log_ends = ends(settings, partitions)
-    before = rebuilds.unfinished(connection) or _begin(settings, connection, partitions, watch)
-    _replace_views_of_another_version(connection, partitions)
-    targets = {partition: min(end, before.targets.get(partition, end)) for partition, end in log_ends.items()}
-    book = whole_book(settings)  # after the ends: what is published from now on takes effect after all of them
+def read_book(settings: Settings, connection: Connection) -> WholeBook:
+    """The book, which has every version that was ever folded by.
+
+    Raises BookEmpty, BookLost, BookDiffers, BookNotReadable or LogAway.
+    """
+    try:
+        book = whole_book(settings)
+    except BookEmpty:
+        book_versions.keep(connection, [])
+        raise
+    book_versions.keep(connection, book.stated)
+    return book
+
+
+def compare_log(settings: Settings, connection: Connection, partitions: int, watch: Watch) -> Comparison | None:
+    """What the log lacks of the views, or of those that a rebuild has set aside; None when there are none."""
+    with losses.views_named(connection, *VIEWS):
+        return compare(settings, connection, partitions, watch) if losses.there(connection) else None
+
+
+def _check_log(settings: Settings, connection: Connection, partitions: int, watch: Watch, lose: int | None) -> None:
+    found = compare_log(settings, connection, partitions, watch)
+    if found is not None and found.changed and lose != found.records:
+        raise LogLacks(f"{found.in_words()}. To drop the views nevertheless: `ledger rebuild --lose {found.records}`")
+
+
+def finish(settings: Settings, connection: Connection, book: WholeBook, watch: Watch, started: float) -> Rebuilt:
+    """Folds what is left to fold, and compares."""
+    before = rebuilds.unfinished(connection)
+    assert before is not None, "it was begun"
+    log_ends = {partition: end for partition, (_, end) in bounds(settings, len(before.targets)).items()}
+    targets = {partition: min(end, log_ends[partition]) for partition, end in before.targets.items()}
     records = refold(settings, connection, targets, book.book, watch)
     report_rejected(connection, settings, book.rejected)
     take_back_forwards(settings, connection, before.outbox_position)
@@ -119,15 +173,29 @@ def _rebuild(settings: Settings, connection: Connection, watch: Watch) -> Rebuil
     return rebuilt
 
 
-def _begin(settings: Settings, connection: Connection, partitions: int, watch: Watch) -> Rebuild:
-    """Notes what stands and makes the views anew, all in one transaction."""
+def begin(
+    settings: Settings,
+    connection: Connection,
+    starts: Mapping[int, int],
+    watch: Watch,
+    *,
+    targets: Mapping[int, int] | None = None,
+    moved: bool = False,
+) -> None:
+    """Notes what stands and makes the views anew, all in one transaction; of partitions that begin at `starts`.
+
+    `targets`: how far to fold; as far as before, unless they are given. `moved`: the log's offsets are other ones, so
+    they are not compared.
+    """
     with connection.transaction():
         columns = digests.columns_of(connection)
-        targets = _progress(connection)
+        if moved:
+            columns["entries"].remove("log_offset")
+        targets = targets or _progress(connection) or dict(_log_ends(settings, starts))
         _note(settings, connection, "copy_before", columns, "Noting what stands", watch)
-        before = rebuilds.begin(connection, targets, columns)
-        _replace_views(connection, partitions)
-    return before
+        rebuilds.begin(connection, dict(targets), columns)
+        rebuilds.set_aside(connection)
+        _make_views(connection, starts)
 
 
 def _progress(connection: Connection) -> dict[int, int]:
@@ -137,18 +205,25 @@ def _progress(connection: Connection) -> dict[int, int]:
     return dict(connection.execute("SELECT partition, next_offset FROM views.progress").fetchall())
 
 
-def _replace_views(connection: Connection, partitions: int) -> None:
-    connection.execute("DROP SCHEMA IF EXISTS views CASCADE")
+def _log_ends(settings: Settings, partitions: Mapping[int, int]) -> Iterator[tuple[int, int]]:
+    for partition, (_, end) in bounds(settings, len(partitions)).items():
+        yield partition, end
+
+
+def _make_views(connection: Connection, starts: Mapping[int, int]) -> None:
     create_views(connection)
-    connection.execute(writing.SQL["make_progress"], {"partitions": partitions})
+    connection.cursor().executemany(
+        "INSERT INTO views.progress (partition, next_offset) VALUES (%s, %s)", list(starts.items())
+    )
 
 
-def _replace_views_of_another_version(connection: Connection, partitions: int) -> None:
+def _replace_views_of_another_version(connection: Connection, starts: Mapping[int, int]) -> None:
     """When another version of this program was interrupted, what it folded is folded again."""
     with connection.transaction():
         row = connection.execute("SELECT checksum FROM records.migrations WHERE name = 'views'").fetchone()
         if row != (views_version(),):
-            _replace_views(connection, partitions)
+            connection.execute("DROP SCHEMA views CASCADE")
+            _make_views(connection, starts)
 
 
 def _note(
@@ -202,7 +277,7 @@ def _differences(
 
 
 def _one_sided(before: Mapping[str, list[str]], now: Mapping[str, list[str]]) -> Iterator[str]:
-    """Columns that are only in one of two versions of the views."""
+    """Columns that are not on both sides."""
     for table in sorted({*before, *now}):
         for name in sorted(set(before.get(table, ())) ^ set(now.get(table, ()))):
             yield f"{table}.{name}"
@@ -214,19 +289,31 @@ def _count(connection: Connection, statement: str, **parameters: int) -> int:
 
 
 def _wait_until_forgotten(settings: Settings, watch: Watch) -> None:
-    """Returns once the workers' group has no members. Raises ProjectorsRunning when they stay, or one of them writes.
+    """Returns once the workers' group has no members. Raises ProjectorsRunning if they stay, or one of them writes."""
 
-    A worker that was killed, or stopped in the middle of a rebalance, is a member until its session has timed out.
+    def members() -> list[str]:
+        found = _members(settings)
+        if found and rebuilds.writers(settings.database):
+            raise ProjectorsRunning(", ".join(found))
+        return found
+
+    if left := wait_until_none(members, watch):
+        raise ProjectorsRunning(", ".join(left))
+
+
+def wait_until_none(members: Callable[[], list[str]], watch: Watch) -> list[str]:
+    """Waits until a group has no members, as long as Kafka may need to forget them; who is left.
+
+    A process that was killed, or stopped in the middle of a rebalance, is a member until its session has timed out.
     """
     deadline = time.monotonic() + _FORGOTTEN_SECONDS
     waited = False
-    while members := _members(settings):
-        if rebuilds.writers(settings.database) or time.monotonic() > deadline:
-            raise ProjectorsRunning(", ".join(members))
+    while (left := members()) and time.monotonic() < deadline:
         if not waited:
-            watch.begin("Waiting until Kafka forgets the projectors that stopped", None)
+            watch.begin("Waiting until Kafka forgets the processes that stopped", None)
             waited = True
         time.sleep(_LOOK_SECONDS)
+    return left
 
 
 def _members(settings: Settings) -> list[str]:

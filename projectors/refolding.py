@@ -20,10 +20,12 @@ import psycopg
 
 from ledger import logs
 from ledger.core.book import Book
+from ledger.records.skips import skips
 from ledger.settings import Settings
 from projectors.projection import Projection
 from projectors.replay import fetches
 from projectors.session import Session
+from schemas.topics import EVENTS
 
 Connection = psycopg.Connection[Any]
 _LOOK_SECONDS = 0.2
@@ -97,7 +99,9 @@ def _fold_partition(settings: Settings, partition: int, partitions: int, target:
 async def _fold(settings: Settings, partition: int, partitions: int, target: int, book: Book) -> None:
     projection = Projection(settings, partitions, Session(settings, shares_views=False))
     try:
-        async with aclosing(fetches(settings, partition, projection.next_offset(partition), target)) as reading:
+        start = projection.next_offset(partition)
+        passed_over = skips(projection.session.connection(), settings.topic(EVENTS)).get(partition, ())
+        async with aclosing(fetches(settings, partition, start, target, passed_over)) as reading:
             async for fetch in reading:
                 if _stop.is_set():
                     return

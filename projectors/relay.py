@@ -1,20 +1,26 @@
 """The relay: publishes what folds left in the outbox, in order, after their transactions; after a crash, twice.
 
 Twice is harmless: ids are deterministic. It runs in a thread of the worker that owns the partitions whose folds wrote
-the messages, so that one account's messages never overtake each other.
+the messages, so that one account's messages never overtake each other. What Kafka refuses for its size is sent short
+where that can be, else set aside and tried again later: nothing waits behind it.
 """
 
 import threading
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 
 import psycopg
 import structlog
 
-from ledger.log.publisher import LogUnavailable, Publisher
+from ledger.liveness import LIVENESS
+from ledger.log.dead_letters import shortened
+from ledger.log.publisher import Append, LogUnavailable, Permit, Publisher, RecordRefused
 from ledger.records import outbox, rebuilds
 from ledger.records.release import connect
 from ledger.settings import Settings
+from schemas.fields import json_of
 from schemas.signatures import SIGNATURE_HEADER
+from schemas.topics import DEAD_LETTERS
 
 _IDLE_SECONDS = 1.0
 
@@ -24,11 +30,12 @@ log = structlog.get_logger()
 class Relay:
     """Publishes the outbox of the partitions that it was told to `own`, until closed; `wake` saves it the wait."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, permit: Permit) -> None:
         self._settings = settings
         self._owned: frozenset[int] = frozenset()
         self._awake = threading.Event()
         self._closing = False
+        self._publisher = Publisher(settings, permit, wait=False)
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._thread.start()
 
@@ -44,6 +51,7 @@ class Relay:
         """Ends the thread; what is left is published by the partition's next owner."""
         self._closing = True
         self._awake.set()
+        self._publisher.close()
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
@@ -56,27 +64,69 @@ class Relay:
                 self._awake.wait(_IDLE_SECONDS)
 
     def _relay_until_closed(self) -> None:
-        with (
-            connect(self._settings.database, autocommit=True, application_name="ledger-relay") as connection,
-            Publisher(self._settings) as publisher,
-        ):
+        with connect(
+            self._settings.database, autocommit=True, application_name="ledger-relay", **LIVENESS
+        ) as connection:
             rebuilds.share(connection)  # what a rebuild puts into the outbox is not settled before its end
             while not self._closing:
                 self._awake.clear()
-                if not self._relay(connection, publisher):
+                messages = outbox.waiting(connection, sorted(self._owned))
+                try:
+                    _publish(self._publisher, messages)
+                except RecordRefused:
+                    self._publish_one_by_one(connection, deque(messages))
+                    continue
+                if not messages:
                     self._awake.wait(_IDLE_SECONDS)
+                else:
+                    outbox.mark_sent(connection, messages)
 
-    def _relay(self, connection: outbox.Connection, publisher: Publisher) -> bool:
-        """Publishes one portion; whether there was any."""
-        messages = outbox.waiting(connection, sorted(self._owned))
-        appends = [
-            publisher.append(message.topic, message.key, message.value, _headers(message)) for message in messages
-        ]
-        for append in appends:
+    def _publish_one_by_one(self, connection: outbox.Connection, left: deque[outbox.Message]) -> None:
+        """Finds what Kafka refuses: of what is sent together it refuses all."""
+        while left and not self._closing:
+            try:
+                _publish(self._publisher, [left[0]])
+            except RecordRefused as error:
+                left.extendleft(self._shortened(connection, left.popleft(), error))
+            else:
+                outbox.mark_sent(connection, [left.popleft()])
+
+    def _shortened(
+        self, connection: outbox.Connection, message: outbox.Message, error: RecordRefused
+    ) -> list[outbox.Message]:
+        """The message, cut down; none when that can't be, and it is set aside."""
+        letter = shortened(message.value) if message.topic == DEAD_LETTERS else None
+        if letter is None:
+            log.error("message_refused", topic=message.topic, message_id=message.message_id, reason=error.detail)
+            outbox.refuse(connection, message)
+            return []
+        value = json_of(letter)
+        _, signature = self._settings.signing_key().header(value)
+        message = message._replace(value=value, signature=signature.decode())
+        outbox.replace(connection, message)
+        return [message]
+
+
+def _publish(publisher: Publisher, messages: Sequence[outbox.Message]) -> None:
+    """Publishes messages, and returns once all are acknowledged. Raises LogUnavailable or RecordRefused.
+
+    A refused record ends the producer, and with it the appends beside it: of several failures the refusal counts.
+    """
+    if not messages:
+        return
+    log, appends, failures = publisher.in_order(), list[Append](), list[LogUnavailable]()
+    try:
+        for message in messages:
+            appends.append(log.append(message.topic, message.key, message.value, _headers(message)))
+    except LogUnavailable as error:
+        failures.append(error)
+    for append in appends:
+        try:
             append.position()
-        if messages:
-            outbox.mark_sent(connection, messages)
-        return bool(messages)
+        except LogUnavailable as error:
+            failures.append(error)
+    if failures:
+        raise next((error for error in failures if isinstance(error, RecordRefused)), failures[0])
 
 
 def _headers(message: outbox.Message) -> list[tuple[str, bytes]]:

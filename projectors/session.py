@@ -8,11 +8,14 @@ import psycopg
 from psycopg.errors import LockNotAvailable
 
 from ledger.core.errors import LedgerError
-from ledger.log.reading import Record
+from ledger.liveness import LIVENESS, hang_up
+from ledger.log.fingerprint import fingerprint
+from ledger.log.reading import Record, log_time_ms
 from ledger.records import rebuilds, release
+from ledger.records.seats import Seat
 from ledger.settings import Settings
 from ledger.views.writing import SQL, Connection
-from projectors.fingerprint import fingerprint
+from projectors.waiting import Waiting
 
 _LOCK_NAMESPACE = 0x1ED6E5
 
@@ -28,18 +31,19 @@ class Blocked(LedgerError):
 class Session:
     """Connects when it is needed; whoever gets psycopg's OperationalError calls `close` and begins anew.
 
-    `shares_views` False: of the rebuild itself, which has them alone.
+    `shares_views` False: of the rebuild itself, which has them alone. `seat`: of a worker, taken with the connection.
     """
 
-    def __init__(self, settings: Settings, *, shares_views: bool = True) -> None:
+    def __init__(self, settings: Settings, *, shares_views: bool = True, seat: Seat | None = None) -> None:
         self._settings = settings
+        self._seat = seat
         self._shares_views = shares_views
         self._connection: Connection | None = None
 
     def connection(self) -> Connection:
         """The connection, in autocommit; made when there is none.
 
-        Raises OtherRelease, RebuildRunning or RebuildUnfinished.
+        Raises OtherRelease, RebuildRunning, RebuildUnfinished or SeatTaken.
         """
         if self._connection is None:
             self._connection = self._connect()
@@ -47,13 +51,15 @@ class Session:
 
     def _connect(self) -> Connection:
         connection = psycopg.connect(
-            self._settings.database, autocommit=True, application_name="ledger-projector", connect_timeout=5
+            self._settings.database, autocommit=True, application_name="ledger-projector", **LIVENESS
         )
         try:
             release.check(connection)
             connection.execute(f"SET lock_timeout = '{int(self._settings.lock_seconds * 1000)}ms'")
             if self._shares_views:
                 rebuilds.share(connection)
+            if self._seat is not None:
+                self._seat.taken(connection)
         except BaseException:
             connection.close()
             raise
@@ -65,6 +71,11 @@ class Session:
             self._connection.close()
             self._connection = None
 
+    def hang_up(self) -> None:
+        """From another thread: what waits for Postgres gets OperationalError."""
+        if (connection := self._connection) is not None:
+            hang_up(connection)
+
     def next_offset(self, partition: int) -> int:
         """Where the partition is to be read from. Raises Fenced when no progress is stored for it."""
         row: tuple[Any, ...] | None = (
@@ -75,8 +86,10 @@ class Session:
         return int(row[0])
 
     @contextmanager
-    def transaction(self, partition: int, expected: int, last: Record) -> Iterator[Connection]:
-        """A transaction as the only writer of the partition, which moves its progress from `expected` behind `last`.
+    def transaction(self, partition: int, expected: int, next_offset: int, last: Record | None) -> Iterator[Connection]:
+        """A transaction as the only writer of the partition, which moves its progress from `expected` to `next_offset`.
+
+        `last`: the last record before that; None: there is none but those that were folded before.
 
         Raises Fenced when the progress is not there, Blocked when another writer holds it for too long, or a migration
         does not end, and OtherRelease after one.
@@ -84,14 +97,16 @@ class Session:
         connection = self.connection()
         with connection.transaction():
             try:
-                advanced = self._advance(connection, partition, expected, last)
+                advanced = self._advance(connection, partition, expected, next_offset, last)
             except LockNotAvailable as error:
                 raise Blocked(str(partition)) from error
             if not advanced:
                 raise Fenced(str(partition))
             yield connection
 
-    def _advance(self, connection: Connection, partition: int, expected: int, last: Record) -> bool:
+    def _advance(
+        self, connection: Connection, partition: int, expected: int, next_offset: int, last: Record | None
+    ) -> bool:
         with connection.pipeline():  # one round trip
             ran = connection.execute(release.RAN)
             connection.execute(SQL["lock_partition"], {"namespace": _LOCK_NAMESPACE, "partition": partition})
@@ -100,10 +115,10 @@ class Session:
                 {
                     "partition": partition,
                     "expected": expected,
-                    "next_offset": last.offset + 1,
-                    "last_offset": last.offset,
-                    "last_record": fingerprint(last),
-                    "through_ms": last.timestamp,
+                    "next_offset": next_offset,
+                    "last_offset": last.offset if last else None,
+                    "last_record": fingerprint(last) if last else None,
+                    "through_ms": log_time_ms(last) if last else None,
                 },
             )
         if other := release.difference(ran):
@@ -114,9 +129,14 @@ class Session:
         """Raises OtherRelease when another version of this program has changed the database."""
         release.check(self.connection())
 
-    def note_caught_up(self, partition: int, expected: int, log_end: int, asked_ms: int) -> None:
+    def note_caught_up(
+        self, partition: int, expected: int, log_end: int, asked_ms: int, waiting: Waiting | None
+    ) -> None:
         """Notes where the log ended at a moment; what is folded up to there is true up to that moment."""
-        parameters = {"partition": partition, "expected": expected, "log_end": log_end, "asked_ms": asked_ms}
+        what, since_ms, detail = waiting or (None, None, None)
+        parameters: dict[str, Any] = {"partition": partition, "expected": expected}
+        parameters |= {"log_end": log_end, "asked_ms": asked_ms}
+        parameters |= {"waits_for": what, "waits_since_ms": since_ms, "waits_detail": detail}
         self.connection().execute(SQL["note_caught_up"], parameters)
 
     def terminate_blockers(self, partition: int) -> list[int]:

@@ -3,7 +3,8 @@
 import psycopg
 from kafka import KafkaConsumer, TopicPartition
 
-from ledger.log.connecting import kafka_options, refusals_in_words
+from ledger.liveness import LIVENESS
+from ledger.log.connecting import ANSWER_MS, kafka_options, refusals_in_words
 from ledger.log.topics import check_topics
 from ledger.records import rebuilds
 from ledger.records.release import WRONG_SHAPE, NotMigrated, connect
@@ -19,7 +20,7 @@ def prepare(settings: Settings) -> int:
     Raises TopicMissing, TopicChanged, ViewsLost, OtherRelease, RebuildRunning, RebuildUnfinished, KafkaRefusesUser or
     KafkaForbids.
     """
-    with refusals_in_words(), connect(settings.database, connect_timeout=5) as connection:
+    with refusals_in_words(), connect(settings.database, **LIVENESS) as connection:
         try:
             rebuilds.share(connection)
             partitions = check_topics(settings, connection)
@@ -46,7 +47,7 @@ def _make_progress(settings: Settings, connection: psycopg.Connection, partition
 def _has_records(settings: Settings, partitions: int) -> bool:
     consumer = KafkaConsumer(**kafka_options(settings), enable_auto_commit=False)
     try:
-        topic = settings.topic(EVENTS)
-        return any(consumer.end_offsets([TopicPartition(topic, number) for number in range(partitions)]).values())
+        places = [TopicPartition(settings.topic(EVENTS), number) for number in range(partitions)]
+        return any(consumer.end_offsets(places, timeout_ms=ANSWER_MS).values())
     finally:
         consumer.close()

@@ -6,6 +6,7 @@ of the account's own events, whose ids are remembered to know a duplicate.
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -16,9 +17,10 @@ from ledger.core.calendar import moment_of, ms_of
 from ledger.core.entry import Entry
 from ledger.core.errors import LedgerError
 from ledger.log.partitioning import partition_of
-from ledger.log.reading import Record, fact_of
+from ledger.log.reading import Record, fact_of, log_time_ms
 from ledger.log.topics import TopicMissing
 from ledger.records.release import connect
+from ledger.records.skips import Skip, skips
 from ledger.settings import Settings
 from ledger.views.standing import LAST_ENTRIES, LastEntry, NoSuchAccount, Standing, refused_by_database
 from projectors.batch import Batch
@@ -44,6 +46,7 @@ class _Log(NamedTuple):
     partition: int
     end: int
     refused: frozenset[int]
+    skips: Sequence[Skip]
 
 
 def state_at(settings: Settings, account_id: str, until: Until, watch: Watch) -> Standing:
@@ -70,21 +73,22 @@ def _log_of(settings: Settings, account_id: str, until: Until) -> _Log:
             raise TopicMissing(topic)
         partition = partition_of(account_id.encode(), row[0])
         refused = refused_by_database(connection, topic, partition)
+        passed_over = skips(connection, topic).get(partition, ())
     end = ends(settings, row[0])[partition]
     if until.offset is not None and until.offset >= end:
         raise OffsetAhead(f"{topic}/{partition} ends at {end}", field="--at")
-    return _Log(partition, end if until.offset is None else until.offset + 1, refused)
+    return _Log(partition, end if until.offset is None else until.offset + 1, refused, passed_over)
 
 
 async def _travel(settings: Settings, log: _Log, traveller: "Traveller", watch: Watch) -> tuple[int, int]:
     """Reads as far as it has to; the offset behind the last record that counts, and when that was appended."""
     next_offset = through_ms = 0
-    async with aclosing(fetches(settings, log.partition, 0, log.end)) as reading:
+    async with aclosing(fetches(settings, log.partition, 0, log.end, log.skips)) as reading:
         async for fetch in reading:
             for record in fetch.records:
                 if not traveller.take(record):
                     return next_offset, through_ms
-                next_offset, through_ms = record.offset + 1, record.timestamp
+                next_offset, through_ms = record.offset + 1, log_time_ms(record)
             watch.reach(next_offset)
     return next_offset, through_ms
 

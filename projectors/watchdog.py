@@ -1,16 +1,19 @@
 """The watchdog: ends a worker that has something to fold and commits nothing, so that it is started again.
 
 Silent stalls of consumers have been reported upstream; a restart reads where to go on from Postgres and is safe at
-any moment. Waiting for Postgres, Kafka or the book is no stall: a restart would not help.
+any moment. Waiting for Postgres, Kafka or the book is no stall: a restart would not help. A Postgres that stands still
+holds the event loop, which waits for its answer; it is hung up on before that looks like a stall.
 """
 
 import os
 import threading
 import time
+from collections.abc import Callable
 
 import structlog
 
 EXIT_STALLED = 70
+_HANG_UP = 0.8  # of the time of a stall
 
 log = structlog.get_logger()
 
@@ -18,8 +21,8 @@ log = structlog.get_logger()
 class Watchdog:
     """A thread beside the event loop, which may be the very thing that is stuck."""
 
-    def __init__(self, stall_seconds: float) -> None:
-        self._stall_seconds = stall_seconds
+    def __init__(self, stall_seconds: float, hang_up: Callable[[], None]) -> None:
+        self._stall_seconds, self._hang_up = stall_seconds, hang_up
         self._progress_at = self._beat_at = time.monotonic()
         self._lag = 0
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
@@ -39,6 +42,8 @@ class Watchdog:
         while True:
             time.sleep(min(1.0, self._stall_seconds / 4))
             now = time.monotonic()
+            if now - self._beat_at > _HANG_UP * self._stall_seconds:
+                self._hang_up()
             stalled = max(now - self._beat_at, now - self._progress_at if self._lag else 0)
             if stalled > self._stall_seconds:
                 log.error("worker_stalled", seconds=round(stalled, 1), lag=self._lag)

@@ -9,7 +9,9 @@ import gc
 import os
 import threading
 import time
-from typing import Any, cast
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import faust
 import psycopg
@@ -22,12 +24,17 @@ from yarl import URL
 from ledger import logs
 from ledger.core.book import Book
 from ledger.core.errors import EXIT_CONFIG, LedgerError
-from ledger.log.book import BookEmpty, BookStale, Follower
+from ledger.guard.guard import Guard
+from ledger.log.book import FRESH_SECONDS, BookEmpty, BookStale, Follower
 from ledger.log.connecting import LogUnavailable, tls_of, uses_sasl
+from ledger.records import book_versions
 from ledger.records.rebuilds import RebuildRunning
 from ledger.records.release import WRONG_SHAPE
+from ledger.records.seats import Seat
+from ledger.records.skips import skips
 from ledger.settings import Settings
 from projectors.continuity import check_continuity
+from projectors.fetching import install
 from projectors.misplaced import MisplacedReport
 from projectors.noise import turn_down
 from projectors.projection import Gap, Projection
@@ -36,18 +43,22 @@ from projectors.relay import Relay
 from projectors.session import Blocked, Fenced, Session
 from projectors.start import prepare
 from projectors.transport import Fetch, FetchConsumer, FetchTransport, PassThrough
+from projectors.waiting import Waits
 from projectors.watchdog import Watchdog
 from schemas.topics import EVENTS
 
 EXIT_FAILED = 70
 _RETRY_SECONDS = 0.5
-_PREPARE_SECONDS = 2.0
+_PREPARE_SECONDS = 0.5
 _BEAT_SECONDS = 1.0
+_BEATS_UNTIL_RETRY = 5
 _STOP_SECONDS = 5.0
 _ANSWER_SECONDS = 5.0
 
 # What a restart would not bring back sooner.
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, RebuildRunning)
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -60,20 +71,25 @@ def run(settings: Settings) -> None:
     # A batch allocates some hundred thousand objects and frees them all by reference count; looking for cycles among
     # them cost a third of the fold's time (docs/decisions/0003).
     gc.set_threshold(1_000_000, 10, 10)
-    worker = Worker(settings, _prepare(settings))
+    install()
+    partitions = _when_there(partial(prepare, settings))
+    seat = Seat(settings.consumer_group)
+    session = Session(settings, seat=seat)
+    _when_there(session.connection)
+    worker = Worker(settings, partitions, session, seat)
     runner = faust.Worker(worker.app, override_logging=False, redirect_stdouts=False, quiet=True)
     runner.spinner = None  # it writes cursor movements, also into files
     runner.execute_from_commandline()
 
 
-def _prepare(settings: Settings) -> int:
+def _when_there(do: Callable[[], T]) -> T:
     """Waits for servers that are away, and for a rebuild; the reason is in the log: it may be a wrong password.
 
-    Raises LedgerError, as `prepare` does.
+    Raises the LedgerErrors of what it does.
     """
     while True:
         try:
-            return prepare(settings)
+            return do()
         except (psycopg.OperationalError, KafkaPythonError, RebuildRunning) as error:
             _log_waiting(error)
             time.sleep(_PREPARE_SECONDS)
@@ -113,17 +129,21 @@ class _App(faust.App):
 class Worker:
     """Owns the parts of a projector process and the rules of when to wait, when to read again and when to end."""
 
-    def __init__(self, settings: Settings, partitions: int) -> None:
+    def __init__(self, settings: Settings, partitions: int, session: Session, seat: Seat) -> None:
         self._settings = settings
         self._topic = settings.topic(EVENTS)
-        self._projection = Projection(settings, partitions, Session(settings), MisplacedReport())
-        self.app = self._create_app(partitions)
+        self._projection = Projection(settings, partitions, session, MisplacedReport())
+        self.app = self._create_app(partitions, seat)
         self._book = Follower(settings)
-        self._relay = Relay(settings)
-        self._watchdog = Watchdog(settings.stall_seconds)
+        self._guard = Guard(settings, self._end).start()
+        self._relay = Relay(settings, self._guard)
+        self._watchdog = Watchdog(settings.stall_seconds, session.hang_up)
+        self._waits = Waits(settings, self._topic)
+        self._beats_left = 0
         self._reported = 0
+        self._kept = -1
 
-    def _create_app(self, partitions: int) -> faust.App:
+    def _create_app(self, partitions: int, seat: Seat) -> faust.App:
         broker = [URL(f"kafka://{server}") for server in self._settings.kafka.split(",")]
         app = _App(
             self._settings.consumer_group,
@@ -137,9 +157,11 @@ class Worker:
             broker_max_poll_records=50_000,
             consumer_max_fetch_size=4 * 1024 * 1024,
             consumer_auto_offset_reset="earliest",
-            # Well below the time that customers notice: a dead worker's partitions wait for it.
+            # A worker that is started again has its seat's partitions back at once. Those of one that stays away wait
+            # for the session, the shortest that brokers allow, and for the next heartbeat of each other worker.
+            consumer_group_instance_id=seat.name,
             broker_session_timeout=6.0,
-            broker_heartbeat_interval=1.5,
+            broker_heartbeat_interval=0.5,
             agent_supervisor="mode.CrashingSupervisor",
         )
         app.conf.web_enabled = False
@@ -178,19 +200,35 @@ class Worker:
                 log.info("fenced", reason=str(fenced))
                 self._projection.forget(partition)
             except Blocked:
-                log.warning(
-                    "blocked", partition=partition, terminated=self._projection.session.terminate_blockers(partition)
-                )
+                self._unblock(partition)
             except _AWAY as error:
                 await self._wait_for(error)
                 self._projection.disconnect()
 
+    def _unblock(self, partition: int) -> None:
+        try:
+            terminated = self._projection.session.terminate_blockers(partition)
+        except _AWAY:
+            self._projection.disconnect()
+            return
+        log.warning("blocked", partition=partition, terminated=terminated)
+
     async def _fresh_book(self) -> Book:
         while True:
             try:
-                return self._book.book()
+                book = self._book.book()
+                self._keep_book()
+                return book
             except (BookStale, BookEmpty) as error:
+                self._keep_book()
                 await self._wait_for(error)
+
+    def _keep_book(self) -> None:
+        """Keeps the book before anything is folded by it. Raises BookLost or BookDiffers."""
+        age, stated = self._book.age_seconds, self._book.stated
+        if len(stated) > self._kept and age < FRESH_SECONDS:
+            book_versions.keep(self._projection.session.connection(), stated, age)
+            self._kept = len(stated)
 
     async def _load_offsets(self, partitions: set[int]) -> dict[int, int]:
         """Where to read the assigned partitions from, once it is sure that the log is the one that was folded."""
@@ -198,6 +236,7 @@ class Worker:
         await self._check_continuity(partitions)
         while True:
             try:
+                self._load_skips()
                 return {partition: self._projection.next_offset(partition) for partition in partitions}
             except _AWAY as error:
                 await self._wait_for(error)
@@ -226,27 +265,46 @@ class Worker:
             try:
                 lag = await self._note_caught_up()
                 self._projection.session.check_release()
+                await self._retry_unreadable()
                 self._report_rejected()
+                self._keep_book()
             except (TimeoutError, KafkaError, KafkaPythonError, LogUnavailable) as error:
                 _log_waiting(error)
                 self._watchdog.progressed()
             except _AWAY:
                 self._projection.disconnect()
-            except (LedgerError, *WRONG_SHAPE) as error:
+            except (LedgerError, *WRONG_SHAPE) as error:  # what a person must decide, and a seat that is taken
                 self._end(error)
             self._watchdog.beat(lag)
             await asyncio.sleep(_BEAT_SECONDS)
 
     async def _note_caught_up(self) -> int:
+        """How many records could be folded and are not."""
         consumer = cast(FetchConsumer, self.app.consumer)
         asked_ms = time.time_ns() // 1_000_000
         ends = await asyncio.wait_for(consumer.ends(), timeout=_ANSWER_SECONDS)
+        folded, unreadable = self._projection.folded(), dict(consumer.unreadable)
         # Folded since the question was asked, or the log lost its tail and nothing new comes to tell: the check knows.
-        if beyond := {partition for partition, end in ends.items() if self._projection.lag(partition, end) < 0}:
+        if beyond := {partition for partition, end in ends.items() if folded.get(partition, 0) > end.high}:
             await asyncio.wait_for(asyncio.to_thread(check_continuity, self._settings, beyond), _ANSWER_SECONDS)
+        waiting = self._waits.look(ends, folded, unreadable)
         for partition, end in ends.items():
-            self._projection.note_caught_up(partition, end, asked_ms)
-        return sum(max(0, self._projection.lag(partition, end)) for partition, end in ends.items())
+            self._projection.note_caught_up(partition, end.high, asked_ms, waiting.get(partition))
+        await asyncio.to_thread(self._waits.tell, waiting, unreadable)
+        behind = ((end.stable, folded.get(number, end.stable)) for number, end in ends.items() if number not in waiting)
+        return sum(max(0, stable - place) for stable, place in behind)
+
+    async def _retry_unreadable(self) -> None:
+        """Every few seconds: what could not be read may be sound by now, and a person may have decided."""
+        self._beats_left = (self._beats_left or _BEATS_UNTIL_RETRY) - 1
+        if not self._beats_left:
+            consumer = cast(FetchConsumer, self.app.consumer)
+            if consumer.unreadable:
+                self._load_skips()
+            await asyncio.wait_for(consumer.retry(), _ANSWER_SECONDS)
+
+    def _load_skips(self) -> None:
+        cast(FetchTransport, self.app.transport).skips = skips(self._projection.session.connection(), self._topic)
 
     def _report_rejected(self) -> None:
         """Makes dead letters of what was rejected on the book's topic since the last time."""

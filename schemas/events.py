@@ -297,6 +297,24 @@ class PayoutReceived(Envelope):
     data: Payout
 
 
+class AcceptedTopic(Frozen):
+    name: Annotated[Token, says("The topic.")]
+    topic_id: Annotated[Token, says("Its id at the broker, which another topic of the same name does not have.")]
+
+
+class LogRecovery(Frozen):
+    records: Annotated[int, Field(ge=0), says("How many records were appended again.")]
+    topics: Annotated[tuple[AcceptedTopic, ...], says("The topics that are this ledger's from now on.")]
+
+
+class LogRecovered(Envelope):
+    """What the log had lost was appended again, and its topics are this ledger's; the subject is `ledger:log`."""
+
+    subject: Literal["ledger:log"] = "ledger:log"
+    type: Literal["log.recovered"] = "log.recovered"
+    data: LogRecovery
+
+
 Event = (
     UsageRecorded
     | TraceRecorded
@@ -314,6 +332,7 @@ Event = (
     | AccountPackageChanged
     | InvoiceIssued
     | PayoutReceived
+    | LogRecovered
 )
 EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 EVENT_TYPES: dict[str, type[Event]] = {cls.model_fields["type"].default: cls for cls in Event.__args__}

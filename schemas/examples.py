@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from schemas.envelope import Envelope
 from schemas.events import (
+    AcceptedTopic,
     AccountOpened,
     AccountPackageChanged,
     Adjustment,
@@ -27,6 +28,8 @@ from schemas.events import (
     Event,
     Invoice,
     InvoiceIssued,
+    LogRecovered,
+    LogRecovery,
     Opening,
     PackageChange,
     Payout,
@@ -94,6 +97,7 @@ def story() -> list[Event]:
         _said(17, "api", AccountPackageChanged, PackageChange(package="team")),
         _said(18, "payments/invoices", InvoiceIssued, Invoice(number="INV-2026-0000001", purchase_id="pur_1")),
         _said(19, "payments/stripe", PayoutReceived, _PAYOUT, subject="provider:stripe"),
+        _said(20, "ledger/recover", LogRecovered, _RECOVERY, subject="ledger:log"),
     ]
 
 
@@ -113,6 +117,9 @@ _REFUND = Refund(
     provider_refund_id="re_1",
     credits="5",
     charged=Charged(currency="USD", amount_minor=595, tax_minor=95),
+)
+_RECOVERY = LogRecovery(
+    records=25_003, topics=(AcceptedTopic(name="ledger.events", topic_id="x3xXgYZbRuCKxDZ8l8r6Zw"),)
 )
 _PAYOUT = Payout(provider="stripe", payout_id="po_1", currency="USD", amount_minor=2265, fee_minor=115)
 

@@ -50,6 +50,7 @@ READ_BY = {
     "api_port": "serve",
     "api_processes": "serve",
     "verdict_seconds": "serve",
+    "key_grace_seconds": "serve",
     "hold_credits": "serve",
     "hold_seconds": "serve",
     "hold_seconds_max": "serve",

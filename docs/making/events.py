@@ -43,6 +43,7 @@ _ABOUT: dict[str, tuple[str, str]] = {
     "account.package_changed": ("operators", "none"),
     "invoice.issued": ("invoices", "none"),
     "payout.received": ("payments", "none of a customer; clears what the provider owed"),
+    "log.recovered": ("`ledger recover`", "none of a customer; from here on the topics are others"),
     "auto_top_up.triggered": ("the fold", "none; the purchase will"),
     "auto_top_up.skipped": ("the fold", "none"),
     "auto_top_up.suspended": ("the fold", "none"),

@@ -1,26 +1,33 @@
 """Who is asking: a Bearer key with scopes, and the one account it may be bound to.
 
 A key that was found is trusted for `CACHE_SECONDS`, so that not every request asks Postgres; so long a revoked key
-still works. An account's key sees no other account: for it, they don't exist.
+still works. While Postgres does not answer, a key that was valid when it did stays so for the grace that the settings
+give: usage is accepted without Postgres. An account's key sees no other account: for it, they don't exist.
 """
 
 import asyncio
 import time
 from typing import Annotated, NamedTuple
 
+import psycopg
 import structlog
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from ledger.api.database import Pool
 from ledger.api.errors import AccountUnknown, ApiError
+from ledger.api.postgres import Postgres
 from ledger.records.api_keys import StoredKey, Token, find, parse
 from ledger.records.idempotency import owner_of
+from ledger.records.release import OtherRelease
 
 CACHE_SECONDS = 2
-_CACHED_MAX = 10_000
+_CHECK_SECONDS = 1  # below CACHE_SECONDS, so that requests seldom have to ask
+_KEPT_MAX = 10_000
 _BEARER = HTTPBearer(auto_error=False, description="`lk_<key id>_<secret>`")
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+log = structlog.get_logger()
 
 
 class Caller(NamedTuple):
@@ -47,17 +54,46 @@ class Caller(NamedTuple):
             raise AccountUnknown(account_id, field=field)
 
 
-class Keys:
-    """The keys that were seen lately."""
+class Known(NamedTuple):
+    """A key, and when Postgres said last that it is valid (monotonic)."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self._found: dict[str, tuple[float, StoredKey]] = {}
+    stored: StoredKey
+    valid_at: float
+
+
+class Keys:
+    """The keys that were seen lately. Postgres is asked once a second which of them are valid still."""
+
+    def __init__(self, pool: Pool, postgres: Postgres, grace_seconds: float) -> None:
+        self._pool, self._postgres, self._grace_seconds = pool, postgres, grace_seconds
+        self._known: dict[str, Known] = {}
         self._asking: dict[str, asyncio.Task[StoredKey | None]] = {}
 
+    async def run(self) -> None:
+        """Forgets those that were revoked, for ever. So a key's grace begins with the outage, not with its last use."""
+        while True:
+            await asyncio.sleep(_CHECK_SECONDS)
+            try:
+                await self._check()
+            except (psycopg.Error, OtherRelease) as error:
+                if self._postgres.up:
+                    log.warning("keys_not_checked", error=type(error).__name__)
+
+    async def _check(self) -> None:
+        if not self._known:
+            return
+        asked_at, asked = time.monotonic(), list(self._known)
+        async with self._pool.connection() as connection:
+            valid = {stored.key_id: stored for stored in await find(connection, asked)}
+        for key_id in asked:
+            if key_id in valid:
+                self._known[key_id] = Known(valid[key_id], asked_at)
+            else:
+                self._known.pop(key_id, None)
+
     async def caller(self, token: Token) -> Caller | None:
-        """Who holds the token; None when nobody does."""
-        stored = self._cached(token.key_id) or await self._looked_up(token.key_id)
+        """Who holds the token; None when nobody does. Raises psycopg.OperationalError when that can't be known."""
+        stored = self._seen(token.key_id, CACHE_SECONDS) or await self._looked_up(token.key_id)
         if stored is None or not token.proves(stored):
             return None
         return Caller(stored.key_id, stored.account_id, frozenset(stored.scopes))
@@ -85,20 +121,28 @@ class Keys:
         return await asyncio.shield(asking)
 
     async def _find(self, key_id: str) -> StoredKey | None:
-        async with self._pool.connection() as connection:
-            stored = await find(connection, key_id)
-        if stored is not None:
-            self._keep(stored)
-        return stored
+        asked_at = time.monotonic()
+        try:
+            async with self._pool.connection() as connection:
+                found = await find(connection, [key_id])
+        except psycopg.OperationalError:
+            kept = self._seen(key_id, self._grace_seconds)
+            # A pool that is busy is no outage; only that Postgres answers nobody here lets an old answer do.
+            if kept is None or await self._postgres.answers():
+                raise
+            return kept
+        self._known.pop(key_id, None)  # so that the oldest come first
+        if not found:
+            return None
+        while len(self._known) >= _KEPT_MAX:
+            del self._known[next(iter(self._known))]
+        self._known[key_id] = Known(found[0], asked_at)
+        return found[0]
 
-    def _cached(self, key_id: str) -> StoredKey | None:
-        until, stored = self._found.get(key_id, (0.0, None))
-        return stored if until > time.monotonic() else None
-
-    def _keep(self, stored: StoredKey) -> None:
-        if len(self._found) >= _CACHED_MAX:
-            self._found.clear()
-        self._found[stored.key_id] = time.monotonic() + CACHE_SECONDS, stored
+    def _seen(self, key_id: str, seconds: float) -> StoredKey | None:
+        """The key, when it was valid at some time in the last so many seconds."""
+        known = self._known.get(key_id)
+        return known.stored if known and time.monotonic() - known.valid_at <= seconds else None
 
 
 async def _caller(

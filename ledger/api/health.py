@@ -1,7 +1,6 @@
 """Whether this process lives, whether all it needs is there, and its metrics."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -11,19 +10,18 @@ from fastapi.responses import JSONResponse
 
 from ledger.api.auth import Caller, Needs
 from ledger.api.errors import RETRY_AFTER
-from ledger.api.metrics import exposition, lag_of
+from ledger.api.metrics import Stored, exposition, lag_of
 from ledger.api.parts import Parts, PartsOf
 from ledger.core.errors import LedgerError
 from ledger.gate.figures import figures
+from ledger.guard.figures import metrics as guard_metrics
 from ledger.payments import unreconciled
 from ledger.records import payment_alerts
 from ledger.records.release import OtherRelease
-from ledger.views.progress import Progress, outbox, progress, tallies
+from ledger.views.progress import Progress, outbox, tallies
 from schemas.http import Part, Readiness
 
-KAFKA_SECONDS = 5
 PROJECTION_SECONDS = 15
-_POSTGRES_SECONDS = 2
 
 router = APIRouter(tags=["operation"])
 
@@ -36,15 +34,19 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"model": Readiness}}, response_model=Readiness)
 async def readyz(parts: PartsOf) -> Response:
-    """Whether Kafka, Postgres, the projection and the book are there; `missing` names those that aren't."""
-    rows, postgres = await _progress(parts)
+    """Whether Kafka, Postgres, the projection and the book are there, and the log may be written to.
+
+    `missing` names what isn't so: `log` while the log is not the one that the views were folded from.
+    """
+    rows = parts.postgres.progress
     through = min((row.through for row in rows if row.through), default=None)
     behind = max((datetime.now(UTC) - through).total_seconds(), 0) if through else None
     checks = {
         "kafka": _kafka(parts),
-        "postgres": postgres,
-        "projection": _projection(rows, behind) if postgres.ready else Part(ready=False, reason="only Postgres knows"),
+        "postgres": Part(ready=parts.postgres.up, reason=parts.postgres.reason or None),
+        "projection": _projection(rows, behind, known=parts.postgres.up or bool(rows)),
         "book": _book(parts),
+        "log": Part(ready=not parts.guard.closed, reason=parts.guard.reason or None),
     }
     missing = [name for name, part in checks.items() if not part.ready]
     body = Readiness(
@@ -60,42 +62,58 @@ async def readyz(parts: PartsOf) -> Response:
 
 @router.get("/metrics", response_class=Response)
 async def metrics(parts: PartsOf, caller: Annotated[Caller, Depends(Needs("metrics:read"))]) -> Response:
-    """Prometheus' text format. Requests are those of all processes behind this port."""
-    async with parts.pool.connection() as connection:
-        text = exposition(
-            parts.metrics,
-            await progress(connection),
-            await tallies(connection),
-            await outbox(connection),
-            await figures(connection),
-            unreconciled.metrics(await (await connection.execute(payment_alerts.SQL["figures"])).fetchall()),
-        )
+    """Prometheus' text format. Requests are those of all processes behind this port.
+
+    Without Postgres, `ledger_postgres_up` is 0, what is only there is left out, and the age of the views grows on.
+    """
+    text = exposition(
+        parts.metrics,
+        parts.postgres.up,
+        parts.postgres.progress,
+        not parts.log.trouble,
+        guard_metrics(parts.guard),
+        await _stored(parts),
+    )
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-async def _progress(parts: Parts) -> tuple[Sequence[Progress], Part]:
+async def _stored(parts: Parts) -> Stored | None:
+    """What Postgres alone knows; None when it does not answer."""
     try:
-        async with asyncio.timeout(_POSTGRES_SECONDS), parts.pool.connection() as connection:
-            return await progress(connection), Part(ready=True)
-    except OtherRelease as other:
-        return [], Part(ready=False, reason=str(other))
-    except (psycopg.Error, TimeoutError) as error:
-        return [], Part(ready=False, reason=f"Postgres does not answer: {type(error).__name__}")
+        async with parts.pool.connection() as connection:
+            return Stored(
+                await tallies(connection),
+                await outbox(connection),
+                await figures(connection),
+                unreconciled.metrics(await (await connection.execute(payment_alerts.SQL["figures"])).fetchall()),
+            )
+    except (psycopg.OperationalError, OtherRelease):
+        return None
 
 
 def _kafka(parts: Parts) -> Part:
-    age = parts.book.age_seconds
-    if age <= KAFKA_SECONDS:
-        return Part(ready=True)
-    return Part(ready=False, reason=parts.book.refused or "the broker has not answered lately")
+    """As the producer that appends sees it: that others can read says nothing about our writes."""
+    trouble = parts.log.trouble
+    return Part(ready=not trouble, reason=trouble or None)
 
 
-def _projection(rows: Sequence[Progress], behind: float | None) -> Part:
+def _projection(rows: Sequence[Progress], behind: float | None, *, known: bool) -> Part:
+    if not known:
+        return Part(ready=False, reason="Postgres alone knows, and does not answer")
     if not rows or behind is None:
         return Part(ready=False, reason="no projector has folded anything yet")
     if behind > PROJECTION_SECONDS:
-        return Part(ready=False, reason=f"the views are {behind:.0f} s behind")
+        return Part(ready=False, reason="; ".join([f"the views are {behind:.0f} s behind", *_waits(rows)]))
     return Part(ready=True)
+
+
+def _waits(rows: Sequence[Progress]) -> Iterator[str]:
+    """What partitions can't be folded beyond, and what to do."""
+    for row in rows:
+        if row.waits_for == "transaction":
+            yield f"a transaction is open at {row.waits_detail}: end it (kafka-transactions.sh)"
+        elif row.waits_for == "unreadable":
+            yield f"records can't be read at {row.waits_detail}: restore them or decide (ledger log skip)"
 
 
 def _book(parts: Parts) -> Part:

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -72,17 +73,29 @@ class RequestMetrics:
         return generate_latest(shared)
 
 
+class Stored(NamedTuple):
+    """What Postgres alone knows."""
+
+    tallies: Sequence[Tally]
+    outbox: Outbox
+    gate: Figures
+    payments: Iterable[Metric]
+
+
 def exposition(
     requests: RequestMetrics,
+    postgres_up: bool,
     progress: Sequence[Progress],
-    tallies: Sequence[Tally],
-    outbox: Outbox,
-    gate: Figures,
-    payments: Iterable[Metric],
+    writable: bool,
+    guard: Iterable[Metric],
+    stored: Stored | None,
 ) -> bytes:
     """The metrics in Prometheus' text format."""
+    up = GaugeMetricFamily("ledger_postgres_up", "Whether Postgres answers.", value=postgres_up and stored is not None)
+    ledger = [up, *_progress(progress), _log(writable), *guard]
+    if stored is not None:
+        ledger += [_tallies(stored.tallies), *_outbox(stored.outbox), *_gate(stored.gate), *stored.payments]
     state = CollectorRegistry()
-    ledger = [*_progress(progress), _tallies(tallies), *_outbox(outbox), *_gate(gate), *payments]
     state.register(_Collector(ledger))
     return requests.exposition() + generate_latest(state)
 
@@ -102,13 +115,22 @@ def _progress(progress: Sequence[Progress]) -> Iterator[Metric]:
     lag = GaugeMetricFamily(
         "ledger_projection_lag_records", "Records that are not folded yet, as of the last look.", labels=["partition"]
     )
+    waiting = GaugeMetricFamily(
+        "ledger_projection_waiting_seconds",
+        "How long the partition has waited for a transaction to end, or for a decision about what can't be read.",
+        labels=["partition", "for"],
+    )
     now = time.time()
     for row in progress:
-        if row.through is not None:
-            age.add_metric([str(row.partition)], max(now - row.through.timestamp(), 0))
+        since = row.waits_since.timestamp() if row.waits_since else now
+        for what in ("transaction", "unreadable"):
+            waiting.add_metric([str(row.partition), what], max(now - since, 0) if row.waits_for == what else 0)
+        through = row.through.timestamp() if row.through else float("-inf")  # never true yet: infinitely old
+        age.add_metric([str(row.partition)], max(now - through, 0))
         lag.add_metric([str(row.partition)], lag_of(row))
     yield age
     yield lag
+    yield waiting
 
 
 def lag_of(row: Progress) -> int:
@@ -127,10 +149,19 @@ def _tallies(tallies: Sequence[Tally]) -> Metric:
     return records
 
 
+def _log(writable: bool) -> Metric:
+    return GaugeMetricFamily(
+        "ledger_log_writable", "1 while what this process appends to ledger.events is acknowledged.", value=writable
+    )
+
+
 def _outbox(outbox: Outbox) -> Iterator[Metric]:
     yield GaugeMetricFamily("ledger_outbox_waiting", "Messages that are not published yet.", value=outbox.waiting)
     yield GaugeMetricFamily(
         "ledger_outbox_oldest_seconds", "Age of the oldest of them; 0 without any.", value=outbox.oldest_seconds
+    )
+    yield GaugeMetricFamily(
+        "ledger_outbox_refused", "Those of them that Kafka refuses, by their size for instance.", value=outbox.refused
     )
 
 

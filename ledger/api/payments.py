@@ -8,18 +8,15 @@ from it.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, ParamSpec, TypeVar
-
-from psycopg import Connection
-from psycopg_pool import ConnectionPool
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from ledger.api.appender import APPEND_SECONDS, Appender, Draft
-from ledger.api.database import thread_pool_of
-from ledger.log.publisher import LogUnavailable
+from ledger.api.database import ThreadPool
+from ledger.api.postgres import Postgres
+from ledger.log.publisher import LogUnavailable, Permit
 from ledger.payments.gateways import Gateways, gateways_of
 from ledger.payments.methods import Methods
 from ledger.payments.purchases import Purchases
-from ledger.payments.recording import Append
 from ledger.payments.refunding import Refunding
 from ledger.payments.settling import Settling
 from ledger.settings import Settings
@@ -37,7 +34,7 @@ class Payments(NamedTuple):
     """What the routes about money use; with payments off there is no gateway, and each says so."""
 
     gateways: Gateways
-    connections: ConnectionPool[Connection[Any]]
+    connections: ThreadPool
     settling: Settling
     purchases: Purchases
     refunding: Refunding
@@ -61,12 +58,14 @@ class Payments(NamedTuple):
         self.connections.close()
 
 
-def payments_of(settings: Settings, appender: Appender) -> Payments:
+def payments_of(settings: Settings, appender: Appender, permit: Permit, postgres: Postgres) -> Payments:
     """The parts, for the running event loop. Raises SettingMissing or SettingsInvalid."""
     gateways = gateways_of(settings)
-    connections = thread_pool_of(settings.database, 2 * _THREADS)
+    connections = ThreadPool(settings.database, postgres, 2 * _THREADS)
+    connections.open()
     database = connections.connection
-    settling = Settling(settings, gateways, database, _append_of(settings, appender, asyncio.get_running_loop()))
+    append = _Append(settings, appender, permit, asyncio.get_running_loop())
+    settling = Settling(settings, gateways, database, append)
     return Payments(
         gateways,
         connections,
@@ -80,16 +79,18 @@ def payments_of(settings: Settings, appender: Appender) -> Payments:
     )
 
 
-def _append_of(settings: Settings, appender: Appender, loop: asyncio.AbstractEventLoop) -> Append:
+class _Append:
     """Appends from a thread, through the one producer of the process."""
 
-    def append(event: Event) -> None:
+    def __init__(self, settings: Settings, appender: Appender, permit: Permit, loop: asyncio.AbstractEventLoop) -> None:
+        self._settings, self._appender, self._loop = settings, appender, loop
+        self.check = permit.check
+
+    def __call__(self, event: Event) -> None:
         value = json_of(event)
-        draft = Draft(event.subject, value, [settings.signing_key().header(value)])
-        future = asyncio.run_coroutine_threadsafe(appender.append([draft]), loop)
+        draft = Draft(event.subject, value, [self._settings.signing_key().header(value)])
+        future = asyncio.run_coroutine_threadsafe(self._appender.append([draft]), self._loop)
         try:
             future.result(APPEND_SECONDS + 1)
         except TimeoutError:
             raise LogUnavailable() from None
-
-    return append

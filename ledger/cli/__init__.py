@@ -17,6 +17,7 @@ from ledger.cli import (
     erase,
     installation,
     keys,
+    log,
     payments,
     processes,
     proofs,
@@ -50,6 +51,7 @@ def _ledger(version: Version = False) -> None:
 for commands in (processes, sandbox, installation, publish, buy, tail, replays, proofs, payments, erase):
     app.add_typer(commands.app)
 app.add_typer(dead_letters.app, name="deadletters", cls=_Commands)
+app.add_typer(log.app, name="log", cls=_Commands)
 app.add_typer(report.app, name="report", cls=_Commands)
 app.add_typer(book.app, name="book", cls=_Commands)
 app.add_typer(keys.app, name="keys", cls=_Commands)

@@ -9,11 +9,16 @@ _PAYMENT = "Compare the account's history with the payment provider, then send w
 ADVICE = {
     # what can't be read
     "empty": f"A record without a value says nothing, and deletes nothing on this log. {_CORRECT}",
-    "too_large": "Send less in the event; metadata is for short labels only.",
+    "too_large": "Send less in the event; metadata is for short labels only. Of a whole batch: send its events again, "
+    "in smaller batches.",
     "invalid": f"The reason names each field. {_CORRECT}",
+    "time_out_of_bounds": "Brokers stamp records themselves: somebody changed the topic's message.timestamp.type. "
+    "Set it back to LogAppendTime, and send the event again.",
     "wrong_key": "Set the Kafka key to the event's subject, the account's id, and send it again.",
     "bad_signature": "Not sent by a holder of the key, or changed under way, or this key's secret is another one here. "
     "Compare LEDGER_SIGNING_KEYS of both processes; if they agree, somebody forges: change the credentials.",
+    "unreadable": "A person decided with `ledger log skip` to go on without these offsets. If anything has a copy of "
+    "what stood there, send it again.",
     "refused_by_database": f"Postgres can't store a value of it. {_CORRECT}",
     # who may say what
     "id_reused": "Two different events have the same id and the first one counts. Give each event an id of its own.",

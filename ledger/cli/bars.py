@@ -31,6 +31,14 @@ class Stages:
         """So much of the stage is done."""
         self._bar.update(self._bar.task_ids[-1], completed=done)
 
+    def stop(self) -> None:
+        """The terminal is needed for something else: what is done so far stays, as it is."""
+        self._bar.stop()
+
+    def go_on(self) -> None:
+        """The terminal is free again."""
+        self._bar.start()
+
     def __enter__(self) -> Self:
         self._bar.start()
         return self

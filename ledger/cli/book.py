@@ -84,6 +84,7 @@ def publish(
     What the readers of the book would reject is refused before it is appended.
     """
     from ledger.cli.book_shown import moment_text
+    from ledger.guard.guard import Guard
     from ledger.log.book_history import publish, read_history
 
     with failing_in_words():
@@ -93,7 +94,8 @@ def publish(
         rehearsed = history.rehearse(wire, settings.signing_key(), ms_of(datetime.now(UTC)))
         _show_changes(Console(stderr=True) if as_json else console, settings, history, rehearsed, as_json=False)
         confirm(f"Publish version {wire.version}?", yes=yes)
-        published = publish(settings, wire).version
+        with Guard(settings) as guard:
+            published = publish(settings, wire, guard).version
     takes_effect = moment_text(published.effective_from_ms)
     if as_json:
         print(json.dumps({"version": published.number, "effective_from": takes_effect}))

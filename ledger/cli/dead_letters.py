@@ -61,15 +61,15 @@ def show(
     """Show one dead letter: the reason, what to do, and the whole record as it is on the log, escaped."""
     with failing_in_words():
         settings = read_settings()
-        letter = _found(settings, *_place_of(place, settings))
+        letter = _found(settings, *place_of(place, settings))
         record = _record_of(settings, letter)
     if as_json:
-        print(json.dumps(_fields(letter) | _whole(record)).replace("\x7f", "\\u007f"))
+        print(json.dumps(_fields(letter) | (_whole(record) if record else {})).replace("\x7f", "\\u007f"))
     else:
         _print(letter, record)
 
 
-def _place_of(text: str, settings: "Settings") -> tuple[str, int, int]:
+def place_of(text: str, settings: "Settings") -> tuple[str, int, int]:
     """Topic with its prefix, partition, offset. The topic may be said with or without "ledger." and the prefix."""
     parts = text.rsplit("/", 2)
     if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts[1:]):
@@ -89,9 +89,12 @@ def _found(settings: "Settings", topic: str, partition: int, offset: int) -> "De
     return letter
 
 
-def _record_of(settings: "Settings", letter: "DeadLetter") -> "ConsumerRecord":
+def _record_of(settings: "Settings", letter: "DeadLetter") -> "ConsumerRecord | None":
+    """The record itself; None where it can't be read."""
     from ledger.log.reader import reading
 
+    if letter.code == "unreadable":
+        return None
     with reading(settings, letter.topic) as reader:
         return reader.at(letter.partition, letter.log_offset)
 
@@ -125,7 +128,7 @@ def _line(letter: "DeadLetter") -> str:
     return printable(f"{told['log_time']}  {place}  {letter.code}  {letter.account_id or '–'}  {letter.reason}")
 
 
-def _print(letter: "DeadLetter", record: "ConsumerRecord") -> None:
+def _print(letter: "DeadLetter", record: "ConsumerRecord | None") -> None:
     from ledger.cli.escaping import printable, readable
 
     told = _fields(letter)
@@ -138,12 +141,14 @@ def _print(letter: "DeadLetter", record: "ConsumerRecord") -> None:
         "account": letter.account_id,
         "type": letter.type,
         "event id": letter.event_id,
-        "key": None if record.key is None else readable(record.key),
-        **{f"header {name}": readable(value) for name, value in record.headers},
-        "value": f"{len(record.value or b'')} bytes",
     }
+    if record:
+        lines["key"] = None if record.key is None else readable(record.key)
+        lines |= {f"header {name}": readable(value) for name, value in record.headers}
+        lines["value"] = f"{len(record.value or b'')} bytes"
     width = max(map(len, lines))
     for name, text in lines.items():
         if text is not None:
             print(printable(f"{name:<{width}}  {text}"))
-    print(readable(record.value))
+    if record:
+        print(readable(record.value))

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from ledger.cli.escaping import printable, readable
 from ledger.core.calendar import log_time_text, moment_of
 from ledger.log.readable import Seal, event_of, seal_of
-from ledger.log.reading import Problem
+from ledger.log.reading import Problem, log_time_ms
 
 _DATA_CHARACTERS = 120
 _EXCERPT_CHARACTERS = 500
@@ -28,7 +28,7 @@ class Shown(NamedTuple):
     def line(self) -> str:
         """For people: the data cut short."""
         record = self.record
-        place = f"{log_time_text(moment_of(record.timestamp))}  {record.partition}/{record.offset}"
+        place = f"{log_time_text(moment_of(log_time_ms(record)))}  {record.partition}/{record.offset}"
         if self.event is None:
             assert self.problem is not None
             return f"{place}  UNREADABLE  {printable(self.problem.reason)}  {_cut(readable(record.value))}"
@@ -42,7 +42,7 @@ class Shown(NamedTuple):
             "topic": self.topic,
             "partition": record.partition,
             "offset": record.offset,
-            "log_time": log_time_text(moment_of(record.timestamp)),
+            "log_time": log_time_text(moment_of(log_time_ms(record))),
             "key_id": self.seal.key_id,
             "signature": self.seal.proof,
             "event": self.event,

@@ -62,6 +62,7 @@ def publish(
 
 
 def _publish(stream: BinaryIO, settings: "Settings", sign: bool, check: bool, counts: _Counts) -> None:
+    from ledger.guard.guard import Guard
     from ledger.log.ndjson import Publication, lines_of
     from ledger.log.publisher import Publisher
 
@@ -71,7 +72,7 @@ def _publish(stream: BinaryIO, settings: "Settings", sign: bool, check: bool, co
         for _ in lines:
             pass
         return
-    with Publisher(settings) as publisher:
+    with Guard(settings) as guard, Publisher(settings, guard) as publisher:
         _append_all(Publication(publisher), lines, counts)
 
 

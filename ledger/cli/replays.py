@@ -1,4 +1,4 @@
-"""`ledger state` and `ledger rebuild`: the log folded again, for one account or for all."""
+"""`ledger state`, `rebuild` and `recover`: the log folded again, for one account or for all, and made whole again."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -73,11 +73,15 @@ def _until(text: str) -> "Until":
 @app.command(epilog="Example: ledger rebuild --yes --json")
 def rebuild(
     yes: Yes = False,
+    lose: Annotated[
+        int | None, typer.Option(min=0, help="Drop the views though the log lacks just so many of their records.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Drop the views, fold the whole log again, and compare every account with what stood before.
+    """Fold the whole log again into new views, and compare every account with what stood before.
 
-    The projectors must be stopped. The exit code is 1 if an account is not, byte for byte, what it was.
+    The projectors must be stopped. A log that lacks what the views have is refused, and nothing is touched. The exit
+    code is 1 if an account is not, byte for byte, what it was.
     """
     from ledger.cli.bars import Stages
     from projectors.rebuild import rebuild
@@ -85,12 +89,62 @@ def rebuild(
     with failing_in_words():
         confirm("Drop the views and fold the whole log again?", yes=yes)
         with Stages() as stages:
-            rebuilt = rebuild(read_settings(), stages)
+            rebuilt = rebuild(read_settings(), stages, lose)
     for line in _lines(rebuilt):
         typer.echo(line, err=as_json)
     if as_json:
         print(json.dumps(rebuilt.for_machines()))
     raise typer.Exit(1 if rebuilt.different else 0)
+
+
+@app.command(epilog="Example: ledger recover --dry-run")
+def recover(
+    yes: Yes = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is missing.")] = False,
+    leave_out: Annotated[
+        int, typer.Option(min=0, help="Go on though just so many entries can't be appended again.")
+    ] = 0,
+    as_json: Json = False,
+) -> None:
+    """Put back what the log has lost and Postgres still has, and accept the topics.
+
+    Shows what is missing, then asks. Projectors and consumers must be stopped. The log is folded again afterwards; the
+    exit code is 1 if an account is not what it was.
+    """
+    from ledger.cli.bars import Stages
+    from ledger.cli.recovery import NotWhole, OnlyLooked, done_lines, lines_of, missing_for_machines
+    from projectors.missing import Missing
+    from projectors.recover import recover
+
+    def agree(missing: Missing) -> None:
+        stages.stop()
+        for line in lines_of(missing):
+            typer.echo(line, err=as_json)
+        if as_json:
+            print(json.dumps(missing_for_machines(missing)))
+        if dry_run:
+            raise OnlyLooked
+        if len(missing.not_whole) != leave_out:
+            raise NotWhole(str(len(missing.not_whole)))
+        confirm("Append all of this to the log, and accept its topics?", yes=yes)
+        stages.go_on()
+
+    stages = Stages()
+    with failing_in_words():
+        try:
+            with stages:
+                recovered = recover(read_settings(), stages, agree)
+        except OnlyLooked:
+            return
+    for line in done_lines(recovered):
+        typer.echo(line, err=as_json)
+    if recovered is None or recovered.rebuilt is None:
+        return
+    for line in _lines(recovered.rebuilt):
+        typer.echo(line, err=as_json)
+    if as_json:
+        print(json.dumps({"recovered": recovered.records, **recovered.rebuilt.for_machines()}))
+    raise typer.Exit(1 if recovered.rebuilt.different else 0)
 
 
 def _lines(rebuilt: "Rebuilt") -> list[str]:
@@ -102,7 +156,7 @@ def _lines(rebuilt: "Rebuilt") -> list[str]:
     if not rebuilt.compared:
         return [*lines, f"{rebuilt.accounts:,} accounts; nothing stood before, so there is nothing to compare."]
     if rebuilt.not_compared:
-        lines.append(f"Not compared, as only one version of the views has them: {', '.join(rebuilt.not_compared)}.")
+        lines.append(f"Not compared, as only one side has them: {', '.join(rebuilt.not_compared)}.")
     lines.append(f"{rebuilt.accounts:,} accounts: {rebuilt.equal:,} equal, {rebuilt.different:,} different.")
     return lines + [_line(each) for each in rebuilt.differences]
 

@@ -3,6 +3,9 @@
 A portion is one batch per partition, and a batch is appended as a whole or not at all; only what failed is sent again,
 before anything newer. So an account's events stand in their order, whatever fails in between. After any failure the
 producer is thrown away, with whatever it still wanted to send.
+
+The number of partitions that it finds first holds for its life. An account's partition follows from it, and what went
+to a new partition would be folded by nobody; so events wait in the spool while the topic has another number.
 """
 
 import contextlib
@@ -12,6 +15,8 @@ from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import InvalidRecordError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from kafka.net.compat import KafkaNetClient
+from kafka.partitioner.default import murmur2
 
 from ledger.client.delivery import PORTION_BYTES, Outcome
 from ledger.client.errors import UnsuitableOption
@@ -33,6 +38,8 @@ class KafkaTransport:
                 raise UnsuitableOption("only kafka-python's options of security", field=name)
         self._servers, self._topic, self._security = bootstrap_servers, topic_prefix + EVENTS, dict(security)
         self._producer: KafkaProducer | None = None
+        self._partitions = 0
+        self._ended: list[KafkaProducer] = []
 
     def send(self, portion: Sequence[Waiting]) -> Outcome:
         """See Transport."""
@@ -53,42 +60,78 @@ class KafkaTransport:
         return Outcome([*delivered], refused)
 
     def _send(self, portion: Sequence[Waiting]) -> Outcome:
+        self._ended = [ended for ended in self._ended if not _gone(ended)]
         try:
             producer = self._producer = self._producer or self._connected()
-            futures = [
-                producer.send(self._topic, key=event.account_id.encode(), value=event.value) for _, event in portion
-            ]
-            _wait(producer, futures)
-            outcome = _outcome(portion, futures)
+            outcome = self._grown(producer) or self._sent(producer, portion)
         except KafkaError as error:
             outcome = Outcome(trouble=repr(error))
         if outcome.trouble or outcome.refused:
             self.close()
         return outcome
 
+    def _sent(self, producer: KafkaProducer, portion: Sequence[Waiting]) -> Outcome:
+        keyed = [(event.account_id.encode(), event.value) for _, event in portion]
+        futures = [producer.send(self._topic, key=key, value=value, partition=self._home(key)) for key, value in keyed]
+        _wait(producer, futures)
+        return _outcome(portion, futures)
+
+    def _grown(self, producer: KafkaProducer) -> Outcome | None:
+        now = len(producer.partitions_for(self._topic))
+        self._partitions = self._partitions or now
+        if now == self._partitions:
+            return None
+        said = f"{self._topic} has {now} partitions, had {self._partitions} when this process began"
+        return Outcome(trouble=f"{said}; when that is how the ledger was built anew, restart this process")
+
+    def _home(self, key: bytes) -> int:
+        return int((murmur2(key) & 0x7FFFFFFF) % self._partitions)
+
     def close(self) -> None:
         """See Transport."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            with contextlib.suppress(KafkaError):
-                producer.close(timeout=0)
+            # Its own close(timeout=0) raises while anything waits, closes nothing, and sends it some day.
+            producer._sender.force_close()
+            self._ended.append(producer)
 
     def _connected(self) -> KafkaProducer:
-        return KafkaProducer(
-            **({"client_id": "ledger-client"} | self._security),
-            bootstrap_servers=self._servers.split(","),
-            bootstrap_timeout_ms=5_000,
-            max_block_ms=5_000,
-            reconnect_backoff_max_ms=1_000,
-            request_timeout_ms=5_000,
-            acks="all",
-            enable_idempotence=True,
-            allow_auto_create_topics=False,
-            # A batch holds a whole portion and leaves when it is flushed: never a part of it, never by itself.
-            batch_size=2 * PORTION_BYTES,
-            linger_ms=_NEVER_BY_ITSELF_MS,
-            delivery_timeout_ms=2 * _NEVER_BY_ITSELF_MS,
-        )
+        clients: list[KafkaNetClient] = []
+
+        def client(**configs: Any) -> KafkaNetClient:
+            clients.append(KafkaNetClient(**configs))
+            return clients[-1]
+
+        try:
+            return KafkaProducer(
+                **({"client_id": "ledger-client"} | self._security),
+                kafka_client=client,
+                bootstrap_servers=self._servers.split(","),
+                bootstrap_timeout_ms=5_000,
+                max_block_ms=5_000,
+                reconnect_backoff_max_ms=1_000,
+                request_timeout_ms=5_000,
+                acks="all",
+                enable_idempotence=True,
+                allow_auto_create_topics=False,
+                # A batch holds a whole portion and leaves when it is flushed: never a part of it, never by itself.
+                batch_size=2 * PORTION_BYTES,
+                linger_ms=_NEVER_BY_ITSELF_MS,
+                delivery_timeout_ms=2 * _NEVER_BY_ITSELF_MS,
+            )
+        except BaseException:
+            for each in clients:  # kafka-python leaves its sockets to the garbage collector
+                each.close()
+            raise
+
+
+def _gone(ended: KafkaProducer) -> bool:
+    """Whether nothing is left of one that was let go."""
+    if ended._sender.is_alive():
+        return False
+    with contextlib.suppress(KafkaError):
+        ended.close(timeout=0)
+    return True
 
 
 def _wait(producer: KafkaProducer, futures: Sequence[Any]) -> None:

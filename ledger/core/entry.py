@@ -8,6 +8,17 @@ from schemas.effects import Effect
 from schemas.events import Event
 
 
+class Recovery(NamedTuple):
+    """Of a record that the log had lost and got back: the log time that it had before, and what proves it.
+
+    `key_id`: of the key that states the time; it must be valid when the record was appended again, `appended_ms`.
+    """
+
+    key_id: str
+    log_time_ms: int
+    appended_ms: int
+
+
 class Fact(NamedTuple):
     """An event whose form and signature have been checked. `key_id` None: unsigned."""
 
@@ -15,6 +26,7 @@ class Fact(NamedTuple):
     event_id: str
     content: str
     key_id: str | None = None
+    recovery: Recovery | None = None
 
     @property
     def identity(self) -> tuple[str, bool, str]:

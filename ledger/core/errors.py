@@ -23,6 +23,10 @@ class LedgerError(Exception):
         self.field = field
         super().__init__(self.message)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # From another process it comes as it was, not with its message as the detail of a second one.
+        return _restored, (type(self), self.args, self.__dict__)
+
     @property
     def code(self) -> str:
         """The class's name in snake case: stable, for programs."""
@@ -33,6 +37,12 @@ class LedgerError(Exception):
         """A sentence for people; it names the field where there is one."""
         said = (type(self).__doc__ or "").strip().rstrip(".")
         return ": ".join(part for part in (self.field, said, self.detail) if part)
+
+
+def _restored(kind: type[LedgerError], args: tuple[str, ...], state: dict[str, Any]) -> LedgerError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class Refused(LedgerError):

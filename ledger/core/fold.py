@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ledger.core import rules_1
 from ledger.core.account import Account
 from ledger.core.book import Book, Version
-from ledger.core.entry import Applied, Fact, Occasion
+from ledger.core.entry import Applied, Fact, Occasion, Recovery
 from ledger.core.errors import KeyNotValid, UnknownRules, UnknownSchemaVersion, Unsigned
 from schemas.events import (
     ROUTER_TYPES,
@@ -29,14 +29,22 @@ RULES: dict[int, Rules] = {1: rules_1.apply}
 def apply(account: Account, fact: Fact, log_time_ms: int, book: Book) -> Applied:
     """The account after the fact, its entry and its effects.
 
-    `log_time_ms` is the record's append time; an account's own time never runs backwards. The caller has loaded the
-    purchase that `purchase_named` names. Raises `Refused`, and then nothing has happened; or UnknownRules, and then
-    this program must not fold at all.
+    `log_time_ms` is the record's append time; an account's own time never runs backwards. A recovered fact keeps the
+    log time that it had. The caller has loaded the purchase that `purchase_named` names. Raises `Refused`, and then
+    nothing has happened; or UnknownRules, and then this program must not fold at all.
     """
+    recovery = fact.recovery
+    if recovery is not None:
+        log_time_ms = recovery.log_time_ms
     if log_time_ms < account.log_time_ms:
         log_time_ms = account.log_time_ms
     version = book.at(log_time_ms)
-    _admit(fact, log_time_ms, version)
+    if recovery is not None:
+        _admit_recovery(fact, recovery, book.at(recovery.appended_ms))
+    else:
+        _admit_key(fact, log_time_ms, version)
+    if fact.event.schema_version not in version.schema_versions:
+        raise UnknownSchemaVersion(str(fact.event.schema_version), field="dataschema")
     rules = RULES.get(version.rules)
     if rules is None:
         raise UnknownRules(f"rules {version.rules}")
@@ -48,13 +56,19 @@ def purchase_named(event: Event) -> str | None:
     return event.data.purchase_id if isinstance(event, _OF_A_PURCHASE) else None
 
 
-def _admit(fact: Fact, log_time_ms: int, version: Version) -> None:
-    """Who may say this, and in which version of the language."""
+def _admit_key(fact: Fact, log_time_ms: int, version: Version) -> None:
+    """Who may say this."""
     event, key_id = fact.event, fact.key_id
     if key_id is None:
         if event.type not in ROUTER_TYPES:
             raise Unsigned(event.type, field="ledger-signature")
     elif not version.accepts_key(key_id, log_time_ms):
         raise KeyNotValid(key_id, field="ledger-signature")
-    if event.schema_version not in version.schema_versions:
-        raise UnknownSchemaVersion(str(event.schema_version), field="dataschema")
+
+
+def _admit_recovery(fact: Fact, recovery: Recovery, version: Version) -> None:
+    """Who may say it again: the key that signed it at first may be retired, but not the one that proves its time."""
+    if fact.key_id is None and fact.event.type not in ROUTER_TYPES:
+        raise Unsigned(fact.event.type, field="ledger-signature")
+    if not version.accepts_key(recovery.key_id, recovery.appended_ms):
+        raise KeyNotValid(recovery.key_id, field="ledger-recovered")

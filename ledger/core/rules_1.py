@@ -218,6 +218,10 @@ def _payout_received(account: Account, data: Any, occasion: Occasion) -> Change:
     )
 
 
+def _log_recovered(account: Account, data: Any, occasion: Occasion) -> Change:
+    return Change(account)
+
+
 _RULES: dict[str, Callable[[Account, Any, Occasion], Change]] = {
     "usage.recorded": _usage,
     "trace.recorded": _trace,
@@ -235,6 +239,7 @@ _RULES: dict[str, Callable[[Account, Any, Occasion], Change]] = {
     "account.package_changed": _package_changed,
     "invoice.issued": _invoice_issued,
     "payout.received": _payout_received,
+    "log.recovered": _log_recovered,
 }
 
 

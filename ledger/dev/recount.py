@@ -18,7 +18,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from ledger.dev.tallies import Tallies, Traces
-from ledger.log.connecting import kafka_options
+from ledger.log.connecting import COMMITTED, kafka_options
 from ledger.log.partitioning import partition_of
 from ledger.settings import Settings
 from schemas.identity import event_id_of
@@ -77,7 +77,7 @@ class Recount:
         self._traces, self._disputed = dict(before.traces), dict(before.disputed)
         self._one_at_a_time = threading.Lock()  # a consumer is not thread-safe
         self._seen: set[Identity] = set()
-        self._consumer = KafkaConsumer(**kafka_options(settings), enable_auto_commit=False)
+        self._consumer = KafkaConsumer(**kafka_options(settings), **COMMITTED, enable_auto_commit=False)
         self._book = _BookLog(settings)
         topic = settings.topic(EVENTS)
         self._partitions = [TopicPartition(topic, number) for number in self._consumer.partitions_for_topic(topic)]

@@ -7,25 +7,24 @@ third lane that waits for it.
 
 import asyncio
 import contextlib
-import time
 from collections import deque
-from collections.abc import AsyncIterator
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 import psycopg
+from psycopg import AsyncConnection
 
 from ledger.core.errors import LedgerError
 from ledger.gate.deciding import decide_group
 from ledger.gate.holds import Connection, Decision, NewHold
 from ledger.gate.unheard import Unheard
-from ledger.gate.wire import Statement, Wire
-from ledger.records import release
+from ledger.gate.wire import Wire
+from ledger.liveness import KEEPALIVES, LIVENESS
 from ledger.settings import Settings
-from ledger.sql import KEEPALIVES
 
 GROUP_MAX = 256
 _LANES = (1, 8)  # by how many must wait before a lane takes them
-_CHECK_SECONDS = 1
 _ANSWER_SECONDS = 12  # of a server that stands still, and with it its own timeouts
 # What the gate reads are a few rows by their keys. So its statements are planned once, and by nothing but keys: tables
 # grow faster than the planner's statistics, and scanning one that was believed to be small took half of Postgres' time.
@@ -38,7 +37,7 @@ _PLANNING = (
 _OPTIONS = f"-c statement_timeout=10000 -c lock_timeout=3000 -c transaction_timeout=15000 {_PLANNING} {KEEPALIVES}"
 
 
-_RAN = Statement.of(release.RAN)
+Connect = Callable[[], Awaitable[Connection]]
 
 
 class GateUnavailable(LedgerError):
@@ -53,11 +52,12 @@ class _Waiting(NamedTuple):
 class _Lane:
     """One connection and the requests that wait for it."""
 
-    def __init__(self, settings: Settings, queue: "_Queue", unheard: Unheard, *, wait: bool, least: int = 1) -> None:
-        self._settings, self._queue, self._unheard, self._wait = settings, queue, unheard, wait
-        self._least = least
+    def __init__(
+        self, stale_seconds: float, connect: Connect, queue: "_Queue", unheard: Unheard, *, wait: bool, least: int = 1
+    ) -> None:
+        self._stale_seconds, self._connect = stale_seconds, connect
+        self._queue, self._unheard, self._wait, self._least = queue, unheard, wait, least
         self._wire: Wire | None = None
-        self._checked_at = 0.0
 
     async def run(self, busy: "_Queue | None") -> None:
         """Decides group after group, for ever."""
@@ -73,12 +73,12 @@ class _Lane:
             await self._drop()
 
     async def _decide(self, group: list[_Waiting], busy: "_Queue | None") -> None:
+        if self._wire is not None and self._wire.lost:
+            await self._drop()
         if self._wire is None:
-            self._wire = Wire(await connect(self._settings))
-        stale_seconds = self._settings.gate_stale_seconds
+            self._wire = Wire(await self._connect())
         async with asyncio.timeout(_ANSWER_SECONDS):
-            await self._check_release(self._wire)
-            answers = await decide_group(self._wire, [each.new for each in group], stale_seconds, wait=self._wait)
+            answers = await decide_group(self._wire, [each.new for each in group], self._stale_seconds, wait=self._wait)
         for waiting, answer in zip(group, answers, strict=True):
             if answer is None and busy is not None:
                 busy.put(waiting)
@@ -88,15 +88,6 @@ class _Lane:
                 waiting.answer.set_exception(answer)
             elif answer is not None:
                 waiting.answer.set_result(answer)
-
-    async def _check_release(self, wire: Wire) -> None:
-        """Once a second, as a decision takes less than a millisecond. Raises OtherRelease."""
-        now = time.monotonic()
-        if now > self._checked_at + _CHECK_SECONDS:
-            ran = await wire.ask(_RAN, {})
-            if other := release.difference((name or "", checksum or "") for name, checksum in ran):
-                raise other
-            self._checked_at = now
 
     def _fail(self, group: list[_Waiting], error: Exception) -> None:
         """Nothing was decided, or nobody knows: a commit whose answer was lost may have happened."""
@@ -133,12 +124,16 @@ class _Queue:
 
 
 class Gate:
-    """Decides requests of this process, in groups; any number of processes may run beside it."""
+    """Decides requests of this process, in groups; any number of processes may run beside it.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    `connect_lane` makes its connections, as `connect` does, and may refuse to while Postgres is known to be away.
+    """
+
+    def __init__(self, settings: Settings, connect_lane: Connect | None = None) -> None:
+        self._stale_seconds = settings.gate_stale_seconds
+        self._connect = connect_lane or partial(connect, settings)
         self._arrived, self._busy = _Queue(), _Queue()
-        self._unheard = Unheard(lambda: connect(settings))
+        self._unheard = Unheard(self._connect)
 
     async def decide(self, new: NewHold) -> Decision:
         """Grants or refuses a hold. Raises HoldConflict, HoldClosed, ProjectionBehind or GateUnavailable.
@@ -156,9 +151,10 @@ class Gate:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Decides until the block ends; requests that wait then are not decided."""
-        fast = [_Lane(self._settings, self._arrived, self._unheard, wait=False, least=least) for least in _LANES]
-        patient = _Lane(self._settings, self._busy, self._unheard, wait=True)
-        work = [*(lane.run(self._busy) for lane in fast), patient.run(None), self._unheard.run()]
+        lane = partial(_Lane, self._stale_seconds, self._connect)
+        fast = [lane(self._arrived, self._unheard, wait=False, least=least) for least in _LANES]
+        patient = lane(self._busy, self._unheard, wait=True)
+        work = [*(each.run(self._busy) for each in fast), patient.run(None), self._unheard.run()]
         tasks = [asyncio.create_task(each) for each in work]
         try:
             yield
@@ -169,7 +165,7 @@ class Gate:
 
 
 async def connect(settings: Settings) -> Connection:
-    """A connection as the gate's lanes have theirs. Raises OtherRelease."""
-    return await release.connect_async(
-        settings.database, autocommit=True, options=_OPTIONS, connect_timeout=5, application_name="ledger-gate"
+    """A connection as the gate's lanes have theirs."""
+    return await AsyncConnection[Any].connect(
+        settings.database, autocommit=True, options=_OPTIONS, application_name="ledger-gate", **LIVENESS
     )

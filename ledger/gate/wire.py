@@ -52,6 +52,11 @@ class Wire:
         self._socket = self._pgconn.socket
         self._loop.add_reader(self._socket, self._arrived)
 
+    @property
+    def lost(self) -> bool:
+        """Whether the connection has ended."""
+        return self._lost is not None
+
     async def ask(self, statement: Statement, parameters: Parameters) -> list[Row]:
         """The rows of a statement. Raises psycopg.Error."""
         self._send(statement, parameters)

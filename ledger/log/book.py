@@ -6,19 +6,21 @@ effect at least 60 s after its append, so whoever folds with a fresh book folds 
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 from pydantic import ValidationError
 
 from ledger.core.book import Book
 from ledger.core.errors import EXIT_CONFIG, LedgerError, Refused
 from ledger.core.fold import RULES
-from ledger.log.connecting import LogUnavailable, kafka_options, refusals_in_words
+from ledger.log.connecting import ANSWER_MS, REQUEST_MS, LogUnavailable, kafka_options, refusals_in_words
+from ledger.log.foreign import naming_the_batch
 from ledger.log.publisher import Position, Publisher
-from ledger.log.reading import Problem, Record, signer_of
+from ledger.log.reading import Problem, Record, recovery_of, signer_of
+from ledger.log.topic_settings import BOOK_BYTES_MAX
 from ledger.settings import Settings
 from schemas.book import BOOK, BOOK_SUBJECT, BookPublished, BookVersion
 from schemas.fields import json_of, reasons_of
@@ -27,8 +29,8 @@ from schemas.signatures import SigningKey
 from schemas.topics import BOOK as BOOK_TOPIC
 
 FRESH_SECONDS = 20
-BOOK_BYTES_MAX = 1_000_000  # some 6,000 prices; brokers take 1,048,588 bytes by default, with header and key
 _POLL_SECONDS = 1
+_CLOSE_MS = 1000
 
 
 class BookStale(LedgerError):
@@ -37,6 +39,10 @@ class BookStale(LedgerError):
 
 class BookEmpty(LedgerError):
     """The book has no version yet; publish one with `ledger book publish`."""
+
+
+class BookLost(LedgerError, exit_code=EXIT_CONFIG):
+    """The book's topic has lost versions that events were folded by; `ledger recover` puts them back."""
 
 
 class BookNotReadable(LedgerError, exit_code=EXIT_CONFIG):
@@ -54,6 +60,14 @@ class SignedValue(NamedTuple):
     header: tuple[str, bytes]
 
 
+class StatedVersion(NamedTuple):
+    """A version as it is on the topic, and the log time that its notice counts from."""
+
+    number: int
+    value: bytes
+    appended_ms: int
+
+
 class Rejected(NamedTuple):
     """A record of the book's topic that is not a version."""
 
@@ -67,13 +81,16 @@ class Reader:
     def __init__(self, secrets: Mapping[str, bytes]) -> None:
         self.book = Book()
         self.latest: BookVersion | None = None
+        self.stated: list[StatedVersion] = []
         self.rejected: list[Rejected] = []
         self._secrets = secrets
 
     def read(self, record: Record) -> None:
         """Takes one more version, or notes why it is none. Raises BookNotReadable."""
         try:
-            self.latest, self.book = self.with_record(record)
+            latest, book = self.with_record(record)
+            self.stated.append(StatedVersion(latest.version, record.value or b"", self._appended_ms(record)))
+            self.latest, self.book = latest, book  # last: whoever has the book has all that it consists of
         except ValidationError as error:
             self._reject(record, Problem("invalid", reasons_of(error)))
         except Refused as error:
@@ -86,19 +103,37 @@ class Reader:
         """
         published = BOOK.validate_json(record.value or b"")
         self._check_signature(record, published)
-        book = self.book.with_version(published.data, record.timestamp)
+        book = self.book.with_version(published.data, self._appended_ms(record))
         self._check_readable(published.data)
         return published.data, book
 
     def _check_signature(self, record: Record, published: BookPublished) -> None:
-        """A version must be signed by a key of the version in force; the first one by a key of its own."""
+        """A version must be signed by a key of the version in force; the first one by a key of its own.
+
+        One that is recovered has an older log time, but its key must be valid when it is appended again.
+        """
         key_id = signer_of(record, record.value or b"", self._secrets)
         if isinstance(key_id, Problem):
             raise UnsignedBook(key_id.reason)
-        first = Book().with_version(published.data.model_copy(update={"version": 1}), record.timestamp)
-        book = self.book if self.book.versions else first
-        if key_id is None or not book.at(record.timestamp).accepts_key(key_id, record.timestamp):
+        if not self.may_sign(key_id, published.data, record.timestamp):
             raise UnsignedBook()
+
+    def may_sign(self, key_id: str | None, version: BookVersion, at_ms: int) -> bool:
+        """Whether a key may sign this version when it is appended at that time."""
+        first = Book().with_version(version.model_copy(update={"version": 1}), at_ms)
+        book = self.book if self.book.versions else first
+        return key_id is not None and book.at(at_ms).accepts_key(key_id, at_ms)
+
+    def _appended_ms(self, record: Record) -> int:
+        """The log time of a version: of one that is recovered, the one that it had. Raises UnsignedBook."""
+        recovery = recovery_of(record, record.value or b"", self._secrets)
+        if isinstance(recovery, Problem):
+            raise UnsignedBook(recovery.reason)
+        if recovery is None:
+            return record.timestamp
+        if signer_of(record, record.value or b"", self._secrets) != recovery.key_id:
+            raise UnsignedBook("ledger-recovered must be made with the key of ledger-signature")
+        return recovery.log_time_ms
 
     def _check_readable(self, version: BookVersion) -> None:
         if version.rules not in RULES:
@@ -131,7 +166,7 @@ class Follower:
         self._thread.start()
 
     def book(self) -> Book:
-        """The book, fresh enough to fold with. Raises BookStale, BookEmpty or BookNotReadable."""
+        """The book, fresh enough to fold with. Raises BookStale, BookEmpty, BookNotReadable or LogUnreadable."""
         if self._failure:
             raise self._failure
         if self.age_seconds > FRESH_SECONDS:
@@ -156,6 +191,11 @@ class Follower:
         return self._reader.latest
 
     @property
+    def stated(self) -> list[StatedVersion]:
+        """Every version as it is on the topic, oldest first."""
+        return list(self._reader.stated)
+
+    @property
     def rejected(self) -> list[Rejected]:
         """Records of the topic that are no version, oldest first."""
         return list(self._reader.rejected)
@@ -174,8 +214,9 @@ class Follower:
             try:
                 with refusals_in_words():
                     self._follow_until_closed()
-            except (KafkaError, LogUnavailable) as error:
-                # The book goes stale, which everybody who folds notices; until the broker is back that is all.
+            except (KafkaError, LogUnavailable, OSError, RuntimeError) as error:
+                # The book goes stale, which everybody who folds notices; until the broker is back that is all. The
+                # last two are what kafka-python raises when its connections end under it; another client is made.
                 self.refused = str(error) if isinstance(error, LogUnavailable) else ""
                 self._closing.wait(_POLL_SECONDS)
             except LedgerError as error:
@@ -189,16 +230,14 @@ class Follower:
             consumer.seek(partition, self._next_offset)
             while not self._closing.is_set():
                 asked_at = time.monotonic()
-                end = consumer.end_offsets([partition])[partition]
-                while consumer.position(partition) < end:
-                    for record in consumer.poll(timeout_ms=1000).get(partition, []):
-                        self._reader.read(record)
-                        self._next_offset = record.offset + 1
+                for record in records_to_the_end(consumer, partition, self._next_offset):
+                    self._reader.read(record)
+                    self._next_offset = record.offset + 1
                 self._seen_end_at, self.refused = asked_at, ""
                 self._first_read.set()
                 self._closing.wait(_POLL_SECONDS)
         finally:
-            consumer.close()
+            consumer.close(timeout_ms=_CLOSE_MS)
 
 
 def book_consumer(settings: Settings) -> tuple[KafkaConsumer, TopicPartition]:
@@ -209,10 +248,29 @@ def book_consumer(settings: Settings) -> tuple[KafkaConsumer, TopicPartition]:
         # A broker that is back is to be noticed within seconds, however long it was away.
         bootstrap_timeout_ms=5000,
         reconnect_backoff_max_ms=1000,
+        request_timeout_ms=REQUEST_MS,
     )
     partition = TopicPartition(settings.topic(BOOK_TOPIC), 0)
     consumer.assign([partition])
     return consumer, partition
+
+
+def records_to_the_end(consumer: KafkaConsumer, partition: TopicPartition, read_to: int = 0) -> Iterator[Record]:
+    """The records up to where the topic ends now.
+
+    Raises BookLost when that is before `read_to`, LogUnreadable, or KafkaTimeoutError when no record comes.
+    """
+    end, heard_at = consumer.end_offsets([partition], timeout_ms=ANSWER_MS)[partition], time.monotonic()
+    if end < read_to:
+        raise BookLost(f"{partition.topic} ends at {end}, read up to {read_to}")
+    while (consumer.position(partition, timeout_ms=ANSWER_MS) or 0) < end:
+        with naming_the_batch(consumer):
+            records = consumer.poll(timeout_ms=1000).get(partition, [])
+        yield from records
+        if records:
+            heard_at = time.monotonic()
+        elif time.monotonic() - heard_at > ANSWER_MS / 1000:
+            raise KafkaTimeoutError(f"{partition.topic} can't be read to its end")
 
 
 def record_of(version: BookVersion, signing_key: SigningKey) -> SignedValue:

@@ -4,7 +4,6 @@ A new version is rehearsed first, by the very code that every reader of the topi
 refused before it is appended.
 """
 
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -15,16 +14,23 @@ from pydantic import ValidationError
 from ledger.core.book import Version
 from ledger.core.calendar import ms_of
 from ledger.core.errors import LedgerError
-from ledger.log.book import BookEmpty, Reader, book_consumer, publish_version, record_of
+from ledger.log.book import (
+    BookEmpty,
+    Reader,
+    Rejected,
+    StatedVersion,
+    book_consumer,
+    publish_version,
+    record_of,
+    records_to_the_end,
+)
 from ledger.log.connecting import refusals_in_words
-from ledger.log.publisher import Position, Publisher
+from ledger.log.publisher import Permit, Position, Publisher
 from ledger.log.reading import PlainRecord, Record
 from ledger.settings import Settings
 from schemas.book import BOOK_SUBJECT, BookVersion
 from schemas.fields import reasons_of
 from schemas.signatures import SigningKey
-
-_READ_SECONDS = 60
 
 
 class BookUnreachable(LedgerError):
@@ -65,6 +71,20 @@ class History:
         if latest is not None and len(versions) > len(self.published):
             self.published.append(Published(latest, versions[-1]))
             self._by_offset[record.offset] = self.published[-1]
+
+    @property
+    def stated(self) -> list[StatedVersion]:
+        """The versions as they are on the topic."""
+        return self._reader.stated
+
+    @property
+    def rejected(self) -> list[Rejected]:
+        """The records of the topic that are no version."""
+        return self._reader.rejected
+
+    def may_sign(self, key_id: str, wire: BookVersion, at_ms: int) -> bool:
+        """Whether a key may sign the next version when it is appended at that time."""
+        return self._reader.may_sign(key_id, wire, at_ms)
 
     @property
     def latest(self) -> Published | None:
@@ -123,14 +143,14 @@ def read_history(settings: Settings) -> History:
     return history
 
 
-def publish(settings: Settings, wire: BookVersion) -> Published:
+def publish(settings: Settings, wire: BookVersion, permit: Permit) -> Published:
     """Rehearses a version, appends it, and reads it back.
 
     Raises what `rehearse` raises, SettingMissing, BookUnreachable, LogUnavailable or BookVersionRejected.
     """
     signing_key = settings.signing_key()
     read_history(settings).rehearse(wire, signing_key, ms_of(datetime.now(UTC)))
-    with Publisher(settings) as publisher:
+    with Publisher(settings, permit) as publisher:
         position = publish_version(publisher, wire, signing_key)
     return read_history(settings).verdict(position)
 
@@ -146,12 +166,8 @@ def version_of(text: str) -> BookVersion:
 def _read_to_the_end(history: History, settings: Settings) -> None:
     consumer, partition = book_consumer(settings)
     try:
-        end, deadline = consumer.end_offsets([partition])[partition], time.monotonic() + _READ_SECONDS
         consumer.seek(partition, 0)
-        while consumer.position(partition) < end:
-            for record in consumer.poll(timeout_ms=1000).get(partition, []):
-                history.read(record)
-            if time.monotonic() > deadline:
-                raise BookUnreachable(f"not read to its end within {_READ_SECONDS} s")
+        for record in records_to_the_end(consumer, partition):
+            history.read(record)
     finally:
         consumer.close()

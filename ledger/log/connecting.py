@@ -13,12 +13,22 @@ from kafka import KafkaAdminClient
 from kafka.errors import AuthorizationError, KafkaConnectionError
 
 from ledger.core.errors import EXIT_CONFIG, LedgerError
+from ledger.log import foreign
 from ledger.log.first_contact import REFUSALS, RepairedClient, tls_problem
 from ledger.settings import Settings
+
+# What a client asks is answered by then, or the client is made anew: by itself kafka-python asks for ever.
+ANSWER_MS = 10_000
+# How long one broker of several is waited for that stands still, before another one is asked.
+REQUEST_MS = 8_000
 
 
 class LogUnavailable(LedgerError):
     """Kafka did not acknowledge the record; it may or may not be on the log. Send it again with the same id."""
+
+
+class LogRefused(LogUnavailable):
+    """Nothing is written to this log until it is right again. Send it again then, with the same id."""
 
 
 class KafkaRefusesUser(LogUnavailable, exit_code=EXIT_CONFIG):
@@ -37,8 +47,14 @@ class CertificateUnusable(LedgerError, exit_code=EXIT_CONFIG):
     """A certificate or key for Kafka can't be used."""
 
 
+# How ledger.events is read: what an aborted transaction wrote is on the log, and never happened. The other topics are
+# read as they are: only what is signed counts there, and a stranger's open transaction must not hold a charge back.
+COMMITTED = {"isolation_level": "read_committed"}
+
+
 def kafka_options(settings: Settings) -> dict[str, Any]:
-    """What every client of kafka-python is made with. Raises CertificateUnusable."""
+    """What every client of kafka-python is made with. Raises CertificateUnusable or CodecMissing."""
+    foreign.install()
     return {"kafka_client": RepairedClient, **connection_options(settings)}
 
 

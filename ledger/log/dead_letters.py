@@ -1,21 +1,31 @@
 """What is said on `ledger.deadletters` about a record: the same id whoever says it, so that said twice is said once."""
 
+from pydantic import ValidationError
+
 from ledger.core import errors
 from ledger.core.errors import Refused
 from ledger.log.book import UnsignedBook
 from ledger.log.reading import Problem, Record
-from schemas.dead_letters import DeadLetter, RecordDeadLettered
+from schemas.dead_letters import DEAD_LETTER, DeadLetter, RecordDeadLettered
+from schemas.fields import json_of
 from schemas.identity import derived_id
 
 _EXCERPT_CHARACTERS = 500
 # Of what can't be read or stored; all others are what the fold and the book refuse.
-_UNREADABLE = ("bad_signature", "empty", "id_reused", "invalid", "refused_by_database", "too_large", "wrong_key")
+_UNREADABLE = (
+    "bad_signature", "empty", "id_reused", "invalid", "refused_by_database", "time_out_of_bounds", "too_large",
+    "unreadable", "wrong_key",
+)  # fmt: skip
 
 
 def codes() -> list[str]:
     """Every code that a dead letter may have."""
     kinds = (each for each in (*vars(errors).values(), UnsignedBook) if isinstance(each, type))
     return sorted({*_UNREADABLE, *(kind().code for kind in kinds if issubclass(kind, Refused) and kind is not Refused)})
+
+
+_SHORT_REASON_CHARACTERS = 500
+_SHORT_EXCERPT_CHARACTERS = 100
 
 
 def dead_letter_of(source: str, topic: str, partition: int, record: Record, problem: Problem) -> RecordDeadLettered:
@@ -34,6 +44,20 @@ def dead_letter_of(source: str, topic: str, partition: int, record: Record, prob
             excerpt=excerpt_of(record.value),
         ),
     )
+
+
+def shortened(value: bytes) -> RecordDeadLettered | None:
+    """The dead letter of this value, cut down to what any topic takes; None when it is none, or is that short."""
+    try:
+        letter = DEAD_LETTER.validate_json(value)
+    except ValidationError:
+        return None
+    reason, excerpt = letter.data.reason, letter.data.excerpt
+    if len(reason) > _SHORT_REASON_CHARACTERS:
+        reason = f"{reason[:_SHORT_REASON_CHARACTERS]}..."
+    data = letter.data.model_copy(update={"reason": reason, "excerpt": excerpt[:_SHORT_EXCERPT_CHARACTERS]})
+    short = letter.model_copy(update={"data": data})
+    return short if len(json_of(short)) < len(value) else None
 
 
 def excerpt_of(value: bytes | None) -> str:

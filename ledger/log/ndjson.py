@@ -86,7 +86,7 @@ class Publication:
     """
 
     def __init__(self, publisher: Publisher) -> None:
-        self._publisher = publisher
+        self._log = publisher.in_order()
         self._under_way: deque[tuple[int, Append]] = deque()
         self.published = 0
 
@@ -95,7 +95,7 @@ class Publication:
         if len(self._under_way) >= WINDOW:
             self._settle(WINDOW // 2)
         try:
-            append = self._publisher.append(EVENTS, line.key, line.value, line.headers)
+            append = self._log.append(EVENTS, line.key, line.value, line.headers)
         except LogUnavailable as error:
             raise LineNotAcknowledged(error.detail, field=f"line {line.number}") from error
         self._under_way.append((line.number, append))

@@ -5,20 +5,47 @@ Only processes that hold a signing key sign; a router's process has none and can
 
 import asyncio
 import itertools
+import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from kafka import KafkaProducer
-from kafka.errors import KafkaError
+import structlog
+from kafka import TopicPartition
+from kafka.errors import (
+    InvalidRecordError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
 
+from ledger.core.errors import LedgerError
 from ledger.log.connecting import LogUnavailable as LogUnavailable
-from ledger.log.connecting import kafka_options, refusals_in_words
+from ledger.log.connecting import refusals_in_words
+from ledger.log.producer import SILENT_SECONDS, Producer
+from ledger.log.producer import Headers as Headers
 from ledger.settings import Settings
 from schemas.envelope import Envelope
 from schemas.fields import json_of
 from schemas.signatures import SigningKey
 
-Headers = Iterable[tuple[str, bytes]]
+_CHECK_SECONDS = 1.0
+_GIVE_UP_SECONDS = 10
+_RETRY_SECONDS = 0.5
+_REFUSED_SECONDS = 2.0
+_FLUSH_SECONDS = 10
+_GONE_SECONDS = 2
+_CLOSE_SECONDS = 15
+
+log = structlog.get_logger()
+
+
+_REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordError)
+
+
+class RecordRefused(LogUnavailable):
+    """Kafka refuses this record, or one that was sent with it, and will again."""
 
 
 class Position(NamedTuple):
@@ -28,19 +55,46 @@ class Position(NamedTuple):
     offset: int
 
 
+class Place(NamedTuple):
+    """Where a record is to go, and the least offset that it can have there. `topic` with the deployment's prefix."""
+
+    partition: int
+    begins_at: int
+    topic: str
+
+
+class Permit(Protocol):
+    """Says whether a process may append; ledger.guard has the one that there is."""
+
+    def check(self) -> None:
+        """Raises LogRefused, or LogUnavailable while that is not known."""
+
+    def place(self, topic: str, key: bytes, partitions: int) -> Place:
+        """Where a record goes, of as many partitions as the producer sees. Raises LogRefused or LogUnavailable."""
+
+    def acknowledged(self, place: Place, offset: int) -> None:
+        """Raises LogRefused when this log can't have given a record that offset."""
+
+
+def _failed(error: KafkaError) -> LogUnavailable:
+    return (RecordRefused if isinstance(error, _REFUSALS) else LogUnavailable)(type(error).__name__)
+
+
 class Append:
     """An append under way."""
 
-    def __init__(self, future: Any) -> None:
-        self._future = future
+    def __init__(self, future: Any, permit: Permit | None, place: Place | None) -> None:
+        self._future, self._permit, self._place = future, permit, place
 
     def position(self, timeout_seconds: float = 30) -> Position:
-        """Waits for the acknowledgement. Raises LogUnavailable."""
+        """Waits for the acknowledgement. Raises LogUnavailable, RecordRefused; LogRefused when another log gave it."""
         try:
             with refusals_in_words():
                 metadata = self._future.get(timeout=timeout_seconds)
         except KafkaError as error:
-            raise LogUnavailable(type(error).__name__) from error
+            raise _failed(error) from error
+        if self._permit is not None and self._place is not None:
+            self._permit.acknowledged(self._place, metadata.offset)
         return Position(metadata.partition, metadata.offset)
 
     async def acknowledged(self) -> Position:
@@ -66,41 +120,81 @@ async def all_acknowledged(appends: Sequence[Append]) -> list[Position]:
     return [append.position(0) for append in appends]
 
 
-class Publisher:
-    """One idempotent producer of a process; thread-safe. Close it, or use it in a with statement.
+class InOrder:
+    """Appends that are handed over one after the other: behind one that failed, no later one reaches the log."""
 
-    Raises LogUnavailable when no broker answers within `delivery_seconds`, or none accepts our credentials.
-    """
-
-    def __init__(self, settings: Settings, *, delivery_seconds: float = 30) -> None:
-        self._settings = settings
-        try:
-            with refusals_in_words():
-                self._producer = KafkaProducer(
-                    **kafka_options(settings),
-                    bootstrap_timeout_ms=int(delivery_seconds * 1000),
-                    reconnect_backoff_max_ms=1000,
-                    client_id="ledger",
-                    acks="all",
-                    enable_idempotence=True,
-                    allow_auto_create_topics=False,
-                    linger_ms=1,
-                    batch_size=262_144,
-                    max_block_ms=int(delivery_seconds * 1000),
-                    delivery_timeout_ms=int(delivery_seconds * 1000),
-                    request_timeout_ms=int(min(delivery_seconds, 10) * 1000) - 100,
-                )
-        except KafkaError as error:
-            raise LogUnavailable(type(error).__name__) from error
+    def __init__(
+        self, settings: Settings, permit: Permit | None, producer: Producer, handed_over: Callable[[Any], None]
+    ) -> None:
+        self._settings, self._permit = settings, permit
+        self._producer, self._handed_over = producer, handed_over
 
     def append(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> Append:
-        """Hands a record to the producer. `topic` is a name of schemas.topics. Raises LogUnavailable."""
+        """Hands a record to the producer; `topic` of schemas.topics.
+
+        Raises LogUnavailable, LogRefused or RecordRefused.
+        """
+        name = self._settings.topic(topic)
         try:
             with refusals_in_words():
-                future = self._producer.send(self._settings.topic(topic), key=key, value=value, headers=list(headers))
+                place = self._placed(topic, name, key)
+                future = self._producer.send(name, key, value, headers, place and place.partition)
         except KafkaError as error:
-            raise LogUnavailable(type(error).__name__) from error
-        return Append(future)
+            raise _failed(error) from error
+        self._handed_over(future)
+        return Append(future, self._permit, place)
+
+    def _placed(self, topic: str, name: str, key: bytes) -> Place | None:
+        """Not by the partitions that there are: a producer sends to new ones as soon as it sees them."""
+        if self._permit is None:
+            return None
+        return self._permit.place(topic, key, self._producer.partitions(name))
+
+
+class Publisher:
+    """Appends by one idempotent producer, which is replaced in the background when it fails; thread-safe. Close it.
+
+    Raises LogUnavailable when no broker answers within `delivery_seconds`, or none accepts our credentials; unless it
+    need not `wait`: then the first append does. The brokers that lead `topics` are asked all the time whether they are
+    there, so that `trouble` is known before anything is appended. `permit` None: of a program that has no database to
+    compare the log with.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        permit: Permit | None = None,
+        *,
+        delivery_seconds: float = 30,
+        topics: Iterable[str] = (),
+        wait: bool = True,
+    ) -> None:
+        self._settings, self._permit, self._seconds = settings, permit, delivery_seconds
+        self._topics = [settings.topic(topic) for topic in topics]
+        self._changed = threading.Condition()
+        self._producer: Producer | None = None
+        self._ended: list[Producer] = []
+        self._away: LedgerError = LogUnavailable("no broker has answered yet")
+        self._refused_at: dict[TopicPartition, float] = {}  # partitions that failed although their brokers answered
+        self._closing = False
+        self._keeper = threading.Thread(target=self._keep, name="publisher", daemon=True)
+        self._keeper.start()
+        if wait:
+            try:
+                self._serving()
+            except BaseException:
+                self.close()
+                raise
+
+    def in_order(self) -> InOrder:
+        """For appends that depend on their order. Raises LogUnavailable or LogRefused."""
+        if self._permit is not None:
+            self._permit.check()
+        return InOrder(self._settings, self._permit, self._serving(), self._note)
+
+    def append(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> Append:
+        """Hands a record to the producer. `topic` is a name of schemas.topics. Raises LogUnavailable or LogRefused."""
+        return self.in_order().append(topic, key, value, headers)
 
     def append_event(self, topic: str, event: Envelope, signing_key: SigningKey | None = None) -> Append:
         """Appends an event under its subject's key, signed when a key is given."""
@@ -108,12 +202,106 @@ class Publisher:
         headers = [signing_key.header(value)] if signing_key else []
         return self.append(topic, event.subject.encode(), value, headers)
 
+    @property
+    def trouble(self) -> str:
+        """Why appends fail, in words; empty when they work, as far as is known."""
+        producer = _sound(self._producer)
+        if producer is None:
+            return str(self._away) if self._refuses() else f"not connected to Kafka: {self._away.detail}"
+        since = time.monotonic() - self._seconds - SILENT_SECONDS
+        refused = [str(place.partition) for place, at in self._refused_at.copy().items() if at > since]
+        return producer.silence() or (f"appends to partition {', '.join(refused)} fail" if refused else "")
+
     def close(self) -> None:
         """Waits for what is under way, then lets go."""
-        self._producer.close(timeout=10)
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._keeper.join(_CLOSE_SECONDS)
+
+    def _serving(self) -> Producer:
+        """The producer that serves; one that is being made is waited for."""
+        if producer := _sound(self._producer):
+            return producer
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or self._refuses() or _sound(self._producer), self._seconds)
+            if producer := _sound(self._producer):
+                return producer
+        raise type(self._away)(self._away.detail, field=self._away.field)
+
+    def _refuses(self) -> bool:
+        """Whether waiting is of no use: the broker or our settings have to be changed."""
+        return type(self._away) is not LogUnavailable
+
+    def _note(self, future: Any) -> None:
+        if self._refused_at:
+            future.add_callback(lambda metadata: self._refused_at.pop(metadata.topic_partition, None))
+
+    def _keep(self) -> None:
+        """Sees to it that there is a producer, for ever: makes one, checks it, replaces it when it has ended."""
+        while not self._closing:
+            self._ended = [producer for producer in self._ended if not producer.gone(0)]
+            if self._producer is None:
+                self._make()
+            elif self._producer.failure is None:
+                self._check(self._producer)
+            else:
+                self._replace(self._producer)
+        if self._producer is not None:
+            self._producer.flush(_FLUSH_SECONDS)
+            self._producer.end(KafkaError("closed"))
+            self._ended.append(self._producer)
+        for producer in self._ended:
+            producer.gone(_GONE_SECONDS)
+
+    def _make(self) -> None:
+        try:
+            with refusals_in_words():
+                made = Producer(self._settings, self._seconds, self._topics, self._wake)
+        except LedgerError as error:
+            self._stay_away(error, _REFUSED_SECONDS)
+        except Exception as error:  # whatever it is, it is the reason that every append gives until it is over
+            self._stay_away(LogUnavailable(type(error).__name__), _RETRY_SECONDS)
+        else:
+            with self._changed:
+                self._producer, self._away = made, LogUnavailable()
+                self._changed.notify_all()
+
+    def _stay_away(self, error: LedgerError, seconds: float) -> None:
+        with self._changed:
+            self._away = error
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._closing, seconds)
+
+    def _check(self, producer: Producer) -> None:
+        try:
+            producer.check()
+        except Exception as error:  # what can't be asked any more can't be relied on
+            producer.end(error)
+        if producer.silent_seconds() > _GIVE_UP_SECONDS:  # it may be looking for brokers where there are none now
+            producer.end(KafkaTimeoutError("no broker answers"))
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or producer.failure, _CHECK_SECONDS)
+
+    def _replace(self, producer: Producer) -> None:
+        reason = type(producer.failure).__name__
+        log.warning("producer_replaced", reason=reason)
+        if producer.failed_at and not producer.silence():
+            self._refused_at[producer.failed_at] = time.monotonic()
+        with self._changed:
+            self._producer, self._away = None, LogUnavailable(reason)
+        self._ended.append(producer)
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def __enter__(self) -> "Publisher":
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _sound(producer: Producer | None) -> Producer | None:
+    return producer if producer is not None and producer.failure is None else None

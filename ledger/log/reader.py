@@ -11,10 +11,12 @@ from kafka.errors import KafkaError
 
 from ledger.core.calendar import ms_of
 from ledger.core.errors import LedgerError
-from ledger.log.connecting import kafka_options, refusals_in_words
+from ledger.log.connecting import ANSWER_MS, COMMITTED, kafka_options, refusals_in_words
+from ledger.log.foreign import naming_the_batch
 from ledger.log.partitioning import partition_of
-from ledger.log.topics import TopicMissing
+from ledger.log.topics import TopicChanged, TopicMissing, partitions_built_on
 from ledger.settings import Settings
+from schemas.topics import EVENTS
 
 Start = Literal["beginning", "end"] | int | datetime
 _POLL_MS = 500
@@ -32,17 +34,19 @@ class RecordGone(LedgerError):
 class LogReader:
     """Some partitions of a topic, `topic` with the deployment's prefix. Only inside `reading`."""
 
-    def __init__(self, consumer: KafkaConsumer, topic: str, key: str | None) -> None:
+    def __init__(self, consumer: KafkaConsumer, topic: str, key: str | None, built_on: int | None) -> None:
         numbers = consumer.partitions_for_topic(topic)
         if not numbers:
             raise TopicMissing(topic)
+        if built_on not in (None, len(numbers)):
+            raise TopicChanged(f"{topic} has {len(numbers)} partitions, was built with {built_on}")
         wanted = sorted(numbers) if key is None else [partition_of(key.encode(), len(numbers))]
         self._consumer = consumer
         self._topic = topic
         self._partitions = [TopicPartition(topic, number) for number in wanted]
         consumer.assign(self._partitions)
-        self._begins: dict[TopicPartition, int] = consumer.beginning_offsets(self._partitions)
-        self._ends: dict[TopicPartition, int] = consumer.end_offsets(self._partitions)
+        self._begins: dict[TopicPartition, int] = consumer.beginning_offsets(self._partitions, timeout_ms=ANSWER_MS)
+        self._ends: dict[TopicPartition, int] = consumer.end_offsets(self._partitions, timeout_ms=ANSWER_MS)
 
     def seek(self, start: Start) -> None:
         """Goes to the beginning, the end, an offset of every partition, or the first record at or after a moment."""
@@ -108,7 +112,8 @@ class LogReader:
         return any(self._consumer.position(each) < end for each, end in self._ends.items())
 
     def _poll(self) -> list[ConsumerRecord]:
-        polled: dict[TopicPartition, list[ConsumerRecord]] = self._consumer.poll(timeout_ms=_POLL_MS)
+        with naming_the_batch(self._consumer):
+            polled: dict[TopicPartition, list[ConsumerRecord]] = self._consumer.poll(timeout_ms=_POLL_MS)
         return sorted((record for records in polled.values() for record in records), key=_by_time)
 
 
@@ -116,20 +121,23 @@ class LogReader:
 def reading(settings: Settings, topic: str, key: str | None = None) -> Iterator[LogReader]:
     """A reader of a topic (with its prefix), or of the one partition that a key belongs to.
 
-    Raises LogNotReadable when Kafka is away or refuses, and TopicMissing.
+    Raises LogNotReadable when Kafka is away or refuses, TopicMissing, and LogUnreadable at a batch that is broken; for
+    a key TopicChanged when there are other partitions than the ledger was built on, and psycopg's OperationalError.
     """
+    built_on = None if key is None else partitions_built_on(settings, topic)
     try:
-        with _consumer(settings) as consumer:
-            yield LogReader(consumer, topic, key)
+        with _consumer(settings, **(COMMITTED if topic == settings.topic(EVENTS) else {})) as consumer:
+            yield LogReader(consumer, topic, key, built_on)
     except KafkaError as error:
         raise LogNotReadable(type(error).__name__) from error
 
 
 @contextmanager
-def _consumer(settings: Settings) -> Iterator[KafkaConsumer]:
+def _consumer(settings: Settings, **isolation: str) -> Iterator[KafkaConsumer]:
     with refusals_in_words():
         consumer: Any = KafkaConsumer(
             **kafka_options(settings),
+            **isolation,
             bootstrap_timeout_ms=10_000,
             reconnect_backoff_max_ms=1000,
             client_id="ledger-reader",

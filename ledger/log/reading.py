@@ -4,15 +4,18 @@ Nothing here depends on the book or on an account: the same record reads the sam
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 from pydantic import ValidationError
 
-from ledger.core.entry import Fact
+from ledger.core.calendar import ms_of
+from ledger.core.entry import Fact, Recovery
 from schemas.events import EVENT
 from schemas.fields import RECORD_BYTES_MAX, reasons_of
 from schemas.identity import content_of, event_id_of
-from schemas.signatures import signature_of, verifies
+from schemas.recovery import RECOVERED_HEADER, proves, recovery_claim_of
+from schemas.signatures import SIGNATURE_HEADER, signature_of, verifies
 
 _validate = EVENT.validator.validate_json
 
@@ -49,8 +52,32 @@ class Problem(NamedTuple):
     reason: str
 
 
+class PassedOver(NamedTuple):
+    """In the place of records that can't be read, once a person has decided to go on without them."""
+
+    offset: int
+    timestamp: int
+    problem: Problem
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+# Brokers stamp records themselves, on a topic that was not changed: no other time has ever been one of the log.
+LOG_TIME_MAX_MS = ms_of(datetime(2200, 1, 1, tzinfo=UTC))
+
+
+def log_time_ms(record: Record) -> int:
+    """When the record was appended, within what can be a time of the log."""
+    return min(max(record.timestamp, 0), LOG_TIME_MAX_MS)
+
+
 def fact_of(record: Record, secrets: Mapping[str, bytes]) -> Fact | Problem:
     """The fact that a record states, its form and its signature checked, or what is wrong with it."""
+    if isinstance(record, PassedOver):
+        return record.problem
+    if record.timestamp != log_time_ms(record):
+        return Problem("time_out_of_bounds", f"its time on the log is {record.timestamp} ms")
     value = record.value
     if not value:
         return Problem("empty", "the record has no value")
@@ -62,13 +89,17 @@ def fact_of(record: Record, secrets: Mapping[str, bytes]) -> Fact | Problem:
         return Problem("invalid", reasons_of(error))
     if record.key != event.subject.encode():
         return Problem("wrong_key", "subject: must equal the record's key")
-    key_id = None
+    key_id, recovery = None, None
     if record.headers:
-        claimed = signer_of(record, value, secrets)
-        if isinstance(claimed, Problem):
-            return claimed
-        key_id = claimed
-    return Fact(event, event_id_of(event.source, event.id), content_of(event), key_id)
+        signer, recovered = signer_of(record, value, secrets), recovery_of(record, value, secrets)
+        if isinstance(signer, Problem):
+            return signer
+        if isinstance(recovered, Problem):
+            return recovered
+        if recovered and signer not in (None, recovered.key_id):
+            return Problem("bad_signature", f"{RECOVERED_HEADER}: must be made with the key of {SIGNATURE_HEADER}")
+        key_id, recovery = signer, recovered
+    return Fact(event, event_id_of(event.source, event.id), content_of(event), key_id, recovery)
 
 
 def signer_of(record: Record, value: bytes, secrets: Mapping[str, bytes]) -> str | Problem | None:
@@ -82,3 +113,16 @@ def signer_of(record: Record, value: bytes, secrets: Mapping[str, bytes]) -> str
     if not verifies(signature, value, secrets):
         return Problem("bad_signature", "ledger-signature: does not verify with any key of that id")
     return signature.key_id
+
+
+def recovery_of(record: Record, value: bytes, secrets: Mapping[str, bytes]) -> Recovery | Problem | None:
+    """The log time that the record had before the log lost it; None when it claims none."""
+    try:
+        claim = recovery_claim_of(record.headers)
+    except ValueError as error:
+        return Problem("bad_signature", f"{RECOVERED_HEADER}: {error}")
+    if claim is None:
+        return None
+    if not proves(claim, value, secrets):
+        return Problem("bad_signature", f"{RECOVERED_HEADER}: does not verify with any key of that id")
+    return Recovery(claim.key_id, claim.log_time_ms, record.timestamp)

@@ -1,12 +1,14 @@
 """Purchases begun by a process of its own, such as a command: the same as the API's, with the process's settings."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import psycopg
 from pydantic import ValidationError
 
 from ledger.core.errors import LedgerError
+from ledger.guard.guard import Guard
 from ledger.log.publisher import Publisher
 from ledger.payments.gateways import gateways_of
 from ledger.payments.purchases import Purchases, Wanted
@@ -54,9 +56,14 @@ def _purchases(settings: Settings) -> Iterator[Purchases]:
         with connect(settings.database, autocommit=True, connect_timeout=5) as connection:
             yield connection
 
-    with Publisher(settings, delivery_seconds=10) as publisher:
-
-        def append(event: Event) -> None:
-            publisher.append_event(EVENTS, event, key).position()
-
+    with Guard(settings) as guard, Publisher(settings, guard, delivery_seconds=10) as publisher:
+        append = _Append(guard.check, lambda event: publisher.append_event(EVENTS, event, key).position())
         yield Purchases(settings, gateways, database, Settling(settings, gateways, database, append))
+
+
+class _Append(NamedTuple):
+    check: Callable[[], None]
+    append: Callable[[Event], object]
+
+    def __call__(self, event: Event) -> object:
+        return self.append(event)

@@ -13,6 +13,7 @@ from ledger.payments.terms import Terms, TermsForged, terms_of
 from ledger.records import checkouts, top_up_triggers
 from ledger.records.checkouts import Checkout, NewCheckout
 from ledger.settings import Settings
+from ledger.views.payments import was_lost
 from schemas.money import format_nanos
 
 
@@ -87,11 +88,17 @@ class Crediting:
         reason = _mismatch(provider, payment, agreed, terms) or self._paid_before(payment, terms)
         if reason is not None:
             return self._refuse(provider, payment, agreed, terms, reason)
-        if row is not None and row.state == "credited":
+        if row is not None and row.state == "credited" and not self._was_lost(row, terms):
             return "already"
         recorded = self._recording.record(facts.purchased(provider, payment, terms))
         self._note(provider, payment, row, terms)
         return "credited" if recorded else "already"
+
+    def _was_lost(self, row: Checkout, terms: Terms) -> bool:
+        """The row says that the log has it. The log can lose what it had, and then it is appended again."""
+        event_id = facts.purchase_event_id(terms.account_id, terms.purchase_id)
+        with self._recording.database() as connection:
+            return was_lost(connection, row.checkout_id, event_id)
 
     def _paid_before(self, payment: Payment, terms: Terms) -> str | None:
         """A trigger is one payment. Should there ever be another one, people have to give it back."""

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -122,10 +122,10 @@ def parse(text: str) -> Token | None:
     return Token(match[1], match[2]) if match else None
 
 
-async def find(connection: psycopg.AsyncConnection[Any], key_id: str) -> StoredKey | None:
-    """The key of this id, unless there is none or it was revoked."""
+async def find(connection: psycopg.AsyncConnection[Any], key_ids: Sequence[str]) -> list[StoredKey]:
+    """Those of the keys that exist and were not revoked."""
     async with connection.cursor(row_factory=class_row(StoredKey)) as cursor:
-        return await (await cursor.execute(SQL["find"], {"key_id": key_id})).fetchone()
+        return await (await cursor.execute(SQL["find"], {"key_ids": list(key_ids)})).fetchall()
 
 
 def _hash(secret: str) -> bytes:

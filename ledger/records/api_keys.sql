@@ -21,4 +21,4 @@ UPDATE records.api_keys SET revoked_at = now() WHERE key_id = %(key_id)s AND rev
 -- name: find
 SELECT key_id, secret_hash, account_id, scopes
 FROM records.api_keys
-WHERE key_id = %(key_id)s AND revoked_at IS NULL;
+WHERE key_id = ANY (%(key_ids)s) AND revoked_at IS NULL;

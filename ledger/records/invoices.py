@@ -110,6 +110,11 @@ def unrecorded(connection: Connection, limit: int) -> list[Unrecorded]:
     return [Unrecorded(*row) for row in connection.execute(SQL["unrecorded"], {"limit": limit})]
 
 
+def gone(connection: Connection) -> list[Unrecorded]:
+    """Documents whose numbers are to be put on the log once more, the oldest first. The views must be current."""
+    return [Unrecorded(*row) for row in connection.execute(SQL["gone"])]
+
+
 def recorded(connection: Connection, number: str) -> None:
     """The log has the number: from now on the document is shown."""
     connection.execute(SQL["recorded"], {"number": number})

@@ -40,6 +40,16 @@ WHERE recorded_at IS NULL
 ORDER BY created_at, number
 LIMIT %(limit)s;
 
+-- name: gone
+-- Documents whose numbers went onto the log and are not there: the log lost its tail before it was folded.
+SELECT number, account_id, event_id::text, purchase_id, created_at FROM records.invoices i
+WHERE recorded_at IS NOT NULL
+  AND NOT EXISTS (SELECT FROM views.entries e
+                  WHERE e.account_id = i.account_id AND e.type = 'invoice.issued' AND e.data ->> 'number' = i.number
+                    AND e.type IN ('credits.purchased', 'credits.refunded', 'dispute.opened', 'dispute.closed',
+                                   'auto_top_up.failed', 'invoice.issued'))
+ORDER BY created_at, number;
+
 -- name: recorded
 UPDATE records.invoices SET recorded_at = clock_timestamp() WHERE number = %(number)s AND recorded_at IS NULL;
 

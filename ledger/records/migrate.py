@@ -14,7 +14,7 @@ from psycopg import sql
 from ledger.records import rebuilds
 from ledger.records.release import (
     VIEWS,
-    check,
+    ViewsOutdated,
     checksum,
     difference,
     migrations,
@@ -93,7 +93,9 @@ def _create_views(connection: Connection) -> list[str]:
     if not found or not found[0]:
         create_views(connection)
         return [VIEWS]
-    check(connection)
+    stored = connection.execute("SELECT checksum FROM records.migrations WHERE name = %s", (VIEWS,)).fetchone()
+    if stored != (views_version(),):
+        raise ViewsOutdated()
     return []
 
 

@@ -1,6 +1,7 @@
 """The outbox: messages written with a fold, in its transaction, and published after it; their ids are kept for ever."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import psycopg
@@ -35,6 +36,40 @@ def waiting(connection: Connection, partitions: Sequence[int]) -> list[Message]:
     return [Message(str(message_id), *fields) for message_id, *fields in rows]
 
 
+def replace(connection: Connection, message: Message) -> None:
+    """Has the message go out as it is now."""
+    connection.execute(SQL["replace"], message._asdict())
+
+
+def refuse(connection: Connection, message: Message) -> None:
+    """Sets a message aside that Kafka does not take; it is tried again after some minutes."""
+    connection.execute(SQL["refuse"], message._asdict())
+
+
 def mark_sent(connection: Connection, messages: Iterable[Message]) -> None:
     """Notes that messages are out."""
     connection.execute(SQL["sent"], {"ids": [message.message_id for message in messages]})
+
+
+@contextmanager
+def said(connection: Connection) -> Iterator[Callable[[str, bool], None]]:
+    """Takes the ids of the messages that are on their topics, and whether they are about a place that was moved."""
+    connection.execute(SQL["drop_said"])
+    connection.execute(SQL["make_said"])
+    with connection.cursor().copy(SQL["copy_said"]) as copy:
+        yield lambda message_id, moved: copy.write_row((message_id, moved))
+
+
+def count_unsaid(connection: Connection, topics: Sequence[str]) -> dict[str, int]:
+    """How many messages are out and not on their topic any more."""
+    return dict(connection.execute(SQL["count_unsaid"], {"topics": list(topics)}).fetchall())
+
+
+def forget_unsaid(connection: Connection, topics: Sequence[str]) -> None:
+    """Forgets that these are out: a second fold says them again."""
+    connection.execute(SQL["forget_unsaid"], {"topics": list(topics)})
+
+
+def forget_sent(connection: Connection, topic: str) -> None:
+    """Forgets all that is out on a topic."""
+    connection.execute(SQL["forget_sent"], {"topic": topic})

@@ -11,8 +11,41 @@ ON CONFLICT (message_id) DO NOTHING;
 SELECT message_id, topic, key, value, signature
 FROM records.outbox
 WHERE sent_at IS NULL AND partition = ANY (%(partitions)s)
+  AND (refused_at IS NULL OR refused_at < now() - interval '5 minutes')
 ORDER BY partition, position
 LIMIT 1000;
 
+-- name: replace
+-- Of a message that is too large: what is sent in its place.
+UPDATE records.outbox SET value = %(value)s, signature = %(signature)s
+WHERE message_id = %(message_id)s AND sent_at IS NULL;
+
+-- name: refuse
+-- Sets a message aside for some minutes.
+UPDATE records.outbox SET refused_at = now() WHERE message_id = %(message_id)s;
+
 -- name: sent
 UPDATE records.outbox SET sent_at = now(), value = NULL WHERE message_id = ANY (%(ids)s);
+
+-- name: make_said
+-- Messages that are on their topics; `moved`: about a place of the log where another record is now.
+CREATE TEMP TABLE said (message_id uuid NOT NULL, moved boolean NOT NULL);
+
+-- name: copy_said
+COPY said (message_id, moved) FROM STDIN;
+
+-- name: drop_said
+DROP TABLE IF EXISTS said;
+
+-- name: count_unsaid
+SELECT topic, count(*) FROM records.outbox o
+WHERE sent_at IS NOT NULL AND topic = ANY (%(topics)s) AND NOT EXISTS (SELECT FROM said s WHERE s.message_id = o.message_id)
+GROUP BY topic ORDER BY topic;
+
+-- name: forget_unsaid
+DELETE FROM records.outbox o
+WHERE sent_at IS NOT NULL AND topic = ANY (%(topics)s)
+  AND NOT EXISTS (SELECT FROM said s WHERE s.message_id = o.message_id AND NOT s.moved);
+
+-- name: forget_sent
+DELETE FROM records.outbox WHERE sent_at IS NOT NULL AND topic = %(topic)s;

@@ -1,14 +1,14 @@
-"""Pools of connections to a database of this program's release: each is checked anew whenever it is handed out.
+"""A pool of connections to a database of this program's release: each is checked anew whenever it is handed out.
 
 The same look tells whether the connection still works; one that died with its server is replaced, not given away.
 """
 
 from typing import Any
 
-from psycopg import AsyncConnection, Connection
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
 
-from ledger.records.release import OtherRelease, check, check_async
+from ledger.records.release import OtherRelease, check
 
 
 class ThreadPool(ConnectionPool[Connection[Any]]):
@@ -30,29 +30,6 @@ class ThreadPool(ConnectionPool[Connection[Any]]):
         """Notes another release instead of raising it: the pool would replace the connection, and try again."""
         try:
             check(connection)
-            self._other = None
-        except OtherRelease as other:
-            self._other = other
-
-
-class AsyncPool(AsyncConnectionPool[AsyncConnection[Any]]):
-    """For the event loop; closed at first."""
-
-    def __init__(self, database: str, size: int, **options: Any) -> None:
-        self._other: OtherRelease | None = None
-        super().__init__(database, min_size=1, max_size=size, open=False, check=self._look, **options)
-
-    async def getconn(self, timeout: float | None = None) -> AsyncConnection[Any]:
-        """As the pool's. Raises OtherRelease, too."""
-        connection = await super().getconn(timeout)
-        if self._other:
-            await self.putconn(connection)
-            raise self._other.with_traceback(None)
-        return connection
-
-    async def _look(self, connection: AsyncConnection[Any]) -> None:
-        try:
-            await check_async(connection)
             self._other = None
         except OtherRelease as other:
             self._other = other

@@ -81,9 +81,26 @@ def begin(connection: Connection, targets: dict[int, int], columns: dict[str, li
     return Rebuild(targets, columns, row[0])
 
 
+def set_aside(connection: Connection) -> None:
+    """Keeps what stands until the rebuild has ended; the caller makes new views in the same transaction."""
+    connection.execute(SQL["set_aside"])
+
+
+def put_back(connection: Connection) -> bool:
+    """Gives an unfinished rebuild up: what stood before stands again. False when nothing stood before."""
+    with connection.transaction():
+        if not _before_is_there(connection):
+            return False
+        connection.execute(SQL["put_back"])
+    return True
+
+
 def finish(connection: Connection, result: dict[str, Any]) -> None:
     """Notes the rebuild as finished and drops what stood before."""
     with connection.transaction():
+        if _before_is_there(connection):
+            connection.execute(SQL["move_positions"])
+        connection.execute(SQL["drop_before"])
         connection.execute(SQL["finish"], {"result": Jsonb(result)})
         connection.execute(SQL["drop_digests"])
 
@@ -91,6 +108,11 @@ def finish(connection: Connection, result: dict[str, Any]) -> None:
 def _holders(connection: Connection) -> list[str]:
     rows = connection.execute(SQL["holders"], _LOCK)
     return [f"{name} (process {pid} of Postgres, from {client})" for pid, name, client in rows]
+
+
+def _before_is_there(connection: Connection) -> bool:
+    row = connection.execute(SQL["before_is_there"]).fetchone()
+    return bool(row and row[0])
 
 
 def _true(connection: Connection, name: str) -> bool:

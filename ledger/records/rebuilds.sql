@@ -24,6 +24,47 @@ INSERT INTO records.rebuilds (targets, columns, outbox_position)
 SELECT %(targets)s, %(columns)s, coalesce(max(position), 0) FROM records.outbox
 RETURNING outbox_position;
 
+-- name: before_is_there
+SELECT to_regnamespace('views_before') IS NOT NULL AND to_regclass('views_before.entries') IS NOT NULL;
+
+-- name: set_aside
+-- What stands is kept until the rebuild has ended. No views: nothing is kept.
+DO $$
+BEGIN
+    IF to_regnamespace('views') IS NOT NULL THEN
+        ALTER SCHEMA views RENAME TO views_before;
+        INSERT INTO records.migrations (name, checksum) SELECT 'views_before', checksum FROM records.migrations WHERE name = 'views'
+        ON CONFLICT (name) DO UPDATE SET checksum = excluded.checksum;
+    END IF;
+END $$;
+
+-- name: put_back
+DROP SCHEMA views CASCADE;
+ALTER SCHEMA views_before RENAME TO views;
+UPDATE records.migrations SET checksum = b.checksum
+FROM records.migrations b WHERE migrations.name = 'views' AND b.name = 'views_before';
+DELETE FROM records.outbox o USING records.rebuilds r
+WHERE r.finished_at IS NULL AND o.position > r.outbox_position AND o.sent_at IS NULL;
+UPDATE records.rebuilds SET finished_at = now(), result = '{"put_back": true}' WHERE finished_at IS NULL;
+TRUNCATE records.rebuild_digests;
+
+-- name: drop_before
+DROP SCHEMA IF EXISTS views_before CASCADE;
+
+-- name: move_positions
+-- Offsets may be other ones than before. Everything before the first fact that a consumer has not seen is done; a fact
+-- that it sees twice has no second effect.
+UPDATE records.fact_positions p
+SET next_offset = coalesce(
+    (SELECT min(e.log_offset) FROM views.entries e
+     WHERE e.partition = p.partition
+       AND e.type IN ('credits.purchased', 'credits.refunded', 'dispute.opened', 'dispute.closed', 'auto_top_up.failed',
+                      'invoice.issued')
+       AND NOT EXISTS (SELECT FROM views_before.entries b
+                       WHERE b.event_id = e.event_id AND b.account_id = e.account_id AND b.signed = e.signed
+                         AND b.log_offset < p.next_offset)),
+    (SELECT next_offset FROM views.progress WHERE partition = p.partition), 0);
+
 -- name: finish
 UPDATE records.rebuilds SET finished_at = now(), result = %(result)s WHERE finished_at IS NULL;
 

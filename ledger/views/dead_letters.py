@@ -61,3 +61,10 @@ def find_dead_letter(connection: Connection, topic: str, partition: int, log_off
     where = {"topic": topic, "partition": partition, "log_offset": log_offset}
     with connection.cursor(row_factory=class_row(DeadLetter)) as cursor:
         return cursor.execute(_READING["find"], where).fetchone()
+
+
+def count_from(connection: Connection, topic: str, partition: int, log_offset: int) -> int:
+    """How many there are of a partition from an offset on."""
+    where = {"topic": topic, "partition": partition, "log_offset": log_offset}
+    row = connection.execute(_READING["count_from"], where).fetchone()
+    return int(row[0]) if row else 0

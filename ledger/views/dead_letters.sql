@@ -10,6 +10,10 @@ WHERE (%(code)s::text IS NULL OR code = %(code)s)
 ORDER BY log_time DESC, topic, partition, log_offset DESC
 LIMIT %(limit)s;
 
+-- name: count_from
+SELECT count(*) FROM views.dead_letters
+WHERE topic = %(topic)s AND partition = %(partition)s AND log_offset >= %(log_offset)s;
+
 -- name: find
 SELECT topic, partition, log_offset, code, reason, account_id, event_id::text, type, log_time, excerpt
 FROM views.dead_letters

@@ -36,3 +36,14 @@ def oldest_open_dispute(connection: Connection, provider: str) -> datetime | Non
     """When the oldest dispute was opened that is not decided, as its provider says."""
     row = connection.execute(SQL["oldest_open_dispute"], {"provider": provider}).fetchone()
     return row[0] if row else None
+
+
+def was_lost(connection: Connection, checkout_id: str, event_id: str) -> bool:
+    """Whether the log has lost a purchase that it had acknowledged; `event_id`: of the event that credits it."""
+    row = connection.execute(SQL["was_lost"], {"checkout_id": checkout_id, "event_id": event_id}).fetchone()
+    return bool(row and row[0])
+
+
+def perhaps_lost(connection: Connection, provider: str) -> list[str]:
+    """The provider's ids of payments that were credited and have no purchase, however old they are."""
+    return [payment_id for (payment_id,) in connection.execute(SQL["perhaps_lost"], {"provider": provider})]

@@ -21,3 +21,28 @@ JOIN views.entries e ON e.account_id = p.account_id AND e.type = 'dispute.opened
     AND e.type IN ('credits.purchased', 'credits.refunded', 'dispute.opened', 'dispute.closed', 'credits.adjusted')
     AND e.data ->> 'purchase_id' = p.purchase_id
 WHERE p.provider = %(provider)s AND p.disputed > 0;
+
+-- name: was_lost
+-- Whether a purchase that the log had acknowledged when its row ended is not there, though the views are true beyond
+-- that moment: the log lost it before it was folded. One that is a dead letter was not lost: people decide about it.
+SELECT EXISTS (
+    SELECT FROM records.checkouts c
+    WHERE c.checkout_id = %(checkout_id)s
+      AND c.ended_at < (SELECT CASE WHEN count(*) = count(through) THEN min(through) END FROM views.progress)
+      AND NOT EXISTS (SELECT FROM views.purchases p
+                      WHERE p.account_id = c.account_id AND p.purchase_id = c.checkout_id::text)
+      AND NOT EXISTS (SELECT FROM views.dead_letters d WHERE d.event_id = %(event_id)s)
+      AND NOT EXISTS (SELECT FROM records.rebuilds r WHERE r.finished_at IS NULL));
+
+-- name: perhaps_lost
+-- Payments whose rows say that they were credited, and that have no purchase although the views are true beyond that.
+SELECT payment_id
+FROM (SELECT checkout_id::text AS purchase_id, account_id, payment_id, ended_at FROM records.checkouts
+      WHERE provider = %(provider)s AND state = 'credited'
+      UNION ALL
+      SELECT trigger_id::text, account_id, payment_id, ended_at FROM records.top_up_triggers
+      WHERE provider = %(provider)s AND state = 'credited' AND payment_id IS NOT NULL) AS credited
+WHERE ended_at < (SELECT CASE WHEN count(*) = count(through) THEN min(through) END FROM views.progress)
+  AND NOT EXISTS (SELECT FROM views.purchases p
+                  WHERE p.account_id = credited.account_id AND p.purchase_id = credited.purchase_id)
+ORDER BY ended_at;

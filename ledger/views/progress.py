@@ -1,7 +1,7 @@
 """How far the views are: per partition the offset and the moment up to which they are true, and what is waiting."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ledger.views.reading import SQL, Connection, fetch_all, fetch_one
 
@@ -11,12 +11,15 @@ UNREADABLE = "unreadable"
 
 
 class Progress(NamedTuple):
-    """`log_end`: where the log ended when a projector last asked."""
+    """`log_end`: where the log ended when a projector last asked. `waits_for`: what it can't be folded beyond."""
 
     partition: int
     next_offset: int
     log_end: int | None
     through: datetime | None
+    waits_for: Literal["transaction", "unreadable"] | None = None
+    waits_since: datetime | None = None
+    waits_detail: str | None = None
 
 
 class Refusal(NamedTuple):
@@ -39,6 +42,7 @@ class Outbox(NamedTuple):
 
     waiting: int
     oldest_seconds: float
+    refused: int
 
 
 async def progress(connection: Connection) -> list[Progress]:
@@ -64,4 +68,4 @@ async def tallies(connection: Connection) -> list[Tally]:
 
 async def outbox(connection: Connection) -> Outbox:
     """What waits to be published."""
-    return await fetch_one(connection, Outbox, "outbox_waiting", {}) or Outbox(0, 0)
+    return await fetch_one(connection, Outbox, "outbox_waiting", {}) or Outbox(0, 0, 0)

@@ -131,7 +131,9 @@ GROUP BY 1, 2, 3, 4
 ORDER BY 1 DESC, 2, 3, 4;
 
 -- name: progress
-SELECT partition, next_offset, log_end, through FROM views.progress ORDER BY partition;
+SELECT partition, next_offset, log_end, through, waits_for, waits_since, waits_detail
+FROM views.progress
+ORDER BY partition;
 
 -- name: offsets
 SELECT partition, next_offset FROM views.progress;
@@ -145,6 +147,7 @@ WHERE topic = %(topic)s AND partition = %(partition)s AND log_offset = %(offset)
 SELECT type, outcome, sum(records)::bigint AS records FROM views.tallies GROUP BY type, outcome;
 
 -- name: outbox_waiting
-SELECT count(*) AS waiting, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest_seconds
+SELECT count(*) AS waiting, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest_seconds,
+       count(refused_at) AS refused
 FROM records.outbox
 WHERE sent_at IS NULL;

@@ -57,12 +57,13 @@ def other_line(entry: Entry, partition: int, offset: int) -> str:
 
 def _common(entry: Entry, partition: int, offset: int) -> str:
     fact, log_time_ms, seq, amount, balance_after, cost, _, _, book_version, rules = entry
-    event, event_id, content, key_id = fact
-    time = event.time
+    event, event_id, content, key_id, _ = fact
+    time, dataschema = event.time, event.dataschema
     return (
         f"{event_id}\t{event.subject}\t{'f' if key_id is None else 't'}\t{content}\t{event.type}"
         f"\t{seq}\t{_moment(log_time_ms)}\t{NULL if time is None else time.isoformat()}"
-        f"\t{event.source}\t{amount}\t{balance_after}\t{cost}\t{book_version}\t{rules}\t{partition}\t{offset}"
+        f"\t{event.source}\t{NULL if dataschema is None else dataschema}"
+        f"\t{amount}\t{balance_after}\t{cost}\t{book_version}\t{rules}\t{partition}\t{offset}"
     )
 
 

@@ -5,16 +5,21 @@ CREATE SCHEMA views;
 
 -- How far each partition is folded. `last_*` say which record that was, so that a log that lost its tail is noticed;
 -- `through` is the time up to which the views are true, `log_end` where the log ended when that was last asked.
+-- `waits_for`: what the partition can't be folded beyond, since when, and where that is.
 CREATE TABLE views.progress (
     partition       integer PRIMARY KEY,
     next_offset     bigint NOT NULL CHECK (next_offset >= 0),
     last_offset     bigint,
     last_record     text,
     through         timestamptz,
-    log_end         bigint
+    log_end         bigint,
+    waits_for       text CHECK (waits_for IN ('transaction', 'unreadable')),
+    waits_since     timestamptz,
+    waits_detail    text
 );
 
--- One line per accepted event of an account, many of them with amount 0. Identity is (account, signed or not, id).
+-- One line per accepted event of an account, many of them with amount 0. Identity is (account, signed or not, id). What
+-- the log loses is put back from here (`ledger recover`), so a line has all that its event's `content` covers.
 CREATE TABLE views.entries (
     event_id            uuid NOT NULL,
     account_id          text NOT NULL,
@@ -25,6 +30,7 @@ CREATE TABLE views.entries (
     log_time            timestamptz NOT NULL,
     occurred_at         timestamptz,
     source              text NOT NULL,
+    dataschema          text,
     amount              bigint NOT NULL,
     balance_after       bigint NOT NULL,
     cost                bigint NOT NULL DEFAULT 0,
@@ -43,7 +49,8 @@ CREATE TABLE views.entries (
     output_tokens       bigint,
     cached_input_tokens bigint,
     cache_write_tokens  bigint,
-    provider_cost       numeric(27, 18),
+    -- Without a scale: it keeps the digits as they were stated, which the content covers.
+    provider_cost       numeric,
     -- trace.recorded
     free_traces         bigint,
     -- money at a provider

@@ -18,14 +18,16 @@ SELECT pg_terminate_backend(%(pid)s);
 -- name: advance_progress
 -- The fence: no row when somebody else has folded this partition in the meantime.
 UPDATE views.progress
-SET next_offset = %(next_offset)s, last_offset = %(last_offset)s, last_record = %(last_record)s,
-    through = to_timestamp(%(through_ms)s::numeric / 1000)
+SET next_offset = %(next_offset)s,
+    last_offset = coalesce(%(last_offset)s, last_offset), last_record = coalesce(%(last_record)s, last_record),
+    through = coalesce(to_timestamp(%(through_ms)s::numeric / 1000), through)
 WHERE partition = %(partition)s AND next_offset = %(expected)s;
 
 -- name: note_caught_up
--- Nothing is left to fold up to this moment.
+-- Nothing is left to fold up to this moment, or what of it has to wait.
 UPDATE views.progress
-SET log_end = %(log_end)s,
+SET log_end = %(log_end)s, waits_for = %(waits_for)s, waits_detail = %(waits_detail)s,
+    waits_since = to_timestamp(%(waits_since_ms)s::numeric / 1000),
     through = CASE WHEN next_offset >= %(log_end)s
               THEN greatest(through, to_timestamp(%(asked_ms)s::numeric / 1000)) ELSE through END
 WHERE partition = %(partition)s AND next_offset = %(expected)s;
@@ -35,6 +37,9 @@ INSERT INTO views.progress (partition, next_offset) SELECT n, 0 FROM generate_se
 
 -- name: load_progress
 SELECT next_offset, last_offset, last_record FROM views.progress WHERE partition = %(partition)s;
+
+-- name: folded
+SELECT partition, next_offset, last_offset, last_record FROM views.progress;
 
 -- name: load_accounts
 SELECT b.account_id, b.balance, b.seq, b.log_time_ms, b.level, a.package, a.opened, a.month, a.month_traces,
@@ -57,14 +62,14 @@ SELECT account_id, signed, event_id::text, replace(content::text, '-', '')
 FROM views.entries WHERE event_id = ANY (%(ids)s::uuid[]);
 
 -- name: copy_usage
-COPY views.entries (event_id, account_id, signed, content, type, seq, log_time, occurred_at, source,
+COPY views.entries (event_id, account_id, signed, content, type, seq, log_time, occurred_at, source, dataschema,
     amount, balance_after, cost, book_version, rules, partition, log_offset,
     request_id, provider, model, mode, api_key_id, authorization_id,
     input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, provider_cost, data)
 FROM STDIN;
 
 -- name: copy_others
-COPY views.entries (event_id, account_id, signed, content, type, seq, log_time, occurred_at, source,
+COPY views.entries (event_id, account_id, signed, content, type, seq, log_time, occurred_at, source, dataschema,
     amount, balance_after, cost, book_version, rules, partition, log_offset,
     free_traces, provider, currency, clearing_minor, tax_minor, fee_minor, data)
 FROM STDIN;

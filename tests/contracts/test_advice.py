@@ -22,7 +22,7 @@ def refusals(kind: type[Refused] = Refused) -> Iterator[str]:
 
 
 def literals() -> Iterator[str]:
-    for folder in ("ledger/log", "projectors", "consumers"):
+    for folder in ("ledger/log", "ledger/records", "projectors", "consumers"):
         for path in (ROOT / folder).glob("*.py"):
             yield from LITERAL.findall(path.read_text())
 

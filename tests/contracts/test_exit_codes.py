@@ -9,26 +9,33 @@ import pytest
 from consumers.process import MetricsPortTaken, NoSuchConsumer, NothingToDo
 from ledger.core.errors import EXIT_CONFIG, EXIT_FAILED, LedgerError, Refused, UnknownRules
 from ledger.dev.children import ChildRefuses
-from ledger.log.book import BookEmpty, BookNotReadable, BookStale
+from ledger.log.book import BookEmpty, BookLost, BookNotReadable, BookStale
 from ledger.log.connecting import CertificateUnusable, KafkaForbids, KafkaRefusesUser, KafkaTlsFailed, LogUnavailable
+from ledger.log.continuity import LogDiverged
+from ledger.log.foreign import CodecMissing, LogUnreadable
+from ledger.log.topic_settings import TopicMisconfigured
 from ledger.log.topics import TopicChanged, TopicMissing
 from ledger.payments.gateway import ProviderUnavailable
 from ledger.records import release
+from ledger.records.book_versions import BookDiffers
 from ledger.records.rebuilds import RebuildRunning, RebuildUnfinished
+from ledger.records.seats import SeatTaken
 from ledger.serving import PortTaken
 from ledger.settings import SettingMissing, SettingsInvalid
-from projectors.continuity import LogDiverged, ViewsLost
+from projectors.continuity import ViewsLost
 
 ROOT = Path(__file__).parents[2]
 DECIDED: list[type[LedgerError]] = [
-    BookNotReadable, CertificateUnusable, ChildRefuses, KafkaForbids, KafkaRefusesUser, KafkaTlsFailed, LogDiverged,
-    NoSuchConsumer, NothingToDo, RebuildUnfinished, SettingMissing, SettingsInvalid, TopicChanged, TopicMissing,
-    UnknownRules, ViewsLost, release.DatabaseNewer, release.DatabaseOlder, release.MigrationChanged,
-    release.NotMigrated, release.OtherRelease, release.ViewsOutdated,
+    BookDiffers, BookLost, BookNotReadable, CertificateUnusable, ChildRefuses, CodecMissing, KafkaForbids,
+    KafkaRefusesUser, KafkaTlsFailed, LogDiverged, LogUnreadable, NoSuchConsumer, NothingToDo, RebuildUnfinished,
+    SettingMissing, SettingsInvalid, TopicChanged, TopicMisconfigured, TopicMissing, UnknownRules, ViewsLost,
+    release.DatabaseNewer, release.DatabaseOlder, release.MigrationChanged, release.NotMigrated,
+    release.OtherRelease, release.ViewsOutdated,
 ]  # fmt: skip
-# A port may be that of a predecessor that is about to end.
+# A port may be that of a predecessor that is about to end, and there is another seat after a restart.
 PASSES: list[type[LedgerError]] = [
     BookEmpty, BookStale, LogUnavailable, MetricsPortTaken, PortTaken, ProviderUnavailable, RebuildRunning, Refused,
+    SeatTaken,
 ]  # fmt: skip
 
 

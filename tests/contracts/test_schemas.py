@@ -54,12 +54,13 @@ GOOD: dict[str, Wire] = {
     "account.package_changed": {"package": "pro"},
     "invoice.issued": {"number": "INV-1", "purchase_id": "p1"},
     "payout.received": {"provider": "stripe", "payout_id": "po_1", "currency": "USD", "amount_minor": 970},
+    "log.recovered": {"records": 3, "topics": [{"name": "ledger.events", "topic_id": "x3xX"}]},
 }
 
 
 def _wire(type: str = "usage.recorded", *, envelope: Wire | None = None, **data: Any) -> bytes:
     """A good event of the type with some of its data changed; `...` leaves a field out."""
-    subject = "provider:stripe" if type == "payout.received" else "acct_42"
+    subject = {"payout.received": "provider:stripe", "log.recovered": "ledger:log"}.get(type, "acct_42")
     base = {"specversion": "1.0", "type": type, "source": "router/eu-1", "id": "id-1", "subject": subject}
     changed = {name: value for name, value in {**GOOD[type], **data}.items() if value is not ...}
     whole = {**base, "data": changed, **(envelope or {})}

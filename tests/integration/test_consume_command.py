@@ -23,6 +23,7 @@ from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import environment_of
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
+from ledger.guard.guard import Guard
 from ledger.log.book import Follower
 from ledger.log.dead_letters import dead_letter_of
 from ledger.log.publisher import Publisher
@@ -195,12 +196,12 @@ def test_an_unexpected_error_ends_it_and_the_record_comes_again(own: Settings) -
     publish(own, range(3))
     stopping = threading.Event()
     failing = Failing(stopping, times=1)
-    with closing(Follower(own)) as book:
+    with closing(Follower(own)) as book, Guard(own) as guard:
         book.wait(30)
         with pytest.raises(ZeroDivisionError):
-            Runner(failing, own, book, stopping).run()
+            Runner(failing, own, book, guard, stopping).run()
         assert left(own) in (None, 2)  # the first may have been committed by then, the second not
-        Runner(failing, own, book, stopping).run()
+        Runner(failing, own, book, guard, stopping).run()
     assert failing.handled in ([0, 0, 1, 2], [0, 1, 2])
     assert left(own) == 0
 

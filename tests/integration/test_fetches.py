@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from datetime import UTC, datetime
+from typing import Any
 
 import faust
 import mode
@@ -10,24 +11,21 @@ import pytest
 from faust.types import TP
 from yarl import URL
 
+from ledger.log.batches import Unreadable
+from ledger.log.reading import PlainRecord
+from ledger.records.skips import Skip
+from projectors.fetching import Stretch
+from projectors.skips import skipping
 from projectors.transport import Fetch, FetchConsumer, FetchTransport
 
 BROKER = [URL("kafka://127.0.0.1:1")]
 ONE, TWO = TP("events", 1), TP("events", 2)
 
 
-class Fetched(NamedTuple):
-    """What of a Kafka client's record the consumer reads."""
-
-    offset: int
-    timestamp: int = 0
-    timestamp_type: int = 1
-
-
 class Fed(FetchConsumer):
     """Is given its fetches, and ends after the last of them."""
 
-    fetches: list[dict[TP, list[Fetched]]]
+    fetches: list[dict[TP, Stretch]]
 
     def _new_consumer_thread(self) -> Any:
         return mode.Service()
@@ -46,15 +44,17 @@ class FedTransport(FetchTransport):
     Consumer = Fed
 
 
-def records(first: int, last: int) -> list[Fetched]:
-    return [Fetched(offset) for offset in range(first, last + 1)]
+def records(first: int, last: int, starts_at: int | None = None) -> Stretch:
+    """What a fetch brought that was to begin at `starts_at`."""
+    found = [PlainRecord(None, b"", offset=offset) for offset in range(first, last + 1)]
+    return Stretch(first if starts_at is None else starts_at, last + 1, found)
 
 
 Handler = Callable[[Fed, TP, Fetch], Awaitable[None]]
 
 
-def handled(handle: Handler, *fetches: dict[TP, list[Fetched]]) -> list[tuple[int, int, int, bool]]:
-    """Partition, claimed start, first offset and doubt of each fetch that reached the handler."""
+def handled(handle: Handler, *fetches: dict[TP, Stretch]) -> list[tuple[int, int, int, bool]]:
+    """Partition, start, end and doubt of each fetch that reached the handler."""
     seen = []
 
     async def run() -> None:
@@ -66,7 +66,7 @@ def handled(handle: Handler, *fetches: dict[TP, list[Fetched]]) -> list[tuple[in
 
         async def callback(message: Any) -> None:
             fetch = message.value
-            seen.append((message.tp.partition, fetch.starts_at, fetch.records[0].offset, fetch.doubtful))
+            seen.append((message.tp.partition, fetch.starts_at, fetch.ends_at, fetch.doubtful))
             await handle(consumer, message.tp, fetch)
 
         app = faust.App("test", broker=BROKER, store="memory://")
@@ -90,10 +90,31 @@ def test_what_was_fetched_before_the_worker_sought_back_does_not_claim_to_start_
             consumer._starts_at[TWO] = 10  # as perform_seek does: 10 to 19 are not folded
 
     consumed = handled(seek_back, {TWO: records(10, 19)}, {ONE: records(0, 9), TWO: records(20, 29)})
-    assert consumed == [(2, 10, 10, False), (1, 0, 0, False), (2, 20, 20, False)]
+    assert consumed == [(2, 10, 20, False), (1, 0, 10, False), (2, 20, 30, False)]
 
 
 @pytest.mark.parametrize("last", [4, 9, 14])
 def test_a_log_that_begins_anew_is_handed_on_as_doubtful_however_short_it_is(last: int) -> None:
     consumed = handled(nothing, {ONE: records(0, 9)}, {ONE: records(0, last)}, {ONE: records(last + 1, last + 1)})
-    assert consumed == [(1, 0, 0, False), (1, 10, 0, True), (1, last + 1, last + 1, False)]
+    assert consumed == [(1, 0, 10, False), (1, 0, last + 1, True), (1, last + 1, last + 2, False)]
+
+
+def test_offsets_without_records_are_handed_on_with_their_bounds_and_a_jump_is_doubtful() -> None:
+    markers, jump = Stretch(10, 12, ()), records(20, 29)
+    consumed = handled(nothing, {ONE: records(0, 9)}, {ONE: markers, TWO: Stretch(5, 5, ())}, {ONE: jump})
+    assert consumed == [(1, 0, 10, False), (1, 10, 12, False), (1, 20, 30, True)]
+
+
+def test_a_skip_takes_the_place_of_its_offsets_whether_they_can_be_read_or_not() -> None:
+    skip = Skip(12, 14, "the checksum is wrong", "no copy", datetime(2026, 1, 1, tzinfo=UTC))
+
+    def offsets(stretch: Stretch) -> tuple[int, list[int], bool]:
+        found = skipping(stretch, [skip])
+        return found.ends_at, [record.offset for record in found.records], found.unreadable is not None
+
+    broken = Unreadable(12, 14, "")
+    assert offsets(records(10, 11)) == (15, [10, 11, 12], False)
+    assert offsets(Stretch(12, 12, (), broken)) == (15, [12], False)
+    assert offsets(records(10, 19)) == (20, [10, 11, 12, 15, 16, 17, 18, 19], False)
+    assert offsets(records(15, 19)) == (20, [15, 16, 17, 18, 19], False)
+    assert offsets(Stretch(5, 8, (), Unreadable(8, 9, ""))) == (8, [], True)

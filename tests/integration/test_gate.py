@@ -17,7 +17,8 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
-from ledger.api.database import pool_of
+from ledger.api.database import Pool
+from ledger.api.postgres import Postgres
 from ledger.gate.gate import connect
 from ledger.gate.holds import SQL
 from ledger.gate.wire import Statement, Wire
@@ -189,7 +190,11 @@ def test_a_process_that_stands_still_in_the_middle_of_a_decision_lets_go_of_its_
 
     async def stand_still() -> None:
         """Locks one account as a lane of the gate does, the other one as an extension, and does nothing more."""
-        async with await connect(settings) as lane, pool_of(settings.database) as pool, pool.connection() as extension:
+        async with (
+            await connect(settings) as lane,
+            Pool(settings.database, Postgres(settings.database)) as pool,
+            pool.connection() as extension,
+        ):
             await _sooner(lane, "transaction_timeout")
             await _sooner(extension, "idle_in_transaction_session_timeout")
             wire = Wire(lane)

@@ -21,7 +21,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from ledger.api.database import Pool, pool_of
+from ledger.api.database import Pool
+from ledger.api.postgres import Postgres
 from ledger.core.errors import LedgerError
 from ledger.core.spending import Ask
 from ledger.gate import holds
@@ -148,7 +149,7 @@ class World:
     async def _start(self) -> Pool:
         for gate in self.gates:
             await self._parts.enter_async_context(gate.running())
-        return await self._parts.enter_async_context(pool_of(self.settings.database))
+        return await self._parts.enter_async_context(Pool(self.settings.database, Postgres(self.settings.database)))
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self._runner.run(work)

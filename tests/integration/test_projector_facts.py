@@ -51,6 +51,7 @@ STORY: list[tuple[str, Event, str]] = [
     ("invoice.issued", {"number": "INV-1", "purchase_id": "pur_1"}, "0"),
 ]
 PAYOUT = {"provider": "stripe", "payout_id": "po_1", "currency": "USD", "amount_minor": 9000, "fee_minor": 300}
+RECOVERY = {"records": 3, "topics": [{"name": "ledger.events", "topic_id": "x3xX"}]}
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +73,7 @@ def story(settings: Settings, members: Crew) -> str:
     with sender(settings) as log:
         log.send(*(event(type, "acct_1", data, IDS()) for type, data, _ in STORY))
         log.send(event("payout.received", "provider:stripe", PAYOUT, IDS()))
+        log.send(event("log.recovered", "ledger:log", RECOVERY, IDS()))
     wait_until_projected(settings)
     return "acct_1"
 
@@ -101,7 +103,7 @@ def change(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
 
 
 def test_the_story_tells_of_every_type_of_event() -> None:
-    assert {type for type, _, _ in STORY} | {"payout.received"} == set(EVENT_TYPES)
+    assert {type for type, _, _ in STORY} | {"payout.received", "log.recovered"} == set(EVENT_TYPES)
 
 
 def test_every_event_is_an_entry_that_moves_the_balance_by_its_exact_amount(

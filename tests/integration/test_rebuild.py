@@ -311,7 +311,7 @@ def test_columns_that_another_version_did_not_have_are_not_compared(
         migrate(used.database)
     code, result, said = rebuilt(used)
     assert (code, result["different"]) == (0, 0), said
-    assert "Not compared, as only one version of the views has them: accounts.open_disputes, entries.shoe_size" in said
+    assert "Not compared, as only one side has them: accounts.open_disputes, entries.shoe_size" in said
     assert migrate(used.database) == []
 
 

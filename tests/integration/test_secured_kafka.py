@@ -17,6 +17,7 @@ from kafka.errors import KafkaError, TopicAuthorizationFailedError
 from ledger.core.errors import EXIT_CONFIG
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.stack import Stack
+from ledger.guard.guard import Guard
 from ledger.log.connecting import CertificateUnusable, KafkaForbids, KafkaRefusesUser, kafka_options
 from ledger.log.publisher import LogUnavailable, Publisher
 from ledger.log.topics import create_topics
@@ -235,3 +236,11 @@ def _kafka_part(http: Any) -> str:
 
 def _password(settings: Settings) -> str:
     return settings.kafka_password.get_secret_value()
+
+
+def test_who_may_not_look_at_the_log_is_told_which_right_is_missing_and_writes_nothing(roles: Any) -> None:
+    with closing(Guard(roles("router"))) as guard:
+        guard.look()
+        assert guard.closed == "refused"
+        assert "This Kafka user lacks an ACL" in guard.reason
+        assert "Describe on topic ledger." in guard.reason

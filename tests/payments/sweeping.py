@@ -14,12 +14,13 @@ from typing import Any
 from kafka import TopicPartition
 
 from consumers.payment_sweep import PaymentSweep
+from ledger.guard.guard import Guard
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 from tests.payments.market import Market
 from tests.payments.stories import Story, cells
 from tests.scenarios.tables import in_columns
-from tests.support.workers import log_reader, wait_until_projected
+from tests.support.workers import eventually, log_reader, wait_until_projected
 
 PRICE = {"stripe": 1000, "razorpay": 85000}
 # Each round reads the lists; and a projector that the machine lets wait does not end itself, as nobody starts it again.
@@ -36,10 +37,10 @@ def on_the_log(settings: Settings) -> int:
 def sweep(market: Market, provider: str, **changes: Any) -> None:
     """One round of a process that has just started."""
     settings = market.settings.model_copy(update=changes)
-    task = PaymentSweep(settings, market.gateways[provider], threading.Event())
-    with market.database() as connection:
+    with Guard(settings) as guard, market.database() as connection:
+        task = PaymentSweep(settings, market.gateways[provider], guard, threading.Event())
         task.once(connection)
-    task.close()
+        task.close()
     wait_until_projected(market.settings)
 
 
@@ -89,6 +90,17 @@ class SweptStory(Story):
             self.market.type_card(self._row("url"))
         else:
             self.market.act("razorpay", "payments", order_id=self._row("reference"))
+
+    def vanishes(self) -> None:
+        """The log acknowledged the purchase, and lost it before it was folded: only our row knows of it."""
+        payment_id = self._payment_id()
+        assert payment_id.isidentifier()
+        credited = f"state = 'credited', payment_id = '{payment_id}', ended_at = clock_timestamp()"
+        self._set(f"UPDATE records.checkouts SET {credited}")
+        beyond = (
+            "SELECT (SELECT min(through) FROM views.progress) > ended_at FROM records.checkouts WHERE checkout_id = %s"
+        )
+        eventually(lambda: self.market.rows(beyond, self.purchase["purchase_id"])[0])
 
     def refunds(self, percent: str) -> None:
         super().refunds(str(PRICE[self.provider] * int(percent) // 100))

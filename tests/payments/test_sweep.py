@@ -116,6 +116,22 @@ def test_a_dispute_is_listed_until_it_is_decided(shop: Market, provider: str, mo
     assert shop.balance(story.account) == "10"
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_purchase_that_the_log_has_lost_is_credited_however_old_it_is(
+    shop: Market, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row says that it was credited, and the provider's lists begin after it."""
+    monkeypatch.setattr(payment_sweep, "_OVERLAP", timedelta(0))
+    story = SweptStory(shop, provider, random.Random(0))
+    story.tell("buys pays vanishes")
+    assert shop.balance(story.account) == "0"
+    time.sleep(2.1)  # providers count in seconds
+    sweep(shop, provider)
+    assert shop.balance(story.account) == "10"
+    story.tell("swept told back")
+    assert (shop.balance(story.account), shop.alerts(story.account, "")) == ("10", [])
+
+
 @contextlib.contextmanager
 def mortal_api(shop: Market, log: Path, public_url: str = "") -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """One more API of the same ledger, to be killed."""

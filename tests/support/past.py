@@ -46,7 +46,9 @@ class Past:
     def happened(self, events: Iterable[tuple[int, Event]]) -> None:
         """Folds events, each with its log time in milliseconds; none of them may be a dead letter."""
         records = [self._record(number, *each) for number, each in enumerate(events, self._next_offset)]
-        self._projection.project(PARTITION, Fetch(self._next_offset, records, False), self.book)
+        self._projection.project(
+            PARTITION, Fetch(self._next_offset, self._next_offset + len(records), records, False), self.book
+        )
         self._next_offset += len(records)
         dead = self._projection.session.connection().execute("SELECT type, reason FROM views.dead_letters").fetchall()
         assert not dead, dead

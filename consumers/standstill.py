@@ -1,0 +1,43 @@
+"""Notices that a consumer of kafka-python has come to a standstill without a word, so that another one is made.
+
+Its errors end it anyway. Here it is about what raises none: it polls and polls, and either is in no group, or gets
+nothing although there is something.
+"""
+
+import time
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaTimeoutError
+
+from ledger.log.connecting import ANSWER_MS
+
+_LOOK_SECONDS = 20.0
+
+
+class Standstill:
+    """Of one consumer; what was there at one look must have been read at the next one, if nothing came in between."""
+
+    def __init__(self, kafka: KafkaConsumer) -> None:
+        self._kafka = kafka
+        self._ends: dict[TopicPartition, int] = {}
+        self._looked_at = time.monotonic()
+        self._was_member = True
+
+    def check(self, polled: bool) -> None:
+        """After each poll. Raises KafkaTimeoutError; asks the broker only when nothing came for a while."""
+        if polled:
+            self._ends, self._was_member, self._looked_at = {}, True, time.monotonic()
+        elif time.monotonic() - self._looked_at > _LOOK_SECONDS:
+            self._look()
+            self._looked_at = time.monotonic()
+
+    def _look(self) -> None:
+        member = self._kafka.group_metadata().generation_id > 0
+        if not member and not self._was_member:
+            raise KafkaTimeoutError("the consumer does not get into its group")
+        assigned = self._kafka.assignment()
+        for place in assigned & self._ends.keys():
+            if (self._kafka.position(place, timeout_ms=ANSWER_MS) or 0) < self._ends[place]:
+                raise KafkaTimeoutError(f"the consumer does not get what is on {place.topic}/{place.partition}")
+        self._was_member = member
+        self._ends = self._kafka.end_offsets(list(assigned), timeout_ms=ANSWER_MS) if assigned else {}

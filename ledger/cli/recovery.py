@@ -1,0 +1,103 @@
+"""What `ledger recover` shows: what is missing, partition by partition, and what was done."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ledger.core.errors import LedgerError
+from schemas.money import format_nanos
+
+if TYPE_CHECKING:
+    from ledger.views.losses import Loss
+    from projectors.missing import Missing
+    from projectors.recover import Recovered
+
+_SHOWN = 20
+
+
+class NotWhole(LedgerError):
+    """So many entries can't be appended again; say --leave-out with their number to recover all others."""
+
+
+class OnlyLooked(Exception):
+    """It was to be shown only."""
+
+
+def lines_of(missing: "Missing") -> Iterator[str]:
+    """For people."""
+    yield from (f"{name} was made anew." for name in missing.topics)
+    yield from (f"The book lacks version {version.number}." for version in missing.book)
+    yield from (f"Partition {number}: {_place(missing, number)}" for number in sorted(missing.comparison.changed))
+    if missing.comparison.losses:
+        yield f"In all: {_figures(missing.comparison.losses)}"
+    yield from (f"{topic} lacks {count:,} messages; the fold says them again." for topic, count in _messages(missing))
+    if missing.dead_letters:
+        yield f"{missing.dead_letters:,} dead letters are gone for good: only their beginnings were kept."
+    for place in missing.not_whole[:_SHOWN]:
+        yield f"Can't be appended again, as its content is not what was folded: {place}"
+
+
+def missing_for_machines(missing: "Missing") -> dict[str, Any]:
+    """The line of `--json`."""
+    comparison = missing.comparison
+    return {
+        "missing": comparison.records,
+        "topics": missing.topics,
+        "book_versions": [version.number for version in missing.book],
+        "messages": missing.messages,
+        "dead_letters": missing.dead_letters,
+        "not_whole": missing.not_whole,
+        "partitions": [
+            {
+                "partition": number,
+                "log_begin": comparison.bounds[number].begin,
+                "log_end": comparison.bounds[number].end,
+                "folded": comparison.folded[number],
+                "reason": comparison.diverged.get(number),
+                **_loss_for_machines([loss for loss in comparison.losses if loss.partition == number]),
+            }
+            for number in sorted(comparison.changed)
+        ],
+        **_loss_for_machines(comparison.losses),
+    }
+
+
+def done_lines(recovered: "Recovered | None") -> Iterator[str]:
+    """What was done, for people."""
+    if recovered is None:
+        yield "Nothing is missing, and the topics are this ledger's."
+        return
+    yield f"Appended {recovered.records:,} events and {len(recovered.missing.book):,} versions of the book again."
+    yield "The topics are accepted. Start the projectors, then the consumers."
+
+
+def _place(missing: "Missing", number: int) -> str:
+    comparison = missing.comparison
+    begin, end = comparison.bounds[number]
+    said = f"the log has {begin:,} to {end:,}, folded to {comparison.folded[number]:,}"
+    losses = [loss for loss in comparison.losses if loss.partition == number]
+    return f"{said}; {_figures(losses) if losses else 'nothing is missing, but it is not in its place'}"
+
+
+def _figures(losses: "list[Loss]") -> str:
+    types: Counter[str] = sum((Counter(loss.types) for loss in losses), Counter())
+    bought, used = sum(loss.bought for loss in losses), sum(loss.used for loss in losses)
+    kinds = ", ".join(f"{count:,} {type_}" for type_, count in sorted(types.items()))
+    return (
+        f"{types.total():,} events are missing ({kinds}): "
+        f"{format_nanos(bought)} credits bought, {format_nanos(used)} used"
+    )
+
+
+def _loss_for_machines(losses: "list[Loss]") -> dict[str, Any]:
+    types: Counter[str] = sum((Counter(loss.types) for loss in losses), Counter())
+    return {
+        "events": types.total(),
+        "types": dict(types),
+        "credits_bought": format_nanos(sum(loss.bought for loss in losses)),
+        "credits_used": format_nanos(sum(loss.used for loss in losses)),
+    }
+
+
+def _messages(missing: "Missing") -> list[tuple[str, int]]:
+    return sorted(missing.messages.items())

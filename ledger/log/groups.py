@@ -1,0 +1,36 @@
+"""The Kafka groups of this ledger's consumers: who is in them, and where they read on."""
+
+from collections.abc import Collection
+
+from kafka import KafkaAdminClient
+from kafka.admin import OffsetSpec
+
+from ledger.log.connecting import administrating
+from ledger.settings import Settings
+
+
+def group_of(settings: Settings, name: str) -> str:
+    """The Kafka group of a consumer; ledgers that share a broker have groups of their own."""
+    return f"{settings.topic_prefix}ledger-{name}"
+
+
+def members(settings: Settings) -> list[str]:
+    """Who is in any of the consumers' groups."""
+    with administrating(settings) as admin:
+        groups = _groups(settings, admin)
+        described = admin.describe_groups(groups) if groups else {}
+    return [f"{name} at {each['client_host']}" for name, group in described.items() for each in group["members"]]
+
+
+def begin_again(settings: Settings, topics: Collection[str]) -> None:
+    """Every consumer reads these topics, full names, from their beginning: what it did before, it knows."""
+    with administrating(settings) as admin:
+        for group in _groups(settings, admin):
+            committed = admin.list_group_offsets(group)[group]
+            places = {place: OffsetSpec.EARLIEST for place in committed if place.topic in topics}
+            if places:
+                admin.reset_group_offsets(group, places)
+
+
+def _groups(settings: Settings, admin: KafkaAdminClient) -> list[str]:
+    return [each["group_id"] for each in admin.list_groups() if each["group_id"].startswith(group_of(settings, ""))]

@@ -1,0 +1,51 @@
+"""Every version of the book that was ever folded by: kept before the first fold by it, should its topic be lost.
+
+A book that lacks a version that was folded by, or has another one in its place, would answer old events differently:
+nobody folds with it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from ledger.core.errors import EXIT_CONFIG, LedgerError
+from ledger.log.book import BookLost, StatedVersion
+from ledger.sql import statements
+
+SQL = statements("ledger.records", "book_versions.sql")
+Connection = psycopg.Connection[Any]
+
+
+class BookDiffers(LedgerError, exit_code=EXIT_CONFIG):
+    """The book's topic has another version than the one that events were folded by; is it another ledger's?"""
+
+
+def keep(connection: Connection, stated: Sequence[StatedVersion], age_seconds: float = 0) -> None:
+    """Keeps these versions, the whole book as it was so long ago.
+
+    Raises BookLost or BookDiffers; then it must not be folded by.
+    """
+    with connection.transaction():
+        note(connection, stated)
+        if missing := lost(kept(connection, age_seconds), stated):
+            raise BookLost(f"version {', '.join(str(version.number) for version in missing)}")
+
+
+def note(connection: Connection, stated: Sequence[StatedVersion]) -> None:
+    """Keeps those of them whose number is new."""
+    connection.cursor().executemany(SQL["keep"], [version._asdict() for version in stated])
+
+
+def kept(connection: Connection, age_seconds: float = 0) -> list[StatedVersion]:
+    """All that were kept until so long ago, oldest first: what another process kept since then may be newer."""
+    return [StatedVersion(*row) for row in connection.execute(SQL["kept"], {"age_seconds": age_seconds})]
+
+
+def lost(kept: Sequence[StatedVersion], stated: Sequence[StatedVersion]) -> list[StatedVersion]:
+    """The kept versions that the topic lacks. Raises BookDiffers when it has another one instead."""
+    there = {version.number: version for version in stated}
+    different = [each.number for each in kept if there.get(each.number, each) != each]
+    if different:
+        raise BookDiffers(f"version {different[0]}", field="version")
+    return [each for each in kept if each.number not in there]

@@ -1,0 +1,43 @@
+"""Seats: each process of a Kafka group has the lowest number that is free, for as long as its connection lasts.
+
+The number makes the member's name in the group (`group.instance.id`), which the broker knows again: what is killed and
+started anew takes the place that it had, and no other member is disturbed. Nothing has to be configured, and no two
+processes have one name: the lock is Postgres', which frees it when a process is gone.
+"""
+
+from itertools import count
+from typing import Any
+
+import psycopg
+
+from ledger.core.errors import LedgerError
+
+_TAKE = "SELECT pg_try_advisory_lock(hashtext(%s), %s)"
+
+
+class SeatTaken(LedgerError):
+    """Another process has taken this one's seat in the group while this one was away from Postgres."""
+
+
+class Seat:
+    """One process's seat in a group; none before it was first `taken`."""
+
+    def __init__(self, group: str) -> None:
+        self._group = group
+        self._number = 0
+
+    @property
+    def name(self) -> str:
+        """What the group knows the process by: names are a group's own."""
+        return f"seat-{self._number}"
+
+    def taken(self, connection: psycopg.Connection[Any]) -> None:
+        """Takes a seat until the connection ends: the one that it had, or a free one. Raises SeatTaken."""
+        if not self._number:
+            self._number = next(number for number in count(1) if self._free(connection, number))
+        elif not self._free(connection, self._number):
+            raise SeatTaken(f"{self.name} of {self._group}")
+
+    def _free(self, connection: psycopg.Connection[Any], number: int) -> bool:
+        row = connection.execute(_TAKE, [f"ledger-seat:{self._group}", number]).fetchone()
+        return bool(row and row[0])

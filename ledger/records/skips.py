@@ -1,0 +1,57 @@
+"""Stretches of the log that can't be read and that a person has decided to pass over."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+
+from ledger.core.calendar import ms_of
+from ledger.log.continuity import Stretch
+from ledger.log.reading import PassedOver, Problem
+from ledger.sql import statements
+
+SQL = statements("ledger.records", "skips.sql")
+
+Connection = psycopg.Connection[Any]
+
+
+class Skip(NamedTuple):
+    """Offsets that are passed over. `what` is wrong with them, and the `reason` of who decided."""
+
+    first: int
+    last: int
+    what: str
+    reason: str
+    decided_at: datetime
+
+    def record(self) -> PassedOver:
+        """What is read in their place: a dead letter, the same in every fold."""
+        reason = f"offsets {self.first} to {self.last} can't be read, {self.what}; passed over: {self.reason}"
+        return PassedOver(self.first, ms_of(self.decided_at), Problem("unreadable", reason))
+
+
+Skips = Mapping[int, Sequence[Skip]]
+
+
+def skips(connection: Connection, topic: str) -> Skips:
+    """Those of a topic (with the deployment's prefix), by partition, in their order."""
+    found: dict[int, list[Skip]] = {}
+    for partition, *fields in connection.execute(SQL["skips"], {"topic": topic}):
+        found.setdefault(partition, []).append(Skip(*fields))
+    return found
+
+
+def skipped(connection: Connection, topic: str) -> list[Stretch]:
+    """The same without what people said."""
+    found = skips(connection, topic)
+    return [Stretch(partition, each.first, each.last) for partition, some in found.items() for each in some]
+
+
+def skip(
+    connection: Connection, topic: str, partition: int, first: int, last: int, what: str, reason: str
+) -> Skip | None:
+    """Decides it, for every fold from now on; None when the topic is not known, or a part is passed over already."""
+    wanted = {"topic": topic, "partition": partition, "first": first, "last": last, "what": what, "reason": reason}
+    row = connection.execute(SQL["skip"], wanted).fetchone()
+    return Skip(first, last, what, reason, row[0]) if row else None

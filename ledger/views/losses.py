@@ -1,0 +1,188 @@
+"""What the views know and the log lacks: what it comes to, per partition, and each entry as the event that it was.
+
+The caller has read the log and says what is on it. Everything is temporary, of one session.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.sql import SQL as Composable
+from psycopg.sql import Identifier
+
+from ledger.core.entry import Fact
+from ledger.core.errors import LedgerError
+from ledger.sql import statements
+from schemas.events import EVENT, Event
+from schemas.identity import content_of
+
+SQL = statements("ledger.views", "losses.sql")
+Connection = psycopg.Connection[Any]
+_USED = ("usage.recorded", "trace.recorded")
+_AT_ONCE = 2_000
+
+
+class SecretsDiffer(LedgerError):
+    """Records that were folded don't verify: LEDGER_SIGNING_KEYS lacks a secret, or has another one than before."""
+
+
+class EventNotWhole(LedgerError):
+    """An entry of the views does not have all that its event said: it was changed, or another version wrote it."""
+
+
+class Loss(NamedTuple):
+    """Entries of one partition that the log lacks. `types`: how many of each; amounts in nanos.
+
+    `bought`: credits of purchases; `used`: charges of usage and traces; `amount`: what all of them add to balances.
+    """
+
+    partition: int
+    records: int
+    bought: int
+    used: int
+    amount: int
+    types: dict[str, int]
+
+
+class LostEntry(NamedTuple):
+    """An entry as the log should have it. `data`: JSON of the event's data."""
+
+    partition: int
+    event_id: str
+    account_id: str
+    signed: bool
+    content: str
+    type: str
+    log_time_ms: int
+    source: str
+    dataschema: str | None
+    time: str | None
+    data: str
+
+
+@contextmanager
+def views_named(connection: Connection, *schemas: str) -> Iterator[None]:
+    """Which views are compared while the block runs: the first of these schemas that has them."""
+    path = Composable(", ").join(map(Identifier, schemas))
+    connection.execute(Composable("SET search_path TO {}").format(path))
+    try:
+        yield
+    finally:
+        connection.execute(SQL["drop"])
+        connection.execute("RESET search_path")
+
+
+def there(connection: Connection) -> bool:
+    """Whether there are views."""
+    row = connection.execute(SQL["there"]).fetchone()
+    return bool(row and row[0])
+
+
+def folded(connection: Connection) -> dict[int, int]:
+    """How far each partition is folded."""
+    return dict(connection.execute(SQL["folded"]).fetchall())
+
+
+@contextmanager
+def found(connection: Connection) -> Iterator["Found"]:
+    """Takes what is on the log; afterwards what it lacks is known. Raises SecretsDiffer."""
+    for statement in ("drop", "make_found", "make_unproven"):
+        connection.execute(SQL[statement])
+    with connection.cursor().copy(SQL["copy_found"]) as copy:
+        found = Found(copy)
+        yield found
+    with connection.cursor().copy(SQL["copy_unproven"]) as copy:
+        for place in found.unproven:
+            copy.write_row(place)
+    for statement in ("analyze", "make_lost", "index_lost"):
+        connection.execute(SQL[statement])
+    row = connection.execute(SQL["count_unproven"]).fetchone()
+    if row and row[0]:
+        raise SecretsDiffer(f"{row[0]:,} records")
+
+
+class Found:
+    """What is on the log. `unproven`: partition and offset of records whose signature does not verify."""
+
+    def __init__(self, copy: psycopg.Copy) -> None:
+        self._copy = copy
+        self.unproven: list[tuple[int, int]] = []
+
+    def add(self, partition: int, facts: Iterable[tuple[Fact, int]]) -> None:
+        """Facts of a partition with their offsets."""
+        lines = (
+            f"{fact.event_id}\t{fact.event.subject}\t{'f' if fact.key_id is None else 't'}\t{fact.content}"
+            f"\t{partition}\t{offset}\n"
+            for fact, offset in facts
+        )
+        self._copy.write("".join(lines))
+
+
+def losses(connection: Connection) -> list[Loss]:
+    """Every partition that lacks something."""
+    by_partition: dict[int, list[tuple[str, int, int]]] = {}
+    for partition, *of_type in connection.execute(SQL["losses"]):
+        by_partition.setdefault(partition, []).append(tuple(of_type))
+    return [_loss(partition, rows) for partition, rows in by_partition.items()]
+
+
+def out_of_order(connection: Connection) -> list[str]:
+    """The first accounts of which the log has what came later than something that it lacks."""
+    return [account_id for (account_id,) in connection.execute(SQL["out_of_order"])]
+
+
+def in_place(connection: Connection) -> dict[int, int]:
+    """Per partition the offset up to which the log is as it was folded."""
+    return dict(connection.execute(SQL["in_place"]).fetchall())
+
+
+def reached(connection: Connection) -> dict[int, int]:
+    """Per partition the offset behind the last event on the log that the views have, too: what follows is new."""
+    return dict(connection.execute(SQL["reached"]).fetchall())
+
+
+def lost_entries(connection: Connection) -> Iterator[LostEntry]:
+    """What the log lacks, partition by partition in the order in which it was folded; streamed."""
+    with connection.transaction(), connection.cursor("lost_entries") as cursor:
+        cursor.itersize = _AT_ONCE
+        for row in cursor.execute(SQL["lost_entries"]):
+            yield LostEntry(*row)
+
+
+def event_of(entry: LostEntry) -> Event:
+    """The event as it was said, but for the form of its id and time. Raises EventNotWhole."""
+    try:
+        event = EVENT.validate_json(_json(entry))
+    except ValueError as error:
+        raise EventNotWhole(f"{entry.account_id}: {entry.event_id}") from error
+    if content_of(event) != entry.content:
+        raise EventNotWhole(f"{entry.account_id}: {entry.event_id}")
+    return event
+
+
+def _json(entry: LostEntry) -> str:
+    attributes = {
+        "type": entry.type,
+        "source": entry.source,
+        "id": entry.event_id,
+        "subject": entry.account_id,
+        "time": entry.time,
+        "dataschema": entry.dataschema,
+    }
+    return f'{json.dumps(attributes)[:-1]}, "data": {entry.data}}}'
+
+
+def _loss(partition: int, rows: Sequence[tuple[str, int, int]]) -> Loss:
+    def amounts(*types: str) -> int:
+        return sum(amount for type_, _, amount in rows if type_ in types)
+
+    return Loss(
+        partition,
+        records=sum(count for _, count, _ in rows),
+        bought=amounts("credits.purchased"),
+        used=-amounts(*_USED),
+        amount=sum(amount for _, _, amount in rows),
+        types={type_: count for type_, count, _ in rows},
+    )

@@ -1,0 +1,119 @@
+"""What keeps a partition from being folded although its log goes on, and a word about it for whoever can end it.
+
+A transaction that is not over holds back all that was appended behind its first record, its own or others'. Kafka
+aborts it after its timeout, 15 minutes at most by default. What can't be read waits for a person's decision.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import structlog
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+
+from ledger.log.batches import Unreadable
+from ledger.log.connecting import LogUnavailable, administrating
+from ledger.settings import Settings
+
+# A transaction is open for some moments whenever somebody writes one.
+_WORTH_A_WORD_SECONDS = 5.0
+_SECONDS_BETWEEN = 60.0
+
+log = structlog.get_logger()
+
+
+class Ends(NamedTuple):
+    """Where a partition's log ends: for a reader of committed records, and in all."""
+
+    stable: int
+    high: int
+
+
+class Waiting(NamedTuple):
+    """What a partition can't be folded beyond, since when, and where that is."""
+
+    what: Literal["transaction", "unreadable"]
+    since_ms: int
+    detail: str
+
+
+class Waits:
+    """Which partitions wait, as of the last look."""
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        self._settings, self._topic = settings, topic
+        self._since: dict[int, tuple[str, int, int]] = {}
+        self._told_at: dict[int, float] = {}
+
+    def look(
+        self, ends: Mapping[int, Ends], folded: Mapping[int, int], unreadable: Mapping[int, Unreadable]
+    ) -> dict[int, Waiting]:
+        """What each partition waits for that is folded to these offsets; those that wait for nothing are left out."""
+        found = {}
+        for partition, end in ends.items():
+            place = folded.get(partition)
+            if partition in unreadable:
+                found[partition] = self._waiting(partition, "unreadable", unreadable[partition].first)
+            elif place is not None and end.stable <= place < end.high:
+                found[partition] = self._waiting(partition, "transaction", end.stable)
+        for over in self._since.keys() - found.keys():
+            del self._since[over]
+            self._told_at.pop(over, None)
+        return found
+
+    def tell(self, waiting: Mapping[int, Waiting], unreadable: Mapping[int, Unreadable]) -> None:
+        """Logs them, each once a minute; asks Kafka whose transaction it is."""
+        now = time.monotonic()
+        for partition, each in waiting.items():
+            seconds = time.time() - each.since_ms / 1000
+            if each.what == "transaction" and seconds < _WORTH_A_WORD_SECONDS:
+                continue
+            if now - self._told_at.get(partition, float("-inf")) < _SECONDS_BETWEEN:
+                continue
+            self._told_at[partition] = now
+            if each.what == "unreadable":
+                self._tell_unreadable(partition, unreadable[partition])
+            else:
+                self._tell_transaction(partition, each, seconds)
+
+    def _waiting(self, partition: int, what: Literal["transaction", "unreadable"], offset: int) -> Waiting:
+        known = self._since.get(partition)
+        if known is None or known[:2] != (what, offset):
+            known = self._since[partition] = what, offset, time.time_ns() // 1_000_000
+        return Waiting(what, known[2], f"{self._topic}/{partition}/{offset}")
+
+    def _tell_unreadable(self, partition: int, unreadable: Unreadable) -> None:
+        last = unreadable.last
+        log.error(
+            "unreadable_records",
+            topic=self._topic,
+            partition=partition,
+            first_offset=unreadable.first,
+            last_offset=last,
+            reason=unreadable.reason,
+            remedy="restore them, or `ledger log skip "
+            f"{self._topic}/{partition}/{unreadable.first} --to {'LAST' if last is None else last} --reason ...`",
+        )
+
+    def _tell_transaction(self, partition: int, waiting: Waiting, seconds: float) -> None:
+        log.warning(
+            "open_transaction",
+            topic=self._topic,
+            partition=partition,
+            offset=int(waiting.detail.rsplit("/", 1)[1]),
+            seconds=round(seconds),
+            producer_id=self._producer_of(partition),
+            remedy="end it in its producer, or with kafka-transactions.sh abort",
+        )
+
+    def _producer_of(self, partition: int) -> int | None:
+        """Who has an open transaction there, if Kafka says so."""
+        place = TopicPartition(self._topic, partition)
+        try:
+            with administrating(self._settings) as admin:
+                producers = admin.describe_producers([place])[place].active_producers
+        except (KafkaError, LogUnavailable):
+            return None
+        begun = [(each.current_transaction_start_offset, each.producer_id) for each in producers]
+        return min(((offset, producer) for offset, producer in begun if offset >= 0), default=(0, None))[1]
