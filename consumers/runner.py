@@ -44,6 +44,7 @@ from ledger.log.foreign import naming_the_batch
 from ledger.log.publisher import Permit, Publisher
 from ledger.log.readable import event_of
 from ledger.log.reading import Problem, signer_of
+from ledger.records.release import connect
 from ledger.records.seats import Seat
 from ledger.settings import Settings
 from schemas.topics import DEAD_LETTERS
@@ -155,7 +156,7 @@ class Runner:
         Should Postgres be restarted, it is free: a process that takes it then fences this one, which takes another.
         """
         seat = Seat(self._settings.group(self._consumer.name))
-        with psycopg.connect(
+        with connect(
             self._settings.database, autocommit=True, options=KEEPALIVES, application_name="ledger-seat", **LIVENESS
         ) as connection:
             seat.taken(connection)

@@ -16,6 +16,7 @@ from ledger.liveness import LIVENESS
 from ledger.log.dead_letters import shortened
 from ledger.log.publisher import Append, LogUnavailable, Permit, Publisher, RecordRefused
 from ledger.records import outbox, rebuilds
+from ledger.records.release import connect
 from ledger.settings import Settings
 from schemas.fields import json_of
 from schemas.signatures import SIGNATURE_HEADER
@@ -68,7 +69,7 @@ class Relay:
                 self._awake.wait(_IDLE_SECONDS)
 
     def _relay_until_closed(self) -> None:
-        with psycopg.connect(
+        with connect(
             self._settings.database, autocommit=True, application_name="ledger-relay", **LIVENESS
         ) as connection:
             rebuilds.share(connection)  # what a rebuild puts into the outbox is not settled before its end

@@ -29,6 +29,7 @@ from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.publisher import LogUnavailable
 from ledger.records import portal_sessions
 from ledger.records.idempotency import forget_old
+from ledger.records.release import OtherRelease
 from ledger.settings import Settings
 
 _FORGET_SECONDS = 3600
@@ -138,7 +139,7 @@ async def _forget_old(pool: Pool) -> None:
                 await forget_old(connection)
                 await holds.forget(connection)
                 await portal_sessions.forget(connection)
-        except psycopg.Error as error:
+        except (psycopg.Error, OtherRelease) as error:
             log.warning("old_rows_not_dropped", error=type(error).__name__)
         await asyncio.sleep(_FORGET_SECONDS)
 

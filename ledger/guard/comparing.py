@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import psycopg
 from kafka import TopicPartition
-from psycopg.errors import UndefinedTable
 
 from ledger.core.errors import LedgerError
 from ledger.liveness import LIVENESS
@@ -16,6 +15,7 @@ from ledger.log.foreign import LogUnreadable
 from ledger.log.ownership import LogOfAnother, check_owner
 from ledger.log.survey import Survey, Surveyor
 from ledger.log.topics import Known, differences, known_topics, losses, note_ends
+from ledger.records.release import WRONG_SHAPE, OtherRelease, connect
 from ledger.records.skips import skipped
 from ledger.settings import Settings
 from ledger.views.writing import folded
@@ -118,8 +118,8 @@ class Comparing:
     def _postgres_may_be_away(self) -> Iterator[None]:
         try:
             yield
-        except UndefinedTable as error:
-            raise LogUnavailable(f"run `ledger migrate`: {error.diag.message_primary}") from error
+        except WRONG_SHAPE as error:
+            raise OtherRelease(error.diag.message_primary or "") from error
         except (psycopg.OperationalError, psycopg.InterfaceError):
             self._disconnect()
             if self._memory is None:
@@ -127,7 +127,7 @@ class Comparing:
 
     def _connection(self) -> psycopg.Connection[Any]:
         if self._database is None:
-            self._database = psycopg.connect(
+            self._database = connect(
                 self._settings.database, autocommit=True, options=_OPTIONS, application_name="ledger-guard", **LIVENESS
             )
         return self._database

@@ -13,9 +13,10 @@ from kafka import TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import TopicAlreadyExistsError
 
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log.connecting import administrating, check_may_write
 from ledger.log.continuity import diverged
+from ledger.log.new_topics import wait_until_known
 from ledger.log.ownership import check_owner
 from ledger.log.survey import Found, Survey, Surveyor
 from ledger.log.topic_settings import created_with, misconfigured
@@ -27,11 +28,11 @@ SQL = statements("ledger.log", "topics.sql")
 Connection = psycopg.Connection[Any]
 
 
-class TopicChanged(LedgerError):
+class TopicChanged(LedgerError, exit_code=EXIT_CONFIG):
     """A topic is not the one that this ledger was built on; `ledger recover` fills it and accepts it."""
 
 
-class TopicMissing(LedgerError):
+class TopicMissing(LedgerError, exit_code=EXIT_CONFIG):
     """A topic is missing. Restore it; a new ledger makes its topics with `ledger topics --create`."""
 
 
@@ -57,7 +58,7 @@ def create_topics(settings: Settings) -> list[str]:
                 made.append(settings.topic(topic.name))
             except TopicAlreadyExistsError:
                 continue
-        admin.wait_for_topics([settings.topic(topic.name) for topic in TOPICS])
+        wait_until_known(admin, [settings.topic(topic.name) for topic in TOPICS])
     return made
 
 

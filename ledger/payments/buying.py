@@ -15,6 +15,7 @@ from ledger.payments.gateways import gateways_of
 from ledger.payments.purchases import Purchases, Wanted
 from ledger.payments.settling import Settling
 from ledger.records.checkouts import Checkout
+from ledger.records.release import connect
 from ledger.settings import Settings
 from ledger.views.standing import NoSuchAccount
 from ledger.views.writing import load_accounts
@@ -39,7 +40,7 @@ def begin_purchase(settings: Settings, account_id: str, wanted: dict[str, str]) 
         body = NewPurchase.model_validate(wanted)
     except ValidationError as error:
         raise PurchaseMalformed(reasons_of(error)) from None
-    with psycopg.connect(settings.database) as connection:
+    with connect(settings.database) as connection:
         if account_id not in load_accounts(connection, [account_id]):
             raise NoSuchAccount(account_id)
     with _purchases(settings) as purchases:
@@ -54,7 +55,7 @@ def _purchases(settings: Settings) -> Iterator[Purchases]:
 
     @contextmanager
     def database() -> Iterator[psycopg.Connection]:
-        with psycopg.connect(settings.database, autocommit=True, connect_timeout=5) as connection:
+        with connect(settings.database, autocommit=True, connect_timeout=5) as connection:
             yield connection
 
     with Guard(settings) as guard, Publisher(settings, guard, delivery_seconds=10) as publisher:
