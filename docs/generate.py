@@ -19,7 +19,7 @@ EXIT_CODES = """
 | `2` | all | The command line is wrong. |
 | `3` | `serve` | It failed before it served anything; the log says why. |
 | `70` | `project` | A worker could not go on, or stood still. It is safe to start it again at once. |
-| `78` | `dev`, `project`, `consume`, `serve`, `sandbox` | \
+| `78` | `dev`, `project`, `consume`, `serve` | \
 A person has to set something right: settings, credentials, topics, a log or a database that is not the one of before, \
 another version of the program. To start it again changes nothing. |
 

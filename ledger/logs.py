@@ -19,7 +19,7 @@ _SHARED: list[Any] = [
 def configure(log_format: LogFormat) -> None:
     """Sets up both structlog and the standard library's logging."""
     as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
-    render = _json() if as_json else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    render = _json() if as_json else [_text()]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -38,6 +38,20 @@ def configure(log_format: LogFormat) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def for_command() -> None:
+    """Of a command that answers and ends: warnings alone, as text, on stderr, as standard output is its answer's."""
+    structlog.configure(
+        processors=[*_SHARED, _text()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _text() -> Any:
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 
 
 def _json() -> list[Any]:

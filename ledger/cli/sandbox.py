@@ -23,7 +23,7 @@ def sandbox(
     Reached with LEDGER_STRIPE_URL and LEDGER_RAZORPAY_URL; webhooks are signed with the secrets of the settings. It
     starts with LEDGER_PAYMENTS=sandbox only. Its own routes, at /docs, switch faults on and put its clock forward.
     """
-    with failing_in_words(service=True):
+    with failing_in_words():
         from ledger import logs
         from ledger.sandbox.server import serve
         from ledger.sandbox.start import options_of

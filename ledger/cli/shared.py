@@ -35,6 +35,9 @@ def failing_in_words(*, service: bool = False) -> Iterator[None]:
 
     `service`: its supervisor is told by the exit code what a person has to decide first.
     """
+    from ledger import logs  # here, because help logs nothing
+
+    logs.for_command()
     try:
         yield
     except Exception as error:
