@@ -4,7 +4,7 @@ from weakref import WeakSet
 
 from prometheus_client import Gauge
 
-from ledger.log.publisher import Publisher
+from ledger.log.publisher import Permit, Publisher
 from ledger.settings import Settings
 from schemas.events import Event
 from schemas.topics import EVENTS
@@ -14,16 +14,20 @@ _WRITABLE = Gauge("ledger_log_writable", "1 while what this process appends to l
 
 
 class Appending:
-    """Threads may share it. Raises LogUnavailable when nobody acknowledges."""
+    """Threads may share it. Raises LogUnavailable when nobody acknowledges, LogRefused when `permit` does."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._publisher = Publisher(settings, delivery_seconds=_SECONDS, topics=[EVENTS], wait=False)
+    def __init__(self, settings: Settings, permit: Permit) -> None:
+        self._settings, self._permit = settings, permit
+        self._publisher = Publisher(settings, permit, delivery_seconds=_SECONDS, topics=[EVENTS], wait=False)
         _open.add(self)
 
     def __call__(self, event: Event) -> None:
         """Appends the event and returns once it is acknowledged."""
         self._publisher.append_event(EVENTS, event, self._settings.signing_key()).position()
+
+    def check(self) -> None:
+        """Raises LogRefused or LogUnavailable where nothing may be appended now."""
+        self._permit.check()
 
     @property
     def trouble(self) -> str:

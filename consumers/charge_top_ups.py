@@ -8,16 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import structlog
-from psycopg_pool import ConnectionPool
 
 from consumers.appending import Appending
 from consumers.consumer import Received
 from consumers.periodic import Connection
 from consumers.top_up_figures import TRIGGERS, count
 from ledger.core.calendar import moment_of
+from ledger.log.publisher import Permit
 from ledger.payments.clock import Clock, utc_now
 from ledger.payments.gateways import Gateways
 from ledger.payments.top_up_charges import TopUpCharges
+from ledger.records.pools import ThreadPool
 from ledger.records.top_up_triggers import NewTrigger
 from ledger.settings import Settings
 from schemas.effects import AutoTopUpTriggered
@@ -36,12 +37,10 @@ log = structlog.get_logger()
 class Charging:
     """What charging needs: threads' connections to Postgres, a way to the log, the providers."""
 
-    def __init__(self, settings: Settings, gateways: Gateways, clock: Clock = utc_now) -> None:
+    def __init__(self, settings: Settings, gateways: Gateways, permit: Permit, clock: Clock = utc_now) -> None:
         self.gateways = gateways
-        self._connections: ConnectionPool[Connection] = ConnectionPool(
-            settings.database, min_size=0, max_size=_CONNECTIONS, open=True, kwargs={"autocommit": True}
-        )
-        self.append = Appending(settings)
+        self._connections = ThreadPool(settings.database, _CONNECTIONS, kwargs={"autocommit": True})
+        self.append = Appending(settings, permit)
         self.charges = TopUpCharges(settings, gateways, self._connections.connection, self.append, count, clock)
 
     def close(self) -> None:
@@ -65,6 +64,7 @@ class ChargeTopUps:
         event = received.event
         if not isinstance(event, AutoTopUpTriggered):
             return
+        self._charging.append.check()
         TRIGGERS.inc()
         new = NewTrigger(
             event.data.trigger_id,
@@ -87,6 +87,7 @@ class ChargeLater:
 
     def once(self, connection: Connection) -> None:
         """All that are due now."""
+        self._charging.append.check()
         due = self._charging.charges.due(limit=_LATER_AT_ONCE * 10)
         if due:
             with ThreadPoolExecutor(_LATER_AT_ONCE, NAME) as threads:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from consumers.appending import Appending
 from consumers.facts import Facts
 from consumers.periodic import Connection
+from ledger.log.publisher import Permit
 from ledger.payments.invoicing import FACTS, Invoicing, issued_event, reach_the_log
 from ledger.records import invoices
 from ledger.settings import Settings
@@ -24,13 +25,14 @@ class Invoices:
 
     name, seconds = NAME, _SECONDS
 
-    def __init__(self, settings: Settings) -> None:
-        self._invoicing, self._append = Invoicing(settings), Appending(settings)
+    def __init__(self, settings: Settings, permit: Permit) -> None:
+        self._invoicing, self._append = Invoicing(settings), Appending(settings, permit)
         self._facts = Facts(NAME, FACTS)
         self._reached: Connection | None = None
 
     def once(self, connection: Connection) -> None:
         """Issues and records what is new."""
+        self._append.check()
         if not self._facts.ready(connection):
             return
         if self._reached is not connection:

@@ -16,6 +16,7 @@ from prometheus_client import Counter
 
 from consumers.appending import Appending
 from consumers.periodic import Connection
+from ledger.log.publisher import Permit
 from ledger.payments.gateway import Gateway, News, Payment, ProviderError, ProviderRefuses
 from ledger.payments.gateways import gateways_of
 from ledger.payments.purchases import Purchases
@@ -37,23 +38,26 @@ HEALED = Counter(
 log = structlog.get_logger()
 
 
-def payment_sweeps(settings: Settings, stopping: threading.Event) -> list["PaymentSweep"]:
+def payment_sweeps(settings: Settings, permit: Permit, stopping: threading.Event) -> list["PaymentSweep"]:
     """One per provider; none with LEDGER_PAYMENTS=off. Raises SettingMissing or SettingsInvalid."""
-    return [PaymentSweep(settings, gateway, stopping) for gateway in gateways_of(settings).values()]
+    return [PaymentSweep(settings, gateway, permit, stopping) for gateway in gateways_of(settings).values()]
 
 
 class PaymentSweep:
     """Of one provider. A Task, whose rounds raise what asking the provider, Postgres and the log raises."""
 
-    def __init__(self, settings: Settings, gateway: Gateway, stopping: threading.Event) -> None:
+    def __init__(self, settings: Settings, gateway: Gateway, permit: Permit, stopping: threading.Event) -> None:
         self.name, self.seconds = f"{NAME}:{gateway.provider}", settings.sweep_seconds
         self._settings, self._gateway, self._provider = settings, gateway, gateway.provider
         self._stopping = stopping
-        self._append = Appending(settings)
+        self._append = Appending(settings, permit)
+        for outcome in _HEALED:  # from zero on, for alarms
+            HEALED.labels(gateway.provider, outcome)
         self._reconciling = Reconciling(settings, gateway)
 
     def once(self, connection: Connection) -> None:
         """Asks about what is due, and reads the lists when it is time to."""
+        self._append.check()
         if rebuilds.unfinished(connection):  # half-built views say of everything that it is missing
             return
         round_ = _Round(self._settings, self._gateway, connection, self._append)

@@ -28,13 +28,17 @@ from consumers.payment_figures import PaymentFigures
 from consumers.periodic import Periodic, Task
 from consumers.runner import Runner
 from consumers.top_up_clockwork import TopUpClockwork
+from consumers.top_up_figures import count_from_zero
 from ledger import logs
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
+from ledger.guard.figures import GuardFigures
+from ledger.guard.guard import Guard
 from ledger.liveness import LIVENESS
 from ledger.log.book import Follower
 from ledger.log.connecting import check_may_write
 from ledger.log.topics import check_topics
 from ledger.payments.gateways import gateways_of
+from ledger.records import release
 from ledger.settings import Settings
 
 _FIRST_BOOK_SECONDS = 5.0
@@ -45,6 +49,7 @@ class Common(NamedTuple):
 
     settings: Settings
     book: Follower
+    guard: Guard
     stopping: threading.Event
 
 
@@ -55,7 +60,7 @@ class Worker(Protocol):
 
 
 def _payment_sweep(common: Common) -> list[Worker]:
-    sweeps = payment_sweep.payment_sweeps(common.settings, common.stopping)
+    sweeps = payment_sweep.payment_sweeps(common.settings, common.guard, common.stopping)
     return [Periodic(sweep, common.settings, common.stopping) for sweep in sweeps]
 
 
@@ -64,11 +69,12 @@ def _charge_top_ups(common: Common) -> list[Worker]:
     gateways = gateways_of(common.settings)
     if not gateways:
         return []
+    count_from_zero(gateways)
     tasks: list[Task] = [
-        ChargeLater(Charging(common.settings, gateways)),
-        TopUpClockwork(Charging(common.settings, gateways)),
+        ChargeLater(Charging(common.settings, gateways, common.guard)),
+        TopUpClockwork(Charging(common.settings, gateways, common.guard)),
     ]
-    first = Runner(ChargeTopUps(Charging(common.settings, gateways)), *common)
+    first = Runner(ChargeTopUps(Charging(common.settings, gateways, common.guard)), *common)
     return [first, *(Periodic(task, common.settings, common.stopping) for task in tasks)]
 
 
@@ -76,7 +82,7 @@ def _invoices(common: Common) -> list[Worker]:
     """None without LEDGER_SUPPLIER: somebody has to be named on them."""
     if not common.settings.supplier.name:
         return []
-    return [Periodic(Invoices(common.settings), common.settings, common.stopping)]
+    return [Periodic(Invoices(common.settings, common.guard), common.settings, common.stopping)]
 
 
 def _notifications(common: Common) -> list[Worker]:
@@ -87,7 +93,7 @@ def _notifications(common: Common) -> list[Worker]:
 
 # Each makes the workers of one consumer.
 _CONSUMERS: dict[str, Callable[[Common], Sequence[Worker]]] = {
-    DeadLetters.name: lambda common: [Runner(DeadLetters(), *common)],
+    DeadLetters.name: lambda common: [Runner(DeadLetters(common.settings), *common)],
     charge_top_ups.NAME: _charge_top_ups,
     payment_sweep.NAME: _payment_sweep,
     INVOICES: _invoices,
@@ -95,11 +101,11 @@ _CONSUMERS: dict[str, Callable[[Common], Sequence[Worker]]] = {
 }
 
 
-class NothingToDo(LedgerError):
+class NothingToDo(LedgerError, exit_code=EXIT_CONFIG):
     """None of these consumers has anything to do: LEDGER_PAYMENTS is off, LEDGER_SUPPLIER empty, or so."""
 
 
-class NoSuchConsumer(LedgerError):
+class NoSuchConsumer(LedgerError, exit_code=EXIT_CONFIG):
     """There is no consumer of this name."""
 
 
@@ -116,16 +122,16 @@ def run(settings: Settings, names: Sequence[str] = ()) -> None:
     check_may_write(settings)  # all that consumers do has an effect outside: money, mails, webhooks, events
     consumers = chosen(names)
     settings.signing_key()  # what is not signed becomes a dead letter, which is
-    logs.configure()
+    logs.configure(settings.log_format)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it logs every attempt to reach a broker that is away
     stopping = threading.Event()
     with _metrics(settings):
         _on_signals(sys.exit)  # there is nothing to finish yet
         _wait_for_topics(settings)
         _on_signals(stopping.set)
-        with closing(Follower(settings)) as book:
+        with closing(Follower(settings)) as book, closing(Guard(settings).start()) as guard, _shown(guard):
             book.wait(_FIRST_BOOK_SECONDS)
-            common = Common(settings, book, stopping)
+            common = Common(settings, book, guard, stopping)
             _run_all([worker for name in consumers for worker in _CONSUMERS[name](common)], stopping)
 
 
@@ -153,11 +159,22 @@ def _wait_for_topics(settings: Settings) -> None:
     patience = Patience("all", threading.Event())
     while True:
         try:
-            with psycopg.connect(settings.database, **LIVENESS) as connection:
+            with release.connect(settings.database, **LIVENESS) as connection:
                 check_topics(settings, connection)
             return patience.over()
         except (psycopg.OperationalError, KafkaError) as error:
             patience.wait(error)
+
+
+@contextmanager
+def _shown(guard: Guard) -> Iterator[None]:
+    """Whether this process may write, among its metrics."""
+    figures = GuardFigures(guard)
+    REGISTRY.register(figures)
+    try:
+        yield
+    finally:
+        REGISTRY.unregister(figures)
 
 
 def _on_signals(call: Callable[[], object]) -> None:

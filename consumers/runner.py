@@ -41,9 +41,10 @@ from ledger.log.connecting import (
 )
 from ledger.log.dead_letters import dead_letter_of
 from ledger.log.foreign import naming_the_batch
-from ledger.log.publisher import Publisher
+from ledger.log.publisher import Permit, Publisher
 from ledger.log.readable import event_of
 from ledger.log.reading import Problem, signer_of
+from ledger.records.release import connect
 from ledger.records.seats import Seat
 from ledger.settings import Settings
 from schemas.topics import DEAD_LETTERS
@@ -75,8 +76,11 @@ _COMES_BACK = (
 class Runner:
     """One consumer in its group, until `stopping` is set. `book` is followed by somebody else."""
 
-    def __init__(self, consumer: Consumer, settings: Settings, book: Follower, stopping: threading.Event) -> None:
-        self._consumer, self._settings, self._book, self._stopping = consumer, settings, book, stopping
+    def __init__(
+        self, consumer: Consumer, settings: Settings, book: Follower, permit: Permit, stopping: threading.Event
+    ) -> None:
+        self._consumer, self._settings, self._stopping = consumer, settings, stopping
+        self._book, self._permit = book, permit
 
     def run(self) -> None:
         """Raises what the consumer raises, KafkaRefusesUser, KafkaForbids, BookNotReadable or LogUnreadable."""
@@ -142,7 +146,7 @@ class Runner:
     def _bury(self, record: ConsumerRecord, problem: Problem) -> None:
         """Makes a dead letter of it. They are so rare that each may have a producer of its own."""
         letter = dead_letter_of(SOURCE, record.topic, record.partition, record, problem)
-        with Publisher(self._settings, delivery_seconds=_BURY_SECONDS) as publisher:
+        with Publisher(self._settings, self._permit, delivery_seconds=_BURY_SECONDS) as publisher:
             publisher.append_event(DEAD_LETTERS, letter, self._settings.signing_key()).position()
 
     @contextmanager
@@ -152,7 +156,7 @@ class Runner:
         Should Postgres be restarted, it is free: a process that takes it then fences this one, which takes another.
         """
         seat = Seat(self._settings.group(self._consumer.name))
-        with psycopg.connect(
+        with connect(
             self._settings.database, autocommit=True, options=KEEPALIVES, application_name="ledger-seat", **LIVENESS
         ) as connection:
             seat.taken(connection)

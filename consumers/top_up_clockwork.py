@@ -36,6 +36,7 @@ class TopUpClockwork:
 
     def once(self, connection: Connection) -> None:
         """One round, unless the views are half-built."""
+        self._charging.append.check()
         if rebuilds.unfinished(connection) is not None:
             return
         self._recheck(connection)

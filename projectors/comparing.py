@@ -15,7 +15,7 @@ from ledger.records.skips import Skips, skips
 from ledger.settings import Settings
 from ledger.views import losses
 from ledger.views.losses import Connection, Loss
-from projectors.continuity import LogDiverged, check_continuity
+from projectors.continuity import diverged
 from projectors.refolding import Watch
 from projectors.replay import Bounds, bounds, fetches
 from schemas.money import format_nanos
@@ -66,7 +66,7 @@ def compare(settings: Settings, connection: Connection, partitions: int, watch: 
     passed_over = skips(connection, settings.topic(EVENTS))
     with losses.found(connection) as found:
         asyncio.run(_read(settings, found_bounds, passed_over, found, watch))
-    return Comparison(found_bounds, folded, losses.losses(connection), dict(_diverged(settings, folded)))
+    return Comparison(found_bounds, folded, losses.losses(connection), diverged(settings))
 
 
 async def _read(
@@ -92,14 +92,6 @@ def _facts(
                 yield fact, record.offset
             elif fact.code == "bad_signature":
                 unproven.append((partition, record.offset))
-
-
-def _diverged(settings: Settings, folded: Mapping[int, int]) -> Iterator[tuple[int, str]]:
-    for partition in folded:
-        try:
-            check_continuity(settings, {partition})
-        except LogDiverged as error:
-            yield partition, error.detail
 
 
 def _figures(found: list[Loss]) -> str:

@@ -19,8 +19,9 @@ from ledger.log.book import BookEmpty
 from ledger.log.connecting import administrating
 from ledger.log.topics import check_topics
 from ledger.records import book_versions, rebuilds
-from ledger.records.migrate import VIEWS_VERSION, create_views, migrate_records
+from ledger.records.migrate import create_views, migrate_records
 from ledger.records.rebuilds import Connection, Rebuild
+from ledger.records.release import views_version
 from ledger.settings import Settings
 from ledger.views import digests, losses
 from projectors.comparing import VIEWS, Comparison, compare
@@ -101,7 +102,7 @@ def rebuild(settings: Settings, watch: Watch, lose: int | None = None) -> Rebuil
     """
     with alone(settings, watch) as connection:
         started = time.monotonic()
-        partitions = check_topics(settings, connection)
+        partitions = check_topics(settings, connection, whole=False)  # what is gone is named below, event by event
         settings.signing_key()
         book = read_book(settings, connection)
         _check_log(settings, connection, partitions, watch, lose)
@@ -222,7 +223,7 @@ def _replace_views_of_another_version(connection: Connection, starts: Mapping[in
     """When another version of this program was interrupted, what it folded is folded again."""
     with connection.transaction():
         row = connection.execute("SELECT checksum FROM records.migrations WHERE name = 'views'").fetchone()
-        if row != (VIEWS_VERSION,):
+        if row != (views_version(),):
             connection.execute("DROP SCHEMA views CASCADE")
             _make_views(connection, starts)
 

@@ -24,6 +24,7 @@ from ledger.records import log_events, rebuilds
 from ledger.records.ending import end_again
 from ledger.records.erasing import NotInvoicedYet
 from ledger.records.log_events import Connection
+from ledger.records.release import connect
 from ledger.settings import Settings
 from ledger.views import facts
 from projectors.rejections import report_rejected
@@ -60,7 +61,7 @@ class RecordsKeeper:
         while True:
             try:
                 with (
-                    psycopg.connect(
+                    connect(
                         self._settings.database, autocommit=True, application_name="ledger-records", **LIVENESS
                     ) as connection,
                     records_log(self._settings) as topic,

@@ -14,8 +14,8 @@ from ledger.log.connecting import check_may_write
 from ledger.log.ownership import check_owner
 from ledger.log.topics import accept_topics
 from ledger.records import outbox, rebuilds
-from ledger.records.migrate import check_views
 from ledger.records.rebuilds import Connection, RebuildUnfinished
+from ledger.records.release import check
 from ledger.settings import Settings
 from ledger.views import losses
 from projectors.missing import SAID, Missing, missing
@@ -51,7 +51,7 @@ def recover(settings: Settings, watch: Watch, agree: Agree) -> Recovered | None:
             raise ConsumersRunning(", ".join(running))
         if rebuilds.unfinished(connection) and not rebuilds.put_back(connection):
             raise RebuildUnfinished()
-        check_views(connection)
+        check(connection)
         with losses.views_named(connection, "views"):
             found = missing(settings, connection, watch)
             if not found.anything:

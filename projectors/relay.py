@@ -14,8 +14,9 @@ import structlog
 
 from ledger.liveness import LIVENESS
 from ledger.log.dead_letters import shortened
-from ledger.log.publisher import Append, LogUnavailable, Publisher, RecordRefused
+from ledger.log.publisher import Append, LogUnavailable, Permit, Publisher, RecordRefused
 from ledger.records import outbox, rebuilds
+from ledger.records.release import connect
 from ledger.settings import Settings
 from schemas.fields import json_of
 from schemas.signatures import SIGNATURE_HEADER
@@ -32,12 +33,12 @@ class Relay:
     In a copy it publishes nothing: what a dump has in its outbox is for the original to say.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, permit: Permit) -> None:
         self._settings = settings
         self._owned: frozenset[int] = frozenset()
         self._awake = threading.Event()
         self._closing = False
-        self._publisher = Publisher(settings, wait=False)
+        self._publisher = Publisher(settings, permit, wait=False)
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         if not settings.fold_only:
             self._thread.start()
@@ -68,7 +69,7 @@ class Relay:
                 self._awake.wait(_IDLE_SECONDS)
 
     def _relay_until_closed(self) -> None:
-        with psycopg.connect(
+        with connect(
             self._settings.database, autocommit=True, application_name="ledger-relay", **LIVENESS
         ) as connection:
             rebuilds.share(connection)  # what a rebuild puts into the outbox is not settled before its end

@@ -36,6 +36,7 @@ READ_BY = {
     "kafka_key_file": "all",
     "database": "all",
     "home": "dev",
+    "log_format": "all",
     "topic_prefix": "all",
     "event_partitions": "admin",
     "replication_factor": "admin",

@@ -8,12 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-import psycopg
-from kafka.errors import KafkaError
-
-from ledger.liveness import LIVENESS
-from ledger.log.ownership import check_owner
-from ledger.log.publisher import Append, Headers, LogUnavailable, Position, Publisher, all_acknowledged
+from ledger.log.publisher import Append, Headers, LogUnavailable, Permit, Position, Publisher, all_acknowledged
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 
@@ -32,15 +27,13 @@ class Draft(NamedTuple):
 class Appender:
     """Appends to the log, all acknowledged within `APPEND_SECONDS` or LogUnavailable.
 
-    Raises LogOfAnother when the log is another database's, FoldOnly in a copy.
+    Raises LogRefused by `permit`, and FoldOnly in a copy.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, permit: Permit) -> None:
         self._settings = settings
-        self._publisher = Publisher(settings, delivery_seconds=APPEND_SECONDS, topics=[EVENTS], wait=False)
-        self._ours = False
+        self._publisher = Publisher(settings, permit, delivery_seconds=APPEND_SECONDS, topics=[EVENTS], wait=False)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="append")
-        self._thread.submit(self._check_owner)  # by now, so that the first append doesn't need Postgres; it asks again
 
     async def append(self, drafts: Sequence[Draft]) -> list[Position]:
         """Where the events stand, in the order of the drafts. Raises LogUnavailable."""
@@ -62,16 +55,5 @@ class Appender:
         self._publisher.close()
 
     def _send(self, drafts: Sequence[Draft]) -> list[Append]:
-        if not self._ours:
-            self._check_owner()
         log = self._publisher.in_order()
         return [log.append(draft.topic, draft.subject.encode(), draft.value, draft.headers) for draft in drafts]
-
-    def _check_owner(self) -> None:
-        """Before the first append: a database that never folded this log must not write to it."""
-        try:
-            with psycopg.connect(self._settings.database, **LIVENESS) as connection:
-                check_owner(self._settings, connection)
-        except (KafkaError, psycopg.OperationalError) as error:
-            raise LogUnavailable(type(error).__name__) from error
-        self._ours = True

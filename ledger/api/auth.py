@@ -21,6 +21,7 @@ from ledger.api.postgres import Postgres
 from ledger.api.revoked import RevocationsUnknown, RevokedKeys
 from ledger.records.api_keys import StoredKey, Token, find, parse
 from ledger.records.idempotency import owner_of
+from ledger.records.release import OtherRelease
 
 CACHE_SECONDS = 2
 _CHECK_SECONDS = 1  # below CACHE_SECONDS, so that requests seldom have to ask
@@ -76,7 +77,7 @@ class Keys:
             await asyncio.sleep(_CHECK_SECONDS)
             try:
                 await self._check()
-            except psycopg.Error as error:
+            except (psycopg.Error, OtherRelease) as error:
                 if self._postgres.up:
                     log.warning("keys_not_checked", error=type(error).__name__)
 

@@ -14,8 +14,10 @@ from ledger.api.metrics import Stored, exposition, lag_of
 from ledger.api.parts import Parts, PartsOf
 from ledger.core.errors import LedgerError
 from ledger.gate.figures import figures
+from ledger.guard.figures import metrics as guard_metrics
 from ledger.payments import unreconciled
 from ledger.records import payment_alerts
+from ledger.records.release import OtherRelease
 from ledger.views.progress import Progress, outbox, tallies
 from schemas.http import Part, Readiness
 
@@ -32,15 +34,19 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"model": Readiness}}, response_model=Readiness)
 async def readyz(parts: PartsOf) -> Response:
-    """Whether Kafka, Postgres, the projection and the book are there; `missing` names those that aren't."""
+    """Whether Kafka, Postgres, the projection and the book are there, and the log may be written to.
+
+    `missing` names what isn't so: `log` while the log is not the one that the views were folded from.
+    """
     rows = parts.postgres.progress
     through = min((row.through for row in rows if row.through), default=None)
     behind = max((datetime.now(UTC) - through).total_seconds(), 0) if through else None
     checks = {
         "kafka": _kafka(parts),
         "postgres": Part(ready=parts.postgres.up, reason=parts.postgres.reason or None),
-        "projection": _projection(rows, behind),
+        "projection": _projection(rows, behind, known=parts.postgres.up or bool(rows)),
         "book": _book(parts),
+        "log": Part(ready=not parts.guard.closed, reason=parts.guard.reason or None),
     }
     missing = [name for name, part in checks.items() if not part.ready]
     body = Readiness(
@@ -61,7 +67,12 @@ async def metrics(parts: PartsOf, caller: Annotated[Caller, Depends(Needs("metri
     Without Postgres, `ledger_postgres_up` is 0, what is only there is left out, and the age of the views grows on.
     """
     text = exposition(
-        parts.metrics, parts.postgres.up, parts.postgres.progress, not parts.log.trouble, await _stored(parts)
+        parts.metrics,
+        parts.postgres.up,
+        parts.postgres.progress,
+        not parts.log.trouble,
+        guard_metrics(parts.guard),
+        await _stored(parts),
     )
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
@@ -76,7 +87,7 @@ async def _stored(parts: Parts) -> Stored | None:
                 await figures(connection),
                 unreconciled.metrics(await (await connection.execute(payment_alerts.SQL["figures"])).fetchall()),
             )
-    except psycopg.OperationalError:
+    except (psycopg.OperationalError, OtherRelease):
         return None
 
 
@@ -86,7 +97,9 @@ def _kafka(parts: Parts) -> Part:
     return Part(ready=not trouble, reason=trouble or None)
 
 
-def _projection(rows: Sequence[Progress], behind: float | None) -> Part:
+def _projection(rows: Sequence[Progress], behind: float | None, *, known: bool) -> Part:
+    if not known:
+        return Part(ready=False, reason="Postgres alone knows, and does not answer")
     if not rows or behind is None:
         return Part(ready=False, reason="no projector has folded anything yet")
     if behind > PROJECTION_SECONDS:
@@ -107,5 +120,5 @@ def _book(parts: Parts) -> Part:
     try:
         parts.book.book()
     except LedgerError as error:
-        return Part(ready=False, reason=error.code)
+        return Part(ready=False, reason=str(error))
     return Part(ready=True)

@@ -24,10 +24,12 @@ from ledger.api.verdicts import Verdicts
 from ledger.core.book import Book, Version
 from ledger.gate import holds
 from ledger.gate.gate import Gate, connect
+from ledger.guard.guard import Guard
 from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.publisher import LogUnavailable
 from ledger.records import portal_sessions
 from ledger.records.idempotency import forget_old
+from ledger.records.release import OtherRelease
 from ledger.settings import Settings
 
 _FORGET_SECONDS = 3600
@@ -45,6 +47,7 @@ class Parts:
     pool: Pool
     keys: Keys
     book: Follower
+    guard: Guard
     log: Appender
     verdicts: Verdicts
     metrics: RequestMetrics
@@ -72,7 +75,8 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
     """The parts, until the block ends."""
     postgres = Postgres(settings.database)
     pool = Pool(settings.database, postgres)
-    appender = Appender(settings)
+    guard = Guard(settings).start()
+    appender = Appender(settings, guard)
     book = Follower(settings)
     revoked = RevokedKeys(settings, book)
 
@@ -91,12 +95,13 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
         pool,
         Keys(pool, postgres, revoked, settings.key_grace_seconds),
         book,
+        guard,
         appender,
         Verdicts(pool, settings),
         metrics,
         Gate(settings, connect_gate),
         TopUpRequests(pool, appender, settings),
-        payments_of(settings, appender, postgres),
+        payments_of(settings, appender, guard, postgres),
     )
     await pool.open(wait=False)
     # Without the book usage can't be judged; without Kafka we start nevertheless.
@@ -120,6 +125,7 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(parts.payments.close)
         await asyncio.to_thread(parts.log.close)
+        await asyncio.to_thread(guard.close)
         await asyncio.to_thread(revoked.close)
         await asyncio.to_thread(parts.book.close)
         await pool.close()
@@ -133,7 +139,7 @@ async def _forget_old(pool: Pool) -> None:
                 await forget_old(connection)
                 await holds.forget(connection)
                 await portal_sessions.forget(connection)
-        except psycopg.Error as error:
+        except (psycopg.Error, OtherRelease) as error:
             log.warning("old_rows_not_dropped", error=type(error).__name__)
         await asyncio.sleep(_FORGET_SECONDS)
 

@@ -83,6 +83,7 @@ async def _page(parts: Parts, row: Checkout) -> Response:
             now = await balance(connection, row.account_id)
         return pay.credited(row, now.balance if now else 0)
     if row.state == "begun" and (row.fields or row.url):
+        parts.guard.check()  # paid, it could not be credited
         return pay.to_pay(parts.settings, row)
     return pay.waiting(row) if row.open else pay.over(row)
 

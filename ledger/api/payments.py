@@ -13,11 +13,10 @@ from typing import NamedTuple, ParamSpec, TypeVar
 from ledger.api.appender import APPEND_SECONDS, Appender, Draft
 from ledger.api.database import ThreadPool
 from ledger.api.postgres import Postgres
-from ledger.log.publisher import LogUnavailable
+from ledger.log.publisher import LogUnavailable, Permit
 from ledger.payments.gateways import Gateways, gateways_of
 from ledger.payments.methods import Methods
 from ledger.payments.purchases import Purchases
-from ledger.payments.recording import Append
 from ledger.payments.refunding import Refunding
 from ledger.payments.settling import Settling
 from ledger.settings import Settings
@@ -59,13 +58,14 @@ class Payments(NamedTuple):
         self.connections.close()
 
 
-def payments_of(settings: Settings, appender: Appender, postgres: Postgres) -> Payments:
+def payments_of(settings: Settings, appender: Appender, permit: Permit, postgres: Postgres) -> Payments:
     """The parts, for the running event loop. Raises SettingMissing or SettingsInvalid."""
     gateways = gateways_of(settings)
     connections = ThreadPool(settings.database, postgres, 2 * _THREADS)
     connections.open()
     database = connections.connection
-    settling = Settling(settings, gateways, database, _append_of(settings, appender, asyncio.get_running_loop()))
+    append = _Append(settings, appender, permit, asyncio.get_running_loop())
+    settling = Settling(settings, gateways, database, append)
     return Payments(
         gateways,
         connections,
@@ -79,16 +79,18 @@ def payments_of(settings: Settings, appender: Appender, postgres: Postgres) -> P
     )
 
 
-def _append_of(settings: Settings, appender: Appender, loop: asyncio.AbstractEventLoop) -> Append:
+class _Append:
     """Appends from a thread, through the one producer of the process."""
 
-    def append(event: Event) -> None:
+    def __init__(self, settings: Settings, appender: Appender, permit: Permit, loop: asyncio.AbstractEventLoop) -> None:
+        self._settings, self._appender, self._loop = settings, appender, loop
+        self.check = permit.check
+
+    def __call__(self, event: Event) -> None:
         value = json_of(event)
-        draft = Draft(event.subject, value, [settings.signing_key().header(value)])
-        future = asyncio.run_coroutine_threadsafe(appender.append([draft]), loop)
+        draft = Draft(event.subject, value, [self._settings.signing_key().header(value)])
+        future = asyncio.run_coroutine_threadsafe(self._appender.append([draft]), self._loop)
         try:
             future.result(APPEND_SECONDS + 1)
         except TimeoutError:
             raise LogUnavailable() from None
-
-    return append

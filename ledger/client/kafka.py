@@ -3,6 +3,9 @@
 A portion is one batch per partition, and a batch is appended as a whole or not at all; only what failed is sent again,
 before anything newer. So an account's events stand in their order, whatever fails in between. After any failure the
 producer is thrown away, with whatever it still wanted to send.
+
+The number of partitions that it finds first holds for its life. An account's partition follows from it, and what went
+to a new partition would be folded by nobody; so events wait in the spool while the topic has another number.
 """
 
 import contextlib
@@ -13,6 +16,7 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka.errors import InvalidRecordError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from kafka.net.compat import KafkaNetClient
+from kafka.partitioner.default import murmur2
 
 from ledger.client.delivery import PORTION_BYTES, Outcome
 from ledger.client.errors import UnsuitableOption
@@ -34,6 +38,7 @@ class KafkaTransport:
                 raise UnsuitableOption("only kafka-python's options of security", field=name)
         self._servers, self._topic, self._security = bootstrap_servers, topic_prefix + EVENTS, dict(security)
         self._producer: KafkaProducer | None = None
+        self._partitions = 0
         self._ended: list[KafkaProducer] = []
 
     def send(self, portion: Sequence[Waiting]) -> Outcome:
@@ -58,16 +63,29 @@ class KafkaTransport:
         self._ended = [ended for ended in self._ended if not _gone(ended)]
         try:
             producer = self._producer = self._producer or self._connected()
-            futures = [
-                producer.send(self._topic, key=event.account_id.encode(), value=event.value) for _, event in portion
-            ]
-            _wait(producer, futures)
-            outcome = _outcome(portion, futures)
+            outcome = self._grown(producer) or self._sent(producer, portion)
         except KafkaError as error:
             outcome = Outcome(trouble=repr(error))
         if outcome.trouble or outcome.refused:
             self.close()
         return outcome
+
+    def _sent(self, producer: KafkaProducer, portion: Sequence[Waiting]) -> Outcome:
+        keyed = [(event.account_id.encode(), event.value) for _, event in portion]
+        futures = [producer.send(self._topic, key=key, value=value, partition=self._home(key)) for key, value in keyed]
+        _wait(producer, futures)
+        return _outcome(portion, futures)
+
+    def _grown(self, producer: KafkaProducer) -> Outcome | None:
+        now = len(producer.partitions_for(self._topic))
+        self._partitions = self._partitions or now
+        if now == self._partitions:
+            return None
+        said = f"{self._topic} has {now} partitions, had {self._partitions} when this process began"
+        return Outcome(trouble=f"{said}; when that is how the ledger was built anew, restart this process")
+
+    def _home(self, key: bytes) -> int:
+        return int((murmur2(key) & 0x7FFFFFFF) % self._partitions)
 
     def close(self) -> None:
         """See Transport."""

@@ -14,12 +14,13 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from pydantic import ValidationError
 
 from ledger.core.book import Book
-from ledger.core.errors import LedgerError, Refused
+from ledger.core.errors import EXIT_CONFIG, LedgerError, Refused
 from ledger.core.fold import RULES
 from ledger.log.connecting import ANSWER_MS, REQUEST_MS, LogUnavailable, kafka_options, refusals_in_words
 from ledger.log.foreign import naming_the_batch
 from ledger.log.publisher import Position, Publisher
 from ledger.log.reading import Problem, Record, recovery_of, signer_of
+from ledger.log.topic_settings import BOOK_BYTES_MAX
 from ledger.settings import Settings
 from schemas.book import BOOK, BOOK_SUBJECT, BookPublished, BookVersion
 from schemas.fields import json_of, reasons_of
@@ -28,7 +29,6 @@ from schemas.signatures import SigningKey
 from schemas.topics import BOOK as BOOK_TOPIC
 
 FRESH_SECONDS = 20
-BOOK_BYTES_MAX = 1_000_000  # some 6,000 prices; brokers take 1,048,588 bytes by default, with header and key
 _POLL_SECONDS = 1
 _CLOSE_MS = 1000
 
@@ -41,11 +41,11 @@ class BookEmpty(LedgerError):
     """The book has no version yet; publish one with `ledger book publish`."""
 
 
-class BookLost(LedgerError):
+class BookLost(LedgerError, exit_code=EXIT_CONFIG):
     """The book's topic has lost versions that events were folded by; `ledger recover` puts them back."""
 
 
-class BookNotReadable(LedgerError):
+class BookNotReadable(LedgerError, exit_code=EXIT_CONFIG):
     """This program can't fold by the book: it lacks its rules or the secret of one of its keys."""
 
 

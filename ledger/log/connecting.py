@@ -12,7 +12,7 @@ from typing import Any
 from kafka import KafkaAdminClient
 from kafka.errors import AuthorizationError, KafkaConnectionError
 
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log import foreign
 from ledger.log.first_contact import REFUSALS, RepairedClient, tls_problem
 from ledger.settings import Settings
@@ -27,25 +27,27 @@ class LogUnavailable(LedgerError):
     """Kafka did not acknowledge the record; it may or may not be on the log. Send it again with the same id."""
 
 
-class KafkaRefusesUser(LogUnavailable):
+class LogRefused(LogUnavailable):
+    """Nothing is written to this log until it is right again. Send it again then, with the same id."""
+
+
+class KafkaRefusesUser(LogUnavailable, exit_code=EXIT_CONFIG):
     """Kafka refuses these credentials; check LEDGER_KAFKA_USERNAME, _PASSWORD and _SASL_MECHANISM."""
 
 
-class KafkaForbids(LogUnavailable):
+class KafkaForbids(LogUnavailable, exit_code=EXIT_CONFIG):
     """This Kafka user lacks an ACL for what it has to do; see docs/how-to/secure-kafka.md."""
 
 
-class FoldOnly(LedgerError):
+class FoldOnly(LedgerError, exit_code=EXIT_CONFIG):
     """LEDGER_FOLD_ONLY is set: this is a copy, which folds the log of another ledger and writes nothing."""
 
-    exit_code = 78
 
-
-class KafkaTlsFailed(LogUnavailable):
+class KafkaTlsFailed(LogUnavailable, exit_code=EXIT_CONFIG):
     """Kafka and we can't agree on TLS; check LEDGER_KAFKA_SECURITY_PROTOCOL, _CA_FILE and _CERTIFICATE_FILE."""
 
 
-class CertificateUnusable(LedgerError):
+class CertificateUnusable(LedgerError, exit_code=EXIT_CONFIG):
     """A certificate or key for Kafka can't be used."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log.records_log import RecordsLog, records_log
 from ledger.settings import Settings
 from schemas.records import LogClaimed, RecordsEvent
@@ -17,10 +17,8 @@ from schemas.records import LogClaimed, RecordsEvent
 Connection = psycopg.Connection[Any]
 
 
-class LogOfAnother(LedgerError):
+class LogOfAnother(LedgerError, exit_code=EXIT_CONFIG):
     """Another database folds this log; to fold a copy of it, set LEDGER_FOLD_ONLY=true (docs/how-to/copies.md)."""
-
-    exit_code = 78
 
 
 def owner_after(owner: str | None, events: Iterable[RecordsEvent]) -> str | None:

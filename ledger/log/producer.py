@@ -69,10 +69,18 @@ class Producer:
             self.gone(_CONNECT_SECONDS)
             raise
 
-    def send(self, topic: str, key: bytes, value: bytes, headers: Headers) -> Any:
-        """A future of kafka-python. `topic` is its full name. Raises KafkaError."""
+    def partitions(self, topic: str) -> int:
+        """How many partitions it sees now. `topic` is its full name. Raises KafkaError."""
         try:
-            future = self._kafka.send(topic, key=key, value=value, headers=list(headers))
+            return len(self._kafka.partitions_for(topic))
+        except KafkaTimeoutError as error:  # it can't learn of the topic
+            self.end(error)
+            raise
+
+    def send(self, topic: str, key: bytes, value: bytes, headers: Headers, partition: int | None = None) -> Any:
+        """A future of kafka-python. `topic` is its full name; without a partition, the key's. Raises KafkaError."""
+        try:
+            future = self._kafka.send(topic, key=key, value=value, headers=list(headers), partition=partition)
         except KafkaTimeoutError as error:  # it can't learn of the topic
             self.end(error)
             raise

@@ -8,7 +8,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 from kafka import TopicPartition
@@ -55,6 +55,27 @@ class Position(NamedTuple):
     offset: int
 
 
+class Place(NamedTuple):
+    """Where a record is to go, and the least offset that it can have there. `topic` with the deployment's prefix."""
+
+    partition: int
+    begins_at: int
+    topic: str
+
+
+class Permit(Protocol):
+    """Says whether a process may append; ledger.guard has the one that there is."""
+
+    def check(self) -> None:
+        """Raises LogRefused, or LogUnavailable while that is not known."""
+
+    def place(self, topic: str, key: bytes, partitions: int) -> Place:
+        """Where a record goes, of as many partitions as the producer sees. Raises LogRefused or LogUnavailable."""
+
+    def acknowledged(self, place: Place, offset: int) -> None:
+        """Raises LogRefused when this log can't have given a record that offset."""
+
+
 def _failed(error: KafkaError) -> LogUnavailable:
     return (RecordRefused if isinstance(error, _REFUSALS) else LogUnavailable)(type(error).__name__)
 
@@ -62,16 +83,18 @@ def _failed(error: KafkaError) -> LogUnavailable:
 class Append:
     """An append under way."""
 
-    def __init__(self, future: Any) -> None:
-        self._future = future
+    def __init__(self, future: Any, permit: Permit | None, place: Place | None) -> None:
+        self._future, self._permit, self._place = future, permit, place
 
     def position(self, timeout_seconds: float = 30) -> Position:
-        """Waits for the acknowledgement. Raises LogUnavailable or RecordRefused."""
+        """Waits for the acknowledgement. Raises LogUnavailable, RecordRefused; LogRefused when another log gave it."""
         try:
             with refusals_in_words():
                 metadata = self._future.get(timeout=timeout_seconds)
         except KafkaError as error:
             raise _failed(error) from error
+        if self._permit is not None and self._place is not None:
+            self._permit.acknowledged(self._place, metadata.offset)
         return Position(metadata.partition, metadata.offset)
 
     async def acknowledged(self) -> Position:
@@ -100,18 +123,32 @@ async def all_acknowledged(appends: Sequence[Append]) -> list[Position]:
 class InOrder:
     """Appends that are handed over one after the other: behind one that failed, no later one reaches the log."""
 
-    def __init__(self, settings: Settings, producer: Producer, handed_over: Callable[[Any], None]) -> None:
-        self._settings, self._producer, self._handed_over = settings, producer, handed_over
+    def __init__(
+        self, settings: Settings, permit: Permit | None, producer: Producer, handed_over: Callable[[Any], None]
+    ) -> None:
+        self._settings, self._permit = settings, permit
+        self._producer, self._handed_over = producer, handed_over
 
     def append(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> Append:
-        """Hands a record to the producer; `topic` of schemas.topics. Raises LogUnavailable or RecordRefused."""
+        """Hands a record to the producer; `topic` of schemas.topics.
+
+        Raises LogUnavailable, LogRefused or RecordRefused.
+        """
+        name = self._settings.topic(topic)
         try:
             with refusals_in_words():
-                future = self._producer.send(self._settings.topic(topic), key, value, headers)
+                place = self._placed(topic, name, key)
+                future = self._producer.send(name, key, value, headers, place and place.partition)
         except KafkaError as error:
             raise _failed(error) from error
         self._handed_over(future)
-        return Append(future)
+        return Append(future, self._permit, place)
+
+    def _placed(self, topic: str, name: str, key: bytes) -> Place | None:
+        """Not by the partitions that there are: a producer sends to new ones as soon as it sees them."""
+        if self._permit is None:
+            return None
+        return self._permit.place(topic, key, self._producer.partitions(name))
 
 
 class Publisher:
@@ -119,13 +156,20 @@ class Publisher:
 
     Raises LogUnavailable when no broker answers within `delivery_seconds`, or none accepts our credentials; unless it
     need not `wait`: then the first append does. The brokers that lead `topics` are asked all the time whether they are
-    there, so that `trouble` is known before anything is appended.
+    there, so that `trouble` is known before anything is appended. `permit` None: of a program that has no database to
+    compare the log with.
     """
 
     def __init__(
-        self, settings: Settings, *, delivery_seconds: float = 30, topics: Iterable[str] = (), wait: bool = True
+        self,
+        settings: Settings,
+        permit: Permit | None = None,
+        *,
+        delivery_seconds: float = 30,
+        topics: Iterable[str] = (),
+        wait: bool = True,
     ) -> None:
-        self._settings, self._seconds = settings, delivery_seconds
+        self._settings, self._permit, self._seconds = settings, permit, delivery_seconds
         self._topics = [settings.topic(topic) for topic in topics]
         self._changed = threading.Condition()
         self._producer: Producer | None = None
@@ -143,11 +187,13 @@ class Publisher:
                 raise
 
     def in_order(self) -> InOrder:
-        """For appends that depend on their order. Raises LogUnavailable."""
-        return InOrder(self._settings, self._serving(), self._note)
+        """For appends that depend on their order. Raises LogUnavailable or LogRefused."""
+        if self._permit is not None:
+            self._permit.check()
+        return InOrder(self._settings, self._permit, self._serving(), self._note)
 
     def append(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> Append:
-        """Hands a record to the producer. `topic` is a name of schemas.topics. Raises LogUnavailable."""
+        """Hands a record to the producer. `topic` is a name of schemas.topics. Raises LogUnavailable or LogRefused."""
         return self.in_order().append(topic, key, value, headers)
 
     def append_event(self, topic: str, event: Envelope, signing_key: SigningKey | None = None) -> Append:

@@ -14,7 +14,7 @@ from ledger.core.errors import LedgerError
 from ledger.log.connecting import ANSWER_MS, COMMITTED, kafka_options, refusals_in_words
 from ledger.log.foreign import naming_the_batch
 from ledger.log.partitioning import partition_of
-from ledger.log.topics import TopicMissing
+from ledger.log.topics import TopicChanged, TopicMissing, partitions_built_on
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 
@@ -34,10 +34,12 @@ class RecordGone(LedgerError):
 class LogReader:
     """Some partitions of a topic, `topic` with the deployment's prefix. Only inside `reading`."""
 
-    def __init__(self, consumer: KafkaConsumer, topic: str, key: str | None) -> None:
+    def __init__(self, consumer: KafkaConsumer, topic: str, key: str | None, built_on: int | None) -> None:
         numbers = consumer.partitions_for_topic(topic)
         if not numbers:
             raise TopicMissing(topic)
+        if built_on not in (None, len(numbers)):
+            raise TopicChanged(f"{topic} has {len(numbers)} partitions, was built with {built_on}")
         wanted = sorted(numbers) if key is None else [partition_of(key.encode(), len(numbers))]
         self._consumer = consumer
         self._topic = topic
@@ -119,11 +121,13 @@ class LogReader:
 def reading(settings: Settings, topic: str, key: str | None = None) -> Iterator[LogReader]:
     """A reader of a topic (with its prefix), or of the one partition that a key belongs to.
 
-    Raises LogNotReadable when Kafka is away or refuses, TopicMissing, and LogUnreadable at a batch that is broken.
+    Raises LogNotReadable when Kafka is away or refuses, TopicMissing, and LogUnreadable at a batch that is broken; for
+    a key TopicChanged when there are other partitions than the ledger was built on, and psycopg's OperationalError.
     """
+    built_on = None if key is None else partitions_built_on(settings, topic)
     try:
         with _consumer(settings, **(COMMITTED if topic == settings.topic(EVENTS) else {})) as consumer:
-            yield LogReader(consumer, topic, key)
+            yield LogReader(consumer, topic, key, built_on)
     except KafkaError as error:
         raise LogNotReadable(type(error).__name__) from error
 

@@ -1,43 +1,50 @@
 """The topics on the broker: made once as the table says, remembered in Postgres, refused when they differ later.
 
-A topic that was deleted and made again, or whose partitions were grown, would fold accounts in two places or lose the
-past without a sound; so its id, partition count and timestamp type are compared at every start.
+A topic that was deleted and made again, whose partitions were grown, or whose settings drop records, would fold
+accounts in two places or lose the past without a sound. So all of that is compared at every start, and while it runs.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import psycopg
-from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
-from kafka.errors import TopicAlreadyExistsError, TopicAuthorizationFailedError
+from kafka import TopicPartition
+from kafka.admin import NewTopic
+from kafka.errors import TopicAlreadyExistsError
 
-from ledger.core.errors import LedgerError
-from ledger.log.connecting import KafkaForbids, administrating, check_may_write
+from ledger.core.errors import EXIT_CONFIG, LedgerError
+from ledger.log.connecting import administrating, check_may_write
+from ledger.log.continuity import diverged
+from ledger.log.new_topics import wait_until_known
 from ledger.log.ownership import check_owner
+from ledger.log.survey import Found, Survey, Surveyor
+from ledger.log.topic_settings import created_with, misconfigured
 from ledger.settings import Settings
-from schemas.topics import TOPICS, Topic
+from ledger.sql import statements
+from schemas.topics import EVENTS, TOPICS, Topic
 
-_CONFIG = {
-    "message.timestamp.type": "LogAppendTime",
-    "retention.ms": "-1",
-    "retention.bytes": "-1",
-    "cleanup.policy": "delete",
-}
+SQL = statements("ledger.log", "topics.sql")
+Connection = psycopg.Connection[Any]
 
 
-class TopicChanged(LedgerError):
+class TopicChanged(LedgerError, exit_code=EXIT_CONFIG):
     """A topic is not the one that this ledger was built on; `ledger recover` fills it and accepts it."""
 
 
-class TopicMissing(LedgerError):
-    """A topic is missing; run `ledger topics --create`."""
+class TopicMissing(LedgerError, exit_code=EXIT_CONFIG):
+    """A topic is missing. Restore it; a new ledger makes its topics with `ledger topics --create`."""
 
 
-class TopicFacts(NamedTuple):
-    """What must never change about a topic."""
+class Known(NamedTuple):
+    """A topic as it was when it was remembered; `ends` is how far it was seen to reach since."""
 
     topic_id: str
     partitions: int
-    timestamp_type: str
+    replicas: int | None
+    begins: Sequence[int] | None
+    ends: Sequence[int] | None
+    since: datetime
 
 
 def create_topics(settings: Settings) -> list[str]:
@@ -51,80 +58,163 @@ def create_topics(settings: Settings) -> list[str]:
                 made.append(settings.topic(topic.name))
             except TopicAlreadyExistsError:
                 continue
-        admin.wait_for_topics([settings.topic(topic.name) for topic in TOPICS])
+        wait_until_known(admin, [settings.topic(topic.name) for topic in TOPICS])
     return made
 
 
-def check_topics(settings: Settings, connection: psycopg.Connection) -> int:
+def check_topics(settings: Settings, connection: Connection, *, whole: bool = True) -> int:
     """Compares the topics with what Postgres remembers, remembers new ones; returns the partitions of ledger.events.
 
-    Raises TopicMissing, TopicChanged or LogOfAnother.
+    `whole` False: records may be gone. Raises TopicMissing, TopicChanged, TopicMisconfigured or LogDiverged, which name
+    all that is wrong at once; and LogOfAnother.
     """
-    partitions = 0
-    for name, facts in _facts(settings).items():
-        stored = connection.execute(
-            "INSERT INTO records.topics (name, topic_id, partitions, timestamp_type) VALUES (%s, %s, %s, %s) "
-            "ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING topic_id, partitions, timestamp_type",
-            (name, *facts),
-        ).fetchone()
-        if stored is None or TopicFacts(*stored) != facts:
-            raise TopicChanged(f"{name}: was {stored}, is {tuple(facts)}")
-        if facts.timestamp_type != "LogAppendTime":
-            raise TopicChanged(f"{name}: message.timestamp.type must be LogAppendTime")
-        partitions = partitions or facts.partitions
+    before, survey = known_topics(settings, connection), survey_of(settings)
+    refuse([*differences(settings, survey, before), *(losses(survey, before) if whole else ())])
+    for name in survey.topics.keys() - {place.topic for place in survey.unanswered}:
+        if name not in before or before[name].begins is None:
+            connection.execute(SQL["remember"], _facts(name, survey))
+    note_ends(settings, connection, survey, before)
     connection.commit()
     if not settings.fold_only:
         check_owner(settings, connection)
-    return partitions
+    return survey.topics[settings.topic(EVENTS)].partitions
 
 
-def changed_topics(settings: Settings, connection: psycopg.Connection) -> list[str]:
-    """The topics that were deleted and made again, by full name. Raises TopicMissing, or TopicChanged when a new topic
-    can't take the place of the old one.
+def changed_topics(settings: Settings, connection: Connection) -> list[str]:
+    """The topics that were made again or cut, by full name.
+
+    Raises TopicMissing; and TopicChanged or TopicMisconfigured when one can't take the place of the old one.
     """
-    remembered = connection.execute("SELECT name, topic_id, partitions, timestamp_type FROM records.topics").fetchall()
-    before = {name: TopicFacts(*rest) for name, *rest in remembered}
+    known, survey = known_topics(settings, connection), survey_of(settings)
+    refuse(_missing(settings, survey))
     changed = []
-    for name, facts in _facts(settings).items():
-        stored = before.get(name, facts)
-        if stored[1:] != facts[1:]:
-            raise TopicChanged(f"{name}: was {tuple(stored)}, is {tuple(facts)}; make it as it was")
-        if stored != facts:
+    for topic in TOPICS:
+        name = settings.topic(topic.name)
+        before, now = known.get(name), survey.topics[name]
+        if before is not None and now.partitions != before.partitions:
+            raise TopicChanged(f"{name} has {now.partitions} partitions, had {before.partitions}; make it as it was")
+        refuse(list(filter(None, [misconfigured(name, topic.name, now.settings, now.replicas)])))
+        if before is not None and (before.topic_id != now.topic_id or any(_losses(name, survey, before))):
             changed.append(name)
     return changed
 
 
-def accept_topics(settings: Settings, connection: psycopg.Connection) -> None:
-    """Remembers the topics as they are, in the caller's transaction."""
-    for name, (topic_id, *_) in _facts(settings).items():
-        connection.execute("UPDATE records.topics SET topic_id = %s WHERE name = %s", (topic_id, name))
+def accept_topics(settings: Settings, connection: Connection) -> None:
+    """Remembers the topics as they are, in the caller's transaction. Raises TopicMissing."""
+    survey = survey_of(settings)
+    refuse(_missing(settings, survey))
+    for name in survey.topics:
+        connection.execute(SQL["accept"], _facts(name, survey))
 
 
 def topic_ids(settings: Settings) -> dict[str, str]:
     """The id of each topic, by full name. Raises TopicMissing."""
-    return {name: facts.topic_id for name, facts in _facts(settings).items()}
+    survey = survey_of(settings)
+    refuse(_missing(settings, survey))
+    return {name: found.topic_id for name, found in survey.topics.items()}
 
 
-def _facts(settings: Settings) -> dict[str, TopicFacts]:
-    """By full name, in the order of the table, so that ledger.events is first."""
+def survey_of(settings: Settings) -> Survey:
+    """What the brokers say of the topics now."""
+    with Surveyor(settings) as surveyor:
+        return surveyor.survey()
+
+
+def known_topics(settings: Settings, connection: Connection) -> dict[str, Known]:
+    """What is remembered, by full name."""
     names = [settings.topic(topic.name) for topic in TOPICS]
-    with administrating(settings) as admin:
-        described = admin.describe_topics(names)
-        forbidden = [topic["name"] for topic in described if topic["error_code"] == TopicAuthorizationFailedError.errno]
-        if forbidden:
-            raise KafkaForbids(", ".join(forbidden))
-        found = {topic["name"]: topic for topic in described if not topic["error_code"]}
-        missing = [name for name in names if name not in found]
-        if missing:
-            raise TopicMissing(", ".join(missing))
-        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-        configs = admin.describe_configs(resources, config_filter="all")["topic"]
+    return {name: Known(*rest) for name, *rest in connection.execute(SQL["known"], {"names": names})}
+
+
+def partitions_built_on(settings: Settings, name: str) -> int | None:
+    """How many partitions a topic had when it was remembered; None: it is not. Raises psycopg's OperationalError."""
+    with psycopg.connect(settings.database, connect_timeout=5) as connection:
+        known = known_topics(settings, connection).get(name)
+    return known and known.partitions
+
+
+def note_ends(settings: Settings, connection: Connection, survey: Survey, known: Mapping[str, Known]) -> None:
+    """Remembers how far the topics reach, but for ledger.events, whose views know it."""
+    for name in survey.topics.keys() - {settings.topic(EVENTS)}:
+        before, ends = known.get(name), _of(survey.ends, name, survey.topics[name])
+        if before is not None and None not in ends and list(before.ends or ()) != ends:
+            connection.execute(SQL["reached"], {"name": name, "ends": ends})
+
+
+def differences(settings: Settings, survey: Survey, known: Mapping[str, Known]) -> list[LedgerError]:
+    """All that keeps the topics from being those that are remembered, or from keeping what is written to them."""
+    found = _missing(settings, survey)
+    for topic in TOPICS:
+        name = settings.topic(topic.name)
+        if name in survey.topics:
+            now = survey.topics[name]
+            found += _changes(name, now, known.get(name))
+            found += filter(None, [misconfigured(name, topic.name, now.settings, now.replicas)])
+    return found
+
+
+def losses(survey: Survey, known: Mapping[str, Known]) -> list[LedgerError]:
+    """Records of the same topics that are gone from their beginnings or ends."""
+    return diverged(said for name in survey.topics for said in _losses(name, survey, known.get(name)))
+
+
+def refuse(problems: Sequence[LedgerError]) -> None:
+    """Raises the first of the problems, with all of them in its words."""
+    if problems:
+        first, *rest = problems
+        raise type(first)(" · ".join([first.detail, *(problem.message for problem in rest)]))
+
+
+def _missing(settings: Settings, survey: Survey) -> list[LedgerError]:
+    missing = [name for topic in TOPICS if (name := settings.topic(topic.name)) not in survey.topics]
+    return [TopicMissing(", ".join(missing))] if missing else []
+
+
+def _changes(name: str, now: Found, before: Known | None) -> Iterator[LedgerError]:
+    if before is None:
+        return
+    if now.topic_id != before.topic_id:
+        yield TopicChanged(f"{name} was made anew: its id is {now.topic_id}, was {before.topic_id}")
+    if now.partitions != before.partitions:
+        yield TopicChanged(f"{name} has {now.partitions} partitions, was built with {before.partitions}")
+    if now.replicas < (before.replicas or 1):
+        yield TopicChanged(f"{name} has {now.replicas} replicas, had {before.replicas}: reassign its partitions")
+
+
+def _losses(name: str, survey: Survey, before: Known | None) -> Iterator[str]:
+    now = survey.topics[name]
+    if before is None or (before.topic_id, before.partitions) != (now.topic_id, now.partitions):
+        return
+    for number, (begin, was) in _pairs(survey.begins, name, before.begins):
+        if begin > was:
+            yield f"{name}/{number} begins at {begin}, began at {was}: records were deleted"
+    for number, (end, was) in _pairs(survey.ends, name, before.ends):
+        if end < was:
+            yield f"{name}/{number} ends at {end}, reached {was}: it lost its tail"
+
+
+def _pairs(
+    now: Mapping[TopicPartition, int], name: str, before: Sequence[int] | None
+) -> Iterable[tuple[int, tuple[int, int]]]:
+    for number, was in enumerate(before or ()):
+        if (place := TopicPartition(name, number)) in now:
+            yield number, (now[place], was)
+
+
+def _facts(name: str, survey: Survey) -> dict[str, object]:
+    found = survey.topics[name]
     return {
-        name: TopicFacts(
-            found[name]["topic_id"], len(found[name]["partitions"]), configs[name]["message.timestamp.type"]["value"]
-        )
-        for name in names
+        "name": name,
+        "topic_id": found.topic_id,
+        "partitions": found.partitions,
+        "replicas": found.replicas,
+        "begins": [begin or 0 for begin in _of(survey.begins, name, found)],
+        "ends": [end or 0 for end in _of(survey.ends, name, found)],
     }
+
+
+def _of(offsets: Mapping[TopicPartition, int], name: str, found: Found) -> list[int | None]:
+    return [offsets.get(TopicPartition(name, number)) for number in range(found.partitions)]
 
 
 def _new_topic(topic: Topic, settings: Settings) -> NewTopic:
@@ -132,5 +222,5 @@ def _new_topic(topic: Topic, settings: Settings) -> NewTopic:
         settings.topic(topic.name),
         num_partitions=topic.partitions or settings.event_partitions,
         replication_factor=settings.replication_factor,
-        topic_configs=_CONFIG,
+        topic_configs=created_with(settings.replication_factor),
     )

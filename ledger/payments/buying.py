@@ -1,18 +1,21 @@
 """Purchases begun by a process of its own, such as a command: the same as the API's, with the process's settings."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import psycopg
 from pydantic import ValidationError
 
 from ledger.core.errors import LedgerError
+from ledger.guard.guard import Guard
 from ledger.log.connecting import check_may_write
 from ledger.log.publisher import Publisher
 from ledger.payments.gateways import gateways_of
 from ledger.payments.purchases import Purchases, Wanted
 from ledger.payments.settling import Settling
 from ledger.records.checkouts import Checkout
+from ledger.records.release import connect
 from ledger.settings import Settings
 from ledger.views.standing import NoSuchAccount
 from ledger.views.writing import load_accounts
@@ -37,7 +40,7 @@ def begin_purchase(settings: Settings, account_id: str, wanted: dict[str, str]) 
         body = NewPurchase.model_validate(wanted)
     except ValidationError as error:
         raise PurchaseMalformed(reasons_of(error)) from None
-    with psycopg.connect(settings.database) as connection:
+    with connect(settings.database) as connection:
         if account_id not in load_accounts(connection, [account_id]):
             raise NoSuchAccount(account_id)
     with _purchases(settings) as purchases:
@@ -52,12 +55,17 @@ def _purchases(settings: Settings) -> Iterator[Purchases]:
 
     @contextmanager
     def database() -> Iterator[psycopg.Connection]:
-        with psycopg.connect(settings.database, autocommit=True, connect_timeout=5) as connection:
+        with connect(settings.database, autocommit=True, connect_timeout=5) as connection:
             yield connection
 
-    with Publisher(settings, delivery_seconds=10) as publisher:
-
-        def append(event: Event) -> None:
-            publisher.append_event(EVENTS, event, key).position()
-
+    with Guard(settings) as guard, Publisher(settings, guard, delivery_seconds=10) as publisher:
+        append = _Append(guard.check, lambda event: publisher.append_event(EVENTS, event, key).position())
         yield Purchases(settings, gateways, database, Settling(settings, gateways, database, append))
+
+
+class _Append(NamedTuple):
+    check: Callable[[], None]
+    append: Callable[[Event], object]
+
+    def __call__(self, event: Event) -> object:
+        return self.append(event)

@@ -81,8 +81,10 @@ class Purchases:
         """Begins a purchase; paid at once with a saved method, if the bank doesn't ask the customer.
 
         Raises ProviderNotConfigured, PurchaseTooSmall, PurchaseTooLarge, PaymentMethodUnknown, BillingCountryMissing,
-        NoRateInEffect, PriceChanged, a ProviderError, LogUnavailable. After ProviderUnknown: the same request again.
+        NoRateInEffect, PriceChanged, a ProviderError, LogUnavailable, LogRefused. After ProviderUnknown: the same
+        request again.
         """
+        self._settling.check()
         gateway = gateway_of(self._gateways, wanted.provider)
         check_amount(self._settings, wanted.credits)
         if wanted.method_id is not None:
@@ -131,6 +133,7 @@ class Purchases:
         return self.checkout(checkout_id)
 
     def _begin(self, gateway: Gateway, row: Checkout) -> None:
+        self._settling.check()
         terms = terms_of_row(row)
         metadata = metadata_of(terms, self._settings.signing_key(), self._settings.topic_prefix)
         back = return_url(self._settings, row.checkout_id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import psycopg
 import structlog
@@ -16,10 +16,18 @@ from schemas.events import Event
 Connection = psycopg.Connection[Any]
 # A connection in autocommit mode, for one statement or a few.
 Database = Callable[[], AbstractContextManager[Connection]]
-# Appends a signed event and returns once it is acknowledged. Raises LogUnavailable.
-Append = Callable[[Event], object]
 
 log = structlog.get_logger()
+
+
+class Append(Protocol):
+    """The way to the log."""
+
+    def __call__(self, event: Event) -> object:
+        """Appends a signed event and returns once it is acknowledged. Raises LogUnavailable."""
+
+    def check(self) -> None:
+        """Raises LogUnavailable, or LogRefused, where nothing can be appended now: before money moves."""
 
 
 class Recording(NamedTuple):

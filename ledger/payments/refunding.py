@@ -30,8 +30,10 @@ class Refunding:
     def refund(self, account_id: str, purchase_id: str, credits: int | None, request: str) -> Refunded:
         """Gives back so many nanos of a purchase; None: all that is left. The same request again is the same refund.
 
-        Raises PurchaseUnknown, ExceedsPurchase, AmountIsZero, ProviderNotConfigured, a ProviderError, LogUnavailable.
+        Raises PurchaseUnknown, ExceedsPurchase, AmountIsZero, ProviderNotConfigured, a ProviderError, LogUnavailable,
+        LogRefused.
         """
+        self._settling.check()
         with self._database() as connection:
             purchase, payment_id = paid(connection, account_id, purchase_id)
         gateway = gateway_of(self._gateways, purchase.provider)

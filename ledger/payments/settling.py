@@ -17,10 +17,15 @@ class Settling:
     """Blocks while it asks providers, Postgres and the log; several threads may use it at once."""
 
     def __init__(self, settings: Settings, gateways: Gateways, database: Database, append: Append) -> None:
+        self._append = append
         self._recording = Recording(database, append)
         self._crediting = Crediting(settings, self._recording)
         self._reversing = Reversing(gateways, self._crediting, self._recording)
         self._resuming = Resuming(self._recording)
+
+    def check(self) -> None:
+        """Before anybody pays: whether it could be recorded now. Raises LogUnavailable or LogRefused."""
+        self._append.check()
 
     def learn(self, provider: str, news: News) -> str:
         """Does what the news calls for, and says what that was.

@@ -8,6 +8,7 @@ import structlog
 from ledger.core.charging import Answer, Call
 from ledger.core.errors import LedgerError
 from ledger.core.pricing import NoRateInEffect
+from ledger.log.connecting import LogUnavailable
 from ledger.payments.buyers import buyer
 from ledger.payments.clock import Clock
 from ledger.payments.collecting import ATTEMPT, CannotCollect, Collector, Order, collector_of
@@ -57,11 +58,11 @@ class TopUpCalls:
     def heard(self, trigger: Trigger, call: Call) -> Heard:
         """What the provider says; what it says was paid is on the log then.
 
-        Raises LeaseLost before anything is asked, LogUnavailable, psycopg.Error.
+        Raises LeaseLost or LogRefused before anything is asked, LogUnavailable, psycopg.Error.
         """
         try:
             payment = self._called(collector_of(gateway_of(self._gateways, trigger.provider)), trigger, call)
-        except LeaseLost:
+        except (LeaseLost, LogUnavailable):
             raise
         except _NOT_NOW as error:
             log.warning("top_up_not_charged", trigger_id=trigger.trigger_id, reason=error.message)
@@ -83,6 +84,7 @@ class TopUpCalls:
         return self._find(collector, trigger)
 
     def _charge(self, collector: Collector, trigger: Trigger) -> Payment:
+        self._settling.check()
         with self._database() as connection:
             who = buyer(connection, trigger.account_id)
             attempt = top_up_triggers.attempt(connection, trigger)

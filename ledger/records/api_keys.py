@@ -68,7 +68,7 @@ class StoredKey(NamedTuple):
     """What a token is checked against. `recent`: this database is in use, or was a quarter of an hour ago."""
 
     key_id: str
-    key_hash: bytes
+    secret_hash: bytes
     account_id: str
     scopes: list[str]
     recent: bool
@@ -82,7 +82,7 @@ class Token(NamedTuple):
 
     def proves(self, stored: StoredKey) -> bool:
         """Whether this is the token of that key; takes as long when it is not."""
-        return hmac.compare_digest(_hash(self.secret), stored.key_hash)
+        return hmac.compare_digest(_hash(self.secret), stored.secret_hash)
 
 
 def create(
@@ -94,7 +94,7 @@ def create(
     if unknown:
         raise UnknownScope(f"{', '.join(unknown)}; there are {', '.join(SCOPES)}")
     key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-    fields = {"key_id": key_id, "key_hash": _hash(secret), "account_id": account_id}
+    fields = {"key_id": key_id, "secret_hash": _hash(secret), "account_id": account_id}
     connection.execute(SQL["create"], {**fields, "scopes": wanted, "description": description})
     return NewKey(key_id, f"lk_{key_id}_{secret}")
 

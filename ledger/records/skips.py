@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from ledger.core.calendar import ms_of
+from ledger.log.continuity import Stretch
 from ledger.log.reading import PassedOver, Problem
 from ledger.sql import statements
 
@@ -39,6 +40,12 @@ def skips(connection: Connection, topic: str) -> Skips:
     for partition, *fields in connection.execute(SQL["skips"], {"topic": topic}):
         found.setdefault(partition, []).append(Skip(*fields))
     return found
+
+
+def skipped(connection: Connection, topic: str) -> list[Stretch]:
+    """The same without what people said."""
+    found = skips(connection, topic)
+    return [Stretch(partition, each.first, each.last) for partition, some in found.items() for each in some]
 
 
 def skip(

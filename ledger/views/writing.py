@@ -8,6 +8,7 @@ import psycopg
 from ledger.core.account import Account, Policy, Purchase, TopUps
 from ledger.core.calendar import day_of
 from ledger.core.entry import Entry
+from ledger.log.continuity import Folded
 from ledger.sql import statements
 from ledger.views.arrays import integers, texts
 from ledger.views.rows import UsageValues, copy_texts, other_line, usage_line, usage_values
@@ -134,6 +135,11 @@ def write_tallies(connection: Connection, partition: int, tallies: Mapping[tuple
         for (kind, outcome), records in tallies.items()
     ]
     connection.cursor().executemany(SQL["add_tally"], rows)
+
+
+def folded(connection: Connection) -> dict[int, Folded]:
+    """How far each partition is folded, and by which record; nothing of one that no projector has begun."""
+    return {number: Folded(*rest) for number, *rest in connection.execute(SQL["folded"])}
 
 
 def load_accounts(connection: Connection, account_ids: Sequence[str]) -> dict[str, Account]:

@@ -38,6 +38,9 @@ INSERT INTO views.progress (partition, next_offset) SELECT n, 0 FROM generate_se
 -- name: load_progress
 SELECT next_offset, last_offset, last_record FROM views.progress WHERE partition = %(partition)s;
 
+-- name: folded
+SELECT partition, next_offset, last_offset, last_record FROM views.progress;
+
 -- name: load_accounts
 SELECT b.account_id, b.balance, b.seq, b.log_time_ms, b.level, a.package, a.opened, a.month, a.month_traces,
        a.top_up_enabled, a.top_up_threshold, a.top_up_amount, a.top_up_sizing, a.top_up_cap_day, a.top_up_cap_month,

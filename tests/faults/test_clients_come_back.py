@@ -25,6 +25,7 @@ from ledger.client import Ledger
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.kafka import EmbeddedKafka
 from ledger.dev.stack import Stack
+from ledger.guard.guard import Guard
 from ledger.log.book import Follower
 from ledger.log.publisher import LogUnavailable, Publisher
 from ledger.records import outbox
@@ -164,9 +165,9 @@ class Running(NamedTuple):
 def hearing(settings: Settings) -> Iterator[Hears]:
     """The consumer, in its group."""
     hears, stopping = Hears(), threading.Event()
-    with closing(Follower(settings)) as book:
+    with closing(Follower(settings)) as book, Guard(settings) as guard:
         book.wait(20)
-        thread = threading.Thread(target=Runner(hears, settings, book, stopping).run)
+        thread = threading.Thread(target=Runner(hears, settings, book, guard, stopping).run)
         thread.start()
         try:
             yield hears
@@ -186,7 +187,8 @@ def running(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         open_(pytest.MonkeyPatch.context()).setattr("ledger.client.kafka.ACKNOWLEDGED_SECONDS", 2.0)
         url, token = open_(api(own, folder)), key(own)
         http, probe = open_(client(url, token)), open_(client(url, token))
-        appending, relay = open_(closing(Appending(own))), open_(closing(Relay(own)))
+        guard = open_(Guard(own))
+        appending, relay = open_(closing(Appending(own, guard))), open_(closing(Relay(own, guard)))
         relay.own([0])
         idle = open_(Publisher(own, topics=[EVENTS]))
 

@@ -54,7 +54,7 @@ def patience(seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
 def test_it_starts_without_either(http: httpx.Client, stack: Stack) -> None:
     assert http.get("/healthz").status_code == 200
     with patience():
-        assert http.get("/readyz").json()["missing"] == ["kafka", "postgres", "projection", "book"]
+        assert http.get("/readyz").json()["missing"] == ["kafka", "postgres", "projection", "book", "log"]
     with patience():
         answer = http.get("/v1/prices")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "database_unavailable")

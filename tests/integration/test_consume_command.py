@@ -18,10 +18,12 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumers.consumer import Received
 from consumers.runner import Runner
+from ledger.core.errors import EXIT_CONFIG
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import environment_of
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
+from ledger.guard.guard import Guard
 from ledger.log.book import Follower
 from ledger.log.dead_letters import dead_letter_of
 from ledger.log.publisher import Publisher
@@ -124,6 +126,7 @@ def test_each_is_one_line_without_a_word_of_the_record_and_counted_and_committed
     assert running.lines() == lines
     assert "acct_secret" not in (tmp_path / "consume.log").read_text()
     assert 'ledger_dead_letters_total{code="invalid",topic="ledger.events"} 3.0' in metrics
+    assert f'ledger_dead_letters_total{{code="unpriced",topic="{settings.topic("ledger.events")}"}} 0.0' in metrics
 
 
 def test_killed_in_the_middle_and_started_again_it_tells_of_each_at_least_once(own: Settings, tmp_path: Path) -> None:
@@ -193,12 +196,12 @@ def test_an_unexpected_error_ends_it_and_the_record_comes_again(own: Settings) -
     publish(own, range(3))
     stopping = threading.Event()
     failing = Failing(stopping, times=1)
-    with closing(Follower(own)) as book:
+    with closing(Follower(own)) as book, Guard(own) as guard:
         book.wait(30)
         with pytest.raises(ZeroDivisionError):
-            Runner(failing, own, book, stopping).run()
+            Runner(failing, own, book, guard, stopping).run()
         assert left(own) in (None, 2)  # the first may have been committed by then, the second not
-        Runner(failing, own, book, stopping).run()
+        Runner(failing, own, book, guard, stopping).run()
     assert failing.handled in ([0, 0, 1, 2], [0, 1, 2])
     assert left(own) == 0
 
@@ -247,7 +250,7 @@ def test_what_it_cannot_run_with_ends_it_in_words(
     own: Settings, tmp_path: Path, changes: dict[str, Any], names: tuple[str, ...], words: str
 ) -> None:
     with consume(own.model_copy(update=changes), tmp_path, *names) as running:
-        assert running.process.wait(60) == 1
+        assert running.process.wait(60) == EXIT_CONFIG
     output = (tmp_path / "consume.log").read_text()
     assert output.startswith("Error: ")
     assert words in output

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from kafka import TopicPartition
 
+from ledger.core.errors import EXIT_CONFIG, EXIT_FAILED
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.stack import Stack
 from ledger.records import api_keys
@@ -27,7 +28,6 @@ from tests.support.ledgers import new_ledger
 from tests.support.workers import ROOT, crew, environment, folded, log_reader, wait_until_projected
 
 IDS = Ids(32)
-EXIT_DECIDE = 78
 BALANCES = "SELECT account_id, balance, seq FROM views.balances ORDER BY account_id"
 
 
@@ -139,7 +139,8 @@ def copy(stack: Stack, production: Settings) -> Settings:
 @pytest.mark.parametrize("words", REFUSED.values(), ids=REFUSED.keys())
 def test_what_would_write_is_refused_by_name_in_a_copy(copy: Settings, words: tuple[str, ...]) -> None:
     code, said = refusal(copy, *words)
-    assert (code, said.count("LEDGER_FOLD_ONLY is set")) == (EXIT_DECIDE, 1), said
+    ends_with = EXIT_CONFIG if words[0] == "consume" else EXIT_FAILED
+    assert (code, said.count("LEDGER_FOLD_ONLY is set")) == (ends_with, 1), said
 
 
 def test_a_copys_api_reads_and_refuses_what_writes(stack: Stack, production: Settings, tmp_path: Path) -> None:
@@ -180,15 +181,15 @@ def test_a_database_that_never_folded_this_log_is_refused_until_it_takes_the_log
     before = ends(own)
     for words in (("project",), ("consume",)):
         refused = ledger(stranger, *words)
-        assert (refused.returncode, "Another database folds this log" in refused.stderr) == (EXIT_DECIDE, True), words
+        assert (refused.returncode, "Another database folds this log" in refused.stderr) == (EXIT_CONFIG, True), words
     for words in (("rebuild", "--yes"), ("topics",), ("bootstrap", "--book", str(ROOT / "deploy/first-book.json"))):
         code, said = refusal(stranger, *words)
-        assert (code, "Another database folds this log" in said) == (EXIT_DECIDE, True), words
+        assert (code, "Another database folds this log" in said) == (EXIT_FAILED, True), words
     other_keys = stranger.model_copy(update={"signing_keys": Settings(signing_keys={"test-1": "x"}).signing_keys})
     assert "LEDGER_SIGNING_KEYS" in refusal(other_keys, "topics")[1]
     with api(stranger, tmp_path) as url, client(url, key(stranger)) as http:
         answer = http.post("/v1/usage", json=usage_request("acct_1"))
-        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "log_of_another")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "log_refused")
     assert ends(own) == before
     assert rows(stranger, "SELECT 1 AS one FROM views.progress") == []
 
@@ -199,7 +200,7 @@ def test_a_database_that_never_folded_this_log_is_refused_until_it_takes_the_log
         wait_until_projected(own)
         assert refusal(stranger, "topics", "--claim")[0] == 1  # nobody can be asked
         assert refusal(stranger, "topics", "--claim", "--yes")[0] == 0
-        assert worker.wait() == EXIT_DECIDE
+        assert worker.wait() == EXIT_CONFIG
         assert "Another database folds this log" in worker.output
     assert refusal(stranger, "topics")[0] == 0
 

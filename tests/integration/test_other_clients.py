@@ -181,11 +181,15 @@ class _NoText(str):
 
 
 @contextmanager
-def times_of_producers(settings: Settings) -> Iterator[None]:
-    """The topic as somebody may have changed it for a while: with whatever time a producer says."""
+def times_of_producers(settings: Settings, members: Crew) -> Iterator[None]:
+    """The topic as somebody may have changed it while no worker looked: with whatever time a producer says."""
+    for worker in members.alive:
+        worker.pause()
     configure(settings, {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(2**63 - 1)})
     yield
     configure(settings, {"message.timestamp.type": "LogAppendTime"})
+    for worker in members.alive:
+        worker.resume()
 
 
 def configure(settings: Settings, values: dict[str, str]) -> None:
@@ -213,7 +217,7 @@ def test_headers_keys_and_values_of_every_kind_are_folded_or_dead_letters(
         log.append(b"\xff" * 900_000, b"\xff\xfe", partition=1)
         log.append(values[3], b"\xff\xfe", partition=1)
         log.append(values[3], key, [("ledger-signature", None), ("ledger-signature", b"\xff")])
-    with times_of_producers(settings), sender(settings) as log:
+    with times_of_producers(settings, members), sender(settings) as log:
         log.append(json_bytes(usage(account, IDS())), key, at_ms=2**62)
     odd = header_name_that_is_no_text(settings, account)
     with sender(settings, **{"compression.type": "zstd", "linger.ms": 100}) as log:

@@ -129,7 +129,7 @@ def test_a_log_that_is_not_the_one_that_was_folded_ends_the_worker(
         with refusing(used, tmp_path) as worker:
             assert worker.wait() == EXIT_REFUSED
             assert words in worker.output
-            assert "Restore the broker's data, or fold what it has with `ledger rebuild`" in worker.output
+            assert "Restore the broker's data, or put back what it lost: `ledger recover`" in worker.output
     finally:
         views.execute("UPDATE views.progress SET next_offset = %s, last_record = %s WHERE partition = %s", row)
 

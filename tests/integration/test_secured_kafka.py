@@ -14,8 +14,10 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
+from ledger.core.errors import EXIT_CONFIG
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.stack import Stack
+from ledger.guard.guard import Guard
 from ledger.log.connecting import CertificateUnusable, KafkaForbids, KafkaRefusesUser, kafka_options
 from ledger.log.publisher import LogUnavailable, Publisher
 from ledger.log.topics import create_topics
@@ -183,7 +185,7 @@ def test_the_administrators_rights_to_make_topics_are_nobody_elses(roles: Any) -
 
 def test_a_wrong_password_ends_the_worker_in_words_and_at_once(roles: Any, tmp_path: Path) -> None:
     answer = _run(roles("ledger-projector", kafka_password="not-the-password"), "project")
-    assert answer.returncode == 1
+    assert answer.returncode == EXIT_CONFIG
     assert "Error: Kafka refuses these credentials" in answer.stderr
     assert "not-the-password" not in answer.stderr
 
@@ -204,14 +206,14 @@ def test_an_api_with_a_wrong_password_says_so_when_asked(roles: Any, admin: Sett
 
 def test_a_worker_without_its_rights_ends_in_words(roles: Any) -> None:
     answer = _run(roles("router"), "project")
-    assert answer.returncode == 1
+    assert answer.returncode == EXIT_CONFIG
     assert "Error: This Kafka user lacks an ACL" in answer.stderr
 
 
 def test_a_broker_with_a_strangers_certificate_is_not_talked_to(roles: Any) -> None:
     # In a process of its own: kafka-python leaves the socket of a failed handshake to the garbage collector.
     answer = _run(roles("ledger-projector", kafka_ca_file=""), "project")
-    assert answer.returncode == 1
+    assert answer.returncode == EXIT_CONFIG
     assert "Error: Kafka and we can't agree on TLS" in answer.stderr
     assert "CERTIFICATE_VERIFY_FAILED" in answer.stderr
 
@@ -245,3 +247,11 @@ def _kafka_part(http: Any) -> str:
 
 def _password(settings: Settings) -> str:
     return settings.kafka_password.get_secret_value()
+
+
+def test_who_may_not_look_at_the_log_is_told_which_right_is_missing_and_writes_nothing(roles: Any) -> None:
+    with closing(Guard(roles("router"))) as guard:
+        guard.look()
+        assert guard.closed == "refused"
+        assert "This Kafka user lacks an ACL" in guard.reason
+        assert "Describe on topic ledger." in guard.reason

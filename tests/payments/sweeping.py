@@ -14,6 +14,7 @@ from typing import Any
 from kafka import TopicPartition
 
 from consumers.payment_sweep import PaymentSweep
+from ledger.guard.guard import Guard
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 from tests.payments.market import Market
@@ -36,10 +37,10 @@ def on_the_log(settings: Settings) -> int:
 def sweep(market: Market, provider: str, **changes: Any) -> None:
     """One round of a process that has just started."""
     settings = market.settings.model_copy(update=changes)
-    task = PaymentSweep(settings, market.gateways[provider], threading.Event())
-    with market.database() as connection:
+    with Guard(settings) as guard, market.database() as connection:
+        task = PaymentSweep(settings, market.gateways[provider], guard, threading.Event())
         task.once(connection)
-    task.close()
+        task.close()
     wait_until_projected(market.settings)
 
 

@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 from consumers.charge_top_ups import Charging
 from consumers.top_up_clockwork import TopUpClockwork
 from consumers.top_up_figures import count
+from ledger.guard.guard import Guard
 from ledger.log.publisher import LogUnavailable, Publisher
 from ledger.payments.customers import put_customer
 from ledger.payments.top_up_charges import TopUpCharges
@@ -21,6 +22,7 @@ from schemas.topics import EVENTS
 from tests.integration.api_harness import eventually
 from tests.payments.market import Market
 from tests.support.events import Ids, usage
+from tests.support.guarding import Unguarded
 from tests.support.workers import wait_until_projected
 
 LEASE_SECONDS = 0.3
@@ -110,7 +112,7 @@ class Topping:
         self.before: list[BaseException] = []
         self.after: list[BaseException] = []
         settings, gateways = market.settings, market.gateways
-        self.charges = TopUpCharges(settings, gateways, market.database, self._append, count, self.now)
+        self.charges = TopUpCharges(settings, gateways, market.database, Unguarded(self._append), count, self.now)
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.ahead
@@ -160,9 +162,11 @@ class Topping:
     def clockwork(self, ahead: timedelta = timedelta(), **changes: Any) -> Iterator[TopUpClockwork]:
         """What time brings, by a clock that is so far ahead; `changes` of the settings."""
         clock = lambda: self.now() + ahead  # noqa: E731
-        charging = Charging(self.market.settings.model_copy(update=changes), self.market.gateways, clock)
-        with closing(TopUpClockwork(charging, clock)) as clockwork:
-            yield clockwork
+        settings = self.market.settings.model_copy(update=changes)
+        with Guard(settings) as guard:
+            charging = Charging(settings, self.market.gateways, guard, clock)
+            with closing(TopUpClockwork(charging, clock)) as clockwork:
+                yield clockwork
 
     def rows(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
         with psycopg.connect(self.market.settings.database, autocommit=True, row_factory=dict_row) as connection:

@@ -9,6 +9,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from consumers.invoices import Invoices
+from ledger.guard.guard import Guard
 from ledger.log.publisher import Publisher
 from ledger.settings import Settings
 from schemas.events import Charged, CreditsPurchased, CreditsRefunded, Purchase, Refund
@@ -58,8 +59,8 @@ def append(settings: Settings, *events: Any) -> None:
 @contextmanager
 def invoicing(settings: Settings) -> Iterator["Round"]:
     """A consumer of invoices, whose rounds the test makes."""
-    task = Invoices(settings)
-    with psycopg.connect(settings.database, autocommit=True) as connection:
+    with Guard(settings) as guard, psycopg.connect(settings.database, autocommit=True) as connection:
+        task = Invoices(settings, guard)
         try:
             yield Round(task, connection)
         finally:

@@ -125,7 +125,8 @@ def crew(settings: Settings, folder: Path) -> Iterator[Crew]:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """These settings as a process reads them."""
+    """These settings as a process reads them; its log is for people, as tests look for words in it."""
+    settings = settings.model_copy(update={"log_format": "text"})
     return environment_of(settings) | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
 
 

@@ -55,7 +55,7 @@ async def progress(visit: VisitOf, parts: PartsOf, checkout_id: str, go: bool = 
     row = await parts.payments.query(parts.payments.purchases.checkout, checkout_id)
     if row.account_id != visit.account_id:
         raise PurchaseUnknown(field="purchase_id")
-    if go and row.state == "begun" and (row.fields or row.url) and not visit.embedded:
+    if go and row.state == "begun" and (row.fields or row.url) and not visit.embedded and not parts.guard.closed:
         return _to_provider(visit, row)
     try:
         row = await parts.payments.call(parts.payments.purchases.asked, checkout_id)

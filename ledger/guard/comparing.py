@@ -1,0 +1,138 @@
+"""One comparison of the log with what Postgres remembers: topics, settings, and the record that was folded last."""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import psycopg
+from kafka import TopicPartition
+
+from ledger.core.errors import LedgerError
+from ledger.liveness import LIVENESS
+from ledger.log.connecting import LogUnavailable
+from ledger.log.continuity import Folded, Stretch, compare, diverged
+from ledger.log.foreign import LogUnreadable
+from ledger.log.ownership import LogOfAnother, check_owner
+from ledger.log.survey import Survey, Surveyor
+from ledger.log.topics import Known, differences, known_topics, losses, note_ends
+from ledger.records.release import WRONG_SHAPE, OtherRelease, connect
+from ledger.records.skips import skipped
+from ledger.settings import Settings
+from ledger.views.writing import folded
+from schemas.topics import EVENTS, TOPICS
+
+_OPTIONS = "-c statement_timeout=3s"
+
+
+class Memory(NamedTuple):
+    """What Postgres remembers of the log."""
+
+    topics: Mapping[str, Known]
+    folded: Mapping[int, Folded]
+    skipped: Collection[Stretch]
+
+
+class Outcome(NamedTuple):
+    """What is wrong with the log, and the partitions of which that is not known now."""
+
+    problems: list[LedgerError]
+    doubtful: frozenset[TopicPartition]
+    memory: Memory
+    survey: Survey
+
+    def taken_back(self, acknowledged: Mapping[TopicPartition, int]) -> list[LedgerError]:
+        """What this process was given and the log does not have: the offset behind the last one, by partition."""
+        known, now, ends = self.memory.topics, self.survey.topics, self.survey.ends
+        differences = [
+            f"{place.topic}/{place.partition} ends at {ends[place]}, acknowledged up to {reached}: it lost its tail"
+            for place, reached in sorted(acknowledged.items())
+            if ends.get(place, reached) < reached and now[place.topic].topic_id == known[place.topic].topic_id
+        ]
+        return diverged(differences)
+
+
+class Comparing:
+    """The connections that a comparison needs, kept from one to the next. Not for several threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._surveyor = Surveyor(settings)
+        self._database: psycopg.Connection[Any] | None = None
+        self._memory: Memory | None = None
+        self._ours = settings.fold_only  # a copy writes nothing, so whose log it reads is no matter
+
+    def compare(self) -> Outcome:
+        """While Postgres is away, it compares with what it remembered last.
+
+        Raises psycopg.Error when that is nothing, LogUnavailable where nothing is remembered, KafkaError,
+        KafkaRefusesUser, KafkaForbids.
+        """
+        memory = self._remembered()
+        try:
+            survey = self._surveyor.survey()
+            problems = [*differences(self._settings, survey, memory.topics), *losses(survey, memory.topics)]
+            problems += self._claims_of_others()
+            topic = self._settings.topic(EVENTS)
+            known, now = memory.topics[topic], survey.topics.get(topic)
+            doubtful = survey.unanswered
+            if now is not None and (now.topic_id, now.partitions) == (known.topic_id, known.partitions):
+                compared = compare(self._surveyor, survey, topic, memory.folded, memory.skipped)
+                problems += diverged(compared.differences.values())
+                doubtful |= compared.unanswered
+        except LogUnreadable as error:
+            self._surveyor.close()
+            problems.append(error)
+        except BaseException:
+            self._surveyor.close()
+            raise
+        if not problems:
+            with self._postgres_may_be_away():
+                note_ends(self._settings, self._connection(), survey, memory.topics)
+        return Outcome(problems, doubtful, memory, survey)
+
+    def close(self) -> None:
+        """Lets go of the connections."""
+        self._surveyor.close()
+        self._disconnect()
+
+    def _remembered(self) -> Memory:
+        with self._postgres_may_be_away():
+            topics = known_topics(self._settings, self._connection())
+            if len(topics) < len(TOPICS):
+                raise LogUnavailable("its topics are not remembered yet: run `ledger bootstrap` or `ledger project`")
+            connection, topic = self._connection(), self._settings.topic(EVENTS)
+            self._memory = Memory(topics, folded(connection), skipped(connection, topic))
+        assert self._memory is not None, "without anything remembered, Postgres' error was raised"
+        return self._memory
+
+    def _claims_of_others(self) -> Iterator[LedgerError]:
+        """Whether another database has this log; asked until the answer was no."""
+        if not self._ours:
+            try:
+                check_owner(self._settings, self._connection())
+                self._ours = True
+            except LogOfAnother as error:
+                yield error
+
+    @contextmanager
+    def _postgres_may_be_away(self) -> Iterator[None]:
+        try:
+            yield
+        except WRONG_SHAPE as error:
+            raise OtherRelease(error.diag.message_primary or "") from error
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            self._disconnect()
+            if self._memory is None:
+                raise
+
+    def _connection(self) -> psycopg.Connection[Any]:
+        if self._database is None:
+            self._database = connect(
+                self._settings.database, autocommit=True, options=_OPTIONS, application_name="ledger-guard", **LIVENESS
+            )
+        return self._database
+
+    def _disconnect(self) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None

@@ -1,0 +1,28 @@
+"""What Prometheus may know of the guard of one process."""
+
+from collections.abc import Iterator
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ledger.guard.guard import Guard
+
+
+def metrics(guard: Guard) -> Iterator[Metric]:
+    """Whether this process writes nothing until a person has acted; the series is there from the first moment on."""
+    yield GaugeMetricFamily(
+        "ledger_log_refused",
+        "1 while this process writes nothing because the log is not the right one.",
+        value=guard.closed == "refused",
+    )
+
+
+class GuardFigures(Collector):
+    """The same for a process that has a registry."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    def collect(self) -> Iterator[Metric]:
+        """As it is now."""
+        return metrics(self._guard)

@@ -1,0 +1,187 @@
+"""Whether this process may write to the log: looked at every two seconds, and with every acknowledgement.
+
+Closed, with the reason, while the log is not the one that the views were folded from, or would not keep what is
+written; open again by itself. The time between two looks accepts nothing either: Kafka gives offsets in order, so one
+below what was folded, or was acknowledged before, is of another log. A log that only can't be asked is unavailable,
+not refused.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Literal, Self
+
+import psycopg
+import structlog
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+
+from ledger.core.errors import LedgerError
+from ledger.guard.comparing import Comparing, Outcome
+from ledger.log.connecting import KafkaForbids, KafkaRefusesUser, KafkaTlsFailed, LogRefused, LogUnavailable
+from ledger.log.partitioning import partition_of
+from ledger.log.publisher import Place
+from ledger.log.topics import Known, TopicChanged
+from ledger.records.release import OtherRelease
+from ledger.settings import Settings
+from schemas.topics import EVENTS
+
+_SECONDS = 2.0
+_SECONDS_CLOSED = 0.5
+# A refusal is acted upon when it is seen again: the first broker that answers after an outage may know little yet.
+_SEEN_TWICE = 2
+
+log = structlog.get_logger()
+
+
+class Guard:
+    """Of one process; thread-safe. Knows nothing before the first `look`; `start` looks again and again.
+
+    `on_refusal`: called, in the guard's thread, with what a person must decide.
+    """
+
+    def __init__(self, settings: Settings, on_refusal: Callable[[LedgerError], None] | None = None) -> None:
+        self._settings, self._on_refusal = settings, on_refusal
+        self._comparing = Comparing(settings)
+        self._verdict: LogUnavailable | None = LogUnavailable("it was not compared yet")
+        self._refusals = self._evidence = 0
+        self._doubtful: frozenset[TopicPartition] = frozenset()
+        self._known: Mapping[str, Known] = {}
+        self._folded: dict[TopicPartition, int] = {}
+        self._acknowledged: dict[TopicPartition, int] = {}
+        self._awake, self._closing = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def closed(self) -> Literal["", "refused", "unavailable"]:
+        """Whether nothing may be written: for a reason that a person must remove, or one that passes."""
+        if self._verdict is None:
+            return ""
+        return "refused" if isinstance(self._verdict, LogRefused) else "unavailable"
+
+    @property
+    def reason(self) -> str:
+        """Why nothing may be written, for people; empty when it may."""
+        verdict = self._verdict
+        return verdict.detail if verdict else ""
+
+    def check(self) -> None:
+        """Raises LogRefused, or LogUnavailable while that is not known."""
+        verdict = self._verdict
+        if verdict is not None:
+            raise type(verdict)(verdict.detail)
+
+    def place(self, topic: str, key: bytes, partitions: int) -> Place:
+        """Where a record goes: by the count that the ledger was built on. `topic` of schemas.topics.
+
+        `partitions`: as many as the producer sees. Raises LogRefused, or LogUnavailable.
+        """
+        self.check()
+        name = self._settings.topic(topic)
+        built_on = self._known[name].partitions
+        if partitions != built_on:
+            raise self._refuse(TopicChanged(f"{name} has {partitions} partitions, was built with {built_on}"))
+        place = TopicPartition(name, partition_of(key, built_on))
+        if place in self._doubtful:
+            raise LogUnavailable(f"{name}/{place.partition} does not answer")
+        return Place(place.partition, max(self._folded.get(place, 0), self._acknowledged.get(place, 0)), name)
+
+    def acknowledged(self, place: Place, offset: int) -> None:
+        """Takes note of a record's offset. Raises LogRefused when only another log can have given it."""
+        if offset < place.begins_at:
+            where, floor = f"{place.topic}/{place.partition}", place.begins_at
+            raise self._refuse(TopicChanged(f"{where} gave a new record offset {offset}, it had {floor} before"))
+        key = TopicPartition(place.topic, place.partition)
+        self._acknowledged[key] = max(self._acknowledged.get(key, 0), offset + 1)
+
+    def look(self) -> None:
+        """Compares the log with what is remembered, and opens or closes."""
+        evidence, acknowledged = self._evidence, dict(self._acknowledged)
+        try:
+            outcome = self._comparing.compare()
+        except (KafkaForbids, KafkaRefusesUser, KafkaTlsFailed) as error:
+            self._decide(LogRefused(f"it can't be looked at. {error.message}"))
+        except LogUnavailable as error:
+            self._decide(error)
+        except OtherRelease as other:
+            self._decide(LogUnavailable(other.message))
+        except KafkaError as error:
+            self._decide(LogUnavailable(f"Kafka does not answer ({type(error).__name__})"))
+        except psycopg.Error as error:
+            self._decide(LogUnavailable(f"Postgres does not answer ({type(error).__name__})"))
+        else:
+            self._take(outcome, acknowledged, evidence)
+
+    def start(self) -> Self:
+        """Looks until `close`, in a thread of its own."""
+        self._thread = threading.Thread(target=self._run, name="guard", daemon=True)
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Ends the thread."""
+        self._closing.set()
+        self._awake.set()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+        self._comparing.close()
+
+    def __enter__(self) -> Self:
+        """Looks once first: for a command, which has nobody to wait for it. Raises what `check` raises."""
+        try:
+            self.look()
+            self.check()
+        except BaseException:
+            self.close()
+            raise
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._awake.clear()
+            self.look()
+            self._awake.wait(_SECONDS if self._verdict is None else _SECONDS_CLOSED)
+
+    def _take(self, outcome: Outcome, acknowledged: Mapping[TopicPartition, int], evidence: int) -> None:
+        others = self._forget_other_topics(outcome.memory.topics)
+        mine = {place: reached for place, reached in acknowledged.items() if place.topic not in others}
+        problems = [*outcome.problems, *outcome.taken_back(mine)]
+        self._doubtful = outcome.doubtful
+        events = self._settings.topic(EVENTS)
+        self._folded = {TopicPartition(events, n): each.next_offset for n, each in outcome.memory.folded.items()}
+        if not problems:
+            self._refusals = 0
+            if evidence == self._evidence:  # else an acknowledgement has shown more than this look could know
+                self._decide(None)
+            return
+        self._refusals += 1
+        self._decide(LogRefused(" · ".join(problem.message for problem in problems)))
+        if self._on_refusal is not None and self._refusals >= _SEEN_TWICE:
+            self._on_refusal(problems[0])
+
+    def _forget_other_topics(self, known: Mapping[str, Known]) -> set[str]:
+        """Drops what was acknowledged on topics instead of which people have accepted others; their names."""
+        was = {name: (before.topic_id, before.since) for name, before in self._known.items()}
+        others = {name for name, now in known.items() if name in was and was[name] != (now.topic_id, now.since)}
+        self._acknowledged = {place: n for place, n in self._acknowledged.items() if place.topic not in others}
+        self._known = known
+        return others
+
+    def _decide(self, verdict: LogUnavailable | None) -> None:
+        before, self._verdict = self._verdict, verdict
+        if verdict is None:
+            if before is not None:
+                log.info("log_open")
+        elif before is None or (type(before), before.detail) != (type(verdict), verdict.detail):
+            say = log.error if isinstance(verdict, LogRefused) else log.warning
+            say("log_closed", code=verdict.code, reason=verdict.detail)
+
+    def _refuse(self, problem: LedgerError) -> LogRefused:
+        """Closes at once, and has the whole log looked at."""
+        refused = LogRefused(problem.message)
+        self._evidence += 1
+        self._decide(refused)
+        self._awake.set()
+        return refused

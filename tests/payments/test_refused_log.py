@@ -1,0 +1,135 @@
+"""A log that workers refuse: until it is right, nothing is written to it and nobody pays, over HTTP or by consumers."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from consumers.charge_top_ups import ChargeLater, Charging
+from consumers.payment_sweep import PaymentSweep
+from consumers.top_up_clockwork import TopUpClockwork
+from ledger.dev.stack import Stack
+from ledger.guard.guard import Guard
+from ledger.log.connecting import LogRefused
+from ledger.payments.buying import begin_purchase
+from schemas.topics import EVENTS
+from tests.integration.api_harness import eventually, process, projector, usage
+from tests.payments.market import Market, market
+from tests.payments.sweeping import on_the_log
+from tests.payments.topping_up import Topping, topping
+from tests.support import topics
+from tests.support.workers import wait_until_projected
+
+CONSUME = "from consumers.process import run"
+SAYS = "retention.ms is 3600000, must be -1"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("refused")
+
+
+@pytest.fixture(scope="module")
+def shop(stack: Stack, folder: Path) -> Iterator[Market]:
+    with market(stack, folder, sweep_seconds=0.2) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def charger(shop: Market) -> Iterator[Topping]:
+    with topping(shop) as found:
+        yield found
+
+
+@contextmanager
+def refused(shop: Market) -> Iterator[None]:
+    """The log keeps its records for an hour only, until the block ends; then a worker is started again."""
+    with topics.otherwise(shop.settings, EVENTS, retention_ms="3600000"):
+        eventually(lambda: "log" in missing(shop))
+        yield
+    with folding(shop):
+        wait_until_projected(shop.settings)
+
+
+@contextmanager
+def folding(shop: Market) -> Iterator[None]:
+    """Another worker: the one before has ended, as it must."""
+    began = datetime.now(UTC)
+    with projector(shop.settings, shop.folder):
+        eventually(lambda: shop.rows("SELECT min(through) FROM views.progress")[0] > began)
+        eventually(lambda: missing(shop) == [])
+        yield
+
+
+def missing(shop: Market) -> list[str]:
+    found: list[str] = shop.http.get("/readyz").json()["missing"]
+    return found
+
+
+def is_refused(answer: httpx.Response) -> bool:
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["type"]) == (503, "log_refused", "unavailable_error"), answer.text
+    assert SAYS in error["message"]
+    return True
+
+
+def test_over_http_nothing_is_accepted_and_it_opens_again_by_itself(shop: Market, folder: Path) -> None:
+    http, account = shop.http, shop.account()
+    begun = shop.buy(account, "stripe")
+    unpaid = shop.buy(account, "razorpay")
+    shop.webhooks("stripe", on=False)
+    shop.pay(begun)
+    (message,) = [one for one in shop.messages("stripe", begun["purchase_id"]) if "payment_intent.succ" in one["type"]]
+    with process(shop.settings, CONSUME, folder / "consume.log") as consume:
+        eventually(lambda: "log_open" in (folder / "consume.log").read_text())
+        with refused(shop):
+            end, sessions = on_the_log(shop.settings), shop.sandbox.calls("stripe", "checkout.sessions.create")
+            is_refused(http.post("/v1/usage", json=usage(account)))
+            is_refused(http.post(f"/v1/accounts/{account}/adjustments", json={"amount": "5", "reason_code": "gift"}))
+            is_refused(shop.post(account, "stripe", request="asked-while-closed"))
+            is_refused(http.post(f"/v1/accounts/{account}/purchases/{begun['purchase_id']}/refunds", json={}))
+            is_refused(shop.deliver("stripe", message["body"]))
+            assert shop.browser.get(unpaid["pay_url"]).status_code == 503
+            with pytest.raises(LogRefused, match="must be -1"):
+                begin_purchase(shop.settings, account, {"amount": "10", "provider": "stripe"})
+            assert "ledger_log_refused 1.0" in http.get("/metrics").text
+            assert SAYS in http.get("/readyz").json()["parts"]["log"]["reason"]
+            eventually(lambda: "log_closed" in (folder / "consume.log").read_text())
+            assert on_the_log(shop.settings) == end
+            assert shop.sandbox.calls("stripe", "checkout.sessions.create") == sessions
+            assert shop.balance(account) == "0"
+            assert consume.poll() is None  # it waits: nothing that it has would be better after a restart
+        assert http.post("/v1/usage", json=usage(account)).status_code == 202
+        assert shop.deliver("stripe", message["body"]).status_code == 200
+        assert shop.post(account, "stripe", request="asked-while-closed").status_code == 201
+        eventually(lambda: (folder / "consume.log").read_text().count("log_open") == 2)
+    assert "ledger_log_refused 0.0" in http.get("/metrics").text
+    assert shop.state(account, begun["purchase_id"]) in ("paid", "credited")
+    shop.webhooks("stripe", on=True)
+
+
+def test_no_card_is_charged_and_no_provider_is_asked(shop: Market, charger: Topping) -> None:
+    with folding(shop):
+        account = charger.account(credits="30")
+        account.spend("20")
+    settings, gateways = shop.settings, shop.gateways
+    with Guard(settings) as guard, closing(Charging(settings, gateways, guard)) as charging:
+        trigger = account.trigger()
+        sweep = PaymentSweep(settings, gateways["stripe"], guard, threading.Event())
+        with refused(shop), shop.database() as connection, closing(sweep):
+            eventually(lambda: guard.closed == "refused")
+            calls = shop.sandbox.control.get("/sandbox").json()["calls"]
+            with pytest.raises(LogRefused):
+                charging.charges.take(trigger)
+            for task in (ChargeLater(charging), TopUpClockwork(charging), sweep):
+                with pytest.raises(LogRefused):
+                    task.once(connection)
+            assert shop.sandbox.control.get("/sandbox").json()["calls"] == calls
+            assert account.charges() == []
+        eventually(lambda: not guard.closed)
+        charging.charges.take(trigger)
+    assert account.paid == 1
