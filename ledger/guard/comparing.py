@@ -6,21 +6,21 @@ from typing import Any, NamedTuple
 
 import psycopg
 from kafka import TopicPartition
-from psycopg.errors import UndefinedTable
 
 from ledger.core.errors import LedgerError
 from ledger.liveness import LIVENESS
 from ledger.log.connecting import LogUnavailable
-from ledger.log.continuity import Folded, LogDiverged, Stretch, compare
+from ledger.log.continuity import Folded, Stretch, compare, diverged
 from ledger.log.foreign import LogUnreadable
+from ledger.log.ownership import LogOfAnother, check_owner
 from ledger.log.survey import Survey, Surveyor
-from ledger.log.topics import Known, differences, known_topics, note_ends
+from ledger.log.topics import Known, differences, known_topics, losses, note_ends
+from ledger.records.release import WRONG_SHAPE, OtherRelease, connect
 from ledger.records.skips import skipped
 from ledger.settings import Settings
 from ledger.views.writing import folded
 from schemas.topics import EVENTS, TOPICS
 
-_SHOWN = 3
 _OPTIONS = "-c statement_timeout=3s"
 
 
@@ -48,7 +48,7 @@ class Outcome(NamedTuple):
             for place, reached in sorted(acknowledged.items())
             if ends.get(place, reached) < reached and now[place.topic].topic_id == known[place.topic].topic_id
         ]
-        return [LogDiverged(said) for said in _some(differences)]
+        return diverged(differences)
 
 
 class Comparing:
@@ -59,6 +59,7 @@ class Comparing:
         self._surveyor = Surveyor(settings)
         self._database: psycopg.Connection[Any] | None = None
         self._memory: Memory | None = None
+        self._ours = settings.fold_only  # a copy writes nothing, so whose log it reads is no matter
 
     def compare(self) -> Outcome:
         """While Postgres is away, it compares with what it remembered last.
@@ -69,13 +70,14 @@ class Comparing:
         memory = self._remembered()
         try:
             survey = self._surveyor.survey()
-            problems = differences(self._settings, survey, memory.topics)
+            problems = [*differences(self._settings, survey, memory.topics), *losses(survey, memory.topics)]
+            problems += self._claims_of_others()
             topic = self._settings.topic(EVENTS)
             known, now = memory.topics[topic], survey.topics.get(topic)
             doubtful = survey.unanswered
             if now is not None and (now.topic_id, now.partitions) == (known.topic_id, known.partitions):
                 compared = compare(self._surveyor, survey, topic, memory.folded, memory.skipped)
-                problems += map(LogDiverged, _some(list(compared.differences.values())))
+                problems += diverged(compared.differences.values())
                 doubtful |= compared.unanswered
         except LogUnreadable as error:
             self._surveyor.close()
@@ -103,12 +105,21 @@ class Comparing:
         assert self._memory is not None, "without anything remembered, Postgres' error was raised"
         return self._memory
 
+    def _claims_of_others(self) -> Iterator[LedgerError]:
+        """Whether another database has this log; asked until the answer was no."""
+        if not self._ours:
+            try:
+                check_owner(self._settings, self._connection())
+                self._ours = True
+            except LogOfAnother as error:
+                yield error
+
     @contextmanager
     def _postgres_may_be_away(self) -> Iterator[None]:
         try:
             yield
-        except UndefinedTable as error:
-            raise LogUnavailable(f"run `ledger migrate`: {error.diag.message_primary}") from error
+        except WRONG_SHAPE as error:
+            raise OtherRelease(error.diag.message_primary or "") from error
         except (psycopg.OperationalError, psycopg.InterfaceError):
             self._disconnect()
             if self._memory is None:
@@ -116,7 +127,7 @@ class Comparing:
 
     def _connection(self) -> psycopg.Connection[Any]:
         if self._database is None:
-            self._database = psycopg.connect(
+            self._database = connect(
                 self._settings.database, autocommit=True, options=_OPTIONS, application_name="ledger-guard", **LIVENESS
             )
         return self._database
@@ -125,11 +136,3 @@ class Comparing:
         if self._database is not None:
             self._database.close()
             self._database = None
-
-
-def _some(sentences: list[str]) -> list[str]:
-    """The first ones and how many more there are, as one error."""
-    if not sentences:
-        return []
-    more = f"; and {len(sentences) - _SHOWN} more partitions" if len(sentences) > _SHOWN else ""
-    return ["; ".join(sentences[:_SHOWN]) + more]

@@ -4,18 +4,28 @@ A broker that lost its tail and was filled anew, or a topic restored from elsewh
 of a past that it doesn't have, and written on top of it. Kafka's clients don't notice.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from kafka import TopicPartition
 
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log.fingerprint import fingerprint
 from ledger.log.survey import Survey, Surveyor
 
+_SHOWN = 5
 
-class LogDiverged(LedgerError):
+
+class LogDiverged(LedgerError, exit_code=EXIT_CONFIG):
     """The log is not the one that was folded. Restore the broker's data, or put back what it lost: `ledger recover`."""
+
+
+def diverged(differences: Iterable[str]) -> list[LedgerError]:
+    """As one error that names the first partitions and says how many more there are; none without differences."""
+    first, more = list(islice(differences := iter(differences), _SHOWN)), sum(1 for _ in differences)
+    said = "; ".join(first) + (f"; and {more} more partitions" if more else "")
+    return [LogDiverged(said)] if first else []
 
 
 class Folded(NamedTuple):

@@ -13,9 +13,11 @@ from kafka import TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import TopicAlreadyExistsError
 
-from ledger.core.errors import LedgerError
-from ledger.log.connecting import administrating
-from ledger.log.continuity import LogDiverged
+from ledger.core.errors import EXIT_CONFIG, LedgerError
+from ledger.log.connecting import administrating, check_may_write
+from ledger.log.continuity import diverged
+from ledger.log.new_topics import wait_until_known
+from ledger.log.ownership import check_owner
 from ledger.log.survey import Found, Survey, Surveyor
 from ledger.log.topic_settings import created_with, misconfigured
 from ledger.settings import Settings
@@ -26,11 +28,11 @@ SQL = statements("ledger.log", "topics.sql")
 Connection = psycopg.Connection[Any]
 
 
-class TopicChanged(LedgerError):
+class TopicChanged(LedgerError, exit_code=EXIT_CONFIG):
     """A topic is not the one that this ledger was built on; `ledger recover` fills it and accepts it."""
 
 
-class TopicMissing(LedgerError):
+class TopicMissing(LedgerError, exit_code=EXIT_CONFIG):
     """A topic is missing. Restore it; a new ledger makes its topics with `ledger topics --create`."""
 
 
@@ -46,7 +48,8 @@ class Known(NamedTuple):
 
 
 def create_topics(settings: Settings) -> list[str]:
-    """Makes the topics that are missing, and returns their names."""
+    """Makes the topics that are missing, and returns their names. Raises FoldOnly."""
+    check_may_write(settings)
     made = []
     with administrating(settings) as admin:
         for topic in TOPICS:
@@ -55,22 +58,25 @@ def create_topics(settings: Settings) -> list[str]:
                 made.append(settings.topic(topic.name))
             except TopicAlreadyExistsError:
                 continue
-        admin.wait_for_topics([settings.topic(topic.name) for topic in TOPICS])
+        wait_until_known(admin, [settings.topic(topic.name) for topic in TOPICS])
     return made
 
 
-def check_topics(settings: Settings, connection: Connection) -> int:
+def check_topics(settings: Settings, connection: Connection, *, whole: bool = True) -> int:
     """Compares the topics with what Postgres remembers, remembers new ones; returns the partitions of ledger.events.
 
-    Raises TopicMissing, TopicChanged, TopicMisconfigured or LogDiverged, which name all that is wrong at once.
+    `whole` False: records may be gone. Raises TopicMissing, TopicChanged, TopicMisconfigured or LogDiverged, which name
+    all that is wrong at once; and LogOfAnother.
     """
     before, survey = known_topics(settings, connection), survey_of(settings)
-    refuse(differences(settings, survey, before))
+    refuse([*differences(settings, survey, before), *(losses(survey, before) if whole else ())])
     for name in survey.topics.keys() - {place.topic for place in survey.unanswered}:
         if name not in before or before[name].begins is None:
             connection.execute(SQL["remember"], _facts(name, survey))
     note_ends(settings, connection, survey, before)
     connection.commit()
+    if not settings.fold_only:
+        check_owner(settings, connection)
     return survey.topics[settings.topic(EVENTS)].partitions
 
 
@@ -144,8 +150,12 @@ def differences(settings: Settings, survey: Survey, known: Mapping[str, Known]) 
             now = survey.topics[name]
             found += _changes(name, now, known.get(name))
             found += filter(None, [misconfigured(name, topic.name, now.settings, now.replicas)])
-            found += _losses(name, survey, known.get(name))
     return found
+
+
+def losses(survey: Survey, known: Mapping[str, Known]) -> list[LedgerError]:
+    """Records of the same topics that are gone from their beginnings or ends."""
+    return diverged(said for name in survey.topics for said in _losses(name, survey, known.get(name)))
 
 
 def refuse(problems: Sequence[LedgerError]) -> None:
@@ -171,17 +181,16 @@ def _changes(name: str, now: Found, before: Known | None) -> Iterator[LedgerErro
         yield TopicChanged(f"{name} has {now.replicas} replicas, had {before.replicas}: reassign its partitions")
 
 
-def _losses(name: str, survey: Survey, before: Known | None) -> Iterator[LedgerError]:
-    """Records of the same topic that are gone from its beginning or from its end."""
+def _losses(name: str, survey: Survey, before: Known | None) -> Iterator[str]:
     now = survey.topics[name]
     if before is None or (before.topic_id, before.partitions) != (now.topic_id, now.partitions):
         return
     for number, (begin, was) in _pairs(survey.begins, name, before.begins):
         if begin > was:
-            yield LogDiverged(f"{name}/{number} begins at {begin}, began at {was}: records were deleted")
+            yield f"{name}/{number} begins at {begin}, began at {was}: records were deleted"
     for number, (end, was) in _pairs(survey.ends, name, before.ends):
         if end < was:
-            yield LogDiverged(f"{name}/{number} ends at {end}, reached {was}: it lost its tail")
+            yield f"{name}/{number} ends at {end}, reached {was}: it lost its tail"
 
 
 def _pairs(
