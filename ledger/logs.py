@@ -51,7 +51,7 @@ def for_command() -> None:
 
 
 def _text() -> Any:
-    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
 
 
 def _json() -> list[Any]:

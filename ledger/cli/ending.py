@@ -5,16 +5,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ledger.settings import Settings
-
 if TYPE_CHECKING:
     from ledger.log.ownership import Connection
+    from ledger.settings import Settings
     from schemas.records import Ending
 
 _SECONDS = 10
 
 
-def say(settings: Settings, connection: "Connection", noted: "Sequence[Ending]") -> bool:
+def say(settings: "Settings", connection: "Connection", noted: "Sequence[Ending]") -> bool:
     """Appends what is noted already; False, and a sentence, when that must wait. A copy keeps it to itself."""
     from kafka.errors import KafkaError
 
