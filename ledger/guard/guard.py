@@ -43,6 +43,7 @@ class Guard:
         self._settings, self._on_refusal = settings, on_refusal
         self._comparing = Comparing(settings)
         self._verdict: LogUnavailable | None = LogUnavailable("it was not compared yet")
+        self._known_once = False  # that it is open from the start is no news
         self._refusals = self._evidence = 0
         self._doubtful: frozenset[TopicPartition] = frozenset()
         self._known: Mapping[str, Known] = {}
@@ -172,9 +173,11 @@ class Guard:
     def _decide(self, verdict: LogUnavailable | None) -> None:
         before, self._verdict = self._verdict, verdict
         if verdict is None:
-            if before is not None:
+            if before is not None and self._known_once:
                 log.info("log_open")
+            self._known_once = True
         elif before is None or (type(before), before.detail) != (type(verdict), verdict.detail):
+            self._known_once = True
             say = log.error if isinstance(verdict, LogRefused) else log.warning
             say("log_closed", code=verdict.code, reason=verdict.detail)
 
