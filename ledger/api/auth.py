@@ -86,7 +86,7 @@ class Keys:
             return
         asked_at, asked = time.monotonic(), list(self._known)
         async with self._pool.connection() as connection:
-            valid = {stored.key_id: stored for stored in await find(connection, asked)}
+            valid = {stored.key_id: stored for stored in await find(connection, asked) if self._counts(stored)}
         for key_id in asked:
             if key_id in valid:
                 self._known[key_id] = Known(valid[key_id], asked_at)
@@ -141,12 +141,16 @@ class Keys:
         self._known.pop(key_id, None)  # so that the oldest come first
         if not found:
             return None
-        if not (found[0].recent or self._revoked.known):
+        if not self._counts(found[0]):
             raise RevocationsUnknown()
         while len(self._known) >= _KEPT_MAX:
             del self._known[next(iter(self._known))]
         self._known[key_id] = Known(found[0], asked_at)
         return found[0]
+
+    def _counts(self, stored: StoredKey) -> bool:
+        """Whether what Postgres says of a key can be believed: either it was in use lately, or the log is known."""
+        return stored.recent or self._revoked.known
 
     def _seen(self, key_id: str, seconds: float) -> StoredKey | None:
         """The key, when it was valid at some time in the last so many seconds."""
