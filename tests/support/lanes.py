@@ -66,7 +66,8 @@ class Lane:
             await self._reopen()
             return Asked(at, time.time() - at, 0, type(error).__name__, None)
         self._note(answer)
-        body = answer.json() if answer.headers.get("content-type", "").startswith("application/json") else None
+        is_json = answer.headers.get("content-type", "").startswith("application/json")
+        body = answer.json() if is_json and answer.content else None
         return Asked(at, time.time() - at, answer.status_code, _said(body), body)
 
     async def _pin(self) -> None:

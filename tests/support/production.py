@@ -33,6 +33,8 @@ WORKERS = 2
 API_PROCESSES = 2
 READY_SECONDS = 240.0
 BOOTSTRAPS_MAX = 5
+# As docs/how-to/deploy.md says.
+SHORT_SESSIONS = "broker.heartbeat.interval.ms=500\nbroker.session.timeout.ms=3000\n"
 BOOK = ROOT / "deploy" / "first-book.json"
 
 
@@ -160,7 +162,7 @@ def production(logs: Path) -> Iterator[Production]:
     home = Path(tempfile.mkdtemp(prefix="ledger-production-"))  # where Postgres' own user may enter
     postgres = EmbeddedPostgres(home / "postgres")
     try:
-        with three_brokers() as brokers:
+        with three_brokers(more=SHORT_SESSIONS) as brokers:
             postgres.start()
             running = Production(brokers, postgres, _settings(brokers, postgres), logs)
             with running.supervisor:
