@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
@@ -24,7 +25,7 @@ from ledger.dev.stack import Stack
 from ledger.log.book import BOOK_BYTES_MAX, publish_version
 from ledger.log.book_history import BookVersionRejected, read_history
 from ledger.log.publisher import Publisher
-from ledger.log.topics import create_topics
+from ledger.log.topics import check_topics, create_topics
 from ledger.records.migrate import migrate
 from ledger.settings import Settings
 from schemas.book import BookVersion
@@ -278,6 +279,8 @@ def test_the_first_version_applies_from_the_beginning_however_large_it_is(stack:
     settings = new_ledger(stack)
     migrate(settings.database)
     create_topics(settings)
+    with psycopg.connect(settings.database) as connection:
+        check_topics(settings, connection)
     commands = Commands(settings, tmp_path)
     assert "The book has no version yet" in commands.refuses("show")
     first = json.loads(first_book("test-1").model_dump_json(exclude_none=True, exclude={"version"}))
