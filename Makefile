@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(foreach python,/usr/bin/python3 python3,$(shell \
 	$(python) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))) python3)
 BIN := .venv/bin
 
-.PHONY: setup run test test-slow test-faults check bench docs lock clean
+.PHONY: setup run test test-slow test-faults outages check bench docs lock clean
 
 setup: .venv/.ready
 
@@ -28,9 +28,14 @@ test: setup
 test-slow: setup
 	LEDGER_HYPOTHESIS=slow $(BIN)/pytest tests/core/test_properties.py tests/integration/test_gate_machine.py $(PYTEST_ARGS)
 
-# Workers, Kafka and Postgres killed, stopped and frozen for some ten minutes, another way each time.
+# All that may be killed, stopped and frozen, for the better part of an hour, another way each time.
 test-faults: setup
 	LEDGER_SLOW=1 $(BIN)/pytest tests/faults $(PYTEST_ARGS)
+
+# Three brokers, Postgres and all processes as in production, under load; each fault, and the table of outage lengths.
+# OUTAGES_ARGS="--faults broker-killed,postgres-killed": some of them.
+outages: setup
+	$(BIN)/python -m tests.faults.production $(OUTAGES_ARGS)
 
 check: setup
 	$(BIN)/ruff check .

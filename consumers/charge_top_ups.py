@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import structlog
-from psycopg_pool import ConnectionPool
 
 from consumers.appending import Appending
 from consumers.consumer import Received
@@ -19,6 +18,7 @@ from ledger.log.publisher import Permit
 from ledger.payments.clock import Clock, utc_now
 from ledger.payments.gateways import Gateways
 from ledger.payments.top_up_charges import TopUpCharges
+from ledger.records.pools import ThreadPool
 from ledger.records.top_up_triggers import NewTrigger
 from ledger.settings import Settings
 from schemas.effects import AutoTopUpTriggered
@@ -39,9 +39,7 @@ class Charging:
 
     def __init__(self, settings: Settings, gateways: Gateways, permit: Permit, clock: Clock = utc_now) -> None:
         self.gateways = gateways
-        self._connections: ConnectionPool[Connection] = ConnectionPool(
-            settings.database, min_size=0, max_size=_CONNECTIONS, open=True, kwargs={"autocommit": True}
-        )
+        self._connections = ThreadPool(settings.database, _CONNECTIONS, kwargs={"autocommit": True})
         self.append = Appending(settings, permit)
         self.charges = TopUpCharges(settings, gateways, self._connections.connection, self.append, count, clock)
 

@@ -1,13 +1,16 @@
 """Tells of dead letters: a log line and a count for each, without anything of what the record says."""
 
+from itertools import product
 from typing import ClassVar
 
 import structlog
 from prometheus_client import Counter
 
 from consumers.consumer import Received
+from ledger.log.dead_letters import codes
+from ledger.settings import Settings
 from schemas.dead_letters import RecordDeadLettered
-from schemas.topics import DEAD_LETTERS
+from schemas.topics import DEAD_LETTERS, TOPICS
 
 COUNTER = Counter("ledger_dead_letters", "Dead letters since this process started.", ("topic", "code"))
 
@@ -20,6 +23,11 @@ class DeadLetters:
     name = "dead-letters"
     at_once = 1
     topics: ClassVar = (DEAD_LETTERS,)
+
+    def __init__(self, settings: Settings) -> None:
+        # A series that begins with its first dead letter never increases, and no alarm sees it.
+        for topic, code in product(map(settings.topic, (topic.name for topic in TOPICS)), codes()):
+            COUNTER.labels(topic, code)
 
     def handle(self, received: Received) -> None:
         """Logs and counts it."""

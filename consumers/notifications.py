@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
-from psycopg_pool import ConnectionPool
-
 from consumers.consumer import Received
 from consumers.facts import Facts
 from consumers.periodic import Connection
@@ -20,6 +18,7 @@ from ledger.notices import kinds
 from ledger.notices.delivering import Delivering
 from ledger.records import notices
 from ledger.records.notices import Notice
+from ledger.records.pools import ThreadPool
 from ledger.settings import Settings
 from ledger.views.facts import Accepted
 from schemas.effects import AutoTopUpSkipped, AutoTopUpSuspended, BalanceLevelChanged
@@ -51,9 +50,7 @@ class NotifyOfEffects:
 
     def __init__(self, settings: Settings, book: Follower) -> None:
         self._book, self._note = book, _Noting(settings)
-        self._connections: ConnectionPool[Connection] = ConnectionPool(
-            settings.database, min_size=0, max_size=1, open=True
-        )
+        self._connections = ThreadPool(settings.database, 1)
 
     def handle(self, received: Received) -> None:
         """Writes the notice, unless it was written before."""

@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from ledger.liveness import LIVENESS, hang_up
 from ledger.payments.unreconciled import Row, metrics
+from ledger.records import release
 from ledger.records.payment_alerts import SQL
 
 _ANSWER_SECONDS = 3
@@ -32,12 +33,12 @@ class PaymentFigures(Collector):
 
     def _rows(self) -> Sequence[Row] | None:
         try:
-            with psycopg.connect(self._database, **LIVENESS) as connection:
+            with release.connect(self._database, **LIVENESS) as connection:
                 late = Timer(_ANSWER_SECONDS, hang_up, [connection])
                 late.start()
                 try:
                     return connection.execute(SQL["figures"]).fetchall()
                 finally:
                     late.cancel()
-        except psycopg.Error:
+        except (psycopg.Error, release.OtherRelease):
             return None

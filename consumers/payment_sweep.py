@@ -51,6 +51,8 @@ class PaymentSweep:
         self._settings, self._gateway, self._provider = settings, gateway, gateway.provider
         self._stopping = stopping
         self._append = Appending(settings, permit)
+        for outcome in _HEALED:  # from zero on, for alarms
+            HEALED.labels(gateway.provider, outcome)
         self._reconciling = Reconciling(settings, gateway)
 
     def once(self, connection: Connection) -> None:

@@ -14,6 +14,7 @@ from consumers.patience import Patience
 from ledger.liveness import KEEPALIVES, LIVENESS
 from ledger.log.connecting import KafkaForbids, KafkaRefusesUser, LogUnavailable
 from ledger.payments.gateway import ProviderUnavailable, ProviderUnknown
+from ledger.records import release
 from ledger.settings import Settings
 
 Connection = psycopg.Connection[Any]
@@ -47,7 +48,7 @@ class Periodic:
         self._task, self._settings, self._stopping = task, settings, stopping
 
     def run(self) -> None:
-        """Raises what the task raises, KafkaRefusesUser, KafkaForbids."""
+        """Raises what the task raises, OtherRelease, KafkaRefusesUser, KafkaForbids."""
         patience = Patience(self._task.name, self._stopping)
         with closing(self._task):
             while not self._stopping.is_set():
@@ -60,13 +61,14 @@ class Periodic:
 
     def _take_turns(self, patience: Patience) -> None:
         name = f"ledger-{self._task.name}"
-        with psycopg.connect(
+        with release.connect(
             self._settings.database, autocommit=True, options=KEEPALIVES, application_name=name, **LIVENESS
         ) as connection:
             mine = False
             while not self._stopping.is_set():
                 mine = mine or _locked(connection, name)
                 if mine:
+                    release.check(connection)
                     self._task.once(connection)
                     patience.over()
                 self._stopping.wait(self._task.seconds)

@@ -28,14 +28,17 @@ from consumers.payment_figures import PaymentFigures
 from consumers.periodic import Periodic, Task
 from consumers.runner import Runner
 from consumers.top_up_clockwork import TopUpClockwork
+from consumers.top_up_figures import count_from_zero
 from ledger import logs
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.guard.figures import GuardFigures
 from ledger.guard.guard import Guard
 from ledger.liveness import LIVENESS
 from ledger.log.book import Follower
+from ledger.log.connecting import check_may_write
 from ledger.log.topics import check_topics
 from ledger.payments.gateways import gateways_of
+from ledger.records import release
 from ledger.settings import Settings
 
 _FIRST_BOOK_SECONDS = 5.0
@@ -66,6 +69,7 @@ def _charge_top_ups(common: Common) -> list[Worker]:
     gateways = gateways_of(common.settings)
     if not gateways:
         return []
+    count_from_zero(gateways)
     tasks: list[Task] = [
         ChargeLater(Charging(common.settings, gateways, common.guard)),
         TopUpClockwork(Charging(common.settings, gateways, common.guard)),
@@ -89,7 +93,7 @@ def _notifications(common: Common) -> list[Worker]:
 
 # Each makes the workers of one consumer.
 _CONSUMERS: dict[str, Callable[[Common], Sequence[Worker]]] = {
-    DeadLetters.name: lambda common: [Runner(DeadLetters(), *common)],
+    DeadLetters.name: lambda common: [Runner(DeadLetters(common.settings), *common)],
     charge_top_ups.NAME: _charge_top_ups,
     payment_sweep.NAME: _payment_sweep,
     INVOICES: _invoices,
@@ -97,11 +101,11 @@ _CONSUMERS: dict[str, Callable[[Common], Sequence[Worker]]] = {
 }
 
 
-class NothingToDo(LedgerError):
+class NothingToDo(LedgerError, exit_code=EXIT_CONFIG):
     """None of these consumers has anything to do: LEDGER_PAYMENTS is off, LEDGER_SUPPLIER empty, or so."""
 
 
-class NoSuchConsumer(LedgerError):
+class NoSuchConsumer(LedgerError, exit_code=EXIT_CONFIG):
     """There is no consumer of this name."""
 
 
@@ -112,12 +116,13 @@ class MetricsPortTaken(LedgerError):
 def run(settings: Settings, names: Sequence[str] = ()) -> None:
     """Runs the named consumers, or all, until SIGTERM or Ctrl-C.
 
-    Raises what makes it end: NoSuchConsumer, NothingToDo, MetricsPortTaken, SettingMissing, TopicMissing, TopicChanged,
-    and whatever a consumer raises.
+    Raises what makes it end: FoldOnly, NoSuchConsumer, NothingToDo, MetricsPortTaken, SettingMissing, TopicMissing,
+    TopicChanged, LogOfAnother, and whatever a consumer raises.
     """
+    check_may_write(settings)  # all that consumers do has an effect outside: money, mails, webhooks, events
     consumers = chosen(names)
     settings.signing_key()  # what is not signed becomes a dead letter, which is
-    logs.configure()
+    logs.configure(settings.log_format)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it logs every attempt to reach a broker that is away
     stopping = threading.Event()
     with _metrics(settings):
@@ -154,7 +159,7 @@ def _wait_for_topics(settings: Settings) -> None:
     patience = Patience("all", threading.Event())
     while True:
         try:
-            with psycopg.connect(settings.database, **LIVENESS) as connection:
+            with release.connect(settings.database, **LIVENESS) as connection:
                 check_topics(settings, connection)
             return patience.over()
         except (psycopg.OperationalError, KafkaError) as error:

@@ -41,10 +41,10 @@ from ledger.log.connecting import (
 )
 from ledger.log.dead_letters import dead_letter_of
 from ledger.log.foreign import naming_the_batch
-from ledger.log.groups import group_of as group_of
 from ledger.log.publisher import Permit, Publisher
 from ledger.log.readable import event_of
 from ledger.log.reading import Problem, signer_of
+from ledger.records.release import connect
 from ledger.records.seats import Seat
 from ledger.settings import Settings
 from schemas.topics import DEAD_LETTERS
@@ -155,8 +155,8 @@ class Runner:
 
         Should Postgres be restarted, it is free: a process that takes it then fences this one, which takes another.
         """
-        seat = Seat(group_of(self._settings, self._consumer.name))
-        with psycopg.connect(
+        seat = Seat(self._settings.group(self._consumer.name))
+        with connect(
             self._settings.database, autocommit=True, options=KEEPALIVES, application_name="ledger-seat", **LIVENESS
         ) as connection:
             seat.taken(connection)
@@ -168,7 +168,7 @@ class Runner:
             kafka = KafkaConsumer(
                 *map(self._settings.topic, self._consumer.topics),
                 **kafka_options(self._settings),
-                group_id=group_of(self._settings, self._consumer.name),
+                group_id=self._settings.group(self._consumer.name),
                 client_id=f"ledger-{self._consumer.name}",
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",

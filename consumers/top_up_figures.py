@@ -1,10 +1,13 @@
 """What charging tells Prometheus: triggers, what providers answered, and how long a crossing took to be credits."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import product
+from typing import get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from ledger.core.charging import Answer, Call
+from ledger.core.charging import Answer, Call, Kind
 from ledger.records.top_up_triggers import Trigger
 
 TRIGGERS = Counter("ledger_top_up_triggers", "Triggers that were read, repeated ones too.")
@@ -20,6 +23,12 @@ OPEN = Gauge("ledger_top_ups_open", "Top-ups that are not over, by state; sent: 
 OPEN_SECONDS = Gauge("ledger_top_ups_open_oldest_seconds", "Age of the oldest attempt of each state.", ("state",))
 OVERDUE = Gauge("ledger_overdue", "What is not over beyond its bound, by kind.", ("kind",))
 OVERDUE_SECONDS = Gauge("ledger_overdue_oldest_seconds", "Age of the oldest of it.", ("kind",))
+
+
+def count_from_zero(providers: Iterable[str]) -> None:
+    """Shows every answer that there may be: no alarm sees the increase of a series that begins with its first one."""
+    for provider, call, kind in product(providers, get_args(Call), get_args(Kind)):
+        ANSWERS.labels(provider, call, kind)
 
 
 def count(trigger: Trigger, call: Call, answer: Answer) -> None:

@@ -9,13 +9,30 @@ from docs.making.configuration import configuration
 from docs.making.events import events
 
 REFERENCE = Path(__file__).parent / "reference"
+EXIT_CODES = """
+## Exit codes
+
+| code | of | it means |
+|---|---|---|
+| `0` | all | It is done; a service was told to stop. |
+| `1` | all | It failed, and the last line says why; what checks something found a fault. It may work later. |
+| `2` | all | The command line is wrong. |
+| `3` | `serve` | It failed before it served anything; the log says why. |
+| `70` | `project` | A worker could not go on, or stood still. It is safe to start it again at once. |
+| `78` | `dev`, `project`, `consume`, `serve`, `sandbox` | \
+A person has to set something right: settings, credentials, topics, a log or a database that is not the one of before, \
+another version of the program. To start it again changes nothing. |
+
+What is only away (Kafka, Postgres, a provider) ends no service: it waits. `project --workers`, `serve` with several
+processes and `dev` start again what ends, later and later; what ends with 78 ends them with 78, too.
+"""
 
 
 def command_line() -> str:
     """Every command with its options, as Typer documents it."""
     words = ["-m", "typer", "ledger.cli", "utils", "docs", "--name", "ledger", "--title", "The command line"]
     made = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True)
-    return made.stdout.strip() + "\n"
+    return made.stdout.strip() + "\n" + EXIT_CODES
 
 
 PAGES: dict[str, Callable[[], str]] = {"cli.md": command_line, "configuration.md": configuration, "events.md": events}

@@ -14,9 +14,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.supervisors import Multiprocess
 
-from ledger import logs
+from ledger import serving_processes
 from ledger.core.errors import LedgerError
 
 _STOP_SECONDS = 10
@@ -30,34 +29,34 @@ class PortTaken(LedgerError):
 
 def serve_app(app: ASGIApp, host: str, port: int, protocol: type[asyncio.Protocol] = HttpToolsProtocol) -> None:
     """Serves until a signal ends it. Raises PortTaken."""
-    logs.configure()
     with _listening(host, port) as listener:
         # uvicorn raises the signal again when it has finished; ended as it was told to, it has not failed.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: sys.exit(0))
         spare_collections()
-        uvicorn.Server(_config(app, http=protocol)).run(sockets=[listener])
+        server = uvicorn.Server(_config(app, http=protocol))
+        server.run(sockets=[listener])
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
 def serve_in_processes(
     count: int, factory: str, host: str, port: int, protocol: type[asyncio.Protocol] = HttpToolsProtocol
 ) -> None:
-    """Serves in so many processes, which accept from one port, until a signal ends them. Raises PortTaken.
+    """Serves in `count` processes, which accept from one port, until a signal ends them. Raises PortTaken.
 
     `factory`: the function, as "module:name", that makes the application in each of them. One that dies or stands
     still is replaced; SIGHUP replaces all of them, one after the other.
     """
-    logs.configure()
     with _listening(host, port) as listener:
-        supervisor = Multiprocess(_config(factory, factory=True, workers=count, http=protocol), [listener])
-        supervisor.run()
-    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
-        sys.exit(STARTUP_FAILURE)
+        config = _config(factory, factory=True, workers=count, http=protocol)
+        code = serving_processes.run(config, [listener], _STOP_SECONDS + 5)
+    if code:
+        sys.exit(code)
 
 
 def prepare_process() -> None:
-    """For a process of several, before it makes its application: its logs, and its end when nobody supervises it."""
-    logs.configure()
+    """For a process of several, before it makes its application: its end when nobody supervises it."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), name="end-with-parent", daemon=True).start()

@@ -21,7 +21,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from schemas.money import Credits
 from schemas.signatures import SigningKey
 from schemas.supplier import Supplier
@@ -32,15 +32,16 @@ USUAL_SECRETS_DIR = Path("/run/secrets")
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 PaymentMode = Literal["off", "sandbox", "test", "live"]
+LogFormat = Literal["auto", "json", "text"]
 SmtpSecurity = Literal["starttls", "tls", "none"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
-class SettingMissing(LedgerError):
+class SettingMissing(LedgerError, exit_code=EXIT_CONFIG):
     """A setting is missing."""
 
 
-class SettingsInvalid(LedgerError):
+class SettingsInvalid(LedgerError, exit_code=EXIT_CONFIG):
     """The settings can't be used."""
 
 
@@ -90,7 +91,11 @@ class Settings(BaseSettings):
     topic_prefix: str = Field("", description="Put before every topic's name, so that several ledgers share a broker.")
     event_partitions: int = Field(64, ge=1, le=4096, description="Partitions of ledger.events, fixed at creation.")
     replication_factor: int = Field(3, ge=1, description="Replicas of every topic, fixed at creation.")
-    consumer_group: str = Field("ledger-projector", description="Kafka group of the projector's workers.")
+    fold_only: bool = Field(
+        False,
+        description="This is a copy: it folds the log of another ledger into a database of its own and writes nothing "
+        "anywhere else.",
+    )
 
     signing_key_id: str = Field("", description="Id of the key that this process signs with.")
     signing_keys: dict[str, SecretStr] = Field(
@@ -102,6 +107,10 @@ class Settings(BaseSettings):
         30, gt=0, description="A worker with lag that commits nothing for so long ends itself."
     )
     lock_seconds: float = Field(2, gt=0, description="How long a writer may block a partition before it is terminated.")
+
+    log_format: LogFormat = Field(
+        "auto", description="`json`: one object per line; `text`: for people; `auto`: text on a terminal, else JSON."
+    )
 
     api_host: str = Field("127.0.0.1", description="Address that `ledger serve` listens on.")
     api_port: int = Field(8080, ge=0, le=65535, description="Port that `ledger serve` listens on.")
@@ -356,6 +365,10 @@ class Settings(BaseSettings):
     def topic(self, name: str) -> str:
         """The name of a topic on this deployment's broker."""
         return self.topic_prefix + name
+
+    def group(self, name: str) -> str:
+        """The name of a Kafka group; ledgers that share a broker have groups of their own."""
+        return f"{self.topic_prefix}ledger-{name}"
 
 
 def _secrets_dir() -> Path | None:

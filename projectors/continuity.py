@@ -3,31 +3,31 @@
 from collections.abc import Iterable
 from contextlib import closing
 
-import psycopg
 from kafka import TopicPartition
 from kafka.errors import KafkaTimeoutError
 
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.guard.comparing import Comparing
 from ledger.liveness import LIVENESS
 from ledger.log.continuity import compare
 from ledger.log.survey import Surveyor
 from ledger.log.topics import refuse
+from ledger.records.release import connect
 from ledger.records.skips import skipped
 from ledger.settings import Settings
 from ledger.views.writing import folded
 from schemas.topics import EVENTS
 
 
-class ViewsLost(LedgerError):
+class ViewsLost(LedgerError, exit_code=EXIT_CONFIG):
     """The views are empty but the log was folded before. Run `ledger rebuild`."""
 
 
 def check_continuity(settings: Settings, partitions: set[int]) -> None:
     """Compares the topics with what is remembered, and what was folded with what is there.
 
-    Raises TopicMissing, TopicChanged, TopicMisconfigured, LogDiverged, LogUnreadable; or KafkaError, LogUnavailable and
-    psycopg's OperationalError, which say nothing about the log.
+    Raises TopicMissing, TopicChanged, TopicMisconfigured, LogDiverged, LogUnreadable, OtherRelease; or KafkaError,
+    LogUnavailable and psycopg's OperationalError, which say nothing about the log.
     """
     with closing(Comparing(settings)) as comparing:
         outcome = comparing.compare()
@@ -38,7 +38,7 @@ def check_continuity(settings: Settings, partitions: set[int]) -> None:
 def diverged(settings: Settings) -> dict[int, str]:
     """Why the log is not as it was folded, by partition, be its topic another. Raises as `check_continuity` does."""
     topic = settings.topic(EVENTS)
-    with psycopg.connect(settings.database, **LIVENESS) as connection:
+    with connect(settings.database, **LIVENESS) as connection:
         stored, skips = folded(connection), skipped(connection, topic)
     with Surveyor(settings) as surveyor:
         compared = compare(surveyor, surveyor.survey(), topic, stored, skips)

@@ -193,7 +193,12 @@ class Projection:
         return frozenset(elsewhere)
 
     def _messages(self, connection: Connection, number: int, batch: Batch) -> list[outbox.Message]:
-        """What the batch says. A misplaced record goes on unless just this is posted; its home refuses a reused id."""
+        """What the batch says: in a copy nothing, now and later. A misplaced record goes on unless just this is posted.
+
+        Its home refuses a reused id.
+        """
+        if self._settings.fold_only:
+            return []
         there = writing.find_posted(connection, [misplaced.fact.event_id for misplaced in batch.misplaced])
         return [
             *(effect_message(effect, self._key) for effect in batch.effects),

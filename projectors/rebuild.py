@@ -19,15 +19,18 @@ from ledger.log.book import BookEmpty
 from ledger.log.connecting import administrating
 from ledger.log.topics import check_topics
 from ledger.records import book_versions, rebuilds
-from ledger.records.migrate import VIEWS_VERSION, create_views, migrate_records
+from ledger.records.migrate import create_views, migrate_records
 from ledger.records.rebuilds import Connection, Rebuild
+from ledger.records.release import views_version
 from ledger.settings import Settings
 from ledger.views import digests, losses
 from projectors.comparing import VIEWS, Comparison, compare
 from projectors.forwards import take_back_forwards
+from projectors.group import group_of
 from projectors.refolding import Watch, refold
 from projectors.rejections import report_rejected
 from projectors.replay import WholeBook, bounds, whole_book
+from schemas.topics import BOOK
 
 _SHOWN_DIFFERENCES = 100
 # The workers' session timeout is 6 s; Kafka forgets a member that is gone, and did not say so, some time after it.
@@ -159,7 +162,7 @@ def finish(settings: Settings, connection: Connection, book: WholeBook, watch: W
     log_ends = {partition: end for partition, (_, end) in bounds(settings, len(before.targets)).items()}
     targets = {partition: min(end, log_ends[partition]) for partition, end in before.targets.items()}
     records = refold(settings, connection, targets, book.book, watch)
-    report_rejected(connection, settings, book.rejected)
+    report_rejected(connection, settings, BOOK, book.rejected)
     take_back_forwards(settings, connection, before.outbox_position)
     rebuilt = Rebuilt(
         records=records,
@@ -220,7 +223,7 @@ def _replace_views_of_another_version(connection: Connection, starts: Mapping[in
     """When another version of this program was interrupted, what it folded is folded again."""
     with connection.transaction():
         row = connection.execute("SELECT checksum FROM records.migrations WHERE name = 'views'").fetchone()
-        if row != (VIEWS_VERSION,):
+        if row != (views_version(),):
             connection.execute("DROP SCHEMA views CASCADE")
             _make_views(connection, starts)
 
@@ -290,8 +293,10 @@ def _count(connection: Connection, statement: str, **parameters: int) -> int:
 def _wait_until_forgotten(settings: Settings, watch: Watch) -> None:
     """Returns once the workers' group has no members. Raises ProjectorsRunning if they stay, or one of them writes."""
 
+    group = group_of(settings)
+
     def members() -> list[str]:
-        found = _members(settings)
+        found = _members(settings, group)
         if found and rebuilds.writers(settings.database):
             raise ProjectorsRunning(", ".join(found))
         return found
@@ -315,11 +320,11 @@ def wait_until_none(members: Callable[[], list[str]], watch: Watch) -> list[str]
     return left
 
 
-def _members(settings: Settings) -> list[str]:
+def _members(settings: Settings, group: str) -> list[str]:
     """Who is in the workers' group."""
     with administrating(settings) as admin:
         try:
-            members = admin.describe_groups([settings.consumer_group])[settings.consumer_group]["members"]
+            members = admin.describe_groups([group])[group]["members"]
         except CoordinatorNotAvailableError:  # the broker has no groups yet
             return []
     return [f"{each['member_id']} at {each['client_host']}" for each in members]

@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 from ledger.core.errors import LedgerError
 from ledger.log import groups
+from ledger.log.connecting import check_may_write
+from ledger.log.ownership import check_owner
 from ledger.log.topics import accept_topics
 from ledger.records import outbox, rebuilds
-from ledger.records.migrate import check_views
 from ledger.records.rebuilds import Connection, RebuildUnfinished
+from ledger.records.release import check
 from ledger.settings import Settings
 from ledger.views import losses
 from projectors.missing import SAID, Missing, missing
@@ -41,6 +43,7 @@ Agree = Callable[[Missing], None]
 
 def recover(settings: Settings, watch: Watch, agree: Agree) -> Recovered | None:
     """Puts everything back; None when nothing is missing. Raises LedgerError; what it says is what to do."""
+    check_may_write(settings)
     settings.signing_key()
     started = time.monotonic()
     with alone(settings, watch) as connection:
@@ -48,11 +51,12 @@ def recover(settings: Settings, watch: Watch, agree: Agree) -> Recovered | None:
             raise ConsumersRunning(", ".join(running))
         if rebuilds.unfinished(connection) and not rebuilds.put_back(connection):
             raise RebuildUnfinished()
-        check_views(connection)
+        check(connection)
         with losses.views_named(connection, "views"):
             found = missing(settings, connection, watch)
             if not found.anything:
                 return None
+            check_owner(settings, connection)
             agree(found)
             append_book(settings, found.book)
             book = read_book(settings, connection)

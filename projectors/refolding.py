@@ -49,7 +49,7 @@ def refold(settings: Settings, connection: Connection, targets: Mapping[int, int
     context = get_context("spawn")
     stop = context.Event()
     processes = min(len(targets), os.cpu_count() or 1)
-    with ProcessPoolExecutor(processes, context, _prepare_process, (stop,)) as pool:
+    with ProcessPoolExecutor(processes, context, _prepare_process, (stop, settings)) as pool:
         running: set[Future[None]] = {
             pool.submit(_fold_partition, settings, partition, len(targets), target, book)
             for partition, target in targets.items()
@@ -71,11 +71,11 @@ def _folded(connection: Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def _prepare_process(stop: Event) -> None:
+def _prepare_process(stop: Event, settings: Settings) -> None:
     """Ctrl-C reaches every process of a terminal; these end when their parent says so, or at once when it is gone."""
     global _stop
     _stop = stop
-    logs.configure()  # what a projection warns of goes to stderr: stdout may be read by a program
+    logs.configure(settings.log_format)  # what a projection warns of goes to stderr: stdout may be read by a program
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.set_threshold(1_000_000, 10, 10)  # as in a worker: docs/decisions/0003

@@ -16,6 +16,7 @@ from ledger.liveness import LIVENESS
 from ledger.log.dead_letters import shortened
 from ledger.log.publisher import Append, LogUnavailable, Permit, Publisher, RecordRefused
 from ledger.records import outbox, rebuilds
+from ledger.records.release import connect
 from ledger.settings import Settings
 from schemas.fields import json_of
 from schemas.signatures import SIGNATURE_HEADER
@@ -27,7 +28,10 @@ log = structlog.get_logger()
 
 
 class Relay:
-    """Publishes the outbox of the partitions that it was told to `own`, until closed; `wake` saves it the wait."""
+    """Publishes the outbox of the partitions that it was told to `own`, until closed; `wake` saves it the wait.
+
+    In a copy it publishes nothing: what a dump has in its outbox is for the original to say.
+    """
 
     def __init__(self, settings: Settings, permit: Permit) -> None:
         self._settings = settings
@@ -36,7 +40,8 @@ class Relay:
         self._closing = False
         self._publisher = Publisher(settings, permit, wait=False)
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
-        self._thread.start()
+        if not settings.fold_only:
+            self._thread.start()
 
     def own(self, partitions: Iterable[int]) -> None:
         """Says which partitions' messages are to be published from now on."""
@@ -51,7 +56,8 @@ class Relay:
         self._closing = True
         self._awake.set()
         self._publisher.close()
-        self._thread.join(timeout=10)
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
 
     def _run(self) -> None:
         while not self._closing:
@@ -63,7 +69,7 @@ class Relay:
                 self._awake.wait(_IDLE_SECONDS)
 
     def _relay_until_closed(self) -> None:
-        with psycopg.connect(
+        with connect(
             self._settings.database, autocommit=True, application_name="ledger-relay", **LIVENESS
         ) as connection:
             rebuilds.share(connection)  # what a rebuild puts into the outbox is not settled before its end

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from ledger.core.book import Book
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log.book import Follower, Rejected, StatedVersion
 from ledger.log.connecting import COMMITTED, connection_options
 from ledger.log.foreign import LogUnreadable
@@ -28,7 +28,7 @@ class LogAway(LedgerError):
     """Kafka does not answer; what is folded already stays, and the same command goes on from there."""
 
 
-class LogIncomplete(LedgerError):
+class LogIncomplete(LedgerError, exit_code=EXIT_CONFIG):
     """The log does not begin with its first record, so it can't be folded again from the start."""
 
 

@@ -11,7 +11,7 @@ from ledger.core.errors import LedgerError
 from ledger.liveness import LIVENESS, hang_up
 from ledger.log.fingerprint import fingerprint
 from ledger.log.reading import Record, log_time_ms
-from ledger.records import rebuilds
+from ledger.records import rebuilds, release
 from ledger.records.seats import Seat
 from ledger.settings import Settings
 from ledger.views.writing import SQL, Connection
@@ -43,7 +43,7 @@ class Session:
     def connection(self) -> Connection:
         """The connection, in autocommit; made when there is none.
 
-        Raises RebuildRunning, RebuildUnfinished or SeatTaken.
+        Raises OtherRelease, RebuildRunning, RebuildUnfinished or SeatTaken.
         """
         if self._connection is None:
             self._connection = self._connect()
@@ -54,6 +54,7 @@ class Session:
             self._settings.database, autocommit=True, application_name="ledger-projector", **LIVENESS
         )
         try:
+            release.check(connection)
             connection.execute(f"SET lock_timeout = '{int(self._settings.lock_seconds * 1000)}ms'")
             if self._shares_views:
                 rebuilds.share(connection)
@@ -90,7 +91,8 @@ class Session:
 
         `last`: the last record before that; None: there is none but those that were folded before.
 
-        Raises Fenced when the progress is not there, and Blocked when another writer holds it for too long.
+        Raises Fenced when the progress is not there, Blocked when another writer holds it for too long, or a migration
+        does not end, and OtherRelease after one.
         """
         connection = self.connection()
         with connection.transaction():
@@ -106,6 +108,7 @@ class Session:
         self, connection: Connection, partition: int, expected: int, next_offset: int, last: Record | None
     ) -> bool:
         with connection.pipeline():  # one round trip
+            ran = connection.execute(release.RAN)
             connection.execute(SQL["lock_partition"], {"namespace": _LOCK_NAMESPACE, "partition": partition})
             cursor = connection.execute(
                 SQL["advance_progress"],
@@ -118,7 +121,13 @@ class Session:
                     "through_ms": log_time_ms(last) if last else None,
                 },
             )
+        if other := release.difference(ran):
+            raise other
         return cursor.rowcount == 1
+
+    def check_release(self) -> None:
+        """Raises OtherRelease when another version of this program has changed the database."""
+        release.check(self.connection())
 
     def note_caught_up(
         self, partition: int, expected: int, log_end: int, asked_ms: int, waiting: Waiting | None

@@ -2,35 +2,33 @@
 
 import psycopg
 from kafka import KafkaConsumer, TopicPartition
-from psycopg.errors import UndefinedTable
 
-from ledger.core.errors import LedgerError
 from ledger.liveness import LIVENESS
 from ledger.log.connecting import ANSWER_MS, kafka_options, refusals_in_words
 from ledger.log.topics import check_topics
 from ledger.records import rebuilds
+from ledger.records.claiming import claim
+from ledger.records.release import WRONG_SHAPE, NotMigrated, connect
 from ledger.settings import Settings
 from ledger.views.writing import SQL
 from projectors.continuity import ViewsLost
 from schemas.topics import EVENTS
 
 
-class NotMigrated(LedgerError):
-    """The database lacks tables of this program; run `ledger migrate`."""
-
-
 def prepare(settings: Settings) -> int:
     """Checks the topics and makes progress for new ones; returns the partitions of ledger.events.
 
-    Raises TopicMissing, TopicChanged, ViewsLost, NotMigrated, RebuildRunning, RebuildUnfinished, KafkaRefusesUser or
-    KafkaForbids.
+    Raises TopicMissing, TopicChanged, LogOfAnother, ViewsLost, OtherRelease, RebuildRunning, RebuildUnfinished,
+    KafkaRefusesUser or KafkaForbids.
     """
-    with refusals_in_words(), psycopg.connect(settings.database, **LIVENESS) as connection:
+    with refusals_in_words(), connect(settings.database, **LIVENESS) as connection:
         try:
             rebuilds.share(connection)
             partitions = check_topics(settings, connection)
+            if not settings.fold_only:
+                claim(settings, connection)
             _make_progress(settings, connection, partitions)
-        except UndefinedTable as error:
+        except WRONG_SHAPE as error:
             raise NotMigrated(error.diag.message_primary or "") from error
     return partitions
 

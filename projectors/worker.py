@@ -6,7 +6,6 @@ worker that is started again reads from Postgres where to go on, so that ending 
 
 import asyncio
 import gc
-import logging
 import os
 import threading
 import time
@@ -22,20 +21,25 @@ from faust.types import TP
 from kafka.errors import KafkaError as KafkaPythonError
 from yarl import URL
 
+from ledger import logs
 from ledger.core.book import Book
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.guard.guard import Guard
 from ledger.log.book import FRESH_SECONDS, BookEmpty, BookStale, Follower
 from ledger.log.connecting import LogUnavailable, tls_of, uses_sasl
 from ledger.records import book_versions
-from ledger.records.rebuilds import RebuildRunning, RebuildUnfinished
-from ledger.records.seats import Seat, SeatTaken
+from ledger.records.rebuilds import RebuildRunning
+from ledger.records.release import WRONG_SHAPE
+from ledger.records.seats import Seat
 from ledger.records.skips import skips
 from ledger.settings import Settings
 from projectors.continuity import check_continuity
 from projectors.fetching import install
+from projectors.group import group_of
 from projectors.misplaced import MisplacedReport
+from projectors.noise import turn_down
 from projectors.projection import Gap, Projection
+from projectors.records_keeper import RecordsKeeper
 from projectors.rejections import REPORTING_PARTITION, report_rejected
 from projectors.relay import Relay
 from projectors.session import Blocked, Fenced, Session
@@ -43,10 +47,9 @@ from projectors.start import prepare
 from projectors.transport import Fetch, FetchConsumer, FetchTransport, PassThrough
 from projectors.waiting import Waits
 from projectors.watchdog import Watchdog
-from schemas.topics import EVENTS
+from schemas.topics import BOOK, EVENTS
 
 EXIT_FAILED = 70
-EXIT_REFUSED = 78
 _RETRY_SECONDS = 0.5
 _PREPARE_SECONDS = 0.5
 _BEAT_SECONDS = 1.0
@@ -64,34 +67,49 @@ log = structlog.get_logger()
 
 def run(settings: Settings) -> None:
     """Folds until told to stop. Raises LedgerError when it must not start."""
-    for noisy in ("aiokafka", "kafka"):
-        # They log every attempt to reach a broker that is away; we say once a second that we wait for it.
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    logs.configure(settings.log_format)
+    turn_down()
     threading.excepthook = _end_process
     # A batch allocates some hundred thousand objects and frees them all by reference count; looking for cycles among
     # them cost a third of the fold's time (docs/decisions/0003).
     gc.set_threshold(1_000_000, 10, 10)
     install()
     partitions = _when_there(partial(prepare, settings))
-    seat = Seat(settings.consumer_group)
+    group = _when_there(partial(group_of, settings))
+    seat = Seat(group)
     session = Session(settings, seat=seat)
     _when_there(session.connection)
-    worker = Worker(settings, partitions, session, seat)
-    runner = faust.Worker(worker.app, loglevel="WARNING", redirect_stdouts=False, quiet=True)
+    worker = Worker(settings, partitions, session, group, seat)
+    runner = faust.Worker(worker.app, override_logging=False, redirect_stdouts=False, quiet=True)
     runner.spinner = None  # it writes cursor movements, also into files
     runner.execute_from_commandline()
 
 
 def _when_there(do: Callable[[], T]) -> T:
-    """Waits for servers that are away, and for a rebuild; the reason is in the log: it may be a wrong password."""
+    """Waits for servers that are away, and for a rebuild; the reason is in the log: it may be a wrong password.
+
+    Raises the LedgerErrors of what it does.
+    """
     while True:
         try:
             return do()
         except (psycopg.OperationalError, KafkaPythonError, RebuildRunning) as error:
-            log.warning(
-                "waiting", for_="kafka" if isinstance(error, KafkaPythonError) else "postgres", reason=str(error)
-            )
+            _log_waiting(error)
             time.sleep(_PREPARE_SECONDS)
+
+
+def _log_waiting(error: Exception) -> None:
+    """Says what is waited for, which the error knows better than the place where it is caught."""
+    match error:
+        case RebuildRunning():
+            what = "rebuild"
+        case BookStale() | BookEmpty():
+            what = "book"
+        case psycopg.Error():
+            what = "postgres"
+        case _:
+            what = "kafka"
+    log.warning("waiting", for_=what, error=type(error).__name__, reason=" ".join(str(error).split()))
 
 
 class _App(faust.App):
@@ -114,24 +132,25 @@ class _App(faust.App):
 class Worker:
     """Owns the parts of a projector process and the rules of when to wait, when to read again and when to end."""
 
-    def __init__(self, settings: Settings, partitions: int, session: Session, seat: Seat) -> None:
+    def __init__(self, settings: Settings, partitions: int, session: Session, group: str, seat: Seat) -> None:
         self._settings = settings
         self._topic = settings.topic(EVENTS)
         self._projection = Projection(settings, partitions, session, MisplacedReport())
-        self.app = self._create_app(partitions, seat)
+        self.app = self._create_app(partitions, group, seat)
         self._book = Follower(settings)
         self._guard = Guard(settings, self._end).start()
         self._relay = Relay(settings, self._guard)
+        RecordsKeeper(settings, self._book, self._end)
         self._watchdog = Watchdog(settings.stall_seconds, session.hang_up)
         self._waits = Waits(settings, self._topic)
         self._beats_left = 0
         self._reported = 0
         self._kept = -1
 
-    def _create_app(self, partitions: int, seat: Seat) -> faust.App:
+    def _create_app(self, partitions: int, group: str, seat: Seat) -> faust.App:
         broker = [URL(f"kafka://{server}") for server in self._settings.kafka.split(",")]
         app = _App(
-            self._settings.consumer_group,
+            group,
             broker=broker,
             broker_credentials=_credentials(self._settings),
             store="memory://",
@@ -187,7 +206,7 @@ class Worker:
             except Blocked:
                 self._unblock(partition)
             except _AWAY as error:
-                await self._wait_for("postgres", error)
+                await self._wait_for(error)
                 self._projection.disconnect()
 
     def _unblock(self, partition: int) -> None:
@@ -206,7 +225,7 @@ class Worker:
                 return book
             except (BookStale, BookEmpty) as error:
                 self._keep_book()
-                await self._wait_for("book", error)
+                await self._wait_for(error)
 
     def _keep_book(self) -> None:
         """Keeps the book before anything is folded by it. Raises BookLost or BookDiffers."""
@@ -224,25 +243,22 @@ class Worker:
                 self._load_skips()
                 return {partition: self._projection.next_offset(partition) for partition in partitions}
             except _AWAY as error:
-                await self._wait_for("postgres", error)
+                await self._wait_for(error)
                 self._projection.disconnect()
-            except (RebuildUnfinished, SeatTaken) as error:
+            except LedgerError as error:
                 self._end(error)
 
     async def _check_continuity(self, partitions: set[int]) -> None:
         while True:
             try:
                 return await asyncio.to_thread(check_continuity, self._settings, partitions)
-            except psycopg.OperationalError as error:
-                await self._wait_for("postgres", error)
-            except (KafkaPythonError, LogUnavailable) as error:
-                await self._wait_for("kafka", error)
+            except (psycopg.OperationalError, KafkaPythonError, LogUnavailable) as error:
+                await self._wait_for(error)
             except LedgerError as error:
                 self._end(error)
 
-    async def _wait_for(self, what: str, error: Exception) -> None:
-        reason = str(error) if isinstance(error, LogUnavailable) else type(error).__name__
-        log.warning("waiting", for_=what, reason=reason)
+    async def _wait_for(self, error: Exception) -> None:
+        _log_waiting(error)
         self._watchdog.progressed()
         await asyncio.sleep(_RETRY_SECONDS)
 
@@ -252,15 +268,16 @@ class Worker:
             lag = 0
             try:
                 lag = await self._note_caught_up()
+                self._projection.session.check_release()
                 await self._retry_unreadable()
                 self._report_rejected()
                 self._keep_book()
             except (TimeoutError, KafkaError, KafkaPythonError, LogUnavailable) as error:
-                log.warning("waiting", for_="kafka", reason=type(error).__name__)
+                _log_waiting(error)
                 self._watchdog.progressed()
             except _AWAY:
                 self._projection.disconnect()
-            except LedgerError as error:  # what a person must decide, and a seat that is taken
+            except (LedgerError, *WRONG_SHAPE) as error:  # what a person must decide, and a seat that is taken
                 self._end(error)
             self._watchdog.beat(lag)
             await asyncio.sleep(_BEAT_SECONDS)
@@ -297,7 +314,7 @@ class Worker:
         """Makes dead letters of what was rejected on the book's topic since the last time."""
         new = self._book.rejected[self._reported :]
         if new and TP(self._topic, REPORTING_PARTITION) in self.app.consumer.assignment():
-            report_rejected(self._projection.session.connection(), self._settings, new)
+            report_rejected(self._projection.session.connection(), self._settings, BOOK, new)
             self._reported += len(new)
             self._relay.wake()
 
@@ -305,8 +322,7 @@ class Worker:
         """Ends the process at once: nothing more must be folded, acknowledged or cleaned up."""
         code = getattr(error, "code", type(error).__name__)
         log.error("worker_ends", code=code, reason=str(error), exc_info=not isinstance(error, LedgerError))
-        # Whoever has taken the seat holds it; after a restart there is another one.
-        os._exit(EXIT_FAILED if isinstance(error, SeatTaken) else EXIT_REFUSED)
+        os._exit(_exit_code(error))
 
 
 def _credentials(settings: Settings) -> faust.types.auth.CredentialsT | None:
@@ -322,7 +338,13 @@ def _credentials(settings: Settings) -> faust.types.auth.CredentialsT | None:
     return faust.SSLCredentials(tls) if tls else None
 
 
+def _exit_code(error: BaseException | None) -> int:
+    """What a worker ends with: a defect is not for a person to decide, and a restart reads again where to go on."""
+    decided = isinstance(error, WRONG_SHAPE) or getattr(error, "exit_code", None) == EXIT_CONFIG
+    return EXIT_CONFIG if decided else EXIT_FAILED
+
+
 def _end_process(failed: threading.ExceptHookArgs) -> None:
     """A thread that fails takes the process with it: a worker without its relay or book must not go on."""
     log.error("thread_failed", thread=failed.thread.name if failed.thread else "?", reason=repr(failed.exc_value))
-    os._exit(EXIT_FAILED)
+    os._exit(_exit_code(failed.exc_value))

@@ -48,9 +48,23 @@ from schemas.events import (
 )
 from schemas.fields import Frozen
 from schemas.identity import derived_id
+from schemas.records import (
+    AccountErased,
+    ApiKeyRevoked,
+    Claim,
+    DeletedTaxId,
+    EndedEndpoint,
+    ErasedAccount,
+    LogClaimed,
+    RecordsEvent,
+    RevokedKey,
+    TaxIdDeleted,
+    WebhookEndpointEnded,
+)
 
 E = TypeVar("E", bound=Envelope)
 ACCOUNT = "acct_42"
+_RECORDS = "ledger/records"
 _IDS = "019aa3f2-0b6e-7c1a-9d53-0c9f2b6a1e{:02}"
 # What the fold calls the purchases that the two refused authorizations lead to.
 _FIRST_TRIGGER = derived_id(ACCOUNT, "signed", _IDS.format(10))
@@ -98,6 +112,17 @@ def story() -> list[Event]:
         _said(18, "payments/invoices", InvoiceIssued, Invoice(number="INV-2026-0000001", purchase_id="pur_1")),
         _said(19, "payments/stripe", PayoutReceived, _PAYOUT, subject="provider:stripe"),
         _said(20, "ledger/recover", LogRecovered, _RECOVERY, subject="ledger:log"),
+    ]
+
+
+def records_story() -> list[RecordsEvent]:
+    """One event of each type of `ledger.records`."""
+    return [
+        LogClaimed(source=_RECORDS, id=_IDS.format(20), data=Claim(installation_id=_IDS.format(21))),
+        ApiKeyRevoked(source=_RECORDS, id=_IDS.format(22), data=RevokedKey(key_id="0c9f2b6a1e77d530")),
+        WebhookEndpointEnded(source=_RECORDS, id=_IDS.format(23), data=EndedEndpoint(endpoint_id=_IDS.format(24))),
+        TaxIdDeleted(source=_RECORDS, id=_IDS.format(25), data=DeletedTaxId(tax_id=_IDS.format(26))),
+        AccountErased(source=_RECORDS, id=_IDS.format(27), data=ErasedAccount(account_id=ACCOUNT)),
     ]
 
 

@@ -12,13 +12,14 @@ from schemas.book import BookPublished
 from schemas.effects import Effect
 from schemas.envelope import Envelope
 from schemas.events import EVENT_TYPES
+from schemas.records import RecordsEvent
 
 FOLDER = Path(__file__).parent / "json"
 
 
 def exported_types() -> dict[str, type[Envelope]]:
     """Every type of every topic."""
-    types: list[type[Envelope]] = [*EVENT_TYPES.values(), *Effect.__args__, BookPublished]
+    types: list[type[Envelope]] = [*EVENT_TYPES.values(), *Effect.__args__, BookPublished, *RecordsEvent.__args__]
     return {cls.model_fields["type"].default: cls for cls in types}
 
 

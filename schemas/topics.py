@@ -6,6 +6,7 @@ EVENTS = "ledger.events"
 TOP_UPS = "ledger.topups"
 BOOK = "ledger.book"
 DEAD_LETTERS = "ledger.deadletters"
+RECORDS = "ledger.records"
 
 
 class Topic(NamedTuple):
@@ -32,5 +33,11 @@ TOPICS = (
         1,
         "topic/partition",
         "what could not be read or applied, with its offset and the reason",
+    ),
+    Topic(
+        RECORDS,
+        1,
+        "records",
+        "what people ended or erased in Postgres, so that a restore doesn't undo it, and whose the log is",
     ),
 )

@@ -20,7 +20,8 @@ from schemas.export import exported_types
 from schemas.fields import json_of
 from schemas.identity import LEDGER_NAMESPACE, event_id_of
 from schemas.money import format_nanos
-from schemas.topics import BOOK, DEAD_LETTERS, EVENTS, TOP_UPS
+from schemas.records import RecordsEvent
+from schemas.topics import BOOK, DEAD_LETTERS, EVENTS, RECORDS, TOP_UPS
 
 Types = Mapping[str, type[Envelope]]
 _LINE_CHARACTERS = 110
@@ -49,6 +50,11 @@ _ABOUT: dict[str, tuple[str, str]] = {
     "auto_top_up.suspended": ("the fold", "none"),
     "balance.level_changed": ("the fold", "none"),
     "book.published": ("operators", "none; later charges follow it"),
+    "api_key.revoked": ("operators", "none"),
+    "webhook_endpoint.ended": ("operators, customers, notices", "none"),
+    "tax_id.deleted": ("customers", "none"),
+    "account.erased": ("operators", "none"),
+    "log.claimed": ("the database that folds the log", "none"),
     "record.dead_lettered": ("the projector", "none; nor has the record that it names"),
 }
 
@@ -71,6 +77,8 @@ def _topic_of(cls: type[Envelope]) -> str:
         return EVENTS
     if cls in Effect.__args__:
         return TOP_UPS
+    if cls in RecordsEvent.__args__:
+        return RECORDS
     return BOOK if cls is BookPublished else DEAD_LETTERS
 
 

@@ -29,6 +29,8 @@ TOPICS = {
     "ledger.events": "Every fact, kept for ever. The key is the account, so each account has one order.",
     "ledger.topups": "What the fold derives for consumers, at least once, with the same id. The key is the account.",
     "ledger.book": "What the fold depends on besides the events, as complete versions. The key is `book`.",
+    "ledger.records": "What people ended or erased in Postgres, so that a restore doesn't bring it back, and which "
+    "database the log belongs to. Ids alone, no personal data. The key is `records`.",
     "ledger.deadletters": "What could not be read or applied. The key is the place of the record, `topic/partition`.",
 }
 

@@ -12,7 +12,7 @@ from schemas.book import BookPublished
 from schemas.dead_letters import DeadLetter, RecordDeadLettered
 from schemas.envelope import Envelope
 from schemas.events import ROUTER_TYPES, Event
-from schemas.examples import story
+from schemas.examples import records_story, story
 from schemas.identity import content_of, derived_id, event_id_of
 from schemas.signatures import SigningKey
 from schemas.topics import EVENTS
@@ -36,6 +36,7 @@ def examples() -> dict[str, Shown]:
         for effect in applied.effects:
             found.setdefault(effect.type, Shown(effect))
     book = BookPublished(source="ledger/book", id=derived_id("book", "1"), data=first_book(KEY.key_id))
+    found |= {event.type: Shown(event) for event in records_story()}
     return {**found, "book.published": Shown(book), "record.dead_lettered": Shown(_dead_letter())}
 
 

@@ -34,6 +34,7 @@ from ledger.api import (
 from ledger.api.front import PATH, Front
 from ledger.api.metrics import RequestMetrics
 from ledger.api.parts import running
+from ledger.api.read_only import ReadOnly
 from ledger.api.requests import Around
 from ledger.settings import Settings
 from schemas.events import TraceRecorded, UsageRecorded
@@ -88,7 +89,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.mount("/static", StaticFiles(packages=[("ledger.web", "static")]))
     errors.install(app)
     _document(app)
-    front = Front(Around(app, metrics), metrics)
+    front = Front(Around(ReadOnly(app) if settings.fold_only else app, metrics), metrics)
     return front
 
 

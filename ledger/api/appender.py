@@ -16,17 +16,22 @@ APPEND_SECONDS = 5
 
 
 class Draft(NamedTuple):
-    """An event that is to be appended."""
+    """An event that is to be appended, under this key."""
 
-    account_id: str
+    subject: str
     value: bytes
     headers: Headers = ()
+    topic: str = EVENTS
 
 
 class Appender:
-    """Appends to ledger.events, all acknowledged within `APPEND_SECONDS` or LogUnavailable; LogRefused by `permit`."""
+    """Appends to the log, all acknowledged within `APPEND_SECONDS` or LogUnavailable.
+
+    Raises LogRefused by `permit`, and FoldOnly in a copy.
+    """
 
     def __init__(self, settings: Settings, permit: Permit) -> None:
+        self._settings = settings
         self._publisher = Publisher(settings, permit, delivery_seconds=APPEND_SECONDS, topics=[EVENTS], wait=False)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="append")
 
@@ -41,8 +46,8 @@ class Appender:
 
     @property
     def trouble(self) -> str:
-        """Why appends fail, in words; empty when they work."""
-        return self._publisher.trouble
+        """Why appends fail, in words; empty when they work. A copy has nothing to append."""
+        return "" if self._settings.fold_only else self._publisher.trouble
 
     def close(self) -> None:
         """Waits for what is under way, then lets go."""
@@ -51,4 +56,4 @@ class Appender:
 
     def _send(self, drafts: Sequence[Draft]) -> list[Append]:
         log = self._publisher.in_order()
-        return [log.append(EVENTS, draft.account_id.encode(), draft.value, draft.headers) for draft in drafts]
+        return [log.append(draft.topic, draft.subject.encode(), draft.value, draft.headers) for draft in drafts]

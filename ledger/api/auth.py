@@ -1,8 +1,9 @@
 """Who is asking: a Bearer key with scopes, and the one account it may be bound to.
 
 A key that was found is trusted for `CACHE_SECONDS`, so that not every request asks Postgres; so long a revoked key
-still works. While Postgres does not answer, a key that was valid when it did stays so for the grace that the settings
-give: usage is accepted without Postgres. An account's key sees no other account: for it, they don't exist.
+still works. One that the log says was revoked is refused whatever Postgres says, which may have been restored. While
+Postgres does not answer, a key that was valid when it did stays so for the grace that the settings give: usage is
+accepted without Postgres. An account's key sees no other account: for it, they don't exist.
 """
 
 import asyncio
@@ -17,8 +18,10 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from ledger.api.database import Pool
 from ledger.api.errors import AccountUnknown, ApiError
 from ledger.api.postgres import Postgres
+from ledger.api.revoked import RevocationsUnknown, RevokedKeys
 from ledger.records.api_keys import StoredKey, Token, find, parse
 from ledger.records.idempotency import owner_of
+from ledger.records.release import OtherRelease
 
 CACHE_SECONDS = 2
 _CHECK_SECONDS = 1  # below CACHE_SECONDS, so that requests seldom have to ask
@@ -63,8 +66,8 @@ class Known(NamedTuple):
 class Keys:
     """The keys that were seen lately. Postgres is asked once a second which of them are valid still."""
 
-    def __init__(self, pool: Pool, postgres: Postgres, grace_seconds: float) -> None:
-        self._pool, self._postgres, self._grace_seconds = pool, postgres, grace_seconds
+    def __init__(self, pool: Pool, postgres: Postgres, revoked: RevokedKeys, grace_seconds: float) -> None:
+        self._pool, self._postgres, self._revoked, self._grace_seconds = pool, postgres, revoked, grace_seconds
         self._known: dict[str, Known] = {}
         self._asking: dict[str, asyncio.Task[StoredKey | None]] = {}
 
@@ -74,7 +77,7 @@ class Keys:
             await asyncio.sleep(_CHECK_SECONDS)
             try:
                 await self._check()
-            except psycopg.Error as error:
+            except (psycopg.Error, OtherRelease) as error:
                 if self._postgres.up:
                     log.warning("keys_not_checked", error=type(error).__name__)
 
@@ -83,7 +86,7 @@ class Keys:
             return
         asked_at, asked = time.monotonic(), list(self._known)
         async with self._pool.connection() as connection:
-            valid = {stored.key_id: stored for stored in await find(connection, asked)}
+            valid = {stored.key_id: stored for stored in await find(connection, asked) if self._counts(stored)}
         for key_id in asked:
             if key_id in valid:
                 self._known[key_id] = Known(valid[key_id], asked_at)
@@ -91,7 +94,12 @@ class Keys:
                 self._known.pop(key_id, None)
 
     async def caller(self, token: Token) -> Caller | None:
-        """Who holds the token; None when nobody does. Raises psycopg.OperationalError when that can't be known."""
+        """Who holds the token; None when nobody does.
+
+        Raises psycopg.OperationalError or RevocationsUnknown when that can't be known.
+        """
+        if token.key_id in self._revoked:
+            return None
         stored = self._seen(token.key_id, CACHE_SECONDS) or await self._looked_up(token.key_id)
         if stored is None or not token.proves(stored):
             return None
@@ -133,10 +141,16 @@ class Keys:
         self._known.pop(key_id, None)  # so that the oldest come first
         if not found:
             return None
+        if not self._counts(found[0]):
+            raise RevocationsUnknown()
         while len(self._known) >= _KEPT_MAX:
             del self._known[next(iter(self._known))]
         self._known[key_id] = Known(found[0], asked_at)
         return found[0]
+
+    def _counts(self, stored: StoredKey) -> bool:
+        """Whether what Postgres says of a key can be believed: either it was in use lately, or the log is known."""
+        return stored.recent or self._revoked.known
 
     def _seen(self, key_id: str, seconds: float) -> StoredKey | None:
         """The key, when it was valid at some time in the last so many seconds."""

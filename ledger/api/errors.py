@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
 from ledger.core.errors import LedgerError
+from ledger.records.release import WRONG_SHAPE, OtherRelease
 from schemas.fields import reason_of
 
 RETRY_AFTER = {"Retry-After": "2"}
@@ -34,10 +35,13 @@ _STATUS = {
     "book_not_readable": 503,
     "book_stale": 503,
     "certificate_unusable": 503,
+    "database_newer": 503,
+    "database_older": 503,
     "delivery_unknown": 404,
     "document_not_set": 500,
     "endpoint_ended": 409,
     "endpoint_unknown": 404,
+    "fold_only": 403,
     "gate_unavailable": 503,
     "hold_closed": 409,
     "hold_conflict": 409,
@@ -54,20 +58,25 @@ _STATUS = {
     "log_unavailable": 503,
     "logo_unreadable": 500,
     "method_in_use": 409,
+    "migration_changed": 503,
     "month_does_not_close": 500,
     "not_for_routers": 403,
+    "not_migrated": 503,
     "no_address_for_links": 409,
     "no_payment_method": 409,
     "no_rate_in_effect": 503,
+    "other_release": 503,
     "payment_method_unknown": 404,
     "projection_behind": 503,
     "provider_unavailable": 503,
     "provider_unknown": 503,
     "purchase_unknown": 404,
+    "revocations_unknown": 503,
     "tax_id_unknown": 404,
     "too_large": 413,
     "transaction_unknown": 404,
     "unsigned": 403,
+    "views_outdated": 503,
     "webhook_forged": 400,
     "webhook_of_other_mode": 400,
     "webhook_undecided": 503,
@@ -189,8 +198,8 @@ def _validation_error(error: Any) -> ApiError:
 
 def _database_error(error: Any) -> ApiError:
     log.warning("database_unavailable", error=type(error).__name__, detail=str(error))
-    if isinstance(error, psycopg.errors.UndefinedTable):
-        return ApiError(503, "database_unavailable", "The database lacks a table; run `ledger migrate`.")
+    if isinstance(error, WRONG_SHAPE):
+        return api_error_of(OtherRelease())
     return ApiError(503, "database_unavailable", "Postgres does not answer; try again.")
 
 
@@ -199,7 +208,7 @@ _KNOWN: dict[type[Exception], Callable[[Any], ApiError]] = {
     RequestValidationError: _validation_error,
     LedgerError: api_error_of,
     psycopg.OperationalError: _database_error,
-    psycopg.errors.UndefinedTable: _database_error,
+    **dict.fromkeys(WRONG_SHAPE, _database_error),
     psycopg.errors.IdleInTransactionSessionTimeout: _database_error,  # we stood still, and go on now
 }
 

@@ -8,6 +8,7 @@ import structlog
 from ledger.api.database import Pool
 from ledger.api.metrics import RequestMetrics
 from ledger.gate.holds import expire
+from ledger.records.release import OtherRelease
 
 _SECONDS = 1.0
 _LIMIT = 1000
@@ -24,6 +25,6 @@ async def expire_holds(pool: Pool, metrics: RequestMetrics) -> None:
                 while ended == _LIMIT:
                     ended = await expire(connection, _LIMIT)
                     metrics.expired.inc(ended)
-        except psycopg.Error as error:
+        except (psycopg.Error, OtherRelease) as error:
             log.warning("holds_not_expired", error=type(error).__name__)
         await asyncio.sleep(_SECONDS)

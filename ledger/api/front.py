@@ -24,6 +24,7 @@ from ledger.core.book import Version
 from ledger.core.errors import LedgerError
 from ledger.gate.asking import new_hold, refusal_headers
 from ledger.gate.holds import Decision, NewHold
+from ledger.log.connecting import check_may_write
 from schemas.fields import Token
 from schemas.http import Authorization, NewAuthorization
 from schemas.identity import derived_id, time_ordered_id
@@ -91,6 +92,7 @@ class Front:
 
     async def _decided(self, headers: Mapping[bytes, bytes], raw: bytes, gone: Callable[[], bool]) -> Answer:
         assert self.parts, "requests come after the start"
+        check_may_write(self.parts.settings)  # a copy's holds would bind nobody
         if len(raw) > BODY_BYTES_MAX:
             raise too_large(BODY_BYTES_MAX)
         caller = (await self.parts.keys.bearer(headers.get(b"authorization", b""))).may(SCOPE)

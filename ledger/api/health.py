@@ -17,6 +17,7 @@ from ledger.gate.figures import figures
 from ledger.guard.figures import metrics as guard_metrics
 from ledger.payments import unreconciled
 from ledger.records import payment_alerts
+from ledger.records.release import OtherRelease
 from ledger.views.progress import Progress, outbox, tallies
 from schemas.http import Part, Readiness
 
@@ -43,7 +44,7 @@ async def readyz(parts: PartsOf) -> Response:
     checks = {
         "kafka": _kafka(parts),
         "postgres": Part(ready=parts.postgres.up, reason=parts.postgres.reason or None),
-        "projection": _projection(rows, behind),
+        "projection": _projection(rows, behind, known=parts.postgres.up or bool(rows)),
         "book": _book(parts),
         "log": Part(ready=not parts.guard.closed, reason=parts.guard.reason or None),
     }
@@ -86,7 +87,7 @@ async def _stored(parts: Parts) -> Stored | None:
                 await figures(connection),
                 unreconciled.metrics(await (await connection.execute(payment_alerts.SQL["figures"])).fetchall()),
             )
-    except psycopg.OperationalError:
+    except (psycopg.OperationalError, OtherRelease):
         return None
 
 
@@ -96,7 +97,9 @@ def _kafka(parts: Parts) -> Part:
     return Part(ready=not trouble, reason=trouble or None)
 
 
-def _projection(rows: Sequence[Progress], behind: float | None) -> Part:
+def _projection(rows: Sequence[Progress], behind: float | None, *, known: bool) -> Part:
+    if not known:
+        return Part(ready=False, reason="Postgres alone knows, and does not answer")
     if not rows or behind is None:
         return Part(ready=False, reason="no projector has folded anything yet")
     if behind > PROJECTION_SECONDS:
@@ -117,5 +120,5 @@ def _book(parts: Parts) -> Part:
     try:
         parts.book.book()
     except LedgerError as error:
-        return Part(ready=False, reason=error.code)
+        return Part(ready=False, reason=str(error))
     return Part(ready=True)

@@ -6,16 +6,21 @@ Processes that share a port count in files of a folder that they share, so that 
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from ledger.gate.figures import Figures
-from ledger.views.progress import Outbox, Progress, Tally
+from ledger.gate.figures import CAUSES, Figures, Uncovered
+from ledger.views.progress import OUTCOMES, UNREADABLE, Outbox, Progress, Tally
+from schemas.events import EVENT_TYPES
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's: set before it is imported
+# Series begin at zero: no alarm sees the increase of one that begins with the first failure.
+_OUTCOMES = ("granted", "refused", "repeated", "projection_behind", "gate_unavailable", "failed")
+_FAILURES = ("500", "503")
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -38,6 +43,13 @@ class RequestMetrics:
             registry=self._registry,
             buckets=_BUCKETS,
         )
+        for outcome in _OUTCOMES:
+            self._decisions.labels(outcome)
+        self._failures = Counter(
+            "ledger_http_failures", "Requests answered with a status of 5xx.", ("status",), registry=self._registry
+        )
+        for status in _FAILURES:
+            self._failures.labels(status)
         self.expired = Counter(
             "ledger_holds_expired", "Holds that were ended because their time was over.", registry=self._registry
         )
@@ -49,6 +61,8 @@ class RequestMetrics:
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
         """Counts one request."""
         self._seconds.labels(route, method, str(status)).observe(seconds)
+        if status >= 500:
+            self._failures.labels(str(status)).inc()
 
     def exposition(self) -> bytes:
         """Of all processes that share the port, in Prometheus' text format."""
@@ -128,8 +142,10 @@ def _tallies(tallies: Sequence[Tally]) -> Metric:
     records = CounterMetricFamily(
         "ledger_records", "Records of ledger.events by what became of them.", labels=["type", "outcome"]
     )
-    for row in tallies:
-        records.add_metric([row.type, row.outcome], row.records)
+    found = {(row.type, row.outcome): row.records for row in tallies}
+    shown = {*found, *product((*EVENT_TYPES, UNREADABLE), OUTCOMES)}
+    for kind, outcome in sorted(shown):
+        records.add_metric([kind, outcome], found.get((kind, outcome), 0))
     return records
 
 
@@ -158,8 +174,10 @@ def _gate(gate: Figures) -> Iterator[Metric]:
     nanos = CounterMetricFamily(
         "ledger_uncovered_nanos", "What of them no hold covers, in 10⁻⁹ credit; bounds all overdraft.", labels=["cause"]
     )
-    for row in gate.uncovered:
-        charges.add_metric([row.cause], row.charges)
-        nanos.add_metric([row.cause], row.nanos)
+    found = {row.cause: row for row in gate.uncovered}
+    for cause in sorted({*found, *CAUSES}):
+        row = found.get(cause, Uncovered(cause, 0, 0))
+        charges.add_metric([cause], row.charges)
+        nanos.add_metric([cause], row.nanos)
     yield charges
     yield nanos

@@ -18,6 +18,7 @@ from ledger.api.expiry import expire_holds
 from ledger.api.metrics import RequestMetrics
 from ledger.api.payments import Payments, payments_of
 from ledger.api.postgres import Postgres
+from ledger.api.revoked import RevokedKeys
 from ledger.api.top_up_requests import TopUpRequests
 from ledger.api.verdicts import Verdicts
 from ledger.core.book import Book, Version
@@ -28,6 +29,7 @@ from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.publisher import LogUnavailable
 from ledger.records import portal_sessions
 from ledger.records.idempotency import forget_old
+from ledger.records.release import OtherRelease
 from ledger.settings import Settings
 
 _FORGET_SECONDS = 3600
@@ -75,6 +77,8 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
     pool = Pool(settings.database, postgres)
     guard = Guard(settings).start()
     appender = Appender(settings, guard)
+    book = Follower(settings)
+    revoked = RevokedKeys(settings, book)
 
     async def connect_gate() -> holds.Connection:
         postgres.demand()
@@ -89,8 +93,8 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
         settings,
         postgres,
         pool,
-        Keys(pool, postgres, settings.key_grace_seconds),
-        Follower(settings),
+        Keys(pool, postgres, revoked, settings.key_grace_seconds),
+        book,
         guard,
         appender,
         Verdicts(pool, settings),
@@ -101,18 +105,17 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
     )
     await pool.open(wait=False)
     # Without the book usage can't be judged; without Kafka we start nevertheless.
-    await asyncio.to_thread(parts.book.wait, _BOOK_SECONDS)
-    tasks = [
-        asyncio.create_task(work)
-        for work in (
-            postgres.run(check_pools),
-            parts.keys.run(),
-            parts.verdicts.run(),
-            _forget_old(pool),
-            expire_holds(pool, metrics),
-            parts.requests.run(),
-        )
+    await asyncio.gather(*(asyncio.to_thread(each.wait, _BOOK_SECONDS) for each in (book, revoked)))
+    works = [
+        postgres.run(check_pools),
+        parts.keys.run(),
+        parts.verdicts.run(),
+        _forget_old(pool),
+        expire_holds(pool, metrics),
     ]
+    if not settings.fold_only:  # a dump has requests that the original makes
+        works.append(parts.requests.run())
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         async with parts.gate.running():
             yield parts
@@ -123,6 +126,7 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
         await asyncio.to_thread(parts.payments.close)
         await asyncio.to_thread(parts.log.close)
         await asyncio.to_thread(guard.close)
+        await asyncio.to_thread(revoked.close)
         await asyncio.to_thread(parts.book.close)
         await pool.close()
 
@@ -135,7 +139,7 @@ async def _forget_old(pool: Pool) -> None:
                 await forget_old(connection)
                 await holds.forget(connection)
                 await portal_sessions.forget(connection)
-        except psycopg.Error as error:
+        except (psycopg.Error, OtherRelease) as error:
             log.warning("old_rows_not_dropped", error=type(error).__name__)
         await asyncio.sleep(_FORGET_SECONDS)
 

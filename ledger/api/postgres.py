@@ -1,5 +1,7 @@
 """Whether Postgres answers this process, asked twice a second on a connection of its own, and how far the views are.
 
+A database of another release of this program does not answer it either: only that the reason is another one.
+
 While it doesn't, what comes is refused at once and waits for no connection, and what waits already is hung up on: a
 server that stands still, or whose machine is gone, would keep every request for as long. What was known last is kept,
 so that the age of the views can be told meanwhile.
@@ -17,6 +19,7 @@ import structlog
 from psycopg import AsyncConnection
 
 from ledger.liveness import LIVENESS, hang_up
+from ledger.records.release import OtherRelease, check_async
 from ledger.views.progress import Progress, progress
 
 _PAUSE_SECONDS = 0.5
@@ -43,6 +46,7 @@ class Postgres:
         self.reason = ""
         self.progress: Sequence[Progress] = ()
         self._database = database
+        self._other: OtherRelease | None = None
         self._watched = weakref.WeakSet[psycopg.Connection[Any] | AsyncConnection[Any]]()
         self._watching = threading.Lock()
         self._connection: AsyncConnection[Any] | None = None
@@ -50,7 +54,9 @@ class Postgres:
         self._verdict = asyncio.Event()
 
     def demand(self) -> None:
-        """Raises PostgresAway while it does not answer."""
+        """Raises PostgresAway while it does not answer, and OtherRelease."""
+        if self._other:
+            raise self._other.with_traceback(None)
         if not self.up:
             raise PostgresAway(f"Postgres does not answer: {self.reason}")
 
@@ -84,9 +90,15 @@ class Postgres:
     async def _look(self, when_back: Callable[[], Awaitable[None]]) -> None:
         try:
             self.progress = await self._ask()
+            self._other = None
+        except OtherRelease as other:
+            self._other = other
+            await self._away(other, str(other))
+            return
         except psycopg.Error as error:
             if error.sqlstate is None or error.sqlstate.startswith(_ENDS):
-                await self._away(error)
+                self._other = None
+                await self._away(error, type(error).__name__)
                 return
             # It answers, though not this: the views are locked, or not made yet.
         if not self.up:
@@ -99,7 +111,7 @@ class Postgres:
             self._connection = await AsyncConnection.connect(
                 self._database, autocommit=True, options=_OPTIONS, application_name="ledger-watch", **LIVENESS
             )
-        asking = asyncio.create_task(progress(self._connection))
+        asking = asyncio.create_task(_progress(self._connection))
         for _ in range(_TICKS):
             done, _ = await asyncio.wait({asking}, timeout=_TICK_SECONDS)
             if done:
@@ -108,10 +120,10 @@ class Postgres:
             hang_up(self._connection)
         return await asking
 
-    async def _away(self, error: psycopg.Error) -> None:
+    async def _away(self, error: Exception, reason: str) -> None:
         if self.up:
-            log.warning("postgres_is_away", error=type(error).__name__)
-        self.up, self.reason = False, type(error).__name__
+            log.warning("postgres_is_away", error=type(error).__name__, reason=reason)
+        self.up, self.reason = False, reason
         await self._drop()
         with self._watching:
             watched = list(self._watched)
@@ -123,3 +135,9 @@ class Postgres:
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
+
+
+async def _progress(connection: AsyncConnection[Any]) -> Sequence[Progress]:
+    """How far the views are. Raises OtherRelease."""
+    await check_async(connection)
+    return await progress(connection)

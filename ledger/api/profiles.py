@@ -11,12 +11,14 @@ from fastapi.responses import Response
 
 from ledger.api.accounts import AccountPath
 from ledger.api.auth import Caller, Needs
+from ledger.api.ending import WAITS, say
 from ledger.api.idempotency import Once
 from ledger.api.parts import PartsOf
 from ledger.api.writes import known_account
 from ledger.payments import profiles, tax_ids
 from ledger.records import profiles as records
 from ledger.records.idempotency import Answer
+from ledger.records.log_events import tax_id_deleted
 from schemas.http import (
     BillingAddress,
     CountryTaxIdTypes,
@@ -74,12 +76,17 @@ async def add_tax_id(account_id: AccountPath, body: NewTaxId, parts: PartsOf, ca
     return await asked.keep(parts.pool, caller, Answer(201, _tax_id(account_id, added).model_dump(mode="json")))
 
 
-@router.delete("/accounts/{account_id}/tax-ids/{tax_id}", status_code=204)
-async def delete_tax_id(account_id: AccountPath, tax_id: TaxIdPath, parts: PartsOf, caller: Writer) -> None:
+@router.delete("/accounts/{account_id}/tax-ids/{tax_id}", status_code=204, response_class=Response, responses=WAITS)
+async def delete_tax_id(account_id: AccountPath, tax_id: TaxIdPath, parts: PartsOf, caller: Writer) -> Response:
     """Delete a tax id; invoices that have it keep it."""
     await known_account(parts, caller, account_id)
-    async with parts.pool.connection() as connection:
-        await records.delete_tax_id(connection, account_id, str(tax_id))
+
+    def delete() -> None:
+        with parts.payments.connections.connection() as connection:
+            records.delete_tax_id(connection, account_id, str(tax_id))
+
+    await parts.payments.query(delete)
+    return Response(status_code=await say(parts, tax_id_deleted(str(tax_id))))
 
 
 @router.get("/tax-id-types")

@@ -14,6 +14,7 @@ from ledger.api.appender import Appender, Draft
 from ledger.api.database import Pool
 from ledger.gate.holds import SQL, Funds
 from ledger.log.publisher import LogUnavailable
+from ledger.records.release import OtherRelease
 from ledger.settings import Settings
 from schemas.events import AutoTopUpRequested, TopUpRequest
 from schemas.fields import json_of
@@ -50,7 +51,7 @@ class TopUpRequests:
             funds = await self._waiting.get()
             try:
                 await self._request(funds)
-            except (psycopg.Error, LogUnavailable) as error:
+            except (psycopg.Error, OtherRelease, LogUnavailable) as error:
                 self._said.pop(funds.account_id, None)
                 log.warning("top_up_not_requested", error=type(error).__name__)
 

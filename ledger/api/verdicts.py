@@ -11,6 +11,7 @@ import psycopg
 
 from ledger.api.database import Pool
 from ledger.log.publisher import Position
+from ledger.records.release import OtherRelease
 from ledger.settings import Settings
 from ledger.views.history import Line, entries
 from ledger.views.progress import Refusal, offsets, refusal
@@ -68,7 +69,7 @@ class Verdicts:
             try:
                 async with self._pool.connection() as connection:
                     self._answer(await offsets(connection))
-            except psycopg.Error:
+            except (psycopg.Error, OtherRelease):
                 # They give up by themselves when it takes too long.
                 await asyncio.sleep(_RETRY_SECONDS)
             await asyncio.sleep(_POLL_SECONDS)

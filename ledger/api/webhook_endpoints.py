@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from ledger.api.auth import Caller, Needs
 from ledger.api.cursors import Cursor, Limit, decode, encode, split
+from ledger.api.ending import WAITS, say
 from ledger.api.errors import AccountUnknown, InvalidCursor
 from ledger.api.idempotency import Once
 from ledger.api.parts import Parts, PartsOf
@@ -17,6 +18,7 @@ from ledger.notices.signing import new_secret
 from ledger.records import notices
 from ledger.records import webhook_endpoints as records
 from ledger.records.idempotency import Answer
+from ledger.records.log_events import endpoint_ended
 from ledger.records.notices import Delivery
 from ledger.records.webhook_endpoints import Endpoint, EndpointEnded, EndpointUnknown
 from schemas.http import (
@@ -74,8 +76,8 @@ async def get_endpoint(endpoint_id: EndpointPath, parts: PartsOf, caller: Owner)
     return _answer(await parts.payments.query(_found, parts, caller, endpoint_id))
 
 
-@router.delete("/{endpoint_id}", status_code=204)
-async def end_endpoint(endpoint_id: EndpointPath, parts: PartsOf, caller: Owner) -> None:
+@router.delete("/{endpoint_id}", status_code=204, response_class=Response, responses=WAITS)
+async def end_endpoint(endpoint_id: EndpointPath, parts: PartsOf, caller: Owner) -> Response:
     """End it: nothing more is sent there. Its log stays."""
 
     def end() -> None:
@@ -84,6 +86,7 @@ async def end_endpoint(endpoint_id: EndpointPath, parts: PartsOf, caller: Owner)
             records.disable(connection, str(endpoint_id))
 
     await parts.payments.query(end)
+    return Response(status_code=await say(parts, endpoint_ended(str(endpoint_id))))
 
 
 @router.post("/{endpoint_id}/rotate-secret", status_code=201)

@@ -9,14 +9,14 @@ import typer
 from rich.console import Console
 
 from ledger.cli.asking import Yes, confirm, log_time, moment
-from ledger.cli.shared import Json, console, failing_in_words
+from ledger.cli.shared import Json, console, failing_in_words, read_settings
 from ledger.core.calendar import ms_of
 from ledger.core.errors import LedgerError
-from ledger.settings import Settings
 
 if TYPE_CHECKING:
     from ledger.core.book import Version
     from ledger.log.book_history import History
+    from ledger.settings import Settings
     from ledger.views.models_used import ModelUse
     from schemas.book import BookVersion
 
@@ -44,7 +44,7 @@ def show(
     now_ms = ms_of(datetime.now(UTC))
     with failing_in_words():
         at_ms = log_time(at, "--at") if at else now_ms
-        history = read_history(Settings())
+        history = read_history(read_settings())
         found = history.in_force(at_ms) if version is None else history.numbered(version)
     if as_json:
         print(_json_of(found.wire))
@@ -63,7 +63,7 @@ def diff(file: VersionFile, as_json: Json = False) -> None:
     from ledger.log.book_history import read_history
 
     with failing_in_words():
-        settings = Settings()
+        settings = read_settings()
         history = read_history(settings)
         wire = _read_version(file, history.next_number)
         _show_changes(console, settings, history, _compiled(wire), as_json)
@@ -88,7 +88,7 @@ def publish(
     from ledger.log.book_history import publish, read_history
 
     with failing_in_words():
-        settings = Settings()
+        settings = read_settings()
         history = read_history(settings)
         wire = _read_version(file, history.next_number, effective_from)
         rehearsed = history.rehearse(wire, settings.signing_key(), ms_of(datetime.now(UTC)))
@@ -150,7 +150,7 @@ def _base(onto: typer.FileText | None) -> "BookVersion":
 
     if onto is not None:
         return _read_version(onto)
-    history = read_history(Settings())
+    history = read_history(read_settings())
     if history.latest is None:
         raise BookEmpty()
     return history.latest.wire.model_copy(update={"version": history.next_number, "effective_from": None})
@@ -173,7 +173,7 @@ def _read_version(file: typer.FileText, number: int | None = None, effective_fro
     return version_of(json.dumps(stated))
 
 
-def _show_changes(shown: Console, settings: Settings, history: "History", version: "Version", as_json: bool) -> None:
+def _show_changes(shown: Console, settings: "Settings", history: "History", version: "Version", as_json: bool) -> None:
     """What a version changes in the latest one, and which removed models are in use."""
     from ledger.cli.book_shown import print_changes, print_uses
     from ledger.core.book_diff import changes, removed_models
@@ -189,15 +189,14 @@ def _show_changes(shown: Console, settings: Settings, history: "History", versio
         print_uses(shown, used, USED_DAYS)
 
 
-def _used_lately(settings: Settings, models: list[tuple[str, str]]) -> "list[ModelUse]":
+def _used_lately(settings: "Settings", models: list[tuple[str, str]]) -> "list[ModelUse]":
     """Which of these models were used in the last days; Postgres is asked only when there are some."""
-    import psycopg
-
+    from ledger.records.release import connect
     from ledger.views.models_used import models_used
 
     if not models:
         return []
-    with psycopg.connect(settings.database) as connection:
+    with connect(settings.database) as connection:
         return models_used(connection, models, datetime.now(UTC).date() - timedelta(days=USED_DAYS))
 
 

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ledger.cli.shared import Json, console, failing_in_words
-from ledger.settings import Settings
+from ledger.cli.shared import Json, console, failing_in_words, read_settings
 
 app = typer.Typer()
 
@@ -28,7 +27,7 @@ def buy(
         from ledger.payments.buying import begin_purchase
         from ledger.payments.links import pay_url
 
-        settings = Settings()
+        settings = read_settings()
         row = begin_purchase(settings, account, wanted)
         url = pay_url(settings, row.checkout_id)
     if as_json:

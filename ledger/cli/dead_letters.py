@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ledger.cli.asking import moment
-from ledger.cli.shared import Json, failing_in_words
+from ledger.cli.shared import Json, failing_in_words, read_settings
 from ledger.cli.tail import TopicName
 from ledger.core.errors import LedgerError
-from ledger.settings import Settings
 
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
 
+    from ledger.settings import Settings
     from ledger.views.dead_letters import DeadLetter
 
 app = typer.Typer(no_args_is_help=True, help="Records that could not be read or applied.")
@@ -35,15 +35,14 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List dead letters, newest first: time, place, code, account, reason."""
-    import psycopg
-
+    from ledger.records.release import connect
     from ledger.views.dead_letters import list_dead_letters
 
     with failing_in_words():
-        settings = Settings()
+        settings = read_settings()
         name = settings.topic(f"ledger.{topic}") if topic else None
         begin = moment(since, "--since") if since else None
-        with psycopg.connect(settings.database) as connection:
+        with connect(settings.database) as connection:
             found = list_dead_letters(connection, code=code, topic=name, since=begin, limit=limit)
     if as_json:
         print(json.dumps({"data": [_fields(each) for each in found]}))
@@ -61,7 +60,7 @@ def show(
 ) -> None:
     """Show one dead letter: the reason, what to do, and the whole record as it is on the log, escaped."""
     with failing_in_words():
-        settings = Settings()
+        settings = read_settings()
         letter = _found(settings, *place_of(place, settings))
         record = _record_of(settings, letter)
     if as_json:
@@ -70,7 +69,7 @@ def show(
         _print(letter, record)
 
 
-def place_of(text: str, settings: Settings) -> tuple[str, int, int]:
+def place_of(text: str, settings: "Settings") -> tuple[str, int, int]:
     """Topic with its prefix, partition, offset. The topic may be said with or without "ledger." and the prefix."""
     parts = text.rsplit("/", 2)
     if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts[1:]):
@@ -79,19 +78,18 @@ def place_of(text: str, settings: Settings) -> tuple[str, int, int]:
     return settings.topic(f"ledger.{topic}"), int(parts[1]), int(parts[2])
 
 
-def _found(settings: Settings, topic: str, partition: int, offset: int) -> "DeadLetter":
-    import psycopg
-
+def _found(settings: "Settings", topic: str, partition: int, offset: int) -> "DeadLetter":
+    from ledger.records.release import connect
     from ledger.views.dead_letters import find_dead_letter
 
-    with psycopg.connect(settings.database) as connection:
+    with connect(settings.database) as connection:
         letter = find_dead_letter(connection, topic, partition, offset)
     if letter is None:
         raise NoDeadLetter(f"{topic}/{partition}/{offset}")
     return letter
 
 
-def _record_of(settings: Settings, letter: "DeadLetter") -> "ConsumerRecord | None":
+def _record_of(settings: "Settings", letter: "DeadLetter") -> "ConsumerRecord | None":
     """The record itself; None where it can't be read."""
     from ledger.log.reader import reading
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ledger.cli.asking import Yes, confirm
-from ledger.cli.shared import Json, console, failing_in_words, table_of
-from ledger.settings import Settings
+from ledger.cli.ending import say
+from ledger.cli.shared import Json, console, failing_in_words, read_settings, table_of
 
 app = typer.Typer()
 
@@ -18,18 +18,21 @@ def erase(
 ) -> None:
     """Erase a customer: profile, tax ids, endpoints, keys, kept answers. Says what is kept, and why.
 
-    Issued invoices stay as they are, because the law has them kept; the log never had personal data.
+    Issued invoices stay as they are, because the law has them kept; the log never had personal data. A database that is
+    restored is erased again.
     """
-    import psycopg
-
     from ledger.records import erasing
+    from ledger.records.release import connect
 
-    settings = Settings()
-    with failing_in_words(), psycopg.connect(settings.database, autocommit=True) as connection:
-        confirm(f"Erase the personal data of {account_id}, for ever?", yes=yes)
-        done = erasing.erase(connection, account_id, invoiced=bool(settings.supplier.name))
+    with failing_in_words():
+        settings = read_settings()
+        with connect(settings.database, autocommit=True) as connection:
+            confirm(f"Erase the personal data of {account_id}, for ever?", yes=yes)
+            invoiced = bool(settings.supplier.name) and not settings.fold_only
+            done = erasing.erase(connection, account_id, invoiced=invoiced, on_log=not settings.fold_only)
+            on_log = say(settings, connection, done.noted)
     if as_json:
-        print(json.dumps({"erased": done.erased, "kept": [kept._asdict() for kept in done.kept]}))
+        print(json.dumps({"erased": done.erased, "kept": [kept._asdict() for kept in done.kept], "on_log": on_log}))
         return
     for name, count in done.erased.items():
         typer.echo(f"{count} {name.replace('_', ' ')}", err=True)

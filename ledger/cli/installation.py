@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ledger.cli.shared import Json, console, failing_in_words, table_of
-from ledger.settings import Settings
+from ledger.cli.asking import Yes, confirm
+from ledger.cli.shared import Json, console, failing_in_words, read_settings, table_of
 
 app = typer.Typer()
 
@@ -17,7 +17,7 @@ def migrate(as_json: Json = False) -> None:
     from ledger.records.migrate import migrate
 
     with failing_in_words():
-        ran = migrate(Settings().database)
+        ran = migrate(read_settings().database)
     if as_json:
         print(json.dumps({"ran": ran}))
     else:
@@ -36,7 +36,7 @@ def bootstrap(
     from ledger.dev.bootstrap import bootstrap, first_version_of
 
     with failing_in_words():
-        settings = Settings()
+        settings = read_settings()
         published = bootstrap(settings, lambda: first_version_of(book.read(), settings.signing_key_id))
     if as_json:
         print(json.dumps({"published": published}))
@@ -47,18 +47,25 @@ def bootstrap(
 @app.command(epilog="Example: ledger topics --create")
 def topics(
     create: Annotated[bool, typer.Option("--create", help="Make the topics that are missing.")] = False,
+    take_over: Annotated[
+        bool, typer.Option("--claim", help="Take the log over from a database that is gone for ever.")
+    ] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """List the topics and see that they are those that the ledger was built on."""
-    import psycopg
-
     from ledger.log.topics import check_topics, create_topics
+    from ledger.records.claiming import claim
+    from ledger.records.release import connect
     from schemas.topics import TOPICS
 
     with failing_in_words():
-        settings = Settings()
+        settings = read_settings()
         made = create_topics(settings) if create else []
-        with psycopg.connect(settings.database) as connection:
+        with connect(settings.database) as connection:
+            if take_over:
+                confirm("Take the log over? The database that folded it is refused from then on.", yes=yes)
+                claim(settings, connection, take_over=True)
             partitions = check_topics(settings, connection)
     lines = [
         {

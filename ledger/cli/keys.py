@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ledger.cli.asking import Yes, confirm
-from ledger.cli.shared import Json, console, failing_in_words, table_of
-from ledger.settings import Settings
+from ledger.cli.ending import say
+from ledger.cli.shared import Json, console, failing_in_words, read_settings, table_of
 
 if TYPE_CHECKING:
     from ledger.records.api_keys import KeyInfo
@@ -23,11 +23,10 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Make a key of the HTTP API and show it, once."""
-    import psycopg
-
     from ledger.records import api_keys
+    from ledger.records.release import connect
 
-    with failing_in_words(), psycopg.connect(Settings().database) as connection:
+    with failing_in_words(), connect(read_settings().database) as connection:
         made = api_keys.create(connection, scope or api_keys.SCOPES, account, description)
     if as_json:
         print(json.dumps({"key_id": made.key_id, "key": made.token}))
@@ -42,11 +41,10 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List keys, oldest first, the revoked ones too. Of a key's secret nothing is kept that could be shown."""
-    import psycopg
-
     from ledger.records import api_keys
+    from ledger.records.release import connect
 
-    with failing_in_words(), psycopg.connect(Settings().database) as connection:
+    with failing_in_words(), connect(read_settings().database) as connection:
         found = [_shown(key) for key in api_keys.listed(connection, account)]
     if as_json:
         print(json.dumps({"data": found}))
@@ -57,20 +55,21 @@ def list_(
 
 @app.command("revoke", epilog="Example: ledger keys revoke 0c9f2b6a1e77d530")
 def revoke(key_id: str, yes: Yes = False, as_json: Json = False) -> None:
-    """End a key, for ever. The API refuses it within two seconds."""
-    import psycopg
-
+    """End a key, for ever. The API refuses it within two seconds, and after a restore of the database, too."""
     from ledger.records import api_keys
+    from ledger.records.log_events import key_revoked
+    from ledger.records.release import connect
 
-    with failing_in_words(), psycopg.connect(Settings().database, autocommit=True) as connection:
+    with failing_in_words(), connect((settings := read_settings()).database, autocommit=True) as connection:
         key = api_keys.key_info(connection, key_id)
         if key.revoked_at is None:
             whose = key.account_id or "an operator"
             confirm(f"Revoke the key {key_id} of {whose} ({key.description or 'no description'})?", yes=yes)
-        revoked = api_keys.revoke(connection, key_id)
+        revoked = api_keys.revoke(connection, key_id, on_log=not settings.fold_only)
         key = api_keys.key_info(connection, key_id)
+        on_log = say(settings, connection, [key_revoked(key_id)] if revoked else [])
     if as_json:
-        print(json.dumps({**_shown(key), "revoked_now": revoked}))
+        print(json.dumps({**_shown(key), "revoked_now": revoked, "on_log": on_log}))
     else:
         typer.echo(f"The key {key_id} {'is revoked' if revoked else f'was revoked before, at {key.revoked_at}'}.")
 

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ledger.cli.shared import Json, failing_in_words
-from ledger.settings import Settings
+from ledger.cli.shared import Json, failing_in_words, read_settings
 
 app = typer.Typer(no_args_is_help=True, help="Decisions about the log itself.")
 
@@ -33,7 +32,7 @@ def skip(
     from schemas.topics import EVENTS
 
     with failing_in_words():
-        settings = Settings()
+        settings = read_settings()
         topic, partition, offset = place_of(place, settings)
         if topic != settings.topic(EVENTS):
             raise typer.BadParameter("only ledger.events is folded", param_hint="PLACE")

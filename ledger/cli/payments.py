@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ledger.cli.asking import Yes, confirm
-from ledger.cli.shared import Json, console, failing_in_words, table_of
-from ledger.settings import Settings
+from ledger.cli.shared import Json, console, failing_in_words, read_settings, table_of
 
 if TYPE_CHECKING:
     from ledger.records.payment_alerts import Raised
@@ -28,11 +27,10 @@ def payments(
 
     The payment sweep and webhooks find them; nothing is credited or debited for them until people decide.
     """
-    import psycopg
-
     from ledger.records import payment_alerts
+    from ledger.records.release import connect
 
-    with failing_in_words(), psycopg.connect(Settings().database, autocommit=True) as connection:
+    with failing_in_words(), connect(read_settings().database, autocommit=True) as connection:
         if resolve:
             confirm(f"Is everything about {resolve} dealt with, and never to be shown again?", yes=yes)
             typer.echo(f"Resolved: {payment_alerts.resolve(connection, resolve)}", err=True)

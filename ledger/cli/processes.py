@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ledger.cli.shared import Workers, console, failing_in_words
-from ledger.settings import Settings
+from ledger.cli.shared import Workers, console, failing_in_words, read_settings
 
 app = typer.Typer()
 
@@ -41,10 +40,10 @@ def dev(
     from ledger.dev.trace import read_trace
 
     shown = Console(stderr=True) if as_json else console
-    with failing_in_words():
+    with failing_in_words(service=True):
         rows = read_trace(trace) if trace else None
         traffic = Traffic(() if no_traffic or trace else STORIES, rows, speed, seconds)
-        summary = run(Options(home or Settings().home, workers, api_port, kafka_port), traffic, shown)
+        summary = run(Options(home or read_settings().home, workers, api_port, kafka_port), traffic, shown)
     print_summary(shown, summary)
     if as_json:
         print(json.dumps(summary.for_machines()))
@@ -54,15 +53,15 @@ def dev(
 @app.command(epilog="Example: ledger project --workers 2")
 def project(workers: Workers = 1) -> None:
     """Fold the log into Postgres until told to stop. More than one worker: each is a process, restarted if it ends."""
-    with failing_in_words():
+    with failing_in_words(service=True):
         if workers == 1:
             from projectors.worker import run
 
-            run(Settings())
+            run(read_settings())
             return
         from ledger.dev.children import keep_workers
 
-        keep_workers(workers, Settings(), lambda sentence: typer.echo(sentence, err=True))
+        keep_workers(workers, read_settings())
 
 
 @app.command(epilog="Example: ledger consume dead-letters payment-sweep")
@@ -82,8 +81,8 @@ def consume(
     """
     from consumers.process import run
 
-    with failing_in_words():
-        run(Settings(), names or ())
+    with failing_in_words(service=True):
+        run(read_settings(), names or ())
 
 
 @app.command(epilog="Example: ledger serve")
@@ -91,5 +90,5 @@ def serve() -> None:
     """Serve the HTTP API until told to stop."""
     from ledger.api.server import serve
 
-    with failing_in_words():
-        serve(Settings())
+    with failing_in_words(service=True):
+        serve(read_settings())

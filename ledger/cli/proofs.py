@@ -4,8 +4,7 @@ import json
 
 import typer
 
-from ledger.cli.shared import Json, console, failing_in_words, table_of
-from ledger.settings import Settings
+from ledger.cli.shared import Json, console, failing_in_words, read_settings, table_of
 
 app = typer.Typer()
 
@@ -16,11 +15,10 @@ def trial_balance(as_json: Json = False) -> None:
 
     Each unit must sum to zero; the exit code is 1 if one doesn't.
     """
-    import psycopg
-
+    from ledger.records.release import connect
     from ledger.views.trial_balance import trial_balance
 
-    with failing_in_words(), psycopg.connect(Settings().database) as connection:
+    with failing_in_words(), connect(read_settings().database) as connection:
         found = trial_balance(connection)
     if as_json:
         print(json.dumps({"data": [line.shown() for line in found.lines], "balanced": found.balanced}))

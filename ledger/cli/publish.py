@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import typer
 
-from ledger.cli.shared import Json, failing_in_words
-from ledger.settings import Settings
+from ledger.cli.shared import Json, failing_in_words, read_settings
 
 if TYPE_CHECKING:
     from ledger.log.ndjson import Line, Publication
+    from ledger.settings import Settings
 
 _SHOWN_EVERY = 100
 
@@ -56,12 +56,12 @@ def publish(
     counts = _Counts()
     try:
         with failing_in_words():
-            _publish(cast(BinaryIO, file), Settings(), sign, check, counts)
+            _publish(cast(BinaryIO, file), read_settings(), sign, check, counts)
     finally:
         _say(counts, check, as_json)
 
 
-def _publish(stream: BinaryIO, settings: Settings, sign: bool, check: bool, counts: _Counts) -> None:
+def _publish(stream: BinaryIO, settings: "Settings", sign: bool, check: bool, counts: _Counts) -> None:
     from ledger.guard.guard import Guard
     from ledger.log.ndjson import Publication, lines_of
     from ledger.log.publisher import Publisher

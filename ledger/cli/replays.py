@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli.asking import Yes, confirm, moment
-from ledger.cli.shared import Json, console, failing_in_words, table_of
+from ledger.cli.shared import Json, console, failing_in_words, read_settings, table_of
 from ledger.core.calendar import ms_of
-from ledger.settings import Settings
 
 if TYPE_CHECKING:
     from projectors.rebuild import Difference, Rebuilt
@@ -36,20 +35,19 @@ def state(
 
     Without --at it is read from the views. With --at the log is folded again up to there, without the views.
     """
-    import psycopg
-
     from ledger.cli.account_state import shown, table_lines
     from ledger.cli.bars import Stages
+    from ledger.records.release import connect
     from ledger.views.standing import standing
     from projectors.time_travel import state_at
 
-    settings = Settings()
     with failing_in_words():
+        settings = read_settings()
         if at:
             with Stages() as stages:
                 found = state_at(settings, account_id, _until(at), stages)
         else:
-            with psycopg.connect(settings.database) as connection:
+            with connect(settings.database) as connection:
                 found = standing(connection, account_id)
     said = shown(found)
     if as_json:
@@ -91,7 +89,7 @@ def rebuild(
     with failing_in_words():
         confirm("Drop the views and fold the whole log again?", yes=yes)
         with Stages() as stages:
-            rebuilt = rebuild(Settings(), stages, lose)
+            rebuilt = rebuild(read_settings(), stages, lose)
     for line in _lines(rebuilt):
         typer.echo(line, err=as_json)
     if as_json:
@@ -135,7 +133,7 @@ def recover(
     with failing_in_words():
         try:
             with stages:
-                recovered = recover(Settings(), stages, agree)
+                recovered = recover(read_settings(), stages, agree)
         except OnlyLooked:
             return
     for line in done_lines(recovered):

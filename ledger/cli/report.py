@@ -1,6 +1,5 @@
 """`ledger report`: what finance closes a month with."""
 
-import asyncio
 import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
@@ -9,8 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from ledger.cli.shared import Json, console, failing_in_words
-from ledger.settings import Settings
+from ledger.cli.shared import Json, console, failing_in_words, read_settings
 
 if TYPE_CHECKING:
     from schemas.http import MonthReportAnswer
@@ -41,19 +39,20 @@ def month(
 
 
 def _read(month: str) -> "MonthReportAnswer":
-    import psycopg
+    import asyncio
 
     from ledger.core.month_statement import answer_of
     from ledger.log.book import Follower
+    from ledger.records.release import connect_async
     from ledger.views.months import report_of_month
 
-    settings = Settings()
+    settings = read_settings()
     with closing(Follower(settings)) as follower:
         follower.wait(timeout_seconds=30)
         book = follower.book()
 
     async def read() -> "MonthReportAnswer":
-        async with await psycopg.AsyncConnection.connect(settings.database, autocommit=True) as connection:
+        async with await connect_async(settings.database, autocommit=True) as connection:
             return answer_of(await report_of_month(connection, month, book))
 
     return asyncio.run(read())

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ledger.cli.shared import failing_in_words
-from ledger.settings import Settings
+from ledger.cli.shared import failing_in_words, read_settings
 
 app = typer.Typer()
 
@@ -24,8 +23,11 @@ def sandbox(
     Reached with LEDGER_STRIPE_URL and LEDGER_RAZORPAY_URL; webhooks are signed with the secrets of the settings. It
     starts with LEDGER_PAYMENTS=sandbox only. Its own routes, at /docs, switch faults on and put its clock forward.
     """
-    with failing_in_words():
+    with failing_in_words(service=True):
+        from ledger import logs
         from ledger.sandbox.server import serve
         from ledger.sandbox.start import options_of
 
-        serve(options_of(Settings(), port, file, webhooks_to))
+        settings = read_settings()
+        logs.configure(settings.log_format)
+        serve(options_of(settings, port, file, webhooks_to))

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from ledger.cli.asking import moment
-from ledger.cli.shared import Json, failing_in_words
-from ledger.settings import Settings
+from ledger.cli.shared import Json, failing_in_words, read_settings
 
 if TYPE_CHECKING:
     from ledger.cli.log_lines import Lens, Shown
     from ledger.log.reader import LogReader
 
-TopicName = Literal["events", "topups", "book", "deadletters"]
+TopicName = Literal["events", "topups", "book", "deadletters", "records"]
 Start = Literal["beginning", "end"] | int | datetime
 _BY_ACCOUNT = ("events", "topups")
 _LAST = 10
@@ -63,7 +62,7 @@ def tail(
         from ledger.log.reader import reading
 
         begin = start_of(start or "end")
-        settings, name = Settings(), f"ledger.{topic}"
+        settings, name = read_settings(), f"ledger.{topic}"
         lens = Lens(name, settings.secrets, account, type_)
         with reading(settings, settings.topic(name), account) as reader:
             for some in _shown(reader, lens, begin, last, follow):

@@ -1,11 +1,22 @@
 """One tree of errors for the whole ledger: each one's docstring is its message, its name in snake case its code."""
 
 import re
-from typing import Any
+from typing import Any, ClassVar
+
+EXIT_FAILED = 1
+EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 
 
 class LedgerError(Exception):
     """Something went wrong in the ledger."""
+
+    # What a process exits with that this error ends. EXIT_CONFIG: a person has to decide, a restart changes nothing.
+    exit_code: ClassVar[int] = EXIT_FAILED
+
+    def __init_subclass__(cls, *, exit_code: int | None = None, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if exit_code is not None:
+            cls.exit_code = exit_code
 
     def __init__(self, detail: str = "", *, field: str | None = None) -> None:
         self.detail = detail
@@ -130,5 +141,5 @@ class NotAMonth(LedgerError):
     """A month is written as 2026-11."""
 
 
-class UnknownRules(LedgerError):
+class UnknownRules(LedgerError, exit_code=EXIT_CONFIG):
     """The book asks for rules that this program doesn't have; a newer one is needed."""

@@ -8,14 +8,14 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.core.rating import round_half_even
 from schemas.money import ATTO_DIGITS, parse_attos
 
 _POSITION_DIGITS = 7
 
 
-class SeriesFull(LedgerError):
+class SeriesFull(LedgerError, exit_code=EXIT_CONFIG):
     """A series has no more numbers in this financial year; choose another prefix."""
 
 

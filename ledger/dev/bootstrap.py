@@ -11,6 +11,7 @@ from ledger.log.book import BookEmpty, Follower, publish_version
 from ledger.log.book_history import version_of
 from ledger.log.publisher import Publisher
 from ledger.log.topics import check_topics, create_topics
+from ledger.records.claiming import claim
 from ledger.records.migrate import migrate
 from ledger.settings import Settings
 from schemas.book import BookVersion
@@ -23,12 +24,13 @@ class FirstBookInvalid(LedgerError):
 def bootstrap(settings: Settings, book: Callable[[], BookVersion] | None = None) -> bool:
     """Migrates, makes the topics, and publishes a book (by default the development one) where there is none yet.
 
-    Whether it published. Raises BookStale or BookNotReadable when the topic could not be read.
+    Whether it published. Raises BookStale or BookNotReadable when the topic could not be read, LogOfAnother, FoldOnly.
     """
     migrate(settings.database)
     create_topics(settings)
     with psycopg.connect(settings.database) as connection:
         check_topics(settings, connection)
+        claim(settings, connection)
     follower = Follower(settings)
     try:
         follower.wait(timeout_seconds=30)

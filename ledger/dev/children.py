@@ -1,6 +1,7 @@
 """Child processes that are kept running: each is restarted when it ends, later and later if it keeps ending.
 
-Each has a supervisor of its own (`supervise.py`), so none outlives this process, however it ends.
+One that ends for a reason that a person has to decide would end the same way again: it ends its parent, too. Each has a
+supervisor of its own (`supervise.py`), so none outlives this process, however it ends.
 """
 
 import contextlib
@@ -16,16 +17,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import structlog
 from pydantic import SecretStr
 
+from ledger import logs
+from ledger.backoff import Backoff
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.dev import supervise
 from ledger.settings import Settings
 
 PATIENCE_SECONDS = 20.0
-BACKOFF_SECONDS_MIN = 1.0
-BACKOFF_SECONDS_MAX = 30.0
-HEALTHY_SECONDS = 60.0
 _CHECK_SECONDS = 0.2
+
+log = structlog.get_logger()
+
+
+class ChildRefuses(LedgerError, exit_code=EXIT_CONFIG):
+    """A process has ended for a reason that a person has to decide; the last line of its log says which."""
 
 
 class Child:
@@ -34,7 +42,7 @@ class Child:
     def __init__(self, name: str, command: list[str], environment: Mapping[str, str], log: Path | None = None) -> None:
         self.name, self.log = name, log
         self._command, self._environment = command, dict(environment)
-        self._backoff, self._due = 0.0, 0.0
+        self._backoff, self._due = Backoff(), 0.0
         self.starts = 0
         self._start()
 
@@ -44,16 +52,20 @@ class Child:
         return self._supervisor.poll() is None
 
     def revive(self) -> str | None:
-        """Start the command anew when it has ended and its pause is over; a sentence when something happened."""
+        """Start the command anew when it has ended and its pause is over; a sentence when something happened.
+
+        Raises ChildRefuses.
+        """
         if self.alive:
             return None
         now = time.monotonic()
         if not self._due:
             self._end_the_rest()
-            healthy = now - self._started > HEALTHY_SECONDS
-            self._backoff = BACKOFF_SECONDS_MIN if healthy else min(self._backoff * 2, BACKOFF_SECONDS_MAX)
-            self._due = now + self._backoff
-            return f"{self.name} ended ({self._supervisor.returncode}); it starts again in {self._backoff:.0f} s"
+            if self._supervisor.returncode == EXIT_CONFIG:
+                raise ChildRefuses(self.name)
+            pause = self._backoff.after(now - self._started)
+            self._due = now + pause
+            return f"{self.name} ended ({_how(self._supervisor.returncode)}); it starts again in {pause:.0f} s"
         if now < self._due:
             return None
         self._start()
@@ -85,7 +97,6 @@ class Child:
         }
         self._supervisor = _supervised(order, self._environment, self.log)
         self._started, self._due = time.monotonic(), 0.0
-        self._backoff = self._backoff or BACKOFF_SECONDS_MIN / 2
         self.starts += 1
         assert self._supervisor.stdout is not None
         with self._supervisor.stdout as answer:
@@ -110,14 +121,14 @@ class Children:
         return {child.name: child.pid for child in self.all}
 
     def revive(self) -> bool:
-        """Start again those that have ended; whether one was."""
+        """Start again those that have ended; whether one was. Raises ChildRefuses."""
         said = [sentence for child in self.all if (sentence := child.revive())]
         for sentence in said:
             self._report(sentence)
         return bool(said)
 
     def keep_running(self, ended: threading.Event) -> None:
-        """Revive until the event is set."""
+        """Revive until the event is set. Raises ChildRefuses."""
         while not ended.wait(_CHECK_SECONDS):
             self.revive()
 
@@ -147,16 +158,23 @@ def worker_commands(count: int) -> Iterable[tuple[str, list[str]]]:
     return ((f"worker-{number}", ledger_command("project")) for number in range(1, count + 1))
 
 
-def keep_workers(count: int, settings: Settings, report: Callable[[str], None]) -> None:
-    """Runs so many projector workers until SIGTERM or Ctrl-C; each that ends is started again."""
+def keep_workers(count: int, settings: Settings) -> None:
+    """Runs `count` projector workers until SIGTERM or Ctrl-C; each that ends is started again. Raises ChildRefuses."""
+    logs.configure(settings.log_format)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: ended.set())
     environment = environment_of(settings)
-    with Children(report) as children:
+    with Children(lambda said: log.warning("worker", said=said)) as children:
         for name, command in worker_commands(count):
             children.add(Child(name, command, environment))
         children.keep_running(ended)
+
+
+def _how(code: int) -> str:
+    """How a child ended: the supervisor answers as a shell does."""
+    number = code - 128 if code > 128 else -code
+    return signal.Signals(number).name if number in set(signal.Signals) else str(code)
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

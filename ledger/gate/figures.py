@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from ledger.gate.holds import SQL, Connection
 
+CAUSES = ("no_hold", "hold_ended", "above_hold")
+
 
 class Uncovered(NamedTuple):
     """Charges that no hold covers, by cause (`records.uncovered`): how many, and how much of them, in nanos."""

@@ -12,6 +12,7 @@ import psycopg
 import structlog
 
 from ledger.gate.holds import Connection, NewHold, close
+from ledger.records.release import OtherRelease
 
 _MAX = 10_000
 _RETRY_SECONDS = 1.0
@@ -43,7 +44,7 @@ class Unheard:
             try:
                 async with await self._connect() as connection:
                     await close(connection, holds, "released")
-            except psycopg.Error as error:
+            except (psycopg.Error, OtherRelease) as error:
                 log.warning("holds_not_given_back", holds=len(holds), error=type(error).__name__)
                 self._waiting.extendleft(reversed(holds))
                 self._some.set()

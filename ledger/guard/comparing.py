@@ -6,15 +6,16 @@ from typing import Any, NamedTuple
 
 import psycopg
 from kafka import TopicPartition
-from psycopg.errors import UndefinedTable
 
 from ledger.core.errors import LedgerError
 from ledger.liveness import LIVENESS
 from ledger.log.connecting import LogUnavailable
 from ledger.log.continuity import Folded, Stretch, compare, diverged
 from ledger.log.foreign import LogUnreadable
+from ledger.log.ownership import LogOfAnother, check_owner
 from ledger.log.survey import Survey, Surveyor
 from ledger.log.topics import Known, differences, known_topics, losses, note_ends
+from ledger.records.release import WRONG_SHAPE, OtherRelease, connect
 from ledger.records.skips import skipped
 from ledger.settings import Settings
 from ledger.views.writing import folded
@@ -58,6 +59,7 @@ class Comparing:
         self._surveyor = Surveyor(settings)
         self._database: psycopg.Connection[Any] | None = None
         self._memory: Memory | None = None
+        self._ours = settings.fold_only  # a copy writes nothing, so whose log it reads is no matter
 
     def compare(self) -> Outcome:
         """While Postgres is away, it compares with what it remembered last.
@@ -69,6 +71,7 @@ class Comparing:
         try:
             survey = self._surveyor.survey()
             problems = [*differences(self._settings, survey, memory.topics), *losses(survey, memory.topics)]
+            problems += self._claims_of_others()
             topic = self._settings.topic(EVENTS)
             known, now = memory.topics[topic], survey.topics.get(topic)
             doubtful = survey.unanswered
@@ -102,12 +105,21 @@ class Comparing:
         assert self._memory is not None, "without anything remembered, Postgres' error was raised"
         return self._memory
 
+    def _claims_of_others(self) -> Iterator[LedgerError]:
+        """Whether another database has this log; asked until the answer was no."""
+        if not self._ours:
+            try:
+                check_owner(self._settings, self._connection())
+                self._ours = True
+            except LogOfAnother as error:
+                yield error
+
     @contextmanager
     def _postgres_may_be_away(self) -> Iterator[None]:
         try:
             yield
-        except UndefinedTable as error:
-            raise LogUnavailable(f"run `ledger migrate`: {error.diag.message_primary}") from error
+        except WRONG_SHAPE as error:
+            raise OtherRelease(error.diag.message_primary or "") from error
         except (psycopg.OperationalError, psycopg.InterfaceError):
             self._disconnect()
             if self._memory is None:
@@ -115,7 +127,7 @@ class Comparing:
 
     def _connection(self) -> psycopg.Connection[Any]:
         if self._database is None:
-            self._database = psycopg.connect(
+            self._database = connect(
                 self._settings.database, autocommit=True, options=_OPTIONS, application_name="ledger-guard", **LIVENESS
             )
         return self._database

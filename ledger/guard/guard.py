@@ -21,6 +21,7 @@ from ledger.log.connecting import KafkaForbids, KafkaRefusesUser, KafkaTlsFailed
 from ledger.log.partitioning import partition_of
 from ledger.log.publisher import Place
 from ledger.log.topics import Known, TopicChanged
+from ledger.records.release import OtherRelease
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 
@@ -102,6 +103,8 @@ class Guard:
             self._decide(LogRefused(f"it can't be looked at. {error.message}"))
         except LogUnavailable as error:
             self._decide(error)
+        except OtherRelease as other:
+            self._decide(LogUnavailable(other.message))
         except KafkaError as error:
             self._decide(LogUnavailable(f"Kafka does not answer ({type(error).__name__})"))
         except psycopg.Error as error:

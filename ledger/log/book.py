@@ -14,7 +14,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from pydantic import ValidationError
 
 from ledger.core.book import Book
-from ledger.core.errors import LedgerError, Refused
+from ledger.core.errors import EXIT_CONFIG, LedgerError, Refused
 from ledger.core.fold import RULES
 from ledger.log.connecting import ANSWER_MS, REQUEST_MS, LogUnavailable, kafka_options, refusals_in_words
 from ledger.log.foreign import naming_the_batch
@@ -41,11 +41,11 @@ class BookEmpty(LedgerError):
     """The book has no version yet; publish one with `ledger book publish`."""
 
 
-class BookLost(LedgerError):
+class BookLost(LedgerError, exit_code=EXIT_CONFIG):
     """The book's topic has lost versions that events were folded by; `ledger recover` puts them back."""
 
 
-class BookNotReadable(LedgerError):
+class BookNotReadable(LedgerError, exit_code=EXIT_CONFIG):
     """This program can't fold by the book: it lacks its rules or the secret of one of its keys."""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from kafka import KafkaAdminClient
 from kafka.errors import AuthorizationError, KafkaConnectionError
 
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log import foreign
 from ledger.log.first_contact import REFUSALS, RepairedClient, tls_problem
 from ledger.settings import Settings
@@ -31,19 +31,23 @@ class LogRefused(LogUnavailable):
     """Nothing is written to this log until it is right again. Send it again then, with the same id."""
 
 
-class KafkaRefusesUser(LogUnavailable):
+class KafkaRefusesUser(LogUnavailable, exit_code=EXIT_CONFIG):
     """Kafka refuses these credentials; check LEDGER_KAFKA_USERNAME, _PASSWORD and _SASL_MECHANISM."""
 
 
-class KafkaForbids(LogUnavailable):
+class KafkaForbids(LogUnavailable, exit_code=EXIT_CONFIG):
     """This Kafka user lacks an ACL for what it has to do; see docs/how-to/secure-kafka.md."""
 
 
-class KafkaTlsFailed(LogUnavailable):
+class FoldOnly(LedgerError, exit_code=EXIT_CONFIG):
+    """LEDGER_FOLD_ONLY is set: this is a copy, which folds the log of another ledger and writes nothing."""
+
+
+class KafkaTlsFailed(LogUnavailable, exit_code=EXIT_CONFIG):
     """Kafka and we can't agree on TLS; check LEDGER_KAFKA_SECURITY_PROTOCOL, _CA_FILE and _CERTIFICATE_FILE."""
 
 
-class CertificateUnusable(LedgerError):
+class CertificateUnusable(LedgerError, exit_code=EXIT_CONFIG):
     """A certificate or key for Kafka can't be used."""
 
 
@@ -94,6 +98,12 @@ def tls_of(settings: Settings) -> ssl.SSLContext | None:
             names = f"{settings.kafka_certificate_file} and {settings.kafka_key_file}"
             raise CertificateUnusable(f"{names}, {error}", field="LEDGER_KAFKA_CERTIFICATE_FILE") from None
     return context
+
+
+def check_may_write(settings: Settings) -> None:
+    """Raises FoldOnly in a copy. Every producer asks, and whatever else changes something outside of the database."""
+    if settings.fold_only:
+        raise FoldOnly()
 
 
 @contextmanager

@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from kafka import TopicPartition
 
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log.fingerprint import fingerprint
 from ledger.log.survey import Survey, Surveyor
 
 _SHOWN = 5
 
 
-class LogDiverged(LedgerError):
+class LogDiverged(LedgerError, exit_code=EXIT_CONFIG):
     """The log is not the one that was folded. Restore the broker's data, or put back what it lost: `ledger recover`."""
 
 

@@ -2,12 +2,28 @@
 
 from pydantic import ValidationError
 
+from ledger.core import errors
+from ledger.core.errors import Refused
+from ledger.log.book import UnsignedBook
 from ledger.log.reading import Problem, Record
 from schemas.dead_letters import DEAD_LETTER, DeadLetter, RecordDeadLettered
 from schemas.fields import json_of
 from schemas.identity import derived_id
 
 _EXCERPT_CHARACTERS = 500
+# Of what can't be read or stored; all others are what the fold and the book refuse.
+_UNREADABLE = (
+    "bad_signature", "empty", "id_reused", "invalid", "refused_by_database", "time_out_of_bounds", "too_large",
+    "unreadable", "wrong_key",
+)  # fmt: skip
+
+
+def codes() -> list[str]:
+    """Every code that a dead letter may have."""
+    kinds = (each for each in (*vars(errors).values(), UnsignedBook) if isinstance(each, type))
+    return sorted({*_UNREADABLE, *(kind().code for kind in kinds if issubclass(kind, Refused) and kind is not Refused)})
+
+
 _SHORT_REASON_CHARACTERS = 500
 _SHORT_EXCERPT_CHARACTERS = 100
 

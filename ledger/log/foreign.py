@@ -13,17 +13,17 @@ from kafka.errors import CorruptRecordError, KafkaError, UnsupportedCodecError
 from kafka.record import default_records, memory_records
 from kafka.record.default_records import ControlRecord, DefaultRecord, DefaultRecordBatch
 
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log.batches import Times, gunzipped, record_at, unlz4ed, unzstded
 
 CODECS = ("gzip", "snappy", "lz4", "zstd")
 
 
-class CodecMissing(LedgerError):
+class CodecMissing(LedgerError, exit_code=EXIT_CONFIG):
     """A library is missing that reads what other clients compress; install the ledger with all of its dependencies."""
 
 
-class LogUnreadable(LedgerError):
+class LogUnreadable(LedgerError, exit_code=EXIT_CONFIG):
     """A batch of the log can't be read; decide what becomes of it: docs/how-to/records-of-other-clients.md."""
 
 

@@ -9,11 +9,6 @@ from ledger.log.connecting import administrating
 from ledger.settings import Settings
 
 
-def group_of(settings: Settings, name: str) -> str:
-    """The Kafka group of a consumer; ledgers that share a broker have groups of their own."""
-    return f"{settings.topic_prefix}ledger-{name}"
-
-
 def members(settings: Settings) -> list[str]:
     """Who is in any of the consumers' groups."""
     with administrating(settings) as admin:
@@ -33,4 +28,6 @@ def begin_again(settings: Settings, topics: Collection[str]) -> None:
 
 
 def _groups(settings: Settings, admin: KafkaAdminClient) -> list[str]:
-    return [each["group_id"] for each in admin.list_groups() if each["group_id"].startswith(group_of(settings, ""))]
+    """Not those of the workers and of copies, which read without committing anything that counts."""
+    found = [each["group_id"] for each in admin.list_groups() if each["group_id"].startswith(settings.group(""))]
+    return [group for group in found if not group.startswith(settings.group("projector"))]

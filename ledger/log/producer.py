@@ -16,7 +16,7 @@ from kafka import KafkaProducer, TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.protocol.metadata import MetadataRequest
 
-from ledger.log.connecting import kafka_options
+from ledger.log.connecting import check_may_write, kafka_options
 from ledger.settings import Settings
 
 Headers = Iterable[tuple[str, bytes]]
@@ -30,7 +30,7 @@ _NOBODY = -1
 
 
 class Producer:
-    """Connects, obtains its producer id and learns of `topics`. Raises KafkaError.
+    """Connects, obtains its producer id and learns of `topics`. Raises KafkaError, and FoldOnly in a copy.
 
     `ended` is called, in any thread, when it has come to its end.
     """
@@ -38,6 +38,7 @@ class Producer:
     def __init__(
         self, settings: Settings, delivery_seconds: float, topics: Iterable[str], ended: Callable[[], None]
     ) -> None:
+        check_may_write(settings)
         self._seconds, self._topics, self._ended = delivery_seconds, list(topics), ended
         self.failure: BaseException | None = None
         self.failed_at: TopicPartition | None = None

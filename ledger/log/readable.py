@@ -15,16 +15,18 @@ from schemas.dead_letters import DEAD_LETTER, RecordDeadLettered
 from schemas.effects import EFFECT, Effect
 from schemas.events import Event
 from schemas.fields import reasons_of
+from schemas.records import RECORDS_EVENT, RecordsEvent
 from schemas.signatures import signature_of, verifies
-from schemas.topics import BOOK, DEAD_LETTERS, EVENTS, TOP_UPS
+from schemas.topics import BOOK, DEAD_LETTERS, EVENTS, RECORDS, TOP_UPS
 
-Said = Event | Effect | BookPublished | RecordDeadLettered
+Said = Event | Effect | BookPublished | RecordDeadLettered | RecordsEvent
 Proof = Literal["none", "valid", "invalid", "unchecked"]
 
 _VALIDATE: dict[str, Callable[[bytes], Said]] = {
     TOP_UPS: EFFECT.validate_json,
     BOOK: BOOK_SCHEMA.validate_json,
     DEAD_LETTERS: DEAD_LETTER.validate_json,
+    RECORDS: RECORDS_EVENT.validate_json,
 }
 
 

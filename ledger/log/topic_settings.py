@@ -5,7 +5,7 @@ All other settings are the operator's: compression, segments, flushing, tiers.
 
 from collections.abc import Mapping
 
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from schemas.fields import RECORD_BYTES_MAX
 from schemas.topics import BOOK
 
@@ -22,7 +22,7 @@ _EXACT = {
 }
 
 
-class TopicMisconfigured(LedgerError):
+class TopicMisconfigured(LedgerError, exit_code=EXIT_CONFIG):
     """A topic's settings would lose or change records. Set them right; writes open by themselves."""
 
 

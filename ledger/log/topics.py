@@ -13,9 +13,11 @@ from kafka import TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import TopicAlreadyExistsError
 
-from ledger.core.errors import LedgerError
-from ledger.log.connecting import administrating
+from ledger.core.errors import EXIT_CONFIG, LedgerError
+from ledger.log.connecting import administrating, check_may_write
 from ledger.log.continuity import diverged
+from ledger.log.new_topics import wait_until_known
+from ledger.log.ownership import check_owner
 from ledger.log.survey import Found, Survey, Surveyor
 from ledger.log.topic_settings import created_with, misconfigured
 from ledger.settings import Settings
@@ -26,11 +28,11 @@ SQL = statements("ledger.log", "topics.sql")
 Connection = psycopg.Connection[Any]
 
 
-class TopicChanged(LedgerError):
+class TopicChanged(LedgerError, exit_code=EXIT_CONFIG):
     """A topic is not the one that this ledger was built on; `ledger recover` fills it and accepts it."""
 
 
-class TopicMissing(LedgerError):
+class TopicMissing(LedgerError, exit_code=EXIT_CONFIG):
     """A topic is missing. Restore it; a new ledger makes its topics with `ledger topics --create`."""
 
 
@@ -46,7 +48,8 @@ class Known(NamedTuple):
 
 
 def create_topics(settings: Settings) -> list[str]:
-    """Makes the topics that are missing, and returns their names."""
+    """Makes the topics that are missing, and returns their names. Raises FoldOnly."""
+    check_may_write(settings)
     made = []
     with administrating(settings) as admin:
         for topic in TOPICS:
@@ -55,7 +58,7 @@ def create_topics(settings: Settings) -> list[str]:
                 made.append(settings.topic(topic.name))
             except TopicAlreadyExistsError:
                 continue
-        admin.wait_for_topics([settings.topic(topic.name) for topic in TOPICS])
+        wait_until_known(admin, [settings.topic(topic.name) for topic in TOPICS])
     return made
 
 
@@ -63,7 +66,7 @@ def check_topics(settings: Settings, connection: Connection, *, whole: bool = Tr
     """Compares the topics with what Postgres remembers, remembers new ones; returns the partitions of ledger.events.
 
     `whole` False: records may be gone. Raises TopicMissing, TopicChanged, TopicMisconfigured or LogDiverged, which name
-    all that is wrong at once.
+    all that is wrong at once; and LogOfAnother.
     """
     before, survey = known_topics(settings, connection), survey_of(settings)
     refuse([*differences(settings, survey, before), *(losses(survey, before) if whole else ())])
@@ -72,6 +75,8 @@ def check_topics(settings: Settings, connection: Connection, *, whole: bool = Tr
             connection.execute(SQL["remember"], _facts(name, survey))
     note_ends(settings, connection, survey, before)
     connection.commit()
+    if not settings.fold_only:
+        check_owner(settings, connection)
     return survey.topics[settings.topic(EVENTS)].partitions
 
 

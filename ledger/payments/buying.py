@@ -9,11 +9,13 @@ from pydantic import ValidationError
 
 from ledger.core.errors import LedgerError
 from ledger.guard.guard import Guard
+from ledger.log.connecting import check_may_write
 from ledger.log.publisher import Publisher
 from ledger.payments.gateways import gateways_of
 from ledger.payments.purchases import Purchases, Wanted
 from ledger.payments.settling import Settling
 from ledger.records.checkouts import Checkout
+from ledger.records.release import connect
 from ledger.settings import Settings
 from ledger.views.standing import NoSuchAccount
 from ledger.views.writing import load_accounts
@@ -31,13 +33,14 @@ class PurchaseMalformed(LedgerError):
 def begin_purchase(settings: Settings, account_id: str, wanted: dict[str, str]) -> Checkout:
     """Begins a purchase of an account that there is; `wanted` as in NewPurchase.
 
-    Raises PurchaseMalformed, NoSuchAccount, and what Purchases.buy raises.
+    Raises FoldOnly, PurchaseMalformed, NoSuchAccount, and what Purchases.buy raises.
     """
+    check_may_write(settings)
     try:
         body = NewPurchase.model_validate(wanted)
     except ValidationError as error:
         raise PurchaseMalformed(reasons_of(error)) from None
-    with psycopg.connect(settings.database) as connection:
+    with connect(settings.database) as connection:
         if account_id not in load_accounts(connection, [account_id]):
             raise NoSuchAccount(account_id)
     with _purchases(settings) as purchases:
@@ -52,7 +55,7 @@ def _purchases(settings: Settings) -> Iterator[Purchases]:
 
     @contextmanager
     def database() -> Iterator[psycopg.Connection]:
-        with psycopg.connect(settings.database, autocommit=True, connect_timeout=5) as connection:
+        with connect(settings.database, autocommit=True, connect_timeout=5) as connection:
             yield connection
 
     with Guard(settings) as guard, Publisher(settings, guard, delivery_seconds=10) as publisher:

@@ -52,7 +52,7 @@ class Crediting:
     """Payments of every provider."""
 
     def __init__(self, settings: Settings, recording: Recording) -> None:
-        self._secrets = settings.secrets
+        self._secrets, self._ledger = settings.secrets, settings.topic_prefix
         self._recording = recording
 
     def learn(self, provider: str, payment: Payment) -> str:
@@ -77,7 +77,7 @@ class Crediting:
         return self._agreed(provider, payment).terms
 
     def _agreed(self, provider: str, payment: Payment) -> Agreed:
-        carried = terms_of(payment.metadata, self._secrets)
+        carried = terms_of(payment.metadata, self._secrets, self._ledger)
         with self._recording.database() as connection:
             row = checkouts.find(connection, carried.purchase_id) if carried else None
             row = row or checkouts.find_payment(connection, provider, payment.payment_id, payment.reference)

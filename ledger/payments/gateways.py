@@ -14,8 +14,8 @@ class ProviderNotConfigured(LedgerError):
 
 
 def gateways_of(settings: Settings) -> dict[str, Gateway]:
-    """The gateways by provider; none with LEDGER_PAYMENTS=off. Raises SettingMissing or SettingsInvalid."""
-    if settings.payments == "off":
+    """The gateways by provider; none in a copy or with LEDGER_PAYMENTS=off. Raises SettingMissing, SettingsInvalid."""
+    if settings.payments == "off" or settings.fold_only:
         return {}
     # Here, because their SDKs take a third of a second to load, and most processes have none.
     found: dict[str, Gateway] = {}

@@ -135,7 +135,7 @@ class Purchases:
     def _begin(self, gateway: Gateway, row: Checkout) -> None:
         self._settling.check()
         terms = terms_of_row(row)
-        metadata = metadata_of(terms, self._settings.signing_key())
+        metadata = metadata_of(terms, self._settings.signing_key(), self._settings.topic_prefix)
         back = return_url(self._settings, row.checkout_id)
         try:
             customer_id = row.customer_id or self._name_customer(gateway, row)

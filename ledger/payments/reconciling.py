@@ -25,7 +25,7 @@ class Reconciling:
 
     def expect(self, payment: Payment) -> None:
         """This payment is paid and was credited, now or before: its purchase must be projected soon."""
-        terms = terms_of(payment.metadata, self._settings.secrets)
+        terms = terms_of(payment.metadata, self._settings.secrets, self._settings.topic_prefix)
         if terms is not None:
             paid = PaidPurchase(payment.payment_id, terms.account_id, terms.purchase_id)
             self._awaited.setdefault(paid, time.monotonic())

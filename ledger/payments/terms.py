@@ -15,6 +15,7 @@ from schemas.signatures import SigningKey
 
 _PREFIX = "ledger_"
 _SIGNATURE = _PREFIX + "signature"
+_NAME = _PREFIX + "name"
 # What a refund of ours carries: the key under which it was asked for.
 REFUND_KEY = _PREFIX + "refund"
 
@@ -40,14 +41,17 @@ class Terms(NamedTuple):
     trigger_id: str | None = None
 
 
-def metadata_of(terms: Terms, key: SigningKey) -> dict[str, str]:
-    """The terms as a provider keeps them: ten short texts, signed."""
-    texts = _texts(terms)
+def metadata_of(terms: Terms, key: SigningKey, ledger: str = "") -> dict[str, str]:
+    """The terms as a provider keeps them: eleven short texts, signed. `ledger`: its topic prefix, if it has one.
+
+    Ledgers that share a provider's account, and perhaps their keys, must not credit each other's payments.
+    """
+    texts = _texts(terms) | ({_NAME: ledger} if ledger else {})
     return {**texts, _SIGNATURE: f"{key.key_id}:{_digest(texts, key.secret)}"}
 
 
 def is_ours(metadata: Mapping[str, str]) -> bool:
-    """Whether a payment says that it is this ledger's; `terms_of` says whether that is true."""
+    """Whether a payment says that it is a ledger's; `terms_of` says whether that is true, and of which."""
     return any(name.startswith(_PREFIX) for name in metadata)
 
 
@@ -56,10 +60,10 @@ def claims(metadata: Mapping[str, str], purchase_id: str) -> bool:
     return metadata.get(_PREFIX + "purchase") == purchase_id
 
 
-def terms_of(metadata: Mapping[str, str], secrets: Mapping[str, bytes]) -> Terms | None:
-    """The terms that a provider kept; None for a payment that is none of ours. Raises TermsForged."""
+def terms_of(metadata: Mapping[str, str], secrets: Mapping[str, bytes], ledger: str = "") -> Terms | None:
+    """The terms that a provider kept; None for a payment that is not this ledger's. Raises TermsForged."""
     texts = {name: text for name, text in metadata.items() if name.startswith(_PREFIX)}
-    if not texts:
+    if not texts or texts.get(_NAME, "") != ledger:
         return None
     key_id, _, digest = texts.pop(_SIGNATURE, "").rpartition(":")
     secret = secrets.get(key_id)

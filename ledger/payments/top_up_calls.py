@@ -92,9 +92,10 @@ class TopUpCalls:
         with self._database() as connection:
             attempt = top_up_triggers.attempting(connection, trigger, attempt, self._lease)
         terms = _terms(trigger, attempt)
-        metadata = {**metadata_of(terms, self._settings.signing_key()), ATTEMPT: str(trigger.attempt)}
-        key = f"topup:{trigger.trigger_id}:{trigger.attempt}"
-        order = Order(terms, metadata, attempt.customer_id, attempt.method_id, who, key)
+        key, ledger = self._settings.signing_key(), self._settings.topic_prefix
+        metadata = {**metadata_of(terms, key, ledger), ATTEMPT: str(trigger.attempt)}
+        idempotency_key = f"topup:{trigger.trigger_id}:{trigger.attempt}"
+        order = Order(terms, metadata, attempt.customer_id, attempt.method_id, who, idempotency_key)
         return collector.collect(order, self._clock())
 
     def _new_attempt(self, collector: Collector, trigger: Trigger, who: Buyer) -> Attempt:

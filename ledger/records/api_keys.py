@@ -1,6 +1,7 @@
 """Keys of the HTTP API: `lk_<key id>_<secret>`, of which only a hash is kept, with scopes and perhaps one account.
 
-A secret has 256 random bits, so a plain SHA-256 can't be guessed backwards and needs no salt. Revoking is for ever.
+A secret has 256 random bits, so a plain SHA-256 can't be guessed backwards and needs no salt. Revoking is for ever,
+also when the database is restored: the event that it notes is on the log.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from ledger.core.errors import LedgerError
+from ledger.records import log_events
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "api_keys.sql")
@@ -63,12 +65,13 @@ class KeyInfo(NamedTuple):
 
 
 class StoredKey(NamedTuple):
-    """What a token is checked against."""
+    """What a token is checked against. `recent`: this database is in use, or was a quarter of an hour ago."""
 
     key_id: str
-    key_hash: bytes
+    secret_hash: bytes
     account_id: str
     scopes: list[str]
+    recent: bool
 
 
 class Token(NamedTuple):
@@ -79,7 +82,7 @@ class Token(NamedTuple):
 
     def proves(self, stored: StoredKey) -> bool:
         """Whether this is the token of that key; takes as long when it is not."""
-        return hmac.compare_digest(_hash(self.secret), stored.key_hash)
+        return hmac.compare_digest(_hash(self.secret), stored.secret_hash)
 
 
 def create(
@@ -91,7 +94,7 @@ def create(
     if unknown:
         raise UnknownScope(f"{', '.join(unknown)}; there are {', '.join(SCOPES)}")
     key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-    fields = {"key_id": key_id, "key_hash": _hash(secret), "account_id": account_id}
+    fields = {"key_id": key_id, "secret_hash": _hash(secret), "account_id": account_id}
     connection.execute(SQL["create"], {**fields, "scopes": wanted, "description": description})
     return NewKey(key_id, f"lk_{key_id}_{secret}")
 
@@ -111,9 +114,13 @@ def key_info(connection: psycopg.Connection[Any], key_id: str) -> KeyInfo:
     return found
 
 
-def revoke(connection: psycopg.Connection[Any], key_id: str) -> bool:
-    """Ends a key; False when there is none to end."""
-    return connection.execute(SQL["revoke"], {"key_id": key_id}).rowcount > 0
+def revoke(connection: psycopg.Connection[Any], key_id: str, *, on_log: bool = True) -> bool:
+    """Ends a key and notes that for the log; False when there is none to end. `on_log` False: only in this copy."""
+    with connection.transaction():
+        ended = connection.execute(SQL["revoke"], {"key_id": key_id}).rowcount > 0
+        if ended and on_log:
+            log_events.note(connection, log_events.key_revoked(key_id))
+    return ended
 
 
 def parse(text: str) -> Token | None:
@@ -125,7 +132,8 @@ def parse(text: str) -> Token | None:
 async def find(connection: psycopg.AsyncConnection[Any], key_ids: Sequence[str]) -> list[StoredKey]:
     """Those of the keys that exist and were not revoked."""
     async with connection.cursor(row_factory=class_row(StoredKey)) as cursor:
-        return await (await cursor.execute(SQL["find"], {"key_ids": list(key_ids)})).fetchall()
+        parameters = {"key_ids": list(key_ids), "lately": log_events.LATELY}
+        return await (await cursor.execute(SQL["find"], parameters)).fetchall()
 
 
 def _hash(secret: str) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log.book import BookLost, StatedVersion
 from ledger.sql import statements
 
@@ -17,7 +17,7 @@ SQL = statements("ledger.records", "book_versions.sql")
 Connection = psycopg.Connection[Any]
 
 
-class BookDiffers(LedgerError):
+class BookDiffers(LedgerError, exit_code=EXIT_CONFIG):
     """The book's topic has another version than the one that events were folded by; is it another ledger's?"""
 
 

@@ -1,16 +1,19 @@
 """Erasing a customer's personal data, as far as the law lets us, and saying what is kept and why.
 
-The log and what is folded from it have no personal data: an account there is an id that names nobody any more.
+The log and what is folded from it have no personal data: an account there is an id that names nobody any more. That it
+was erased is on the log, so that a database that is restored is erased again.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import psycopg
 
 from ledger.core.errors import LedgerError
-from ledger.records import rebuilds
+from ledger.records import log_events, rebuilds
 from ledger.records.idempotency import owner_of
 from ledger.sql import statements
+from schemas.records import Ending
 
 SQL = statements("ledger.records", "erasing.sql")
 _ERASED = (
@@ -38,14 +41,17 @@ class Kept(NamedTuple):
 
 
 class Erasure(NamedTuple):
-    """How many rows of each kind were erased or emptied, and what was kept."""
+    """How many rows of each kind were erased or emptied, what was kept, and what is noted for the log."""
 
     erased: dict[str, int]
     kept: list[Kept]
+    noted: list[Ending]
 
 
-def erase(connection: psycopg.Connection[Any], account_id: str, *, invoiced: bool) -> Erasure:
+def erase(connection: psycopg.Connection[Any], account_id: str, *, invoiced: bool, on_log: bool = True) -> Erasure:
     """Erases all or nothing; again, it erases nothing. `invoiced`: invoices are issued here.
+
+    `on_log` False: only here, in a copy, or because the log says it already.
 
     Raises NotInvoicedYet, RebuildRunning, RebuildUnfinished: half-built views don't know what waits for its invoice.
     """
@@ -55,8 +61,17 @@ def erase(connection: psycopg.Connection[Any], account_id: str, *, invoiced: boo
         waiting = connection.execute(SQL["uninvoiced"], parameters).fetchone()
         if invoiced and waiting and waiting[0]:
             raise NotInvoicedYet(f"{waiting[0]} of them")
+        noted = list(_ended(connection, parameters))
         erased = {name: connection.execute(SQL[name], parameters).rowcount for name in _ERASED}
-        return Erasure(erased, list(_kept(connection, parameters)))
+        noted = [*noted, log_events.account_erased(account_id)] if on_log and any(erased.values()) else []
+        for event in noted:
+            log_events.note(connection, event)
+        return Erasure(erased, list(_kept(connection, parameters)), noted)
+
+
+def _ended(connection: psycopg.Connection[Any], parameters: dict[str, str]) -> Iterator[Ending]:
+    for kind, id_ in connection.execute(SQL["ended"], parameters).fetchall():
+        yield log_events.key_revoked(id_) if kind == "key" else log_events.endpoint_ended(id_)
 
 
 def _kept(connection: psycopg.Connection[Any], parameters: dict[str, str]) -> list[Kept]:

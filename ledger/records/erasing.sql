@@ -20,6 +20,12 @@ UPDATE records.deliveries d SET state = 'failed'
 FROM records.webhook_endpoints e
 WHERE e.endpoint_id = d.endpoint_id AND e.account_id = %(account_id)s AND d.state = 'waiting';
 
+-- name: ended
+-- What is ended by the erasing, to be put on the log.
+SELECT 'endpoint', endpoint_id::text FROM records.webhook_endpoints
+WHERE account_id = %(account_id)s AND disabled_at IS NULL
+UNION ALL SELECT 'key', key_id FROM records.api_keys WHERE account_id = %(account_id)s AND revoked_at IS NULL;
+
 -- name: endpoints
 -- Their log stays; where they were, and what they were called, does not.
 UPDATE records.webhook_endpoints

@@ -1,81 +1,131 @@
 """Brings a database to the schema of this program: `records` by numbered migrations, `views` as one piece.
 
 Migrations run in one transaction under a lock, so that several processes may start at once. A migration that was
-changed after it ran is refused. `views` is only created when it is missing: it is replaced by `ledger rebuild`.
+changed after it ran is refused. `views` is only created when it is missing: it is replaced by `ledger rebuild`. Its
+indexes alone are made and dropped here, beside whatever reads and writes meanwhile.
 """
 
-import hashlib
-from importlib.resources import files
+import time
+from typing import Any
 
 import psycopg
+from psycopg import sql
 
-from ledger.core.errors import LedgerError
-from ledger.views.postings import view_sql
+from ledger.records import rebuilds
+from ledger.records.release import (
+    VIEWS,
+    ViewsOutdated,
+    checksum,
+    difference,
+    migrations,
+    views_indexes,
+    views_statements,
+    views_version,
+)
 
 _LOCK = 0x1ED6E5
-VIEWS_VERSION = hashlib.sha256(
-    (files("ledger.views").joinpath("schema.sql").read_text() + view_sql()).encode()
-).hexdigest()[:16]
+_INDEXES_LOCK = 0x1ED6E7
+_LOOK_SECONDS = 0.5
 
+Connection = psycopg.Connection[Any]
 
-class MigrationChanged(LedgerError):
-    """A migration that has run was changed since; add a new one instead."""
-
-
-class ViewsOutdated(LedgerError):
-    """The views were folded by another version of this program; run `ledger rebuild`."""
+# The indexes of `views` that no constraint made, with what was noted of how each was made; None when it was cut short.
+_INDEXES = """
+SELECT c.relname, CASE WHEN i.indisvalid THEN obj_description(c.oid, 'pg_class') END
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+WHERE c.relnamespace = 'views'::regnamespace
+  AND NOT EXISTS (SELECT FROM pg_constraint o WHERE o.conindid = i.indexrelid)
+"""
 
 
 def migrate(database: str) -> list[str]:
-    """Runs what has not run yet and returns its names. Raises MigrationChanged or ViewsOutdated."""
+    """Runs what has not run yet and returns its names. Raises OtherRelease."""
     with psycopg.connect(database) as connection:
-        return [*migrate_records(connection), *_create_views(connection)]
+        ran = [*migrate_records(connection), *_create_views(connection)]
+    with psycopg.connect(database, autocommit=True) as connection:
+        while not _alone(connection):
+            time.sleep(_LOOK_SECONDS)
+        return ran + _update_indexes(connection)
 
 
-def create_views(connection: psycopg.Connection) -> None:
+def create_views(connection: Connection) -> None:
     """Creates the empty views and notes their version."""
-    connection.execute(files("ledger.views").joinpath("schema.sql").read_bytes())
-    connection.execute(view_sql().encode())
+    for statement in views_statements():
+        connection.execute(statement.encode())
+    for name, statement in views_indexes().items():
+        _create_index(connection, name, statement)
     connection.execute(
-        "INSERT INTO records.migrations (name, checksum) VALUES ('views', %s) "
+        "INSERT INTO records.migrations (name, checksum) VALUES (%s, %s) "
         "ON CONFLICT (name) DO UPDATE SET checksum = excluded.checksum, ran_at = now()",
-        (VIEWS_VERSION,),
+        (VIEWS, views_version()),
     )
 
 
-def migrate_records(connection: psycopg.Connection) -> list[str]:
-    """Runs what of `records` has not run yet, in the caller's transaction; leaves the views as they are."""
+def migrate_records(connection: Connection) -> list[str]:
+    """Runs what of `records` has not run yet, in the caller's transaction; leaves the views as they are.
+
+    Raises DatabaseNewer or MigrationChanged.
+    """
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     connection.execute("CREATE SCHEMA IF NOT EXISTS records")
     connection.execute(
         "CREATE TABLE IF NOT EXISTS records.migrations "
         "(name text PRIMARY KEY, checksum text NOT NULL, ran_at timestamptz NOT NULL DEFAULT now())"
     )
-    ran: dict[str, str] = dict(connection.execute("SELECT name, checksum FROM records.migrations").fetchall())
-    done = []
-    for path in sorted(files("ledger.records").joinpath("migrations").iterdir(), key=lambda path: path.name):
-        sql = path.read_bytes()
-        checksum = hashlib.sha256(sql).hexdigest()[:16]
-        if path.name not in ran:
-            connection.execute(sql)
-            connection.execute("INSERT INTO records.migrations (name, checksum) VALUES (%s, %s)", (path.name, checksum))
-            done.append(path.name)
-        elif ran[path.name] != checksum:
-            raise MigrationChanged(path.name)
-    return done
+    ran = dict(
+        connection.execute("SELECT name, checksum FROM records.migrations WHERE name <> %s", (VIEWS,)).fetchall()
+    )
+    missing = {name: text for name, text in migrations().items() if name not in ran}
+    after = {**ran, **{name: checksum(text) for name, text in missing.items()}, VIEWS: views_version()}
+    if other := difference(after.items()):
+        raise other
+    if missing:
+        # Whoever checks the release meanwhile waits until it is the new one: see ledger.records.release.
+        connection.execute("LOCK TABLE records.migrations IN ACCESS EXCLUSIVE MODE")
+    for name, text in missing.items():
+        connection.execute(text)
+        connection.execute("INSERT INTO records.migrations (name, checksum) VALUES (%s, %s)", (name, checksum(text)))
+    return list(missing)
 
 
-def _create_views(connection: psycopg.Connection) -> list[str]:
+def _create_views(connection: Connection) -> list[str]:
     found = connection.execute("SELECT to_regnamespace('views') IS NOT NULL").fetchone()
     if not found or not found[0]:
         create_views(connection)
-        return ["views"]
-    check_views(connection)
+        return [VIEWS]
+    stored = connection.execute("SELECT checksum FROM records.migrations WHERE name = %s", (VIEWS,)).fetchone()
+    if stored != (views_version(),):
+        raise ViewsOutdated()
     return []
 
 
-def check_views(connection: psycopg.Connection) -> None:
-    """Raises ViewsOutdated when the views are those of another version."""
-    stored = connection.execute("SELECT checksum FROM records.migrations WHERE name = 'views'").fetchone()
-    if stored is None or stored[0] != VIEWS_VERSION:
-        raise ViewsOutdated()
+def _alone(connection: Connection) -> bool:
+    """Whether the lock of those who make indexes was free. Who waited in a statement for it would be waited for."""
+    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_INDEXES_LOCK,)).fetchone()
+    return bool(row and row[0])
+
+
+def _update_indexes(connection: Connection) -> list[str]:
+    """Makes and drops indexes of the views, without a lock that a writer would wait for; returns their names.
+
+    What was cut short has left an index without a note, or an invalid one: it is made anew.
+    """
+    noted = {name: checksum(statement.encode()) for name, statement in views_indexes().items()}
+    stored = dict(connection.execute(_INDEXES).fetchall())
+    gone = sorted(name for name in stored if name not in noted or stored[name] != noted[name])
+    missing = sorted(name for name in noted if stored.get(name) != noted[name])
+    if gone or missing:
+        rebuilds.share(connection)
+    for name in gone:
+        connection.execute(sql.SQL("DROP INDEX CONCURRENTLY views.{}").format(sql.Identifier(name)))
+    for name in missing:
+        _create_index(connection, name, views_indexes()[name].replace(" INDEX ", " INDEX CONCURRENTLY ", 1))
+    return sorted({*gone, *missing})
+
+
+def _create_index(connection: Connection, name: str, statement: str) -> None:
+    """Makes an index and notes on it how it was made."""
+    connection.execute(statement.encode())
+    note = checksum(views_indexes()[name].encode())
+    comment = sql.SQL("COMMENT ON INDEX views.{} IS {}")
+    connection.execute(comment.format(sql.Identifier(name), sql.Literal(note)))

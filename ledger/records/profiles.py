@@ -6,10 +6,12 @@ What is stored has been checked before, by ledger.payments.profiles and ledger.p
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
 from ledger.core.errors import LedgerError
+from ledger.records import log_events
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "profiles.sql")
@@ -86,8 +88,10 @@ async def add_tax_id(connection: Connection, account_id: str, country: str, type
     return added
 
 
-async def delete_tax_id(connection: Connection, account_id: str, tax_id: str) -> None:
-    """Deletes a tax id. Raises TaxIdUnknown."""
-    deleted = await connection.execute(SQL["delete_tax_id"], {"account_id": account_id, "tax_id": tax_id})
-    if deleted.rowcount == 0:
-        raise TaxIdUnknown(field="tax_id")
+def delete_tax_id(connection: psycopg.Connection[Any], account_id: str, tax_id: str) -> None:
+    """Deletes a tax id and notes that for the log. Raises TaxIdUnknown."""
+    with connection.transaction():
+        deleted = connection.execute(SQL["delete_tax_id"], {"account_id": account_id, "tax_id": tax_id})
+        if deleted.rowcount == 0:
+            raise TaxIdUnknown(field="tax_id")
+        log_events.note(connection, log_events.tax_id_deleted(tax_id))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.types.json import Jsonb
 
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "rebuilds.sql")
@@ -25,7 +25,7 @@ class RebuildRunning(LedgerError):
     """The views are being rebuilt; nobody else may write them until `ledger rebuild` has ended."""
 
 
-class RebuildUnfinished(LedgerError):
+class RebuildUnfinished(LedgerError, exit_code=EXIT_CONFIG):
     """The views are half-built, because a rebuild was interrupted. Run `ledger rebuild` again."""
 
 

@@ -8,6 +8,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from ledger.core.errors import LedgerError
+from ledger.records import log_events
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "webhook_endpoints.sql")
@@ -67,5 +68,7 @@ def rotate(connection: Connection, endpoint_id: str, secret: str) -> None:
 
 
 def disable(connection: Connection, endpoint_id: str) -> None:
-    """Ends it, for ever. Its log stays."""
-    connection.execute(SQL["disable"], {"endpoint_id": endpoint_id})
+    """Ends it, for ever, and notes that for the log. What was sent there stays listed."""
+    with connection.transaction():
+        connection.execute(SQL["disable"], {"endpoint_id": endpoint_id})
+        log_events.note(connection, log_events.endpoint_ended(endpoint_id))

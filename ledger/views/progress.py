@@ -5,6 +5,10 @@ from typing import Literal, NamedTuple
 
 from ledger.views.reading import SQL, Connection, fetch_all, fetch_one
 
+# What becomes of a record; the type of one that can't be read.
+OUTCOMES = ("posted", "duplicate", "dead_letter", "forwarded")
+UNREADABLE = "unreadable"
+
 
 class Progress(NamedTuple):
     """`log_end`: where the log ended when a projector last asked. `waits_for`: what it can't be folded beyond."""

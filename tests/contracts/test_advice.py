@@ -7,6 +7,7 @@ from pathlib import Path
 import ledger.log.book as book
 from ledger.cli.advice import ADVICE
 from ledger.core.errors import Refused
+from ledger.log.dead_letters import codes
 
 ROOT = Path(__file__).parents[2]
 LITERAL = re.compile(r'Problem\(\s*"(\w+)"')
@@ -28,3 +29,7 @@ def literals() -> Iterator[str]:
 
 def test_every_code_of_a_dead_letter_has_advice() -> None:
     assert set(ADVICE) == {*refusals(), *literals()}
+
+
+def test_every_code_of_a_dead_letter_is_counted_from_zero_on() -> None:
+    assert set(codes()) == {*refusals(), *literals()}

@@ -37,7 +37,11 @@ def test_its_files_exist(page: Path) -> None:
 
 def test_its_metrics_exist() -> None:
     told = set(re.findall(r"\b(ledger_[a-z_]+?)(?:_total|_count)?\b(?=[{\[) >`])", PAGES[0].read_text()))
-    written = [path.read_text() for folder in ("ledger/api", "consumers") for path in (ROOT / folder).glob("*.py")]
+    written = [
+        path.read_text()
+        for folder in ("ledger/api", "ledger/guard", "consumers")
+        for path in (ROOT / folder).glob("*.py")
+    ]
     secrets = {name for service in SERVICES.values() for name in service.get("secrets", ())}
     secrets |= {name for page in PROVIDERS.values() for name in YAML(typ="safe").load(ROOT / page)["secrets"]}
     assert [name for name in told - secrets if not any(f'"{name}"' in text for text in written)] == []

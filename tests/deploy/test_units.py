@@ -43,16 +43,17 @@ def test_systemd_calls_it_well_protected(unit: Path, tmp_path: Path) -> None:
     assert float(exposure[1]) <= EXPOSURE_MAX
 
 
-def test_a_worker_that_must_not_go_on_is_not_started_again() -> None:
-    from projectors.worker import EXIT_REFUSED
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_what_a_person_has_to_decide_is_not_started_again(unit: Path) -> None:
+    from ledger.core.errors import EXIT_CONFIG
 
-    worker = _section(next(unit for unit in UNITS if "project" in unit.stem))
-    assert worker["RestartPreventExitStatus"] == str(EXIT_REFUSED)
-    assert worker["Restart"] == "always"
+    section = _section(unit)
+    assert section["RestartPreventExitStatus"] == str(EXIT_CONFIG)
+    assert section["Restart"] == "always"
 
 
 def test_all_are_closed_off_alike() -> None:
-    own = {"ExecStart", "RestartPreventExitStatus"}
+    own = {"ExecStart"}
     first, *others = [{key: value for key, value in _section(unit).items() if key not in own} for unit in UNITS]
     assert all(other == first for other in others)
 

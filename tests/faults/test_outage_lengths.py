@@ -23,7 +23,7 @@ from tests.support.brokers import three_brokers
 from tests.support.events import Ids, purchase, sender, usage
 from tests.support.freezing import frozen
 from tests.support.ledgers import new_ledger, temporary_stack
-from tests.support.sampling import Samples, sampling
+from tests.support.probing import Samples, sampling
 from tests.support.workers import Crew, crew, eventually, wait_until_projected
 
 SLOW = bool(os.environ.get("LEDGER_SLOW"))
@@ -113,7 +113,7 @@ def test_a_worker_whose_seat_another_has_taken_ends_by_name(own: Settings, tmp_p
 
 
 def _sits(connection: psycopg.Connection[Any], settings: Settings) -> bool:
-    seat = Seat(settings.consumer_group)
+    seat = Seat(settings.group("projector"))
     seat.taken(connection)
     return seat.name == "seat-1"
 

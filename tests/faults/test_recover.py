@@ -305,6 +305,7 @@ def test_an_empty_cluster_is_filled_again_though_the_command_is_killed(ledger: L
     assert ledger.said(TOP_UPS) == said
 
 
+@pytest.mark.skipif(not SLOW, reason="LEDGER_SLOW=1: a recovery more")
 def test_the_book_and_what_the_folds_said_are_put_back_alone(ledger: Ledger) -> None:
     """By the second key: the first version of the book accepts the first key only."""
     before, said = ledger.standing(), ledger.said(TOP_UPS)
@@ -318,6 +319,7 @@ def test_the_book_and_what_the_folds_said_are_put_back_alone(ledger: Ledger) -> 
     assert ledger.said(TOP_UPS) == said
 
 
+@pytest.mark.skipif(not SLOW, reason="LEDGER_SLOW=1: a recovery more")
 def test_who_wants_to_lose_it_says_how_much(ledger: Ledger) -> None:
     records = ledger.one("SELECT count(*) FROM views.entries")
     ledger.make_anew(EVENTS)

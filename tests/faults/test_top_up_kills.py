@@ -20,7 +20,6 @@ import stripe
 from kafka import KafkaAdminClient, TopicPartition
 
 from consumers.charge_top_ups import NAME
-from consumers.runner import group_of
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.stack import Stack
 from ledger.log.connecting import kafka_options
@@ -128,13 +127,13 @@ class Shop:
     def forget_offsets(self) -> None:
         """Kafka loses how far the chargers had read."""
         admin = KafkaAdminClient(**kafka_options(self.settings))
-        eventually(lambda: _deleted(admin, group_of(self.settings, NAME)))
+        eventually(lambda: _deleted(admin, self.settings.group(NAME)))
         admin.close()
 
     def read_to_the_end(self) -> bool:
         """Whether the chargers have read all of ledger.topups."""
         admin = KafkaAdminClient(**kafka_options(self.settings))
-        committed = admin.list_group_offsets([group_of(self.settings, NAME)])
+        committed = admin.list_group_offsets([self.settings.group(NAME)])
         admin.close()
         topic = self.settings.topic(TOP_UPS)
         read = {place: found.offset for group in committed.values() for place, found in group.items()}

@@ -12,10 +12,12 @@ from ledger.settings import Settings
 from tests.support.events import Ids, sender, usage
 from tests.support.expected import discrepancies, home_of
 from tests.support.load import load, publishing
-from tests.support.workers import Worker, crew, eventually, folded, wait_until_projected
+from tests.support.workers import RUN, Worker, crew, eventually, folded, wait_until_projected
 
 LOCKS = 0x1ED6E5
 IDS = Ids(10)
+# Kafka gives every partition to the one member of each group.
+IN_ANOTHER_GROUP = RUN.replace("run(Settings())", "run.__globals__['group_of'] = lambda _: 'others'; run(Settings())")
 
 
 @pytest.fixture
@@ -97,9 +99,9 @@ def test_two_workers_that_both_believe_they_own_every_partition_post_every_event
     settings: Settings, tmp_path: Path
 ) -> None:
     with crew(settings, tmp_path) as members:
-        one, other = members.start(), members.start(consumer_group="others")
+        one, other = members.start(), members.start(IN_ANOTHER_GROUP)
         everything = [settings.event_partitions]
-        for group in (settings.consumer_group, "others"):
+        for group in (settings.group("projector"), "others"):
             eventually(lambda: list(members.assignments(group).values()) == everything)  # noqa: B023
         with publishing(settings, load(12), per_second=2000, at_least=10_000):
             pass

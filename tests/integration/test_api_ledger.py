@@ -381,6 +381,12 @@ def test_metrics_tell_of_requests_and_of_the_ledger(http: httpx.Client, busy: st
     assert 'ledger_projected_through_age_seconds{partition="0"}' in text
     assert 'ledger_records_total{outcome="posted",type="usage.recorded"}' in text
     assert "ledger_outbox_waiting " in text
+    # No alarm sees the increase of a series that begins with what it is to alarm of.
+    assert 'ledger_records_total{outcome="dead_letter",type="unreadable"} 0.0' in text
+    assert 'ledger_records_total{outcome="forwarded",type="trace.recorded"} 0.0' in text
+    assert 'ledger_http_failures_total{status="503"} ' in text
+    assert 'ledger_gate_decision_seconds_count{outcome="gate_unavailable"} 0.0' in text
+    assert 'ledger_uncovered_charges_total{cause="hold_ended"} 0.0' in text
     ready = http.get("/readyz").json()
     assert (ready["ready"], ready["missing"]) == (True, [])
 

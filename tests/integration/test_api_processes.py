@@ -10,6 +10,7 @@ import httpx
 import psutil  # type: ignore[import-untyped]
 import pytest
 
+from ledger.core.errors import EXIT_CONFIG
 from ledger.dev.kafka import free_port
 from ledger.settings import Settings
 from tests.integration.api_harness import SERVE, client, eventually, key, process
@@ -80,6 +81,39 @@ def test_a_process_that_is_killed_is_replaced_and_what_it_counted_stays(server: 
     assert server.counted() >= before
     other.send_signal(signal.SIGKILL)
     eventually(lambda: other not in server.processes() and server.answers())
+    assert server.log.read_text().count('"signal": "SIGKILL"') == 2
+
+
+def in_each_process(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs this before anything else in each process that serves, not in their supervisor."""
+    body = "\n    ".join(code.splitlines())
+    text = f"import os, sys, time\nif '--multiprocessing-fork' in sys.orig_argv:\n    {body}\n"
+    (folder / "sitecustomize.py").write_text(text)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+
+def test_a_process_that_takes_long_to_import_is_not_killed(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_each_process("time.sleep(7)", tmp_path, monkeypatch)  # uvicorn gives 5
+    settings = settings.model_copy(update={"api_port": free_port(), "api_processes": PROCESSES})
+    with process(settings, SERVE, tmp_path / "api.log") as running:
+        server = Server(settings, running, tmp_path / "api.log")
+        first = eventually(lambda: len(now := server.processes()) == PROCESSES and now)
+        eventually(server.answers)
+        assert server.processes() == first
+
+
+def test_a_process_that_must_not_start_ends_them_all_with_its_code(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_each_process("os.environ['LEDGER_HOLD_SECONDS'] = 'none'", tmp_path, monkeypatch)
+    settings = settings.model_copy(update={"api_port": free_port(), "api_processes": PROCESSES})
+    with process(settings, SERVE, tmp_path / "api.log") as running:
+        assert running.wait(60) == EXIT_CONFIG
+    log = (tmp_path / "api.log").read_text()
+    assert "LEDGER_HOLD_SECONDS" in log
+    assert f'"exit_code": {EXIT_CONFIG}' in log
 
 
 def test_it_ends_cleanly_and_so_do_all_of_its_processes(settings: Settings, tmp_path: Path) -> None:

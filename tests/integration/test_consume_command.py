@@ -17,7 +17,8 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumers.consumer import Received
-from consumers.runner import Runner, group_of
+from consumers.runner import Runner
+from ledger.core.errors import EXIT_CONFIG
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import environment_of
 from ledger.dev.kafka import free_port
@@ -69,7 +70,7 @@ def publish(settings: Settings, offsets: range) -> None:
 def left(settings: Settings) -> int | None:
     """How many records are not committed yet; None while nothing is. Asked of the broker by another client."""
     place = TopicPartition(settings.topic(DEAD_LETTERS), 0)
-    kafka = Consumer({"bootstrap.servers": settings.kafka, "group.id": group_of(settings, GROUP), "log_level": 0})
+    kafka = Consumer({"bootstrap.servers": settings.kafka, "group.id": settings.group(GROUP), "log_level": 0})
     try:
         (committed,) = kafka.committed([place], timeout=20)
         _, end = kafka.get_watermark_offsets(place, timeout=20)
@@ -125,6 +126,7 @@ def test_each_is_one_line_without_a_word_of_the_record_and_counted_and_committed
     assert running.lines() == lines
     assert "acct_secret" not in (tmp_path / "consume.log").read_text()
     assert 'ledger_dead_letters_total{code="invalid",topic="ledger.events"} 3.0' in metrics
+    assert f'ledger_dead_letters_total{{code="unpriced",topic="{settings.topic("ledger.events")}"}} 0.0' in metrics
 
 
 def test_killed_in_the_middle_and_started_again_it_tells_of_each_at_least_once(own: Settings, tmp_path: Path) -> None:
@@ -248,7 +250,7 @@ def test_what_it_cannot_run_with_ends_it_in_words(
     own: Settings, tmp_path: Path, changes: dict[str, Any], names: tuple[str, ...], words: str
 ) -> None:
     with consume(own.model_copy(update=changes), tmp_path, *names) as running:
-        assert running.process.wait(60) == 1
+        assert running.process.wait(60) == EXIT_CONFIG
     output = (tmp_path / "consume.log").read_text()
     assert output.startswith("Error: ")
     assert words in output

@@ -14,12 +14,14 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
+from ledger.core.errors import EXIT_CONFIG
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.stack import Stack
 from ledger.guard.guard import Guard
 from ledger.log.connecting import CertificateUnusable, KafkaForbids, KafkaRefusesUser, kafka_options
 from ledger.log.publisher import LogUnavailable, Publisher
 from ledger.log.topics import create_topics
+from ledger.records.migrate import migrate
 from ledger.settings import Settings
 from schemas.topics import BOOK, DEAD_LETTERS, EVENTS, TOP_UPS
 from tests.integration.api_harness import api, client, environment, eventually, key, usage
@@ -52,7 +54,7 @@ def kafka() -> Iterator[SecuredKafka]:
 @pytest.fixture(scope="module")
 def admin(stack: Stack, kafka: SecuredKafka) -> Settings:
     """A ledger on that broker, made with the administrator's rights."""
-    made = new_ledger(stack, topic_prefix="", consumer_group="ledger-projector", **kafka.as_user("ledger-admin"))
+    made = new_ledger(stack, topic_prefix="", **kafka.as_user("ledger-admin"))
     bootstrap(made)
     with Publisher(made) as publisher:
         for topic in (EVENTS, TOP_UPS, DEAD_LETTERS):  # so that there is something to read
@@ -131,6 +133,16 @@ def test_a_worker_with_another_mechanism_or_a_certificate_reads_the_log_too(
             wait_until_projected(admin)
 
 
+def test_a_copy_folds_with_a_user_that_may_only_read(stack: Stack, roles: Any, admin: Settings, tmp_path: Path) -> None:
+    stack.postgres.create_database("secured_copy")
+    copy = roles("ledger-copy").model_copy(update={"database": stack.postgres.url("secured_copy"), "fold_only": True})
+    migrate(copy.database)
+    with crew(copy, tmp_path) as workers:
+        worker = workers.start()
+        wait_until_projected(copy)
+        assert worker.alive, worker.output
+
+
 @pytest.mark.parametrize(
     "command", ["topics --create", "book show", "tail --no-follow", "deadletters list", "state acme", "rebuild --yes"]
 )
@@ -173,7 +185,7 @@ def test_the_administrators_rights_to_make_topics_are_nobody_elses(roles: Any) -
 
 def test_a_wrong_password_ends_the_worker_in_words_and_at_once(roles: Any, tmp_path: Path) -> None:
     answer = _run(roles("ledger-projector", kafka_password="not-the-password"), "project")
-    assert answer.returncode == 1
+    assert answer.returncode == EXIT_CONFIG
     assert "Error: Kafka refuses these credentials" in answer.stderr
     assert "not-the-password" not in answer.stderr
 
@@ -194,14 +206,14 @@ def test_an_api_with_a_wrong_password_says_so_when_asked(roles: Any, admin: Sett
 
 def test_a_worker_without_its_rights_ends_in_words(roles: Any) -> None:
     answer = _run(roles("router"), "project")
-    assert answer.returncode == 1
+    assert answer.returncode == EXIT_CONFIG
     assert "Error: This Kafka user lacks an ACL" in answer.stderr
 
 
 def test_a_broker_with_a_strangers_certificate_is_not_talked_to(roles: Any) -> None:
     # In a process of its own: kafka-python leaves the socket of a failed handshake to the garbage collector.
     answer = _run(roles("ledger-projector", kafka_ca_file=""), "project")
-    assert answer.returncode == 1
+    assert answer.returncode == EXIT_CONFIG
     assert "Error: Kafka and we can't agree on TLS" in answer.stderr
     assert "CERTIFICATE_VERIFY_FAILED" in answer.stderr
 

@@ -1,7 +1,8 @@
 """What the views must be, worked out from the bytes on the log in exact fractions, without `ledger.core`.
 
 It knows usage at a given cost, purchases, adjustments and auto top-ups of a fixed amount without caps, under the first
-book: enough for a load whose every nano is known. `discrepancies` lists all that is not as it must be.
+book, and facts that move nothing: enough for a load whose every nano is known. `discrepancies` lists all that is not
+as it must be.
 """
 
 import json
@@ -19,6 +20,7 @@ from schemas.identity import LEDGER_NAMESPACE
 from schemas.topics import EVENTS, TOP_UPS
 from tests.support.workers import records_of
 
+MOVE_NOTHING = ("account.opened", "invoice.issued")
 FACTORS = {"auto": Fraction(110, 100), "tier": Fraction(108, 100)}
 NANOS = 10**9
 
@@ -131,6 +133,8 @@ def _fold(expected: Expected, account: Account, event: Any, record: Any) -> None
             amount = nanos(data["amount"])
         case "auto_top_up.configured":
             amount, account.threshold = 0, nanos(data["threshold"])
+        case kind if kind in MOVE_NOTHING:
+            amount = 0
     account.balance += amount
     account.seq += 1
     place = (record.partition, record.offset)
@@ -141,7 +145,7 @@ def _fold(expected: Expected, account: Account, event: Any, record: Any) -> None
 def _effects(expected: Expected, account: Account, event: Any) -> None:
     account_id = event["subject"]
     cause = (event["id"],) if event["type"] == "usage.recorded" else ("signed", event["id"])
-    may_trigger = event["type"] != "credits.adjusted" and account.in_flight is None
+    may_trigger = event["type"] not in ("credits.adjusted", *MOVE_NOTHING) and account.in_flight is None
     if may_trigger and account.threshold is not None and account.balance < account.threshold:
         account.in_flight = derived(account_id, *cause)
         expected.triggers.add(account.in_flight)

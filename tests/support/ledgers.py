@@ -32,7 +32,6 @@ def new_ledger(stack: Stack, **changes: Any) -> Settings:
         "kafka": stack.kafka.bootstrap,
         "database": stack.postgres.url(name),
         "topic_prefix": f"{name}.",
-        "consumer_group": name,
         "event_partitions": 4,
         "replication_factor": 1,
         "signing_key_id": "test-1",

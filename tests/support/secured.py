@@ -25,7 +25,7 @@ from kafka.admin import (
 from ledger.dev.kafka import EmbeddedKafka, free_port
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "secure-kafka.md"
-ROLES = ("router", "ledger-projector", "ledger-api", "ledger-consumer", "ledger-admin")
+ROLES = ("router", "ledger-projector", "ledger-api", "ledger-consumer", "ledger-copy", "ledger-admin")
 
 # Only the broker itself and the fixture use the plain listener.
 PROPERTIES = """

@@ -38,11 +38,11 @@ run(Settings())
 class Worker:
     """One worker process; what it logs is in `log`."""
 
-    def __init__(self, settings: Settings, folder: Path, log: Path) -> None:
+    def __init__(self, settings: Settings, folder: Path, log: Path, run: str = RUN) -> None:
         self.log = log
         with log.open("wb") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", RUN],
+                [sys.executable, "-c", run],
                 env=environment(settings),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
@@ -89,16 +89,16 @@ class Crew:
         self.folder = folder
         self.all: list[Worker] = []
 
-    def start(self, **changes: Any) -> Worker:
-        """One more worker, some of its settings changed."""
+    def start(self, run: str = RUN, **changes: Any) -> Worker:
+        """One more worker, some of its settings changed, or what it runs."""
         settings = self.settings.model_copy(update=changes)
-        worker = Worker(settings, self.folder, self.folder / f"worker-{len(self.all)}.log")
+        worker = Worker(settings, self.folder, self.folder / f"worker-{len(self.all)}.log", run)
         self.all.append(worker)
         return worker
 
     def assignments(self, group_id: str = "") -> dict[str, int]:
         """How many partitions each member of the group, or of another one, owns, as the broker has it."""
-        group_id = group_id or self.settings.consumer_group
+        group_id = group_id or self.settings.group("projector")
         admin = KafkaAdminClient(**kafka_options(self.settings))
         try:
             group = admin.describe_groups([group_id])[group_id]
@@ -125,7 +125,8 @@ def crew(settings: Settings, folder: Path) -> Iterator[Crew]:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """These settings as a process reads them."""
+    """These settings as a process reads them; its log is for people, as tests look for words in it."""
+    settings = settings.model_copy(update={"log_format": "text"})
     return environment_of(settings) | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
 
 

@@ -12,24 +12,23 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typst
 from babel.dates import format_date
 from babel.numbers import format_currency
 
-from ledger.core.errors import LedgerError
+from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.core.pricing import minor_digits
 from ledger.payments.invoice_content import Content, Party
 from ledger.settings import Settings
 
 if TYPE_CHECKING:
-    from typst import PDFStandard
+    from typst import Compiler, PDFStandard
 
 _HERE = Path(str(files("ledger.payments.documents")))
 _PROVIDERS = {"stripe": "Stripe", "razorpay": "Razorpay"}
 _ONE_AT_A_TIME = threading.Lock()
 
 
-class LogoUnreadable(LedgerError):
+class LogoUnreadable(LedgerError, exit_code=EXIT_CONFIG):
     """LEDGER_INVOICE_LOGO can't be printed: it must be a readable file in SVG, PNG or JPEG."""
 
 
@@ -39,6 +38,8 @@ class DocumentNotSet(LedgerError):
 
 def invoice_pdf(settings: Settings, content: Content) -> bytes:
     """The document. Raises LogoUnreadable or DocumentNotSet."""
+    import typst  # here, because it takes a tenth of a second to load, and most processes set no document
+
     logo = _logo(settings.invoice_logo)
     document = json.dumps(shown(content) | {"logo": logo, "colour": settings.invoice_colour}, ensure_ascii=False)
     issued = datetime.combine(date.fromisoformat(content.issued_on), datetime.min.time(), UTC)
@@ -49,6 +50,8 @@ def invoice_pdf(settings: Settings, content: Content) -> bytes:
 
 
 def _archivable_or_not(document: str, timestamp: int) -> bytes:
+    import typst
+
     try:
         return _compiled(document, timestamp, ["a-2u"])
     except (
@@ -67,8 +70,10 @@ def _compiled(document: str, timestamp: int, standards: "list[PDFStandard]") -> 
 
 
 @cache
-def _compiler() -> typst.Compiler:
+def _compiler() -> "Compiler":
     """Loading the fonts takes longer than all else. Its root is the file system's, as the logo may be anywhere."""
+    import typst
+
     return typst.Compiler(_HERE / "invoice.typ", root="/", font_paths=[_HERE / "fonts"], ignore_system_fonts=True)
 
 

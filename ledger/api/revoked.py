@@ -1,0 +1,77 @@
+"""The keys that the log says were revoked, followed in a thread: Postgres may have been restored and not know them.
+
+It also works while Postgres is away. As long as the topic was not read once, a key counts if Postgres itself was in use
+lately (docs/decisions/0018).
+"""
+
+import threading
+
+import structlog
+from kafka.errors import KafkaError
+
+from ledger.core.errors import LedgerError
+from ledger.log.book import Follower
+from ledger.log.records_log import records_log
+from ledger.settings import Settings
+from schemas.records import ApiKeyRevoked
+
+_POLL_SECONDS = 1
+
+log = structlog.get_logger()
+
+
+class RevocationsUnknown(LedgerError):
+    """Perhaps this database was restored, and Kafka does not say which keys were revoked since; try again."""
+
+
+class RevokedKeys:
+    """`key_id in revoked`; `known`: the topic was read to its end once. `close` ends the thread."""
+
+    def __init__(self, settings: Settings, book: Follower) -> None:
+        self._settings, self._book = settings, book
+        self._key_ids: set[str] = set()
+        self._reason = ""
+        self._first_read, self._closing = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="revoked", daemon=True)
+        self._thread.start()
+
+    def __contains__(self, key_id: str) -> bool:
+        return key_id in self._key_ids
+
+    @property
+    def known(self) -> bool:
+        """Whether all that was revoked before this process started is known."""
+        return self._first_read.is_set()
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Waits until it is; False when it was not in time."""
+        return self._first_read.wait(timeout_seconds)
+
+    def close(self) -> None:
+        """Ends the thread."""
+        self._closing.set()
+        self._thread.join(timeout=10)
+
+    def _follow(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._follow_until_closed()
+            except (KafkaError, LedgerError) as error:
+                # What is known stays known.
+                self._warn(str(error) if isinstance(error, LedgerError) else type(error).__name__)
+                self._closing.wait(_POLL_SECONDS)
+
+    def _warn(self, reason: str) -> None:
+        """Once for each reason: this is tried every second."""
+        if reason != self._reason:
+            log.warning("revoked_keys_not_followed", reason=reason)
+        self._reason = reason
+
+    def _follow_until_closed(self) -> None:
+        with records_log(self._settings) as log:
+            while not self._closing.is_set():
+                events = log.to_end(self._book.book)
+                self._key_ids.update(event.data.key_id for event in events if isinstance(event, ApiKeyRevoked))
+                self._first_read.set()
+                self._reason = ""
+                self._closing.wait(_POLL_SECONDS)

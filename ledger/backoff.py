@@ -1,0 +1,18 @@
+"""How long what has ended waits until it is started again: longer each time, until it has run for a minute."""
+
+SECONDS_MIN = 1.0
+SECONDS_MAX = 30.0
+HEALTHY_SECONDS = 60.0
+
+
+class Backoff:
+    """Of one process."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+
+    def after(self, ran_seconds: float) -> float:
+        """The pause after a run of this length."""
+        first = not self._seconds or ran_seconds > HEALTHY_SECONDS
+        self._seconds = SECONDS_MIN if first else min(self._seconds * 2, SECONDS_MAX)
+        return self._seconds

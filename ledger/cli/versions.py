@@ -1,0 +1,23 @@
+"""`ledger --version`: which program this is, and what of a database and a book fits it."""
+
+from typing import Annotated
+
+import typer
+
+
+def _show(wanted: bool) -> None:
+    if not wanted:
+        return
+    from importlib.metadata import version
+
+    from ledger.core.fold import RULES
+    from ledger.records.release import migrations, views_version
+
+    typer.echo(f"ledger {version('prepaid-ledger')}")
+    typer.echo(f"rules {', '.join(map(str, sorted(RULES)))}")
+    typer.echo(f"records {max(migrations()).removesuffix('.sql')}")
+    typer.echo(f"views {views_version()}")
+    raise typer.Exit()
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_show, is_eager=True, help="Show the versions, and end.")]

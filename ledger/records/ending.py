@@ -1,0 +1,46 @@
+"""Ends again what the log says was ended: after a restore, what was ended since the dump stands there as it was."""
+
+from functools import singledispatch
+from typing import Any
+
+import psycopg
+
+from ledger.records import api_keys, erasing, webhook_endpoints
+from ledger.sql import statements
+from schemas.records import AccountErased, ApiKeyRevoked, Ending, TaxIdDeleted, WebhookEndpointEnded
+
+SQL = statements("ledger.records", "ending.sql")
+Connection = psycopg.Connection[Any]
+
+
+def end_again(connection: Connection, event: Ending, *, invoiced: bool) -> None:
+    """Does what the event says, in the caller's transaction; done before, it does nothing.
+
+    `invoiced`: invoices are issued here. Raises NotInvoicedYet, RebuildRunning, RebuildUnfinished.
+    """
+    _end(event, connection, invoiced)
+
+
+@singledispatch
+def _end(event: Ending, connection: Connection, invoiced: bool) -> None:
+    raise TypeError(type(event).__name__)
+
+
+@_end.register
+def _(event: ApiKeyRevoked, connection: Connection, invoiced: bool) -> None:
+    api_keys.revoke(connection, event.data.key_id)
+
+
+@_end.register
+def _(event: WebhookEndpointEnded, connection: Connection, invoiced: bool) -> None:
+    webhook_endpoints.disable(connection, event.data.endpoint_id)
+
+
+@_end.register
+def _(event: TaxIdDeleted, connection: Connection, invoiced: bool) -> None:
+    connection.execute(SQL["delete_tax_id"], {"tax_id": event.data.tax_id})
+
+
+@_end.register
+def _(event: AccountErased, connection: Connection, invoiced: bool) -> None:
+    erasing.erase(connection, event.data.account_id, invoiced=invoiced, on_log=False)

@@ -1,0 +1,109 @@
+"""The events of `ledger.records` as this database knows them: noted with what they say, met on the log.
+
+What is ended is noted in the transaction that ends it. So a process may die anywhere: a worker appends what is noted
+and not on the log, and ends here what is on the log and not noted.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import psycopg
+
+from ledger.sql import statements
+from schemas.fields import json_of
+from schemas.identity import derived_id, time_ordered_id
+from schemas.records import (
+    RECORDS_SUBJECT,
+    AccountErased,
+    ApiKeyRevoked,
+    DeletedTaxId,
+    EndedEndpoint,
+    ErasedAccount,
+    RecordsEvent,
+    RevokedKey,
+    TaxIdDeleted,
+    WebhookEndpointEnded,
+)
+
+SQL = statements("ledger.records", "log_events.sql")
+SOURCE = "ledger/records"
+# A database in use has applied what ledger.records says within this time.
+LATELY = timedelta(minutes=15)
+_OWN_APPEND = timedelta(seconds=10)
+
+Connection = psycopg.Connection[Any]
+
+
+class Unseen(NamedTuple):
+    """An event that is noted here and not on the log."""
+
+    event_id: str
+    value: bytes
+
+
+def key_revoked(key_id: str) -> ApiKeyRevoked:
+    """Whoever says it says the same, for a key ends once."""
+    return ApiKeyRevoked(source=SOURCE, id=_id("api_key.revoked", key_id), data=RevokedKey(key_id=key_id))
+
+
+def endpoint_ended(endpoint_id: str) -> WebhookEndpointEnded:
+    """The same of a webhook endpoint."""
+    data = EndedEndpoint(endpoint_id=endpoint_id)
+    return WebhookEndpointEnded(source=SOURCE, id=_id("webhook_endpoint.ended", endpoint_id), data=data)
+
+
+def tax_id_deleted(tax_id: str) -> TaxIdDeleted:
+    """The same of a tax id."""
+    return TaxIdDeleted(source=SOURCE, id=_id("tax_id.deleted", tax_id), data=DeletedTaxId(tax_id=tax_id))
+
+
+def account_erased(account_id: str) -> AccountErased:
+    """An event of its own each time: a customer may come back and be erased again."""
+    return AccountErased(source=SOURCE, id=time_ordered_id(), data=ErasedAccount(account_id=account_id))
+
+
+def note(connection: Connection, event: RecordsEvent) -> None:
+    """Notes an event that is to be on the log, in the caller's transaction."""
+    connection.execute(SQL["note"], {"event_id": event.id, "value": json_of(event)})
+
+
+def meet(connection: Connection, event: RecordsEvent) -> bool:
+    """Notes an event of the log; whether it was not known here."""
+    return connection.execute(SQL["meet"], {"event_id": event.id, "value": json_of(event)}).rowcount > 0
+
+
+def known(connection: Connection, event_ids: Sequence[str] | None = None) -> set[str]:
+    """Which events were noted or met, of these or of all."""
+    ids = None if event_ids is None else list(event_ids)
+    return {event_id for (event_id,) in connection.execute(SQL["known"], {"ids": ids})}
+
+
+def seen(connection: Connection, event_ids: Iterable[str]) -> None:
+    """Notes that events are on the log."""
+    connection.execute(SQL["seen"], {"ids": list(event_ids)})
+
+
+def gone(connection: Connection, event_ids: Iterable[str]) -> None:
+    """Notes that events are no longer on the log, which has lost them."""
+    connection.execute(SQL["gone"], {"ids": list(event_ids)})
+
+
+def unseen(connection: Connection) -> list[Unseen]:
+    """The oldest that are not on the log; no other process gets them until the caller's transaction ends."""
+    return [Unseen(*row) for row in connection.execute(SQL["unseen"], {"age": _OWN_APPEND})]
+
+
+def note_read(connection: Connection) -> bool:
+    """Notes that all of `ledger.records` is applied; whether the last time was long ago."""
+    row = connection.execute(SQL["read"], {"lately": LATELY}).fetchone()
+    return bool(row and row[0])
+
+
+def end_visits(connection: Connection) -> None:
+    """Ends all visits to the billing page: which of them a restore brought back can't be known."""
+    connection.execute(SQL["end_visits"])
+
+
+def _id(type_: str, id_: str) -> str:
+    return derived_id(RECORDS_SUBJECT, type_, id_)

@@ -1,0 +1,12 @@
+"""Commands of ours, run in this process: a process of its own takes two seconds of a core to load."""
+
+from typer.testing import CliRunner, Result
+
+from ledger.cli import app
+from ledger.dev.children import environment_of
+from ledger.settings import Settings
+
+
+def command(settings: Settings, *words: str) -> Result:
+    """How it ends, for somebody at a shell that is no terminal."""
+    return CliRunner().invoke(app, words, env=environment_of(settings), catch_exceptions=False)
