@@ -105,7 +105,7 @@ async def running(settings: Settings, metrics: RequestMetrics) -> AsyncIterator[
     )
     await pool.open(wait=False)
     # Without the book usage can't be judged; without Kafka we start nevertheless.
-    await asyncio.gather(*(asyncio.to_thread(each.wait, _BOOK_SECONDS) for each in (book, revoked)))
+    await asyncio.gather(*(asyncio.to_thread(each.wait, _BOOK_SECONDS) for each in (book, revoked, guard)))
     works = [
         postgres.run(check_pools),
         parts.keys.run(),

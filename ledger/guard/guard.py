@@ -17,7 +17,14 @@ from kafka.errors import KafkaError
 
 from ledger.core.errors import LedgerError
 from ledger.guard.comparing import Comparing, Outcome
-from ledger.log.connecting import KafkaForbids, KafkaRefusesUser, KafkaTlsFailed, LogRefused, LogUnavailable
+from ledger.log.connecting import (
+    KafkaForbids,
+    KafkaRefusesUser,
+    KafkaTlsFailed,
+    LogRefused,
+    LogUnavailable,
+    check_may_write,
+)
 from ledger.log.partitioning import partition_of
 from ledger.log.publisher import Place
 from ledger.log.topics import Known, TopicChanged
@@ -49,7 +56,7 @@ class Guard:
         self._known: Mapping[str, Known] = {}
         self._folded: dict[TopicPartition, int] = {}
         self._acknowledged: dict[TopicPartition, int] = {}
-        self._awake, self._closing = threading.Event(), threading.Event()
+        self._awake, self._closing, self._looked = threading.Event(), threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
@@ -118,6 +125,10 @@ class Guard:
         self._thread.start()
         return self
 
+    def wait(self, timeout_seconds: float) -> bool:
+        """Waits until the log was looked at once; False when it was not in time."""
+        return self._looked.wait(timeout_seconds)
+
     def close(self) -> None:
         """Ends the thread."""
         self._closing.set()
@@ -127,7 +138,8 @@ class Guard:
         self._comparing.close()
 
     def __enter__(self) -> Self:
-        """Looks once first: for a command, which has nobody to wait for it. Raises what `check` raises."""
+        """Looks once first: for a command that is to write. Raises FoldOnly in a copy, and what `check` raises."""
+        check_may_write(self._settings)
         try:
             self.look()
             self.check()
@@ -143,6 +155,7 @@ class Guard:
         while not self._closing.is_set():
             self._awake.clear()
             self.look()
+            self._looked.set()
             self._awake.wait(_SECONDS if self._verdict is None else _SECONDS_CLOSED)
 
     def _take(self, outcome: Outcome, acknowledged: Mapping[TopicPartition, int], evidence: int) -> None:

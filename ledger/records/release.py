@@ -20,6 +20,7 @@ from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.views.postings import view_sql
 
 VIEWS = "views"
+VIEWS_BEFORE = "views_before"  # those that a rebuild has not replaced yet
 RAN = b"SELECT name, checksum FROM records.migrations"
 # What a statement of another release meets.
 WRONG_SHAPE = (UndefinedTable, UndefinedColumn, UndefinedFunction, InvalidSchemaName)
@@ -96,6 +97,7 @@ def difference(ran: Iterable[tuple[str, str]]) -> OtherRelease | None:
     """How a database in which this ran differs from this program; None when it does not."""
     found = dict(ran)
     views = found.pop(VIEWS, None)
+    found.pop(VIEWS_BEFORE, None)
     ours = _checksums()
     if unknown := sorted(found.keys() - ours.keys()):
         return DatabaseNewer(f"it has {', '.join(unknown)}")
