@@ -66,7 +66,7 @@ def compare(settings: Settings, connection: Connection, partitions: int, watch: 
     passed_over = skips(connection, settings.topic(EVENTS))
     with losses.found(connection) as found:
         asyncio.run(_read(settings, found_bounds, passed_over, found, watch))
-    return Comparison(found_bounds, folded, losses.losses(connection), diverged(settings))
+    return Comparison(found_bounds, folded, losses.losses(connection), diverged(settings, connection))
 
 
 async def _read(

@@ -8,14 +8,12 @@ from kafka.errors import KafkaTimeoutError
 
 from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.guard.comparing import Comparing
-from ledger.liveness import LIVENESS
 from ledger.log.continuity import compare
 from ledger.log.survey import Surveyor
 from ledger.log.topics import refuse
-from ledger.records.release import connect
 from ledger.records.skips import skipped
 from ledger.settings import Settings
-from ledger.views.writing import folded
+from ledger.views.writing import Connection, folded
 from schemas.topics import EVENTS
 
 
@@ -35,11 +33,10 @@ def check_continuity(settings: Settings, partitions: set[int]) -> None:
     _refuse_silence(settings, partitions, outcome.doubtful)
 
 
-def diverged(settings: Settings) -> dict[int, str]:
+def diverged(settings: Settings, connection: Connection) -> dict[int, str]:
     """Why the log is not as it was folded, by partition, be its topic another. Raises as `check_continuity` does."""
     topic = settings.topic(EVENTS)
-    with connect(settings.database, **LIVENESS) as connection:
-        stored, skips = folded(connection), skipped(connection, topic)
+    stored, skips = folded(connection), skipped(connection, topic)
     with Surveyor(settings) as surveyor:
         compared = compare(surveyor, surveyor.survey(), topic, stored, skips)
     _refuse_silence(settings, set(stored), compared.unanswered)

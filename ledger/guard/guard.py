@@ -191,6 +191,8 @@ class Guard:
             self._known_once = True
         elif before is None or (type(before), before.detail) != (type(verdict), verdict.detail):
             self._known_once = True
+            if self._thread is None:  # a command, which says it as its error
+                return
             say = log.error if isinstance(verdict, LogRefused) else log.warning
             say("log_closed", code=verdict.code, reason=verdict.detail)
 

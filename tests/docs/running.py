@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import TypeAdapter
 
@@ -18,11 +18,16 @@ from schemas.book import BOOK
 from schemas.dead_letters import DEAD_LETTER
 from schemas.effects import EFFECT
 from schemas.events import EVENT, EVENT_TYPES
+from schemas.records import RECORDS_EVENT, RecordsEvent
 from tests.docs.pages import ROOT, Example
 
 TIMEOUT_SECONDS = 60
 ANYTHING = "…"
-_TYPES: dict[str, TypeAdapter[Any]] = {"book.published": BOOK, "record.dead_lettered": DEAD_LETTER}
+_TYPES: dict[str, TypeAdapter[Any]] = {
+    "book.published": BOOK,
+    "record.dead_lettered": DEAD_LETTER,
+    **dict.fromkeys((each.model_fields["type"].default for each in get_args(RecordsEvent)), RECORDS_EVENT),
+}
 
 
 class Reader:
