@@ -196,7 +196,7 @@ class Trial:
     def run(self, name: str) -> Outcome:
         """One fault, and all that follows until the ledger is at rest; then the load goes on."""
         _say(f"{name} …")
-        time.sleep(CALM_SECONDS)
+        before = self._calm()
         began = time.time()
         FAULTS[name](self.running)
         outcome = Outcome(name, time.time() - began)
@@ -204,10 +204,20 @@ class Trial:
         self._measure(outcome, began, time.time())
         if outcome.missing:
             self._by_hand()
-        outcome.wrong = [*self._quiet(), *self._refused_to_start(), *wrongs(self.running, self.traffic)]
+        outcome.wrong = [*before, *self._quiet(), *self._refused_to_start(), *wrongs(self.running, self.traffic)]
         self.traffic.resume()
         _say(f"{name}: {'; '.join(outcome.problems) or 'no problem'}")
         return outcome
+
+    def _calm(self) -> list[str]:
+        """Time with all served, so that the fault is blamed for nothing else; what was refused for no reason."""
+        at = time.time()
+        time.sleep(CALM_SECONDS)
+        while (refused := self._refused(at)) and time.time() < at + self.patience:
+            time.sleep(1)
+        if refused:
+            self._by_hand()
+        return [f"before it began, after the fault before it: {each}" for each in refused]
 
     def proof(self) -> list[str]:
         """At the end: the log folded anew, by fractions of our own and by `ledger rebuild`, against the views."""
@@ -230,15 +240,14 @@ class Trial:
 
     def missing(self, ended: float) -> list[str]:
         """What of all that must work does not yet work, since the fault ended."""
+        return [*self._refused(ended), *self._no_process(), *self._not_credited(ended)]
+
+    def _refused(self, since: float) -> list[str]:
+        """What was refused or not asked in the last seconds, of all that was sent since a moment."""
         self.traffic.check()
-        lately = [sample for sample in self._samples(time.time() - 30) if sample.at >= ended]
-        return [
-            *_not_served("usage", lately),
-            *_not_served("gate", lately),
-            *_not_served("ready", lately),
-            *self._no_process(),
-            *self._not_credited(ended),
-        ]
+        lately = [sample for sample in self._samples(time.time() - 30) if sample.at >= since]
+        kinds: tuple[Kind, ...] = ("usage", "gate", "ready")
+        return [line for kind in kinds for line in _not_served(kind, lately)]
 
     def _samples(self, since: float) -> list[Sample]:
         """Those that were sent since then; they are kept in the order of their answers."""
@@ -341,7 +350,10 @@ def _not_served(kind: Kind, lately: Sequence[Sample]) -> list[str]:
     refused = [sample for sample in own if sample.answered >= since and not sample.ok]
     served = {sample.process for sample in own if sample.answered >= since and sample.ok}
     if refused:
-        return [f"{kind} is refused: {refused[0].lane} {refused[0].said}"]
+        lanes = len({sample.lane for sample in refused})
+        return [
+            f"{kind} is refused on {lanes} lanes: {refused[0].lane}, process {refused[0].process}: {refused[0].said}"
+        ]
     return [] if len(served - {0}) >= API_PROCESSES else [f"{kind} is served by {len(served)} of the API's processes"]
 
 

@@ -127,4 +127,5 @@ def _said(body: Any) -> str:
         return ""
     if "parts" in body:
         return "; ".join(f"{name}: {part['reason']}" for name, part in body["parts"].items() if not part["ready"])
-    return str(body.get("error", {}).get("code", ""))
+    error = body.get("error", {})
+    return f"{error.get('code', '')} {error.get('message', '')}".strip()
