@@ -46,7 +46,7 @@ async def readyz(parts: PartsOf) -> Response:
         "postgres": Part(ready=parts.postgres.up, reason=parts.postgres.reason or None),
         "projection": _projection(rows, behind, known=parts.postgres.up or bool(rows)),
         "book": _book(parts),
-        "log": Part(ready=not parts.guard.closed, reason=parts.guard.reason or None),
+        "log": Part(ready=not parts.guard.trouble, reason=parts.guard.trouble or None),
     }
     missing = [name for name, part in checks.items() if not part.ready]
     body = Readiness(

@@ -72,6 +72,13 @@ class Guard:
         verdict = self._verdict
         return verdict.detail if verdict else ""
 
+    @property
+    def trouble(self) -> str:
+        """Why not every account's events may be written, for people; empty when they may."""
+        events = self._settings.topic(EVENTS)
+        silent = sorted(place.partition for place in self._doubtful if place.topic == events)
+        return self.reason or (f"{events}/{', '.join(map(str, silent))} does not answer" if silent else "")
+
     def check(self) -> None:
         """Raises LogRefused, or LogUnavailable while that is not known."""
         verdict = self._verdict

@@ -24,6 +24,7 @@ from ledger.settings import Settings
 from schemas.topics import TOPICS
 
 _ANSWER_MS = 5_000  # all partitions wait for one broker that is silent
+_CLOSE_MS = 1_000
 _POLLS = 20
 _POLL_MS = 250
 
@@ -73,13 +74,22 @@ class Surveyor:
         Raises what `survey` raises, and LogUnreadable, after which it is to be closed, too.
         """
         with refusals_in_words():
-            return _records_at(self._reader(), offsets) if offsets else {}
+            found = _records_at(self._reader(), offsets) if offsets else {}
+        if len(found) < len(offsets):
+            self._let_go_of_the_reader()  # it may look for a leader where there is none now, for ever
+        return found
 
     def close(self) -> None:
         """Lets go of the clients."""
-        clients, self._admin, self._consumer = (self._admin, self._consumer), None, None
-        for client in filter(None, clients):
-            client.close()
+        self._let_go_of_the_reader()
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            admin.close()
+
+    def _let_go_of_the_reader(self) -> None:
+        reader, self._consumer = self._consumer, None
+        if reader is not None:
+            reader.close(autocommit=False, timeout_ms=_CLOSE_MS)
 
     def __enter__(self) -> Self:
         return self
