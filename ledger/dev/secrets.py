@@ -10,6 +10,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from ledger.records import api_keys
+from ledger.records.log_events import LATELY
 
 SIGNING_KEY_ID = "dev-1"
 
@@ -69,7 +70,7 @@ def _is_known(connection: psycopg.Connection, text: str) -> bool:
     if token is None:
         return False
     with connection.cursor(row_factory=class_row(api_keys.StoredKey)) as cursor:
-        stored = cursor.execute(api_keys.SQL["find"], {"key_id": token.key_id}).fetchone()
+        stored = cursor.execute(api_keys.SQL["find"], {"key_ids": [token.key_id], "lately": LATELY}).fetchone()
     return stored is not None and token.proves(stored) and set(stored.scopes) == set(api_keys.SCOPES)
 
 
