@@ -318,7 +318,7 @@ REFUSALS = {
 def test_random_logs_reach_every_effect_and_every_refusal() -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=400, derandomize=True, database=None)
+    @settings(max_examples=800, derandomize=True, database=None)
     @given(logs())
     def look(log: Log) -> None:
         result = folded(log.records, book_of(*log.published))
