@@ -139,6 +139,7 @@ def test_without_kafka_a_key_is_revoked_at_once_and_a_worker_says_it_later(own: 
     end = TopicPartition(own.topic(RECORDS), 0)
     with closing(KafkaAdminClient(**kafka_options(own))) as admin:
         admin.delete_records({end: 2})
+    ledger(own, "recover")  # until a person has accepted the topic, workers refuse it
     with crew(own, tmp_path) as workers:  # what the log has lost, this database still knows
         workers.start()
         eventually(lambda: sorted(said(own)) == ["api_key.revoked", "log.claimed"])
