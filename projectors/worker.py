@@ -33,6 +33,7 @@ from ledger.records.release import WRONG_SHAPE
 from ledger.records.seats import Seat
 from ledger.records.skips import skips
 from ledger.settings import Settings
+from projectors.assignor import assignor_of
 from projectors.continuity import check_continuity
 from projectors.fetching import install
 from projectors.group import group_of
@@ -167,6 +168,7 @@ class Worker:
             broker_session_timeout=6.0,
             broker_heartbeat_interval=0.5,
             agent_supervisor="mode.CrashingSupervisor",
+            PartitionAssignor=assignor_of(partitions),
         )
         app.conf.web_enabled = False
         app.transport = FetchTransport(broker, app, self._topic, self._load_offsets)
