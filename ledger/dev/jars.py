@@ -98,9 +98,12 @@ def _present(path: Path, size: int) -> bool:
 
 @contextmanager
 def turn(folder: Path, doing: str) -> Iterator[None]:
-    """One process at a time does something in the folder; those that wait say for what."""
+    """One process at a time does something in the folder; those that wait say for what.
+
+    Each thing that is done has a lock of its own: who prepares Kafka may have to download it first.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    with (folder / f".{doing}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

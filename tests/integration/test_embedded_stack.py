@@ -19,7 +19,7 @@ from kafka.admin import NewTopic
 
 from ledger.dev import class_cache
 from ledger.dev.errors import DidNotStart, FolderInUse, PortTaken
-from ledger.dev.jars import PINS
+from ledger.dev.jars import PINS, turn
 from ledger.dev.kafka import EmbeddedKafka, free_port
 from ledger.dev.postgres import EmbeddedPostgres
 from ledger.dev.stack import Stack
@@ -226,3 +226,10 @@ def test_every_pinned_kafka_jar_is_of_one_version() -> None:
     versions = [version for group, _name, version in coordinates if group == "org.apache.kafka"]
     assert len(versions) > 10
     assert len(set(versions)) == 1
+
+
+def test_who_prepares_kafka_may_download_it_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first broker on a new machine does both, one within the other."""
+    with turn(tmp_path, "preparing"), turn(tmp_path, "downloading"):
+        pass
+    assert not capsys.readouterr().err, "it waited for itself"
