@@ -7,6 +7,7 @@ from pathlib import Path
 
 from docs.making.configuration import configuration
 from docs.making.events import events
+from docs.making.wrapping import wrapped
 
 REFERENCE = Path(__file__).parent / "reference"
 EXIT_CODES = """
@@ -32,7 +33,7 @@ def command_line() -> str:
     """Every command with its options, as Typer documents it."""
     words = ["-m", "typer", "ledger.cli", "utils", "docs", "--name", "ledger", "--title", "The command line"]
     made = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True)
-    return made.stdout.strip() + "\n" + EXIT_CODES
+    return wrapped(made.stdout.strip() + "\n" + EXIT_CODES)
 
 
 PAGES: dict[str, Callable[[], str]] = {"cli.md": command_line, "configuration.md": configuration, "events.md": events}

@@ -1,1 +1,1 @@
-"""What makes docs/reference/events.md."""
+"""What makes the generated pages of docs/reference."""

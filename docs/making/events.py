@@ -7,6 +7,7 @@ from typing import Any
 from docs.making import prose
 from docs.making.story import KEY, Shown, examples
 from docs.making.tables import FORMS, Schema, fields_of, resolved, table
+from docs.making.wrapping import wrapped
 from ledger.core import errors
 from ledger.core.entry import Applied
 from ledger.core.errors import Refused
@@ -69,7 +70,8 @@ def events() -> str:
         for name, cls in types.items():
             if _topic_of(cls) == topic:
                 parts += _type(cls, name, shown[name])
-    return "\n\n".join([*parts, _signatures(), _identity(), *_partitions(), *_kinds(), *_refusals()]) + "\n"
+    parts += [_signatures(), _identity(), *_partitions(), *_kinds(), *_refusals()]
+    return wrapped("\n\n".join(parts) + "\n")
 
 
 def _topic_of(cls: type[Envelope]) -> str:

@@ -58,7 +58,7 @@ def folded() -> list[tuple[Event, Applied]]:
 def _dead_letter() -> RecordDeadLettered:
     """What becomes of usage of a model that the book doesn't know."""
     refusal = Unpriced("openai/gpt-99", field="data.model")
-    excerpt = '{"specversion": "1.0", "type": "usage.recorded", "source": "router/eu-1", "id": "req_10"'
+    excerpt = '{"specversion": "1.0", "type": "usage.recorded", "id": "req_10"'
     data = DeadLetter(
         topic=EVENTS, partition=3, offset=1207, code=refusal.code, reason=refusal.message, excerpt=excerpt
     )
