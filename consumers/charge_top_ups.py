@@ -12,7 +12,7 @@ import structlog
 from consumers.appending import Appending
 from consumers.consumer import Received
 from consumers.periodic import Connection
-from consumers.top_up_figures import TRIGGERS, count
+from consumers.top_up_metrics import TRIGGERS, count
 from ledger.core.calendar import moment_of
 from ledger.log.publisher import Permit
 from ledger.payments.clock import Clock, utc_now

@@ -6,11 +6,11 @@ next process goes on there: the place, the number and the document are one trans
 
 from datetime import UTC, datetime
 
+from consumers.accepted_events import Facts
 from consumers.appending import Appending
-from consumers.facts import Facts
 from consumers.periodic import Connection
 from ledger.log.publisher import Permit
-from ledger.payments.invoicing import FACTS, Invoicing, issued_event, reach_the_log
+from ledger.payments.invoices import FACTS, InvoiceIssuer, issued_event, reach_the_log
 from ledger.records import invoices
 from ledger.settings import Settings
 from ledger.views.facts import Accepted
@@ -26,7 +26,7 @@ class Invoices:
     name, seconds = NAME, _SECONDS
 
     def __init__(self, settings: Settings, permit: Permit) -> None:
-        self._invoicing, self._append = Invoicing(settings), Appending(settings, permit)
+        self._invoicing, self._append = InvoiceIssuer(settings), Appending(settings, permit)
         self._facts = Facts(NAME, FACTS)
         self._reached: Connection | None = None
 

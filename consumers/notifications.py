@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
+from consumers.accepted_events import Facts
 from consumers.consumer import Received
-from consumers.facts import Facts
 from consumers.periodic import Connection
 from ledger.core.calendar import moment_of, ms_of
 from ledger.log.book import Follower
 from ledger.notices import kinds
-from ledger.notices.delivering import Delivering
+from ledger.notices.delivery import Delivering
 from ledger.records import notices
 from ledger.records.notices import Notice
 from ledger.records.pools import ThreadPool

@@ -17,12 +17,12 @@ from prometheus_client import Counter
 from consumers.appending import Appending
 from consumers.periodic import Connection
 from ledger.log.publisher import Permit
+from ledger.payments.event_recorder import Append, EventRecorder
 from ledger.payments.gateway import Gateway, News, Payment, ProviderError, ProviderRefuses
 from ledger.payments.gateways import gateways_of
+from ledger.payments.provider_updates import ProviderUpdates
 from ledger.payments.purchases import Purchases
-from ledger.payments.reconciling import Reconciling
-from ledger.payments.recording import Append, Recording
-from ledger.payments.settling import Settling
+from ledger.payments.reconciliation import Reconciliation
 from ledger.records import checkouts, rebuilds, sweeps
 from ledger.settings import Settings
 from ledger.views.payments import oldest_open_dispute, perhaps_lost
@@ -53,7 +53,7 @@ class PaymentSweep:
         self._append = Appending(settings, permit)
         for outcome in _HEALED:  # from zero on, for alarms
             HEALED.labels(gateway.provider, outcome)
-        self._reconciling = Reconciling(settings, gateway)
+        self._reconciling = Reconciliation(settings, gateway)
 
     def once(self, connection: Connection) -> None:
         """Asks about what is due, and reads the lists when it is time to."""
@@ -89,7 +89,7 @@ class PaymentSweep:
         for news in self._lists(round_.connection, since):
             if self._stopping.is_set():
                 return
-            outcome = round_.learn(news)
+            outcome = round_.handle(news)
             if isinstance(news, Payment) and outcome in _CREDITED:
                 paid.add(news.payment_id)
                 self._reconciling.expect(news)
@@ -122,23 +122,23 @@ class _Round:
         def database() -> nullcontext[Connection]:
             return nullcontext(connection)
 
-        self.recording = Recording(database, append)
-        self._settling = Settling(settings, gateways, database, append)
-        self._purchases = Purchases(settings, gateways, database, self._settling)
+        self.recording = EventRecorder(database, append)
+        self._updates = ProviderUpdates(settings, gateways, database, append)
+        self._purchases = Purchases(settings, gateways, database, self._updates)
 
     def ask(self, checkout_id: str) -> None:
         """Asks what became of a purchase. One that stays unpaid for too long is over, as far as we wait for it."""
-        row = self._purchases.asked(checkout_id)
+        row = self._purchases.refresh(checkout_id)
         if not row.open:
             self._note(checkout_id, row.state)
         elif datetime.now(UTC) - row.created_at > timedelta(days=self._settings.unpaid_days):
             checkouts.ended(self.connection, checkout_id, "expired", "not_paid")
 
-    def learn(self, news: News) -> str:
+    def handle(self, news: News) -> str:
         """What came of it. News that the provider itself can't complete is passed over, not lost: it comes again."""
         id_ = news[0]  # each kind begins with the provider's id of it
         try:
-            outcome = self._settling.learn(self._provider, news)
+            outcome = self._updates.handle(self._provider, news)
         except ProviderRefuses as error:
             log.warning("not_learned", provider=self._provider, id=id_, reason=error.message)
             return "ignored"

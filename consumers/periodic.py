@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import psycopg
 
-from consumers.patience import Patience
+from consumers.retry_pause import RetryPause
 from ledger.liveness import KEEPALIVES, LIVENESS
 from ledger.log.connecting import KafkaForbids, KafkaRefusesUser, LogUnavailable
 from ledger.payments.gateway import ProviderUnavailable, ProviderUnknown
@@ -49,7 +49,7 @@ class Periodic:
 
     def run(self) -> None:
         """Raises what the task raises, OtherRelease, KafkaRefusesUser, KafkaForbids."""
-        patience = Patience(self._task.name, self._stopping)
+        patience = RetryPause(self._task.name, self._stopping)
         with closing(self._task):
             while not self._stopping.is_set():
                 try:
@@ -59,7 +59,7 @@ class Periodic:
                 except _COMES_BACK as error:
                     patience.wait(error)
 
-    def _take_turns(self, patience: Patience) -> None:
+    def _take_turns(self, patience: RetryPause) -> None:
         name = f"ledger-{self._task.name}"
         with release.connect(
             self._settings.database, autocommit=True, options=KEEPALIVES, application_name=name, **LIVENESS

@@ -23,12 +23,12 @@ from consumers.invoices import NAME as INVOICES
 from consumers.invoices import Invoices
 from consumers.notifications import NAME as NOTIFICATIONS
 from consumers.notifications import Deliver, NotifyOfEffects, NotifyOfFacts
-from consumers.patience import Patience
-from consumers.payment_figures import PaymentFigures
+from consumers.payment_metrics import PaymentMetrics
 from consumers.periodic import Periodic, Task
+from consumers.retry_pause import RetryPause
 from consumers.runner import Runner
-from consumers.top_up_clockwork import TopUpClockwork
-from consumers.top_up_figures import count_from_zero
+from consumers.top_up_maintenance import TopUpMaintenance
+from consumers.top_up_metrics import count_from_zero
 from ledger import logs
 from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.guard.figures import GuardFigures
@@ -72,7 +72,7 @@ def _charge_top_ups(common: Common) -> list[Worker]:
     count_from_zero(gateways)
     tasks: list[Task] = [
         ChargeLater(Charging(common.settings, gateways, common.guard)),
-        TopUpClockwork(Charging(common.settings, gateways, common.guard)),
+        TopUpMaintenance(Charging(common.settings, gateways, common.guard)),
     ]
     first = Runner(ChargeTopUps(Charging(common.settings, gateways, common.guard)), *common)
     return [first, *(Periodic(task, common.settings, common.stopping) for task in tasks)]
@@ -156,7 +156,7 @@ def _run_all(workers: Sequence[Worker], stopping: threading.Event) -> None:
 
 def _wait_for_topics(settings: Settings) -> None:
     """Until Kafka and Postgres agree that the topics are those that the ledger was built on, or refuse."""
-    patience = Patience("all", threading.Event())
+    patience = RetryPause("all", threading.Event())
     while True:
         try:
             with release.connect(settings.database, **LIVENESS) as connection:
@@ -193,7 +193,7 @@ def _metrics(settings: Settings) -> Iterator[None]:
         server, thread = start_http_server(port, settings.api_host)
     except OSError as error:
         raise MetricsPortTaken(f"{settings.api_host}:{port}, {error.strerror}") from None
-    figures = PaymentFigures(settings.database)
+    figures = PaymentMetrics(settings.database)
     REGISTRY.register(figures)
     try:
         yield

@@ -24,8 +24,8 @@ from kafka.errors import (
 )
 
 from consumers.consumer import Consumer, Received
-from consumers.in_hand import InHand
-from consumers.patience import Patience
+from consumers.pending_records import PendingRecords
+from consumers.retry_pause import RetryPause
 from consumers.standstill import Standstill
 from ledger.core.book import Book
 from ledger.core.errors import KeyNotValid, Refused, Unsigned
@@ -84,7 +84,7 @@ class Runner:
 
     def run(self) -> None:
         """Raises what the consumer raises, KafkaRefusesUser, KafkaForbids, BookNotReadable or LogUnreadable."""
-        patience = Patience(self._consumer.name, self._stopping)
+        patience = RetryPause(self._consumer.name, self._stopping)
         while not self._stopping.is_set():
             try:
                 self._consume(patience)
@@ -93,10 +93,10 @@ class Runner:
             except _COMES_BACK as error:
                 patience.wait(error)
 
-    def _consume(self, patience: Patience) -> None:
+    def _consume(self, patience: RetryPause) -> None:
         at_once = self._consumer.at_once
         with self._kafka() as kafka, ThreadPoolExecutor(at_once, self._consumer.name) as threads:
-            in_hand, standstill = InHand(threads), Standstill(kafka)
+            in_hand, standstill = PendingRecords(threads), Standstill(kafka)
             while not self._stopping.is_set():
                 book = self._book.book()
                 room = len(in_hand) < _IN_HAND_MAX
@@ -114,7 +114,7 @@ class Runner:
             self._finish(kafka, in_hand, threads)
 
     @staticmethod
-    def _finish(kafka: KafkaConsumer, in_hand: InHand, threads: ThreadPoolExecutor) -> None:
+    def _finish(kafka: KafkaConsumer, in_hand: PendingRecords, threads: ThreadPoolExecutor) -> None:
         """Ends what is in hand, so that nobody has to do it again."""
         threads.shutdown(wait=True)
         in_hand.keep(kafka.assignment())

@@ -15,7 +15,7 @@ from ledger.api.parts import Parts, PartsOf
 from ledger.core.errors import LedgerError
 from ledger.gate.figures import figures
 from ledger.guard.figures import metrics as guard_metrics
-from ledger.payments import unreconciled
+from ledger.payments.payment_alerts import metrics as payment_alert_metrics
 from ledger.records import payment_alerts
 from ledger.records.release import OtherRelease
 from ledger.views.progress import Progress, outbox, tallies
@@ -85,7 +85,7 @@ async def _stored(parts: Parts) -> Stored | None:
                 await tallies(connection),
                 await outbox(connection),
                 await figures(connection),
-                unreconciled.metrics(await (await connection.execute(payment_alerts.SQL["figures"])).fetchall()),
+                payment_alert_metrics(await (await connection.execute(payment_alerts.SQL["figures"])).fetchall()),
             )
     except (psycopg.OperationalError, OtherRelease):
         return None

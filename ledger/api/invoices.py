@@ -13,7 +13,7 @@ from ledger.api.cursors import Cursor, Limit, decode, encode, split
 from ledger.api.errors import AccountUnknown, InvalidCursor
 from ledger.api.parts import Parts, PartsOf
 from ledger.api.writes import known_account
-from ledger.payments.documents.kept import pdf_of
+from ledger.payments.documents.stored_pdf import pdf_of
 from ledger.records import invoices as records
 from ledger.records.invoices import InvoiceUnknown, Issued
 from schemas.fields import InvoiceNumber

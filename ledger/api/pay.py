@@ -10,9 +10,9 @@ from fastapi.responses import RedirectResponse, Response
 from ledger.api.parts import Parts, PartsOf
 from ledger.api.purchases import credits_are_there
 from ledger.log.publisher import LogUnavailable
+from ledger.payments.checkout_returns import is_genuine, may_be_paid
 from ledger.payments.gateway import ProviderError
-from ledger.payments.links import billing_url
-from ledger.payments.returns import is_genuine, may_be_paid
+from ledger.payments.public_urls import billing_url
 from ledger.records.checkouts import Checkout
 from ledger.views.accounts import balance
 from ledger.views.purchases import PurchaseUnknown
@@ -89,8 +89,8 @@ async def _page(parts: Parts, row: Checkout) -> Response:
 
 
 async def _row(parts: Parts, checkout_id: str) -> Checkout:
-    return await parts.payments.query(parts.payments.purchases.checkout, checkout_id)
+    return await parts.payments.query(parts.payments.purchases.get, checkout_id)
 
 
 async def _asked(parts: Parts, checkout_id: str) -> Checkout:
-    return await parts.payments.call(parts.payments.purchases.asked, checkout_id)
+    return await parts.payments.call(parts.payments.purchases.refresh, checkout_id)

@@ -10,7 +10,7 @@ from ledger.api.errors import AccountUnknown
 from ledger.api.parts import PartsOf
 from ledger.api.writes import known_account
 from ledger.payments.gateway import Method
-from ledger.payments.methods import Charged
+from ledger.payments.payment_methods import Charged
 from ledger.views.accounts import account
 from schemas.fields import Token
 from schemas.http import NewPaymentMethod, Page, PageToVisit, PaymentMethod

@@ -15,10 +15,10 @@ from ledger.api.database import ThreadPool
 from ledger.api.postgres import Postgres
 from ledger.log.publisher import LogUnavailable, Permit
 from ledger.payments.gateways import Gateways, gateways_of
-from ledger.payments.methods import Methods
+from ledger.payments.payment_methods import PaymentMethods
+from ledger.payments.provider_updates import ProviderUpdates
 from ledger.payments.purchases import Purchases
-from ledger.payments.refunding import Refunding
-from ledger.payments.settling import Settling
+from ledger.payments.refunds import Refunds
 from ledger.settings import Settings
 from schemas.events import Event
 from schemas.fields import json_of
@@ -35,10 +35,10 @@ class Payments(NamedTuple):
 
     gateways: Gateways
     connections: ThreadPool
-    settling: Settling
+    updates: ProviderUpdates
     purchases: Purchases
-    refunding: Refunding
-    methods: Methods
+    refunds: Refunds
+    methods: PaymentMethods
     threads: ThreadPoolExecutor
     query_threads: ThreadPoolExecutor
     webhook_threads: ThreadPoolExecutor
@@ -65,14 +65,14 @@ def payments_of(settings: Settings, appender: Appender, permit: Permit, postgres
     connections.open()
     database = connections.connection
     append = _Append(settings, appender, permit, asyncio.get_running_loop())
-    settling = Settling(settings, gateways, database, append)
+    updates = ProviderUpdates(settings, gateways, database, append)
     return Payments(
         gateways,
         connections,
-        settling,
-        Purchases(settings, gateways, database, settling),
-        Refunding(gateways, database, settling),
-        Methods(gateways, database),
+        updates,
+        Purchases(settings, gateways, database, updates),
+        Refunds(gateways, database, updates),
+        PaymentMethods(gateways, database),
         ThreadPoolExecutor(_THREADS, "payments"),
         ThreadPoolExecutor(_QUERY_THREADS, "queries"),
         ThreadPoolExecutor(_THREADS, "webhooks"),

@@ -15,10 +15,10 @@ from ledger.api.idempotency import Asked, Once
 from ledger.api.parts import Parts, PartsOf
 from ledger.api.writes import known_account
 from ledger.core.errors import AmountOutOfBounds
-from ledger.payments.facts import purchase_event_id, refund_event_id
-from ledger.payments.links import pay_url
+from ledger.payments.payment_events import purchase_event_id, refund_event_id
+from ledger.payments.public_urls import pay_url
 from ledger.payments.purchases import Wanted
-from ledger.payments.refunding import Refunded
+from ledger.payments.refunds import Refunded
 from ledger.records.checkouts import Checkout
 from ledger.records.idempotency import Answer
 from ledger.views.purchases import PurchaseUnknown
@@ -68,7 +68,7 @@ async def buy(account_id: AccountPath, body: NewPurchase, parts: PartsOf, caller
 async def get_purchase(account_id: AccountPath, purchase_id: PurchasePath, parts: PartsOf, caller: Reader) -> Purchase:
     """Where a purchase stands."""
     caller.reach(account_id)
-    row = await parts.payments.query(parts.payments.purchases.checkout, purchase_id)
+    row = await parts.payments.query(parts.payments.purchases.get, purchase_id)
     if row.account_id != account_id:
         raise PurchaseUnknown(field="purchase_id")
     return await _answer(parts, row)
@@ -85,7 +85,7 @@ async def refund(
         return asked.response(reserved.answer)
     credits = None if body.amount is None else parse_nanos(body.amount)
     request = _request(asked, caller) or str(uuid.uuid4())
-    done = await parts.payments.call(parts.payments.refunding.refund, account_id, purchase_id, credits, request)
+    done = await parts.payments.call(parts.payments.refunds.request, account_id, purchase_id, credits, request)
     if done.outcome == "refunded":  # the next one is measured by what is left after it
         event_id = refund_event_id(account_id, done.provider, done.refund.refund_id)
         await _shown(parts, account_id, event_id, parts.settings.verdict_seconds)

@@ -13,7 +13,7 @@ from ledger.api.ending import WAITS, say
 from ledger.api.errors import AccountUnknown, InvalidCursor
 from ledger.api.idempotency import Once
 from ledger.api.parts import Parts, PartsOf
-from ledger.notices.guard import Guard
+from ledger.notices.public_addresses import AddressPolicy
 from ledger.notices.signing import new_secret
 from ledger.records import notices
 from ledger.records import webhook_endpoints as records
@@ -45,7 +45,7 @@ async def create_endpoint(body: NewWebhookEndpoint, parts: PartsOf, caller: Owne
     """Make an endpoint. Its secret is in this answer and in no other one."""
     account_id = body.account_id or caller.account_id
     caller.reach(account_id)
-    await parts.payments.call(Guard(tuple(parts.settings.webhook_networks)).check, body.url)
+    await parts.payments.call(AddressPolicy(tuple(parts.settings.webhook_networks)).check, body.url)
     reserved = await asked.reserve(parts.pool, caller)
     if reserved.answer is not None:
         return asked.response(reserved.answer)

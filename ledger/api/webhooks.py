@@ -66,7 +66,7 @@ def _take(parts: Parts, provider: str, raw: bytes, headers: Mapping[str, str]) -
     if webhook.live != (parts.settings.payments == "live"):
         outcome = "other_mode"
     else:
-        outcome = payments.settling.learn(provider, webhook.news) if webhook.news else "ignored"
+        outcome = payments.updates.handle(provider, webhook.news) if webhook.news else "ignored"
     with payments.connections.connection() as connection:
         provider_events.did(connection, provider, webhook.event_id, outcome)
     log.info("webhook", provider=provider, type=webhook.type, event_id=webhook.event_id, outcome=outcome)

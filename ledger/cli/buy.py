@@ -24,8 +24,8 @@ def buy(
     """
     wanted = {"amount": amount, "provider": provider, **({"return_url": return_url} if return_url else {})}
     with failing_in_words():
-        from ledger.payments.buying import begin_purchase
-        from ledger.payments.links import pay_url
+        from ledger.payments.public_urls import pay_url
+        from ledger.payments.purchase_command import begin_purchase
 
         settings = read_settings()
         row = begin_purchase(settings, account, wanted)

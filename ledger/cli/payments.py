@@ -44,7 +44,7 @@ def payments(
 
 def _shown(raised: "Raised", now: datetime) -> dict[str, Any]:
     """An alert as JSON says it."""
-    from ledger.payments.unreconciled import kind_of
+    from ledger.payments.payment_alerts import kind_of
 
     alert, age = raised.alert, now - raised.raised_at
     return {

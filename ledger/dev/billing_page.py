@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import psycopg
 
-from ledger.payments.links import entry_url
+from ledger.payments.public_urls import entry_url
 from ledger.records import portal_sessions
 from ledger.settings import Settings
 

@@ -1,8 +1,8 @@
 """Customers at the providers: made when they are first needed, and told what the profile says."""
 
 from ledger.payments.buyers import buyer
+from ledger.payments.event_recorder import Database
 from ledger.payments.gateway import Gateway
-from ledger.payments.recording import Database
 from ledger.records import customers
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from ledger.core.errors import LedgerError
-from ledger.payments.terms import Terms
+from ledger.payments.payment_terms import PaymentTerms
 
 PaymentStatus = Literal["pending", "paid", "failed"]
 RefundStatus = Literal["pending", "succeeded", "failed"]
@@ -176,7 +176,7 @@ class Gateway(Protocol):
 
     def begin(
         self,
-        terms: Terms,
+        terms: PaymentTerms,
         metadata: Mapping[str, str],
         customer_id: str,
         method_id: str | None,
@@ -230,7 +230,7 @@ class Charger(Gateway, Protocol):
     """A provider that charges a saved method at once, without the customer."""
 
     def charge_saved(
-        self, terms: Terms, metadata: Mapping[str, str], customer_id: str, method_id: str, key: str
+        self, terms: PaymentTerms, metadata: Mapping[str, str], customer_id: str, method_id: str, key: str
     ) -> Payment:
         """Charges; a decline is a payment that failed. Idempotent by `key`: a new attempt needs another one."""
 
@@ -245,7 +245,9 @@ class Charger(Gateway, Protocol):
 class LinkSender(Gateway, Protocol):
     """A provider that sends the customer a page to pay on, because it charges nobody without a notice of days."""
 
-    def create_link(self, terms: Terms, metadata: Mapping[str, str], buyer: Buyer, expires_at: datetime) -> Begun:
+    def create_link(
+        self, terms: PaymentTerms, metadata: Mapping[str, str], buyer: Buyer, expires_at: datetime
+    ) -> Begun:
         """A page to pay on until then. Idempotent by the purchase's id."""
 
     def link(self, reference: str) -> Payment:

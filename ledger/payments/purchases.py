@@ -10,16 +10,16 @@ from typing import NamedTuple
 from ledger.core.errors import LedgerError
 from ledger.core.pricing import Price
 from ledger.payments.buyers import buyer
-from ledger.payments.crediting import description_of, terms_of_row
 from ledger.payments.customers import put_customer
+from ledger.payments.event_recorder import Database
 from ledger.payments.gateway import Gateway, Payment, ProviderRefuses
 from ledger.payments.gateways import Gateways, gateway_of
-from ledger.payments.links import return_url
-from ledger.payments.methods import Methods, PaymentMethodUnknown
+from ledger.payments.incoming_payments import description_of, terms_of_row
+from ledger.payments.payment_methods import PaymentMethods, PaymentMethodUnknown
+from ledger.payments.payment_terms import claims, metadata_of
 from ledger.payments.prices import country_of, price
-from ledger.payments.recording import Database
-from ledger.payments.settling import Settling
-from ledger.payments.terms import claims, metadata_of
+from ledger.payments.provider_updates import ProviderUpdates
+from ledger.payments.public_urls import return_url
 from ledger.records import checkouts
 from ledger.records.checkouts import BEGINNING, Checkout, Connection, NewCheckout
 from ledger.settings import Settings
@@ -72,10 +72,10 @@ class Wanted(NamedTuple):
 class Purchases:
     """Blocks while it asks providers, Postgres and the log; several threads may use it at once."""
 
-    def __init__(self, settings: Settings, gateways: Gateways, database: Database, settling: Settling) -> None:
+    def __init__(self, settings: Settings, gateways: Gateways, database: Database, updates: ProviderUpdates) -> None:
         self._settings, self._gateways = settings, gateways
-        self._database, self._settling = database, settling
-        self._methods = Methods(gateways, database)
+        self._database, self._updates = database, updates
+        self._methods = PaymentMethods(gateways, database)
 
     def buy(self, wanted: Wanted) -> Checkout:
         """Begins a purchase; paid at once with a saved method, if the bank doesn't ask the customer.
@@ -84,7 +84,7 @@ class Purchases:
         NoRateInEffect, PriceChanged, a ProviderError, LogUnavailable, LogRefused. After ProviderUnknown: the same
         request again.
         """
-        self._settling.check()
+        self._updates.check()
         gateway = gateway_of(self._gateways, wanted.provider)
         check_amount(self._settings, wanted.credits)
         if wanted.method_id is not None:
@@ -100,10 +100,10 @@ class Purchases:
         if row.state == "created" and _age(row) < _begun_within(row):
             self._begin(gateway, row)
         elif row.state == "created":
-            return self.asked(row.checkout_id)
-        return self.checkout(row.checkout_id)
+            return self.refresh(row.checkout_id)
+        return self.get(row.checkout_id)
 
-    def checkout(self, checkout_id: str) -> Checkout:
+    def get(self, checkout_id: str) -> Checkout:
         """A purchase as it stands. Raises PurchaseUnknown."""
         with self._database() as connection:
             found = checkouts.find(connection, checkout_id)
@@ -111,13 +111,13 @@ class Purchases:
             raise PurchaseUnknown(field="purchase_id")
         return found
 
-    def asked(self, checkout_id: str) -> Checkout:
+    def refresh(self, checkout_id: str) -> Checkout:
         """A purchase after its provider was asked what became of it, at most once a second.
 
         It never charges a saved method: who was told that nothing had happened may have bought again, or left.
         Raises PurchaseUnknown, ProviderNotConfigured, a ProviderError, LogUnavailable.
         """
-        row = self.checkout(checkout_id)
+        row = self.get(checkout_id)
         if not row.open:
             return row
         gateway = gateway_of(self._gateways, row.provider)
@@ -125,15 +125,15 @@ class Purchases:
             if not checkouts.claim_asking(connection, checkout_id, _PAUSE):
                 return row
         if row.reference is not None:
-            self._settling.learn(row.provider, gateway.payment(row.reference))
+            self._updates.handle(row.provider, gateway.payment(row.reference))
         elif row.method_id is None and _age(row) < _begun_within(row):
             self._begin(gateway, row)
         else:
             self._look_for(gateway, row)
-        return self.checkout(checkout_id)
+        return self.get(checkout_id)
 
     def _begin(self, gateway: Gateway, row: Checkout) -> None:
-        self._settling.check()
+        self._updates.check()
         terms = terms_of_row(row)
         metadata = metadata_of(terms, self._settings.signing_key(), self._settings.topic_prefix)
         back = return_url(self._settings, row.checkout_id)
@@ -148,7 +148,7 @@ class Purchases:
         with self._database() as connection:
             checkouts.begun(connection, row.checkout_id, begun.reference, begun.url, fields)
         if begun.payment is not None:
-            self._settling.learn(row.provider, begun.payment)
+            self._updates.handle(row.provider, begun.payment)
 
     def _name_customer(self, gateway: Gateway, row: Checkout) -> str:
         customer_id = put_customer(self._database, gateway, row.account_id)
@@ -170,9 +170,9 @@ class Purchases:
         if row.method_id is not None and payment.reference is not None:  # its bank may want the customer
             with self._database() as connection:
                 checkouts.begun(connection, row.checkout_id, payment.reference, payment.action_url, {})
-        self._settling.learn(row.provider, payment)
+        self._updates.handle(row.provider, payment)
 
-    def begun_by(self, request: str) -> Checkout | None:
+    def find_by_request(self, request: str) -> Checkout | None:
         """The purchase that a request began; None when it began none."""
         with self._database() as connection:
             return checkouts.find_request(connection, request)

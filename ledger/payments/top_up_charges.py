@@ -11,15 +11,15 @@ import structlog
 
 from ledger.core.charging import AUTHENTICATION_REQUIRED, Answer, Call, after, dropped, next_call
 from ledger.core.errors import LedgerError
-from ledger.payments import facts
+from ledger.payments import payment_events
 from ledger.payments.clock import Clock, utc_now
+from ledger.payments.event_recorder import Append, Database, EventRecorder
 from ledger.payments.gateway import Payment
 from ledger.payments.gateways import Gateways
-from ledger.payments.links import pay_url
+from ledger.payments.provider_updates import ProviderUpdates
+from ledger.payments.public_urls import pay_url
 from ledger.payments.purchases import Purchases, Wanted
-from ledger.payments.recording import Append, Database, Recording
-from ledger.payments.settling import Settling
-from ledger.payments.top_up_calls import Heard, TopUpCalls
+from ledger.payments.top_up_provider_calls import CallResult, TopUpProviderCalls
 from ledger.records import top_up_triggers
 from ledger.records.top_up_triggers import LeaseLost, NewTrigger, Trigger
 from ledger.settings import Settings
@@ -46,10 +46,10 @@ class TopUpCharges:
         clock: Clock = utc_now,
     ) -> None:
         self._settings, self._database, self._watch, self._clock = settings, database, watch, clock
-        self._recording = Recording(database, append)
-        settling = Settling(settings, gateways, database, append)
-        self._calls = TopUpCalls(settings, gateways, database, settling, clock)
-        self._purchases = Purchases(settings, gateways, database, settling)
+        self._recording = EventRecorder(database, append)
+        updates = ProviderUpdates(settings, gateways, database, append)
+        self._calls = TopUpProviderCalls(settings, gateways, database, updates, clock)
+        self._purchases = Purchases(settings, gateways, database, updates)
         self._lease = timedelta(seconds=settings.top_up_lease_seconds)
 
     def take(self, new: NewTrigger) -> None:
@@ -84,13 +84,13 @@ class TopUpCharges:
         """One call, what it decides, and the row after it; None when there is nothing more to do now."""
         call = self._next_call(trigger)
         # Without a call the views can't say whether the trigger is wanted: as if the provider were away.
-        heard = Heard(Answer("unavailable")) if call in (None, "drop") else self._called(trigger, call)
+        heard = CallResult(Answer("unavailable")) if call in (None, "drop") else self._called(trigger, call)
         now = self._clock()
         decision = after(trigger.charge, heard.answer, now, self._settings.top_up_attempts)
         if call == "drop":
             decision = dropped(trigger.charge)
         if decision.failure is not None:
-            failure = facts.top_up_failed(trigger.account_id, trigger.trigger_id, decision.failure, now)
+            failure = payment_events.top_up_failed(trigger.account_id, trigger.trigger_id, decision.failure, now)
             self._recording.record(failure)
         later = self._with_payment(trigger.decided(decision), heard.payment)
         rests = decision.due_at is None or decision.due_at > now
@@ -108,7 +108,7 @@ class TopUpCharges:
             return None
         return next_call(trigger.charge, wanted=wanted, search_from=trigger.search_from, now=self._clock())
 
-    def _called(self, trigger: Trigger, call: Call) -> Heard:
+    def _called(self, trigger: Trigger, call: Call) -> CallResult:
         heard = self._calls.heard(trigger, call)
         self._watch(trigger, call, heard.answer)
         payment_id = heard.payment.payment_id if heard.payment else None

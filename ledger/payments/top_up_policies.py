@@ -2,11 +2,11 @@
 
 from ledger.core.errors import LedgerError
 from ledger.payments.buyers import buyer
-from ledger.payments.collecting import NoPaymentMethod
+from ledger.payments.event_recorder import Database
 from ledger.payments.gateway import Charger
 from ledger.payments.gateways import Gateways, gateway_of
 from ledger.payments.prices import country_of
-from ledger.payments.recording import Database
+from ledger.payments.top_up_collectors import NoPaymentMethod
 from ledger.records import customers
 from ledger.settings import Settings
 

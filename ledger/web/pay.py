@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from starlette.responses import HTMLResponse
 
 from ledger.core.statement import balance_text, full_money_text
-from ledger.payments.links import pay_url
+from ledger.payments.public_urls import pay_url
 from ledger.records.checkouts import Checkout
 from ledger.settings import Settings
 from ledger.web.declines import decline_text

@@ -20,7 +20,7 @@ from ledger.dev.bootstrap import bootstrap
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.notices import kinds, signing
-from ledger.notices.delivering import PAUSES, Delivering, verdict
+from ledger.notices.delivery import PAUSES, Delivering, verdict
 from ledger.records import notices, webhook_endpoints
 from ledger.records.notices import Attempt, Notice
 from ledger.settings import Settings

@@ -11,7 +11,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from ledger.notices import kinds
-from ledger.notices.delivering import Delivering
+from ledger.notices.delivery import Delivering
 from ledger.records import notices
 from ledger.records.notices import Notice
 from ledger.settings import Settings

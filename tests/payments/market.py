@@ -25,7 +25,7 @@ from ledger.dev.stack import Stack
 from ledger.log.publisher import Publisher
 from ledger.payments.gateway import Payment, Webhook
 from ledger.payments.gateways import gateways_of
-from ledger.payments.settling import Settling
+from ledger.payments.provider_updates import ProviderUpdates
 from ledger.settings import Settings
 from ledger.views.trial_balance import trial_balance
 from schemas.topics import EVENTS
@@ -152,11 +152,11 @@ class Market:
         return done
 
     @cached_property
-    def settling(self) -> Settling:
+    def updates(self) -> ProviderUpdates:
         """What a sweep learns with: a process of its own, as far as the ledger can tell."""
         publisher = self.stack_of.enter_context(Publisher(self.settings))
         append = lambda event: publisher.append_event(EVENTS, event, self.settings.signing_key()).position()  # noqa: E731
-        return Settling(self.settings, self.gateways, self.database, append)
+        return ProviderUpdates(self.settings, self.gateways, self.database, append)
 
     @contextlib.contextmanager
     def database(self) -> Iterator[psycopg.Connection[Any]]:

@@ -5,8 +5,8 @@ import json
 import uuid
 from typing import Any
 
+from ledger.payments.payment_terms import PaymentTerms, metadata_of
 from ledger.payments.razorpay import RazorpayGateway
-from ledger.payments.terms import Terms, metadata_of
 from ledger.settings import Settings
 from schemas.signatures import SigningKey
 from tests.support.sandbox import RAZORPAY_KEY_ID, RAZORPAY_KEY_SECRET, RAZORPAY_WEBHOOK_SECRET
@@ -27,13 +27,13 @@ def gateway_at(url: str, **changed: Any) -> RazorpayGateway:
     return RazorpayGateway(Settings(**{**given, **changed}))
 
 
-def new_terms(**changed: Any) -> Terms:
+def new_terms(**changed: Any) -> PaymentTerms:
     """The terms of a purchase of 10 credits for 850 rupees."""
-    terms = Terms(str(uuid.uuid4()), "acct_1", "purchase", 10 * 10**9, "INR", 85000, 0, "85.00")
+    terms = PaymentTerms(str(uuid.uuid4()), "acct_1", "purchase", 10 * 10**9, "INR", 85000, 0, "85.00")
     return terms._replace(**changed)
 
 
-def metadata(terms: Terms) -> dict[str, str]:
+def metadata(terms: PaymentTerms) -> dict[str, str]:
     """What travels with them."""
     return metadata_of(terms, KEY)
 

@@ -98,14 +98,14 @@ class Story:
 
     def swept(self) -> None:
         """A sweep finds what no webhook told. A purchase that stays unpaid is asked for by its id."""
-        gateway, learn = self.market.gateways[self.provider], self.market.settling.learn
+        gateway, handle = self.market.gateways[self.provider], self.market.updates.handle
         for payment in gateway.payments(self.began):
             if self._is_about(payment):
-                learn(self.provider, payment)
+                handle(self.provider, payment)
         for listed in (gateway.refunds, gateway.disputes):
             for news in listed(self.began):
                 if news.payment_id == self._payment().payment_id:
-                    learn(self.provider, news)
+                    handle(self.provider, news)
 
     def fault(self, what: str) -> None:
         """`fault:timeout_after/payment_intents.create/3`: the next three calls."""

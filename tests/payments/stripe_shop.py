@@ -10,9 +10,9 @@ import httpx
 import stripe
 
 from ledger.payments.gateway import Begun, Webhook
+from ledger.payments.payment_terms import PaymentTerms, metadata_of
 from ledger.payments.stripe import StripeGateway
 from ledger.payments.stripe.client import API_VERSION
-from ledger.payments.terms import Terms, metadata_of
 from ledger.settings import Settings
 from schemas.signatures import SigningKey
 from tests.support.sandbox import STRIPE_KEY, STRIPE_WEBHOOK_SECRET, RunningSandbox
@@ -45,10 +45,10 @@ class StripeShop:
         customer = self.api.customers.create({"metadata": {"account": "acct_1"}}).id
         return customer, self.api.payment_methods.attach(card, {"customer": customer}).id if card else ""
 
-    def begin(self, terms: Terms, customer: str, method: str | None) -> Begun:
+    def begin(self, terms: PaymentTerms, customer: str, method: str | None) -> Begun:
         return self.gateway.begin(terms, metadata_of(terms, KEY), customer, method, RETURN_URL, "10 credits")
 
-    def charge(self, terms: Terms, customer: str, method: str, key: str) -> Any:
+    def charge(self, terms: PaymentTerms, customer: str, method: str, key: str) -> Any:
         return self.gateway.charge_saved(terms, metadata_of(terms, KEY), customer, method, key)
 
     def pay(self, url: str, number: str) -> httpx.Response:
@@ -76,7 +76,7 @@ class StripeShop:
                 yield self.gateway.webhook(raw, {"stripe-signature": f"t={moment},v1={digest}"})
 
 
-def new_terms(amount_minor: int = 1190) -> Terms:
-    return Terms(
+def new_terms(amount_minor: int = 1190) -> PaymentTerms:
+    return PaymentTerms(
         str(uuid.uuid4()), "acct_1", "purchase", 10_000_000_000, "USD", amount_minor, amount_minor * 19 // 119, "1"
     )

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from ledger.dev.stack import Stack
-from ledger.payments import facts
-from ledger.payments.crediting import Crediting
-from ledger.payments.recording import Recording
+from ledger.payments import payment_events
+from ledger.payments.event_recorder import EventRecorder
+from ledger.payments.incoming_payments import IncomingPayments
 from schemas.fields import json_of
 from tests.integration.api_harness import ROOT, api, client, environment, key
 from tests.payments.market import ASKS, CARD, GOOD, NO_FUNDS, Market, market
@@ -76,12 +76,12 @@ def test_whoever_learns_of_a_payment_builds_the_same_bytes(shop: Market, provide
     told = [one for one in shop.heard(provider, on_return.payment_id, reference) if one.status == "paid"]
     assert len(swept) == 1
     assert len(told) == {"stripe": 2, "razorpay": 3}[provider]
-    learned = Crediting(shop.settings, Recording(shop.database, lambda event: None))
+    incoming = IncomingPayments(shop.settings, EventRecorder(shop.database, lambda event: None))
     built = set()
     for payment in [on_return, *swept, *told]:
-        terms = learned.terms(provider, payment)
+        terms = incoming.terms(provider, payment)
         assert terms is not None
-        built.add(json_of(facts.purchased(provider, payment, terms)))
+        built.add(json_of(payment_events.purchased(provider, payment, terms)))
     assert len(built) == 1
 
 
@@ -329,7 +329,7 @@ def test_a_payout_is_on_the_log_once_with_its_fees(shop: Market) -> None:
     payout = shop.act("stripe", "payouts", currency="usd")
     shop.settled()
     for payment in shop.gateways["stripe"].payouts(datetime.now(UTC) - timedelta(days=2)):
-        shop.settling.learn("stripe", payment)
+        shop.updates.handle("stripe", payment)
     shop.settled()
     told = [data for data in shop.entries("provider:stripe", "payout.received") if data["payout_id"] == payout["id"]]
     assert [(one["currency"], one["amount_minor"]) for one in told] == [("USD", payout["amount"])]

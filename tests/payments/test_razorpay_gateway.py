@@ -11,8 +11,8 @@ import pytest
 import razorpay
 
 from ledger.payments.gateway import Begun, Buyer, Payment, ProviderError, ProviderRefuses, ProviderUnknown, Refund
+from ledger.payments.payment_terms import PaymentTerms, terms_of
 from ledger.payments.razorpay import RazorpayGateway, api
-from ledger.payments.terms import Terms, terms_of
 from tests.payments.razorpay_documented import CHECKOUT, DOCUMENTED
 from tests.payments.razorpay_harness import KEY, gateway_at, metadata, new_terms, proof_of
 from tests.support.answering import answering, passed_on
@@ -47,7 +47,7 @@ def gateway(sandbox: RunningSandbox) -> RazorpayGateway:
     return gateway_at(sandbox.razorpay_url)
 
 
-def begun(gateway: RazorpayGateway, terms: Terms) -> Begun:
+def begun(gateway: RazorpayGateway, terms: PaymentTerms) -> Begun:
     customer_id = gateway.put_customer(ANN, None)
     return gateway.begin(terms, metadata(terms), customer_id, None, RETURN, "10 credits")
 
@@ -367,7 +367,7 @@ def test_there_are_no_saved_methods(gateway: RazorpayGateway) -> None:
         assert error.value.field == "method_id"
 
 
-def linked(gateway: RazorpayGateway, terms: Terms) -> Begun:
+def linked(gateway: RazorpayGateway, terms: PaymentTerms) -> Begun:
     return gateway.create_link(terms, metadata(terms), ANN, datetime.now(UTC) + timedelta(days=3))
 
 

@@ -11,12 +11,12 @@ import pytest
 
 from consumers.charge_top_ups import ChargeLater, Charging
 from consumers.payment_sweep import PaymentSweep
-from consumers.top_up_clockwork import TopUpClockwork
+from consumers.top_up_maintenance import TopUpMaintenance
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.guard.guard import Guard
 from ledger.log.connecting import LogRefused
-from ledger.payments.buying import begin_purchase
+from ledger.payments.purchase_command import begin_purchase
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 from tests.integration.api_harness import eventually, process, projector, usage
@@ -138,7 +138,7 @@ def test_no_card_is_charged_and_no_provider_is_asked(shop: Market, charger: Topp
             calls = shop.sandbox.control.get("/sandbox").json()["calls"]
             with pytest.raises(LogRefused):
                 charging.charges.take(trigger)
-            for task in (ChargeLater(charging), TopUpClockwork(charging), sweep):
+            for task in (ChargeLater(charging), TopUpMaintenance(charging), sweep):
                 with pytest.raises(LogRefused):
                     task.once(connection)
             assert shop.sandbox.control.get("/sandbox").json()["calls"] == calls

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ledger.payments.gateway import Address, Buyer, MethodsChanged, ProviderRefuses, ProviderUnknown
-from ledger.payments.terms import terms_of
+from ledger.payments.payment_terms import terms_of
 from tests.payments.stripe_shop import KEY, RETURN_URL, StripeShop, new_terms
 from tests.support.sandbox import running_sandbox
 

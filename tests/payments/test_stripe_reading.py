@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import stripe
 
-from ledger.payments.stripe import reading
+from ledger.payments.stripe import translation
 from ledger.payments.stripe.declines import decline_of
 
 DECLINED = {"code": "card_declined", "decline_code": "insufficient_funds", "type": "card_error"}
@@ -56,36 +56,36 @@ def page(status: str) -> stripe.checkout.Session:
     ],
 )
 def test_a_payment_by_a_saved_method_is(status: str, error: dict[str, str] | None, ends: str) -> None:
-    payment = reading.payment_of(intent(status, last_payment_error=error))
+    payment = translation.payment_of(intent(status, last_payment_error=error))
     assert payment.status == ends
     assert payment.reference == "pi_1"
     assert (payment.failure, payment.decline) == (("insufficient_funds", "soft") if error else (None, None))
 
 
 def test_a_paid_payment_has_no_failure_whatever_was_declined_before() -> None:
-    assert reading.payment_of(intent("succeeded", last_payment_error=DECLINED)) == reading.payment_of(
+    assert translation.payment_of(intent("succeeded", last_payment_error=DECLINED)) == translation.payment_of(
         intent("succeeded")
     )
 
 
 def test_a_decline_on_a_page_is_not_the_end_while_the_page_is_open() -> None:
-    declined = intent("requires_payment_method", last_payment_error=DECLINED, metadata=reading.ON_PAGE)
-    for payment in (reading.payment_of(declined), reading.payment_of(declined, page("open"))):
+    declined = intent("requires_payment_method", last_payment_error=DECLINED, metadata=translation.ON_PAGE)
+    for payment in (translation.payment_of(declined), translation.payment_of(declined, page("open"))):
         assert (payment.status, payment.failure) == ("pending", "insufficient_funds")
     # A bank debit that bounced days later: the page is complete, nobody can go on there.
-    assert reading.payment_of(declined, page("complete")).status == "failed"
+    assert translation.payment_of(declined, page("complete")).status == "failed"
 
 
 def test_a_payment_on_a_page_has_the_reference_of_the_page_where_that_is_known() -> None:
-    paid = intent("succeeded", metadata=reading.ON_PAGE)
-    assert reading.payment_of(paid).reference is None
-    assert reading.payment_of(paid, page("complete")).reference == "cs_1"
-    assert reading.payment_of(paid)._replace(reference="cs_1") == reading.payment_of(paid, page("complete"))
+    paid = intent("succeeded", metadata=translation.ON_PAGE)
+    assert translation.payment_of(paid).reference is None
+    assert translation.payment_of(paid, page("complete")).reference == "cs_1"
+    assert translation.payment_of(paid)._replace(reference="cs_1") == translation.payment_of(paid, page("complete"))
 
 
 @pytest.mark.parametrize(("status", "ends"), [("open", "pending"), ("expired", "failed")])
 def test_a_page_that_nobody_used_goes_by_its_own_id(status: str, ends: str) -> None:
-    payment = reading.untried(page(status))
+    payment = translation.untried(page(status))
     assert (payment.payment_id, payment.reference, payment.status) == ("cs_1", "cs_1", ends)
     assert (payment.amount_minor, payment.currency) == (1000, "USD")
 
@@ -126,9 +126,9 @@ def test_what_went_back_before_counts_by_time_then_id_and_leaves_out_what_failed
         refund("re_e", 3, 10),
         refund("re_f", 11, 30),
     ]
-    before = {each.id: reading.refund_of(each, refunds).before_minor for each in refunds}
+    before = {each.id: translation.refund_of(each, refunds).before_minor for each in refunds}
     assert before == {"re_e": 0, "re_c": 0, "re_d": 0, "re_a": 3, "re_b": 8, "re_f": 15}
-    assert reading.refund_of(refunds[2], refunds).status == "failed"
+    assert translation.refund_of(refunds[2], refunds).status == "failed"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_what_went_back_before_counts_by_time_then_id_and_leaves_out_what_failed
 )
 def test_a_dispute_takes_money_back_or_is_none(status: str, ends: str | None) -> None:
     said = {"id": "du_1", "object": "dispute", "amount": 5, "created": 1, "currency": "eur", "payment_intent": "pi_1"}
-    dispute = reading.dispute_of(stripe.Dispute.construct_from(said | {"status": status}, "sk_test_x"))
+    dispute = translation.dispute_of(stripe.Dispute.construct_from(said | {"status": status}, "sk_test_x"))
     assert (dispute and dispute.status) == ends
 
 
@@ -156,5 +156,5 @@ def test_the_fees_of_a_payout_are_those_of_its_payments_and_those_taken_by_thems
 
     said = {"id": "po_1", "object": "payout", "amount": 9650, "created": 1, "currency": "usd"}
     movements = [moved("charge", 10_000, 320), moved("stripe_fee", -30, 0), moved("payout", -9650, 0)]
-    payout = reading.payout_of(stripe.Payout.construct_from(said, "sk_test_x"), movements)
+    payout = translation.payout_of(stripe.Payout.construct_from(said, "sk_test_x"), movements)
     assert (payout.amount_minor, payout.fee_minor) == (9650, 350)

@@ -17,9 +17,9 @@ from ledger.dev.children import environment_of
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.log.publisher import Publisher
-from ledger.payments import facts
+from ledger.payments import payment_events
 from ledger.payments.gateway import Payment
-from ledger.payments.terms import Terms
+from ledger.payments.payment_terms import PaymentTerms
 from schemas.topics import EVENTS
 from tests.integration.test_consume_command import Consume, consume
 from tests.payments.market import Market, market
@@ -94,10 +94,10 @@ def test_credited_and_not_charged_is_reported_until_somebody_has_looked(
     shop: Market, provider: str, payment_id: str, currency: str
 ) -> None:
     account = shop.account()
-    terms = Terms(str(uuid.uuid4()), account, "purchase", 10 * 10**9, currency, 1000, 0, "1")
+    terms = PaymentTerms(str(uuid.uuid4()), account, "purchase", 10 * 10**9, currency, 1000, 0, "1")
     payment = Payment(payment_id, None, "paid", currency, 1000, datetime.now(UTC), {})
     with Publisher(shop.settings) as publisher:
-        event = facts.purchased(provider, payment, terms)
+        event = payment_events.purchased(provider, payment, terms)
         publisher.append_event(EVENTS, event, shop.settings.signing_key()).position()
     wait_until_projected(shop.settings)
     sweep(shop, provider)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger.payments.terms import TermsForged, metadata_of, terms_of
+from ledger.payments.payment_terms import TermsForged, metadata_of, terms_of
 from tests.payments.stripe_shop import KEY, new_terms
 
 SECRETS = {KEY.key_id: KEY.secret}

@@ -10,8 +10,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from consumers.charge_top_ups import Charging
-from consumers.top_up_clockwork import TopUpClockwork
-from consumers.top_up_figures import count
+from consumers.top_up_maintenance import TopUpMaintenance
+from consumers.top_up_metrics import count
 from ledger.guard.guard import Guard
 from ledger.log.publisher import LogUnavailable, Publisher
 from ledger.payments.customers import put_customer
@@ -159,13 +159,13 @@ class Topping:
         return account
 
     @contextmanager
-    def clockwork(self, ahead: timedelta = timedelta(), **changes: Any) -> Iterator[TopUpClockwork]:
+    def clockwork(self, ahead: timedelta = timedelta(), **changes: Any) -> Iterator[TopUpMaintenance]:
         """What time brings, by a clock that is so far ahead; `changes` of the settings."""
         clock = lambda: self.now() + ahead  # noqa: E731
         settings = self.market.settings.model_copy(update=changes)
         with Guard(settings) as guard:
             charging = Charging(settings, self.market.gateways, guard, clock)
-            with closing(TopUpClockwork(charging, clock)) as clockwork:
+            with closing(TopUpMaintenance(charging, clock)) as clockwork:
                 yield clockwork
 
     def rows(self, sql: str, *parameters: object) -> list[dict[str, Any]]:

@@ -93,7 +93,7 @@ async def confirm(
     http: Request, visit: VisitOf, parts: PartsOf, request: uuid.UUID, amount: Text, pay: Text, changed: bool = False
 ) -> Response:
     """All of it once more, with the price, before anything is bought; what was bought already is shown instead."""
-    row = await parts.payments.query(parts.payments.purchases.begun_by, request_of(visit, str(request)))
+    row = await parts.payments.query(parts.payments.purchases.find_by_request, request_of(visit, str(request)))
     if row is not None:
         return see(f"/purchases/{row.checkout_id}")
     errors: Errors = {}

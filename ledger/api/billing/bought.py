@@ -14,7 +14,7 @@ from ledger.api.purchases import credits_are_there
 from ledger.core.errors import AmountOutOfBounds
 from ledger.log.publisher import LogUnavailable
 from ledger.payments.gateway import ProviderError, ProviderRefuses
-from ledger.payments.links import billing_url, pay_url
+from ledger.payments.public_urls import billing_url, pay_url
 from ledger.payments.purchases import Confirmed, PriceChanged, Wanted
 from ledger.records.checkouts import Checkout
 from ledger.views.accounts import account
@@ -40,7 +40,7 @@ async def buy(visit: VisitOf, parts: PartsOf, form: FormOf) -> Response:
         again = {name: form[name] for name in ("request", "amount", "pay")}
         return see(f"/add/confirm?{urlencode(again)}&changed=1")
     except (ProviderError, LogUnavailable) as error:
-        begun = await parts.payments.query(purchases.begun_by, request)
+        begun = await parts.payments.query(purchases.find_by_request, request)
         if begun is None:
             raise
         if isinstance(error, ProviderRefuses):
@@ -52,13 +52,13 @@ async def buy(visit: VisitOf, parts: PartsOf, form: FormOf) -> Response:
 @router.get("/{checkout_id}")
 async def progress(visit: VisitOf, parts: PartsOf, checkout_id: str, go: bool = False) -> Response:
     """Where it stands; with `go` on to the provider, when the customer has to."""
-    row = await parts.payments.query(parts.payments.purchases.checkout, checkout_id)
+    row = await parts.payments.query(parts.payments.purchases.get, checkout_id)
     if row.account_id != visit.account_id:
         raise PurchaseUnknown(field="purchase_id")
     if go and row.state == "begun" and (row.fields or row.url) and not visit.embedded and not parts.guard.closed:
         return _to_provider(visit, row)
     try:
-        row = await parts.payments.call(parts.payments.purchases.asked, checkout_id)
+        row = await parts.payments.call(parts.payments.purchases.refresh, checkout_id)
     except (ProviderError, LogUnavailable):
         return _shown(visit, parts, row, "waiting", "The payment provider does not answer. We keep asking.")
     step = await _step(parts, row)

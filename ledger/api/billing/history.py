@@ -16,7 +16,7 @@ from ledger.api.parts import Parts, PartsOf
 from ledger.api.transactions import View, explain_transaction, filtered
 from ledger.api.transactions_csv import export_transactions
 from ledger.core.statement import ACTIVITY, PURCHASES
-from ledger.payments.invoicing import FACTS
+from ledger.payments.invoices import FACTS
 from ledger.views.history import BEGINNING, END, Wanted, history
 from ledger.views.usage import usage_summary
 from ledger.web.billing.shell import shown

@@ -9,7 +9,7 @@ from ledger.api.billing.visits import FormOf, HtmlRoute, Visit, VisitOf, see
 from ledger.api.parts import PartsOf
 from ledger.core.errors import LedgerError
 from ledger.payments.gateway import Charger
-from ledger.payments.links import billing_url
+from ledger.payments.public_urls import billing_url
 from ledger.web.billing.shell import closed, shown
 from ledger.web.billing.words import error_text
 from schemas.http import NewPaymentMethod

@@ -9,7 +9,7 @@ from ledger.api.auth import Caller, Needs
 from ledger.api.billing.visits import HtmlRoute, LinkOver, cookie_header
 from ledger.api.parts import PartsOf
 from ledger.api.writes import known_account
-from ledger.payments.links import entry_url
+from ledger.payments.public_urls import entry_url
 from ledger.records import portal_sessions
 from schemas.http import NewPortalSession, PortalSession
 

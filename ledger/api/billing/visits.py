@@ -19,7 +19,7 @@ from ledger.api.errors import api_error_for
 from ledger.api.idempotency import Asked
 from ledger.api.parts import Parts, PartsOf
 from ledger.core.errors import LedgerError
-from ledger.payments.links import public_url
+from ledger.payments.public_urls import public_url
 from ledger.records import portal_sessions, profiles
 from ledger.records.api_keys import SCOPES
 from ledger.records.portal_sessions import PortalSession

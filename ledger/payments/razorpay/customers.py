@@ -8,7 +8,7 @@ import re
 
 from ledger.payments.gateway import Buyer, ProviderRefuses
 from ledger.payments.razorpay.api import Api
-from ledger.payments.razorpay.words import known
+from ledger.payments.razorpay.translation import known
 
 _NAME = re.compile(r"[A-Za-z0-9 .'/@()]{3,50}")
 _EMAIL_LENGTH = 64

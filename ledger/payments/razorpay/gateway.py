@@ -11,15 +11,15 @@ from datetime import datetime
 
 from ledger.payments import gateway as ours
 from ledger.payments.gateway import Begun, Buyer, Method, ProviderError, ProviderRefuses, ProviderUnknown, Webhook
-from ledger.payments.razorpay import webhooks, words
+from ledger.payments.payment_terms import REFUND_KEY, PaymentTerms
+from ledger.payments.razorpay import translation, webhooks
 from ledger.payments.razorpay.api import Api, checked, is_id
 from ledger.payments.razorpay.client import connect
 from ledger.payments.razorpay.customers import put_customer
 from ledger.payments.razorpay.entities import Dispute, Link, Payment, Refund, Settlement
 from ledger.payments.razorpay.links import Links
 from ledger.payments.razorpay.payments import Payments
-from ledger.payments.razorpay.purchases import order_of, receipt_of
-from ledger.payments.terms import REFUND_KEY, Terms
+from ledger.payments.razorpay.receipts import order_of, receipt_of
 from ledger.settings import Settings
 
 _FIVE_DAYS_IN_MINUTES = 7200  # the longest that Razorpay allows; after it, the customer gets the money back
@@ -53,7 +53,7 @@ class RazorpayGateway:
 
     def begin(
         self,
-        terms: Terms,
+        terms: PaymentTerms,
         metadata: Mapping[str, str],
         customer_id: str,
         method_id: str | None,
@@ -108,7 +108,7 @@ class RazorpayGateway:
         header = key if _IDEMPOTENCY_KEY.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
         refund = self._api.create_refund(payment_id, amount_minor, header, {REFUND_KEY: key})
         try:
-            return words.refund_of(refund, self._api.refunds_of(payment_id))
+            return translation.refund_of(refund, self._api.refunds_of(payment_id))
         except ProviderError as error:
             raise ProviderUnknown("refunded, but not read back", request_id=error.request_id) from None
 
@@ -116,7 +116,7 @@ class RazorpayGateway:
         """See Gateway."""
         every = self._api.refunds_of(payment_id)
         found = (refund for refund in every if refund.notes.get(REFUND_KEY) == key)
-        return next((words.refund_of(refund, every) for refund in found), None)
+        return next((translation.refund_of(refund, every) for refund in found), None)
 
     def refunds(self, since: datetime) -> Iterator[ours.Refund]:
         """See Gateway. Without those of payments that were never captured: that money was never ours."""
@@ -127,13 +127,13 @@ class RazorpayGateway:
     def disputes(self, since: datetime) -> Iterator[ours.Dispute]:
         """See Gateway. Without those where the bank only asks."""
         for dispute in self._api.disputes(since):
-            if (said := words.dispute_of(dispute)) is not None:
+            if (said := translation.dispute_of(dispute)) is not None:
                 yield said
 
     def payouts(self, since: datetime) -> Iterator[ours.Payout]:
         """See Gateway. Razorpay calls them settlements."""
         for settlement in self._api.settlements(since):
-            if (said := words.payout_of(settlement)) is not None:
+            if (said := translation.payout_of(settlement)) is not None:
                 yield said
 
     def methods(self, customer_id: str) -> list[Method]:
@@ -156,14 +156,16 @@ class RazorpayGateway:
         """See Gateway. It may ask Razorpay: for a payment's order, or a payment's other refunds."""
         message = webhooks.read(raw, headers.get("x-razorpay-signature", ""), self._webhook_secrets)
         live = self._key_id.startswith("rzp_live_")  # the body doesn't say
-        return Webhook(message.event_id, message.event, live, words.when(message.created_at), self._news(message))
+        return Webhook(message.event_id, message.event, live, translation.when(message.created_at), self._news(message))
 
     def verify_return(self, order_id: str, payment_id: str, signature: str) -> bool:
         """Whether what Checkout.js gave to the customer's browser is Razorpay's word that this order was paid."""
         genuine = is_id(order_id, "order") and is_id(payment_id, "pay")
         return genuine and webhooks.signed(f"{order_id}|{payment_id}".encode(), signature, [self._key_secret])
 
-    def create_link(self, terms: Terms, metadata: Mapping[str, str], buyer: Buyer, expires_at: datetime) -> Begun:
+    def create_link(
+        self, terms: PaymentTerms, metadata: Mapping[str, str], buyer: Buyer, expires_at: datetime
+    ) -> Begun:
         """A page of Razorpay's to pay on until then, mailed to the buyer where the address is known.
 
         Idempotent by the purchase's id. `expires_at`: from 15 minutes to six months ahead.
@@ -180,12 +182,12 @@ class RazorpayGateway:
 
     def _prefill(self, customer_id: str) -> dict[str, str]:
         customer = self._api.customer(customer_id)
-        return words.known(name=customer.name, email=customer.email)
+        return translation.known(name=customer.name, email=customer.email)
 
     def _refund(self, refund: Refund) -> ours.Refund | None:
-        if not words.is_captured(self._api.payment(refund.payment_id)):
+        if not translation.is_captured(self._api.payment(refund.payment_id)):
             return None
-        return words.refund_of(refund, self._api.refunds_of(refund.payment_id))
+        return translation.refund_of(refund, self._api.refunds_of(refund.payment_id))
 
     def _news(self, message: webhooks.Message) -> ours.News | None:
         match message.event.split("."):
@@ -198,7 +200,7 @@ class RazorpayGateway:
             case ["refund", "created" | "processed" | "failed"]:
                 return self._refund(message.entity("refund", Refund))
             case ["payment", "dispute", _]:
-                return words.dispute_of(message.entity("dispute", Dispute))
+                return translation.dispute_of(message.entity("dispute", Dispute))
             case ["settlement", "processed"]:
-                return words.payout_of(message.entity("settlement", Settlement))
+                return translation.payout_of(message.entity("settlement", Settlement))
         return None

@@ -5,12 +5,12 @@ from datetime import datetime
 
 from ledger.payments import gateway as ours
 from ledger.payments.gateway import Begun, Buyer, ProviderRefuses
-from ledger.payments.razorpay import words
+from ledger.payments.payment_terms import PaymentTerms
+from ledger.payments.razorpay import translation
 from ledger.payments.razorpay.api import Api
 from ledger.payments.razorpay.entities import Link
 from ledger.payments.razorpay.payments import Payments
-from ledger.payments.razorpay.purchases import link_of, receipt_of
-from ledger.payments.terms import Terms
+from ledger.payments.razorpay.receipts import link_of, receipt_of
 
 
 class Links:
@@ -19,14 +19,14 @@ class Links:
     def __init__(self, api: Api, payments: Payments) -> None:
         self._api, self._payments = api, payments
 
-    def create(self, terms: Terms, metadata: Mapping[str, str], buyer: Buyer, expires_at: datetime) -> Begun:
+    def create(self, terms: PaymentTerms, metadata: Mapping[str, str], buyer: Buyer, expires_at: datetime) -> Begun:
         link = link_of(self._api, terms) or self._api.create_link(
             {
                 "amount": terms.amount_minor,
                 "currency": terms.currency,
                 "accept_partial": False,
                 "reference_id": receipt_of(terms),
-                "customer": words.known(name=buyer.name, email=buyer.email),
+                "customer": translation.known(name=buyer.name, email=buyer.email),
                 "notify": {"email": buyer.email is not None, "sms": False},
                 "reminder_enable": False,
                 "notes": dict(metadata),
@@ -51,6 +51,6 @@ class Links:
 
     def _said(self, link: Link) -> ours.Payment:
         if not link.payments:
-            return words.link_of(link)
+            return translation.link_of(link)
         paid = self._payments.by_id(link.payments[0].payment_id)
         return paid._replace(reference=link.id, metadata=link.notes)

@@ -11,10 +11,10 @@ import structlog
 
 from ledger.payments import gateway as ours
 from ledger.payments.gateway import ProviderRefuses
-from ledger.payments.razorpay import words
+from ledger.payments.payment_terms import is_ours
+from ledger.payments.razorpay import translation
 from ledger.payments.razorpay.api import Api
 from ledger.payments.razorpay.entities import Order, Payment
-from ledger.payments.terms import is_ours
 
 log = structlog.get_logger()
 
@@ -31,7 +31,7 @@ class Payments:
     def of_order(self, order_id: str) -> ours.Payment:
         """What became of an order. Its last attempt may have failed and a later one still pay it: that is news then."""
         order, payments = self._api.order(order_id), self._api.payments_of(order_id)
-        return self._said(words.telling(payments), order) if payments else words.unpaid(order)
+        return self._said(translation.telling(payments), order) if payments else translation.unpaid(order)
 
     def since(self, since: datetime) -> Iterator[ours.Payment]:
         return map(self.said, self._api.payments(since))
@@ -44,15 +44,15 @@ class Payments:
         """Takes the money of an authorized payment, its order's amount; idempotent. Raises ProviderRefuses."""
         payment = self._api.payment(payment_id)
         order = self._order_of(payment)
-        return words.payment_of(self._captured(payment, order), order)
+        return translation.payment_of(self._captured(payment, order), order)
 
     def _said(self, payment: Payment, order: Order | None) -> ours.Payment:
-        if payment.status == "authorized" and is_ours(words.metadata_of(order)):
+        if payment.status == "authorized" and is_ours(translation.metadata_of(order)):
             try:
                 payment = self._captured(payment, order)
             except ProviderRefuses as error:
                 log.warning("payment_not_captured", payment_id=payment.id, error=error.message)
-        return words.payment_of(payment, order)
+        return translation.payment_of(payment, order)
 
     def _captured(self, payment: Payment, order: Order | None) -> Payment:
         if payment.status != "authorized":

@@ -11,7 +11,7 @@ from stripe.params import (
 )
 
 from ledger.payments.gateway import Address, Buyer, Method, ProviderRefuses
-from ledger.payments.stripe import reading
+from ledger.payments.stripe import translation
 from ledger.payments.stripe.client import Stripe
 
 _PAGE = 100
@@ -45,9 +45,9 @@ class Customers:
             if getattr(customer, "deleted", False):
                 return []
             settings = customer.invoice_settings
-            default = reading.id_of(settings.default_payment_method) if settings else None
+            default = translation.id_of(settings.default_payment_method) if settings else None
             found = client.v1.customers.payment_methods.list(customer_id, {"limit": _PAGE})
-            return [reading.method_of(method, default) for method in found.auto_paging_iter()]
+            return [translation.method_of(method, default) for method in found.auto_paging_iter()]
 
     def set_default(self, customer_id: str, method_id: str) -> None:
         """Stripe itself refuses a method of somebody else."""
@@ -56,7 +56,7 @@ class Customers:
 
     def detach(self, customer_id: str, method_id: str) -> None:
         with self._api.asked() as client:
-            if reading.id_of(client.v1.payment_methods.retrieve(method_id).customer) != customer_id:
+            if translation.id_of(client.v1.payment_methods.retrieve(method_id).customer) != customer_id:
                 raise ProviderRefuses("the method is not this customer's", field="payment_method_id")
             client.v1.payment_methods.detach(method_id)
 

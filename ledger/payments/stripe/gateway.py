@@ -19,11 +19,11 @@ from ledger.payments.gateway import (
     Refund,
     Webhook,
 )
-from ledger.payments.stripe import pages, reading
+from ledger.payments.payment_terms import REFUND_KEY, PaymentTerms
+from ledger.payments.stripe import pages, translation
 from ledger.payments.stripe.client import Stripe
 from ledger.payments.stripe.customers import Customers
 from ledger.payments.stripe.webhooks import News, webhook_of
-from ledger.payments.terms import REFUND_KEY, Terms
 from ledger.settings import Settings
 
 _PAGE = 100
@@ -46,7 +46,7 @@ class StripeGateway:
 
     def begin(
         self,
-        terms: Terms,
+        terms: PaymentTerms,
         metadata: Mapping[str, str],
         customer_id: str,
         method_id: str | None,
@@ -67,7 +67,7 @@ class StripeGateway:
         return Begun(payment.payment_id, payment=payment)
 
     def charge_saved(
-        self, terms: Terms, metadata: Mapping[str, str], customer_id: str, method_id: str, key: str
+        self, terms: PaymentTerms, metadata: Mapping[str, str], customer_id: str, method_id: str, key: str
     ) -> Payment:
         """A decline is an answer. So is that the bank wants the customer: then it is declined, and not left open."""
         off_session: PaymentIntentCreateParams = {
@@ -82,7 +82,7 @@ class StripeGateway:
         """What was paid or canceled before stays so, and is what is returned."""
         with self._api.asked() as client:
             try:
-                return reading.payment_of(client.v1.payment_intents.cancel(payment_id))
+                return translation.payment_of(client.v1.payment_intents.cancel(payment_id))
             except stripe.InvalidRequestError as error:
                 if error.code != "payment_intent_unexpected_state":
                     raise
@@ -92,7 +92,7 @@ class StripeGateway:
         """By the id of a page (`cs_…`) or of a payment (`pi_…`)."""
         with self._api.asked() as client:
             if not reference.startswith("cs_"):
-                return reading.payment_of(client.v1.payment_intents.retrieve(reference))
+                return translation.payment_of(client.v1.payment_intents.retrieve(reference))
             return self._payment_on(client.v1.checkout.sessions.retrieve(reference))
 
     def payments(self, since: datetime) -> Iterator[Payment]:
@@ -110,7 +110,7 @@ class StripeGateway:
                 {"idempotency_key": key},
             )
         try:
-            return reading.refund_of(refund, self._refunds_of(payment_id))
+            return translation.refund_of(refund, self._refunds_of(payment_id))
         except ProviderError as error:
             raise ProviderUnknown("refunded, but not read back", request_id=error.request_id) from None
 
@@ -118,15 +118,15 @@ class StripeGateway:
         """Stripe forgets keys after a day, and never the metadata of a refund."""
         every = self._refunds_of(payment_id)
         found = (refund for refund in every if refund.metadata and refund.metadata.to_dict().get(REFUND_KEY) == key)
-        return next((reading.refund_of(refund, every) for refund in found), None)
+        return next((translation.refund_of(refund, every) for refund in found), None)
 
     def refunds(self, since: datetime) -> Iterator[Refund]:
         with self._api.asked() as client:
             for refund in client.v1.refunds.list(
                 {"created": {"gte": _seconds(since)}, "limit": _PAGE}
             ).auto_paging_iter():
-                if payment_id := reading.id_of(refund.payment_intent):
-                    yield reading.refund_of(refund, self._refunds_of(payment_id))
+                if payment_id := translation.id_of(refund.payment_intent):
+                    yield translation.refund_of(refund, self._refunds_of(payment_id))
 
     def disputes(self, since: datetime) -> Iterator[Dispute]:
         """By when they were opened; banks decide for months. Inquiries, which take no money, are not among them."""
@@ -134,7 +134,7 @@ class StripeGateway:
             for found in client.v1.disputes.list(
                 {"created": {"gte": _seconds(since)}, "limit": _PAGE}
             ).auto_paging_iter():
-                if dispute := reading.dispute_of(found):
+                if dispute := translation.dispute_of(found):
                     yield dispute
 
     def payouts(self, since: datetime) -> Iterator[Payout]:
@@ -171,24 +171,24 @@ class StripeGateway:
     def _listed(self, params: PaymentIntentListParams) -> Iterator[Payment]:
         with self._api.asked() as client:
             for intent in client.v1.payment_intents.list(params).auto_paging_iter():
-                yield reading.payment_of(intent)
+                yield translation.payment_of(intent)
 
     def _pay(self, params: PaymentIntentCreateParams, key: str) -> Payment:
         with self._api.asked() as client:
             try:
-                return reading.payment_of(client.v1.payment_intents.create(params, {"idempotency_key": key}))
+                return translation.payment_of(client.v1.payment_intents.create(params, {"idempotency_key": key}))
             except stripe.CardError as error:
                 declined = error.error and error.error.payment_intent
                 if not declined:
                     raise
-                return reading.payment_of(declined)
+                return translation.payment_of(declined)
 
     def _payment_on(self, session: stripe.checkout.Session) -> Payment:
-        payment_id = reading.id_of(session.payment_intent)
+        payment_id = translation.id_of(session.payment_intent)
         if payment_id is None:
-            return reading.untried(session)
+            return translation.untried(session)
         with self._api.asked() as client:
-            return reading.payment_of(client.v1.payment_intents.retrieve(payment_id), session)
+            return translation.payment_of(client.v1.payment_intents.retrieve(payment_id), session)
 
     def _refunds_of(self, payment_id: str) -> list[stripe.Refund]:
         with self._api.asked() as client:
@@ -198,13 +198,15 @@ class StripeGateway:
     def _payout(self, payout: stripe.Payout) -> Payout:
         """Stripe tells what a payout was made of when it made the payout itself; else the fees are not in it."""
         if not payout.automatic:
-            return reading.payout_of(payout, ())
+            return translation.payout_of(payout, ())
         with self._api.asked() as client:
             moved = client.v1.balance_transactions.list({"payout": payout.id, "limit": _PAGE})
-            return reading.payout_of(payout, moved.auto_paging_iter())
+            return translation.payout_of(payout, moved.auto_paging_iter())
 
 
-def _charge(terms: Terms, metadata: Mapping[str, str], customer_id: str, method_id: str) -> PaymentIntentCreateParams:
+def _charge(
+    terms: PaymentTerms, metadata: Mapping[str, str], customer_id: str, method_id: str
+) -> PaymentIntentCreateParams:
     return {
         "amount": terms.amount_minor,
         "currency": terms.currency.lower(),

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 from stripe.params.checkout import SessionCreateParams, SessionCreateParamsLineItemPriceData
 
-from ledger.payments.stripe.reading import ON_PAGE
-from ledger.payments.terms import Terms
+from ledger.payments.payment_terms import PaymentTerms
+from ledger.payments.stripe.translation import ON_PAGE
 
 
 def purchase(
-    terms: Terms, metadata: Mapping[str, str], customer_id: str, return_url: str, description: str
+    terms: PaymentTerms, metadata: Mapping[str, str], customer_id: str, return_url: str, description: str
 ) -> SessionCreateParams:
     """One line at the agreed price, tax in it; the method is saved for auto top-up.
 

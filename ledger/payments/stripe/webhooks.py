@@ -10,8 +10,8 @@ import stripe
 
 from ledger.payments import gateway
 from ledger.payments.gateway import MethodsChanged, Payment, Payout, Refund, Webhook, WebhookForged, WebhookUnreadable
-from ledger.payments.stripe import reading
-from ledger.payments.terms import is_ours
+from ledger.payments.payment_terms import is_ours
+from ledger.payments.stripe import translation
 
 TOLERANCE_SECONDS = 300  # 0 would turn the check off
 _UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
@@ -29,7 +29,7 @@ class News(NamedTuple):
         thing: Any = event.data.object
         match event.type.split("."):
             case ["payment_intent", "succeeded" | "payment_failed" | "canceled" | "processing"]:
-                return reading.payment_of(thing)
+                return translation.payment_of(thing)
             case ["checkout", "session", "completed" | "async_payment_succeeded" | "async_payment_failed" | "expired"]:
                 return self._of_page(thing)
             case ["refund", "created" | "updated" | "failed"]:
@@ -37,7 +37,7 @@ class News(NamedTuple):
             case ["charge", "refunded"]:
                 return self._of_charge(thing)
             case ["charge", "dispute", "created" | "closed" | "funds_withdrawn" | "funds_reinstated"]:
-                return reading.dispute_of(thing)
+                return translation.dispute_of(thing)
             case ["payout", "paid"]:
                 return self.payout(thing)
             case ["payment_method", "attached" | "automatically_updated"]:
@@ -57,16 +57,16 @@ class News(NamedTuple):
         return None
 
     def _of_refund(self, refund: stripe.Refund) -> Refund | None:
-        payment_id = reading.id_of(refund.payment_intent)
-        return reading.refund_of(refund, self.refunds_of(payment_id)) if payment_id else None
+        payment_id = translation.id_of(refund.payment_intent)
+        return translation.refund_of(refund, self.refunds_of(payment_id)) if payment_id else None
 
     def _of_charge(self, charge: stripe.Charge) -> Refund | None:
         """The message has no refund in it: the last one is meant."""
-        payment_id = reading.id_of(charge.payment_intent)
+        payment_id = translation.id_of(charge.payment_intent)
         refunds = self.refunds_of(payment_id) if payment_id else []
         if not refunds:
             return None
-        return reading.refund_of(max(refunds, key=lambda refund: (refund.created, refund.id)), refunds)
+        return translation.refund_of(max(refunds, key=lambda refund: (refund.created, refund.id)), refunds)
 
 
 def webhook_of(
@@ -76,7 +76,7 @@ def webhook_of(
     _verify(raw, headers.get("stripe-signature", ""), secrets)
     try:
         event = client.construct_event_without_verification(raw)
-        return Webhook(event.id, event.type, event.livemode, reading.at(event.created), news.of(event))
+        return Webhook(event.id, event.type, event.livemode, translation.at(event.created), news.of(event))
     except _UNREADABLE as error:
         raise WebhookUnreadable(type(error).__name__) from error
 
@@ -109,5 +109,5 @@ def _before(event: stripe.Event) -> Mapping[str, Any]:
 
 
 def _changed(customer: str | stripe.Customer | None) -> MethodsChanged | None:
-    customer_id = reading.id_of(customer)
+    customer_id = translation.id_of(customer)
     return MethodsChanged(customer_id) if customer_id else None

@@ -6,10 +6,10 @@ payment must be what they say. Else nothing is credited, and people are told.
 
 from typing import NamedTuple
 
-from ledger.payments import facts
+from ledger.payments import payment_events
+from ledger.payments.event_recorder import EventRecorder
 from ledger.payments.gateway import Payment
-from ledger.payments.recording import Recording
-from ledger.payments.terms import Terms, TermsForged, terms_of
+from ledger.payments.payment_terms import PaymentTerms, TermsForged, terms_of
 from ledger.records import checkouts, top_up_triggers
 from ledger.records.checkouts import Checkout, NewCheckout
 from ledger.settings import Settings
@@ -21,17 +21,17 @@ class Agreed(NamedTuple):
     """What is known of a payment besides itself: our row, and the terms that it carries."""
 
     row: Checkout | None
-    carried: Terms | None
+    carried: PaymentTerms | None
 
     @property
-    def terms(self) -> Terms | None:
+    def terms(self) -> PaymentTerms | None:
         """On what terms it is paid; None for a payment that is none of ours."""
         return self.carried or (terms_of_row(self.row) if self.row else None)
 
 
-def terms_of_row(row: Checkout) -> Terms:
+def terms_of_row(row: Checkout) -> PaymentTerms:
     """What the row says was agreed."""
-    return Terms(
+    return PaymentTerms(
         row.checkout_id,
         row.account_id,
         "purchase",
@@ -48,14 +48,14 @@ def description_of(credits: int) -> str:
     return f"{format_nanos(credits)} credits"
 
 
-class Crediting:
+class IncomingPayments:
     """Payments of every provider."""
 
-    def __init__(self, settings: Settings, recording: Recording) -> None:
+    def __init__(self, settings: Settings, recording: EventRecorder) -> None:
         self._secrets, self._ledger = settings.secrets, settings.topic_prefix
         self._recording = recording
 
-    def learn(self, provider: str, payment: Payment) -> str:
+    def handle(self, provider: str, payment: Payment) -> str:
         """Does what the payment calls for; what that was. Raises LogUnavailable."""
         try:
             agreed = self._agreed(provider, payment)
@@ -72,7 +72,7 @@ class Crediting:
                 return self._failed(agreed.row, payment)
         return self._paid(provider, payment, agreed, agreed.terms)
 
-    def terms(self, provider: str, payment: Payment) -> Terms | None:
+    def terms(self, provider: str, payment: Payment) -> PaymentTerms | None:
         """On what terms it was paid. Raises TermsForged."""
         return self._agreed(provider, payment).terms
 
@@ -83,24 +83,24 @@ class Crediting:
             row = row or checkouts.find_payment(connection, provider, payment.payment_id, payment.reference)
         return Agreed(row, carried)
 
-    def _paid(self, provider: str, payment: Payment, agreed: Agreed, terms: Terms) -> str:
+    def _paid(self, provider: str, payment: Payment, agreed: Agreed, terms: PaymentTerms) -> str:
         row = agreed.row
         reason = _mismatch(provider, payment, agreed, terms) or self._paid_before(payment, terms)
         if reason is not None:
             return self._refuse(provider, payment, agreed, terms, reason)
         if row is not None and row.state == "credited" and not self._was_lost(row, terms):
             return "already"
-        recorded = self._recording.record(facts.purchased(provider, payment, terms))
+        recorded = self._recording.record(payment_events.purchased(provider, payment, terms))
         self._note(provider, payment, row, terms)
         return "credited" if recorded else "already"
 
-    def _was_lost(self, row: Checkout, terms: Terms) -> bool:
+    def _was_lost(self, row: Checkout, terms: PaymentTerms) -> bool:
         """The row says that the log has it. The log can lose what it had, and then it is appended again."""
-        event_id = facts.purchase_event_id(terms.account_id, terms.purchase_id)
+        event_id = payment_events.purchase_event_id(terms.account_id, terms.purchase_id)
         with self._recording.database() as connection:
             return was_lost(connection, row.checkout_id, event_id)
 
-    def _paid_before(self, payment: Payment, terms: Terms) -> str | None:
+    def _paid_before(self, payment: Payment, terms: PaymentTerms) -> str | None:
         """A trigger is one payment. Should there ever be another one, people have to give it back."""
         if terms.trigger_id is None:
             return None
@@ -108,7 +108,7 @@ class Crediting:
             before = top_up_triggers.paid_by(connection, terms.trigger_id)
         return "paid_twice" if before not in (None, payment.payment_id) else None
 
-    def _refuse(self, provider: str, payment: Payment, agreed: Agreed, terms: Terms, reason: str) -> str:
+    def _refuse(self, provider: str, payment: Payment, agreed: Agreed, terms: PaymentTerms, reason: str) -> str:
         if agreed.row is not None:
             with self._recording.database() as connection:
                 checkouts.ended(connection, agreed.row.checkout_id, "mismatched", None)
@@ -116,7 +116,7 @@ class Crediting:
         known = {"row": agreed.row and terms_of_row(agreed.row)._asdict(), "carried": terms._asdict()}
         return self._recording.alert(provider, payment.payment_id, reason, terms.account_id, paid=said, **known)
 
-    def _note(self, provider: str, payment: Payment, row: Checkout | None, terms: Terms) -> None:
+    def _note(self, provider: str, payment: Payment, row: Checkout | None, terms: PaymentTerms) -> None:
         """What was credited stands in the row, also when that was lost. Auto top-ups have rows of their own."""
         with self._recording.database() as connection:
             if terms.trigger_id is not None:
@@ -138,7 +138,7 @@ class Crediting:
         return state
 
 
-def _mismatch(provider: str, payment: Payment, agreed: Agreed, terms: Terms) -> str | None:
+def _mismatch(provider: str, payment: Payment, agreed: Agreed, terms: PaymentTerms) -> str | None:
     """Why it must not be credited."""
     row, carried = agreed
     if row is not None and row.provider != provider:
@@ -154,7 +154,7 @@ def _mismatch(provider: str, payment: Payment, agreed: Agreed, terms: Terms) -> 
     return None
 
 
-def _lost_row(provider: str, terms: Terms) -> NewCheckout:
+def _lost_row(provider: str, terms: PaymentTerms) -> NewCheckout:
     return NewCheckout(
         checkout_id=terms.purchase_id,
         request=None,

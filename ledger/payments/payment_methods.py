@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from ledger.core.errors import LedgerError
 from ledger.payments.customers import customer_of, put_customer
+from ledger.payments.event_recorder import Database
 from ledger.payments.gateway import Method
 from ledger.payments.gateways import Gateways, gateway_of
-from ledger.payments.recording import Database
 
 
 class PaymentMethodUnknown(LedgerError):
@@ -32,7 +32,7 @@ class Charged(NamedTuple):
         return method_id == self.method_id or [each for each, _ in saved].count(provider) == 1
 
 
-class Methods:
+class PaymentMethods:
     """Asks the providers, who alone know the methods; blocks meanwhile."""
 
     def __init__(self, gateways: Gateways, database: Database) -> None:

@@ -30,7 +30,7 @@ class Append(Protocol):
         """Raises LogUnavailable, or LogRefused, where nothing can be appended now: before money moves."""
 
 
-class Recording(NamedTuple):
+class EventRecorder(NamedTuple):
     """The log to write and the views to read it in. What both say may differ by what is not projected yet."""
 
     database: Database

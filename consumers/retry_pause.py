@@ -10,7 +10,7 @@ _SECONDS_MAX = 4.0
 log = structlog.get_logger()
 
 
-class Patience:
+class RetryPause:
     """Of one consumer. `stopping` ends every wait."""
 
     def __init__(self, who: str, stopping: threading.Event) -> None:

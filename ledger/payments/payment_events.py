@@ -10,7 +10,7 @@ from ledger.core import statement
 from ledger.core.charging import Failure
 from ledger.core.pricing import refund_share
 from ledger.payments import gateway
-from ledger.payments.terms import Terms
+from ledger.payments.payment_terms import PaymentTerms
 from schemas.effects import Window
 from schemas.events import (
     AutoTopUpFailed,
@@ -52,7 +52,7 @@ def dispute_event_id(account_id: str, provider: str, dispute_id: str) -> str:
     return derived_id(account_id, "dispute.opened", provider, dispute_id)
 
 
-def purchased(provider: str, payment: gateway.Payment, terms: Terms) -> CreditsPurchased:
+def purchased(provider: str, payment: gateway.Payment, terms: PaymentTerms) -> CreditsPurchased:
     """A payment that is paid, on the terms that were agreed."""
     data = Purchase(
         purchase_id=terms.purchase_id,
@@ -75,7 +75,7 @@ def purchased(provider: str, payment: gateway.Payment, terms: Terms) -> CreditsP
     )
 
 
-def refunded(provider: str, refund: gateway.Refund, terms: Terms) -> CreditsRefunded:
+def refunded(provider: str, refund: gateway.Refund, terms: PaymentTerms) -> CreditsRefunded:
     """A refund that succeeded, and its share of the credits and of the tax. Raises ExceedsPurchase."""
     amounts = (terms.amount_minor, refund.before_minor, refund.amount_minor)
     data = Refund(
@@ -92,14 +92,14 @@ def refunded(provider: str, refund: gateway.Refund, terms: Terms) -> CreditsRefu
     return CreditsRefunded(source=SOURCE, id=id_, subject=terms.account_id, time=refund.created, data=data)
 
 
-def dispute_opened(provider: str, dispute: gateway.Dispute, terms: Terms, credits: int) -> DisputeOpened:
+def dispute_opened(provider: str, dispute: gateway.Dispute, terms: PaymentTerms, credits: int) -> DisputeOpened:
     """A dispute of so many nanos of the purchase."""
     id_ = dispute_event_id(terms.account_id, provider, dispute.dispute_id)
     data = Dispute(purchase_id=terms.purchase_id, credits=format_nanos(credits))
     return DisputeOpened(source=SOURCE, id=id_, subject=terms.account_id, time=dispute.created, data=data)
 
 
-def dispute_closed(provider: str, dispute: gateway.Dispute, terms: Terms) -> DisputeClosed:
+def dispute_closed(provider: str, dispute: gateway.Dispute, terms: PaymentTerms) -> DisputeClosed:
     """A dispute that is won or lost."""
     id_ = derived_id(terms.account_id, "dispute.closed", provider, dispute.dispute_id)
     outcome = DisputeOutcome(purchase_id=terms.purchase_id, outcome="won" if dispute.status == "won" else "lost")

@@ -9,10 +9,10 @@ from prometheus_client import Gauge
 
 from consumers.charge_top_ups import NAME, Charging
 from consumers.periodic import Connection
-from consumers.top_up_figures import OPEN, OPEN_SECONDS, OVERDUE, OVERDUE_SECONDS
-from ledger.payments import facts
+from consumers.top_up_metrics import OPEN, OPEN_SECONDS, OVERDUE, OVERDUE_SECONDS
+from ledger.payments import payment_events
 from ledger.payments.clock import Clock, utc_now
-from ledger.payments.recording import Recording
+from ledger.payments.event_recorder import EventRecorder
 from ledger.records import rebuilds
 from ledger.records.top_up_triggers import NewTrigger
 from ledger.views import top_ups
@@ -26,7 +26,7 @@ _LOOK_BACK = timedelta(days=40)
 log = structlog.get_logger()
 
 
-class TopUpClockwork:
+class TopUpMaintenance:
     """A Task; one process at a time does it."""
 
     name, seconds = f"{NAME}:clockwork", 30.0
@@ -50,9 +50,9 @@ class TopUpClockwork:
     def _recheck(self, connection: Connection) -> None:
         """Says of each cap whose window has opened that it has."""
         now = self._clock() - _MARGIN
-        recording = Recording(lambda: nullcontext(connection), self._charging.append)
+        recording = EventRecorder(lambda: nullcontext(connection), self._charging.append)
         for account_id, window in top_ups.opened_caps(connection, now):
-            if recording.record(facts.top_up_rechecked(account_id, window, now)):
+            if recording.record(payment_events.top_up_rechecked(account_id, window, now)):
                 log.info("cap_opened", account_id=account_id, window=window)
 
     def _take_up(self, connection: Connection) -> None:

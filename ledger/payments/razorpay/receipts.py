@@ -10,16 +10,16 @@ that: Razorpay takes each reference only once.
 from typing import TypeVar
 
 from ledger.payments.gateway import ProviderRefuses
+from ledger.payments.payment_terms import PaymentTerms, is_ours
 from ledger.payments.razorpay.api import Api
 from ledger.payments.razorpay.entities import Link, Order
-from ledger.payments.terms import Terms, is_ours
 
 _RECEIPT_LENGTH = 40
 
 _Found = TypeVar("_Found", Order, Link)
 
 
-def receipt_of(terms: Terms) -> str:
+def receipt_of(terms: PaymentTerms) -> str:
     """Our name of a purchase at Razorpay: its id, without what makes a UUID longer than need be."""
     receipt = terms.purchase_id.replace("-", "")
     if len(receipt) > _RECEIPT_LENGTH:
@@ -27,7 +27,7 @@ def receipt_of(terms: Terms) -> str:
     return receipt
 
 
-def order_of(api: Api, terms: Terms) -> Order | None:
+def order_of(api: Api, terms: PaymentTerms) -> Order | None:
     """The order that there is: a paid one, else the oldest. Raises ProviderRefuses when it has other terms."""
     found = [order for order in api.orders_with(receipt_of(terms)) if is_ours(order.notes)]
     if not found:
@@ -35,13 +35,13 @@ def order_of(api: Api, terms: Terms) -> Order | None:
     return _with_these(terms, min(found, key=lambda order: (order.status != "paid", order.created_at, order.id)))
 
 
-def link_of(api: Api, terms: Terms) -> Link | None:
+def link_of(api: Api, terms: PaymentTerms) -> Link | None:
     """The payment link that there is. Raises ProviderRefuses when it has other terms."""
     found = api.links_with(receipt_of(terms))
     return _with_these(terms, found[0]) if found else None
 
 
-def _with_these(terms: Terms, found: _Found) -> _Found:
+def _with_these(terms: PaymentTerms, found: _Found) -> _Found:
     if (found.amount, found.currency) != (terms.amount_minor, terms.currency):
         raise ProviderRefuses(f"{found.id} was begun for it with other terms", field="purchase_id")
     return found

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 from kafka import TopicPartition
 
-from consumers.in_hand import InHand
+from consumers.pending_records import PendingRecords
 from tests.support.workers import eventually
 
 HERE, THERE = TopicPartition("t", 0), TopicPartition("t", 1)
@@ -27,12 +27,12 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield running
 
 
-def ends(in_hand: InHand) -> dict[TopicPartition, int]:
+def ends(in_hand: PendingRecords) -> dict[TopicPartition, int]:
     return {place: end.offset for place, end in in_hand.finished().items()}
 
 
 def test_nothing_behind_an_unfinished_record_is_committed(threads: ThreadPoolExecutor) -> None:
-    in_hand, goes_on, done = InHand(threads), threading.Event(), []
+    in_hand, goes_on, done = PendingRecords(threads), threading.Event(), []
 
     def handle(record: Any) -> None:
         if record.key == b"slow":
@@ -52,7 +52,7 @@ def test_nothing_behind_an_unfinished_record_is_committed(threads: ThreadPoolExe
 
 
 def test_records_of_a_key_are_handled_one_after_the_other(threads: ThreadPoolExecutor) -> None:
-    in_hand, busy, done = InHand(threads), threading.Lock(), []
+    in_hand, busy, done = PendingRecords(threads), threading.Lock(), []
 
     def handle(record: Any) -> None:
         assert busy.acquire(blocking=False)
@@ -67,7 +67,7 @@ def test_records_of_a_key_are_handled_one_after_the_other(threads: ThreadPoolExe
 
 
 def test_what_fails_is_raised_and_not_committed(threads: ThreadPoolExecutor) -> None:
-    in_hand = InHand(threads)
+    in_hand = PendingRecords(threads)
 
     def handle(record: Any) -> None:
         raise RuntimeError("no")
@@ -78,7 +78,7 @@ def test_what_fails_is_raised_and_not_committed(threads: ThreadPoolExecutor) -> 
 
 
 def test_what_was_given_to_somebody_else_is_not_committed(threads: ThreadPoolExecutor) -> None:
-    in_hand = InHand(threads)
+    in_hand = PendingRecords(threads)
     in_hand.take(Record(0, 1, b"a"), lambda record: None)
     in_hand.take(Record(1, 1, b"b"), lambda record: None)
     wait([threads.submit(lambda: None)])

@@ -11,7 +11,7 @@ from kafka.structs import OffsetAndMetadata
 Handle = Callable[[ConsumerRecord], None]
 
 
-class InHand:
+class PendingRecords:
     """Hands records to threads; those of one key one after the other."""
 
     def __init__(self, threads: Executor) -> None:

@@ -11,13 +11,13 @@ from ledger.core.pricing import NoRateInEffect
 from ledger.log.connecting import LogUnavailable
 from ledger.payments.buyers import buyer
 from ledger.payments.clock import Clock
-from ledger.payments.collecting import ATTEMPT, CannotCollect, Collector, Order, collector_of
+from ledger.payments.event_recorder import Database
 from ledger.payments.gateway import Buyer, Payment, ProviderError, ProviderRefuses, ProviderUnknown
 from ledger.payments.gateways import Gateways, ProviderNotConfigured, gateway_of
+from ledger.payments.payment_terms import PaymentTerms, metadata_of
 from ledger.payments.prices import country_of, price
-from ledger.payments.recording import Database
-from ledger.payments.settling import Settling
-from ledger.payments.terms import Terms, metadata_of
+from ledger.payments.provider_updates import ProviderUpdates
+from ledger.payments.top_up_collectors import ATTEMPT, CannotCollect, Collector, Order, collector_of
 from ledger.payments.top_up_policies import provider_for
 from ledger.records import customers, top_up_triggers
 from ledger.records.top_up_triggers import Attempt, LeaseLost, Trigger
@@ -38,24 +38,24 @@ class PolicyUnreadable(LedgerError):
 _NOT_NOW = (ProviderNotConfigured, CannotCollect, NoRateInEffect, PolicyUnreadable)
 
 
-class Heard(NamedTuple):
+class CallResult(NamedTuple):
     """An answer, and the payment that it is about."""
 
     answer: Answer
     payment: Payment | None = None
 
 
-class TopUpCalls:
+class TopUpProviderCalls:
     """The calls of `ledger.core.charging`, each with its row before and its news after."""
 
     def __init__(
-        self, settings: Settings, gateways: Gateways, database: Database, settling: Settling, clock: Clock
+        self, settings: Settings, gateways: Gateways, database: Database, updates: ProviderUpdates, clock: Clock
     ) -> None:
         self._settings, self._gateways, self._database = settings, gateways, database
-        self._settling, self._clock = settling, clock
+        self._updates, self._clock = updates, clock
         self._lease = timedelta(seconds=settings.top_up_lease_seconds)
 
-    def heard(self, trigger: Trigger, call: Call) -> Heard:
+    def heard(self, trigger: Trigger, call: Call) -> CallResult:
         """What the provider says; what it says was paid is on the log then.
 
         Raises LeaseLost or LogRefused before anything is asked, LogUnavailable, psycopg.Error.
@@ -66,11 +66,11 @@ class TopUpCalls:
             raise
         except _NOT_NOW as error:
             log.warning("top_up_not_charged", trigger_id=trigger.trigger_id, reason=error.message)
-            return Heard(Answer("unavailable", error.code))
+            return CallResult(Answer("unavailable", error.code))
         except LedgerError as error:
-            return Heard(_meaning(error, call))
+            return CallResult(_meaning(error, call))
         if payment is None:
-            return Heard(Answer("not_found"))
+            return CallResult(Answer("not_found"))
         return self._understood(trigger, payment)
 
     def _called(self, collector: Collector, trigger: Trigger, call: Call) -> Payment | None:
@@ -84,7 +84,7 @@ class TopUpCalls:
         return self._find(collector, trigger)
 
     def _charge(self, collector: Collector, trigger: Trigger) -> Payment:
-        self._settling.check()
+        self._updates.check()
         with self._database() as connection:
             who = buyer(connection, trigger.account_id)
             attempt = top_up_triggers.attempt(connection, trigger)
@@ -135,20 +135,20 @@ class TopUpCalls:
             return None
         return telling
 
-    def _understood(self, trigger: Trigger, payment: Payment) -> Heard:
+    def _understood(self, trigger: Trigger, payment: Payment) -> CallResult:
         attempt = _attempt_of(payment)
         if payment.status == "pending":
-            return Heard(Answer("pending", "", attempt), payment)
+            return CallResult(Answer("pending", "", attempt), payment)
         if payment.status == "failed":
-            return Heard(Answer(payment.decline or "hard", _code(payment), attempt), payment)
-        outcome = self._settling.learn(trigger.provider, payment)
+            return CallResult(Answer(payment.decline or "hard", _code(payment), attempt), payment)
+        outcome = self._updates.handle(trigger.provider, payment)
         credited = outcome in ("credited", "already")
-        return Heard(Answer("paid" if credited else "mismatched", outcome, attempt), payment)
+        return CallResult(Answer("paid" if credited else "mismatched", outcome, attempt), payment)
 
 
-def _terms(trigger: Trigger, attempt: Attempt) -> Terms:
+def _terms(trigger: Trigger, attempt: Attempt) -> PaymentTerms:
     """A trigger is bought once: its id is the purchase's."""
-    return Terms(
+    return PaymentTerms(
         trigger.trigger_id,
         trigger.account_id,
         "auto_top_up",

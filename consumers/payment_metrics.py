@@ -8,14 +8,14 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ledger.liveness import LIVENESS, hang_up
-from ledger.payments.unreconciled import Row, metrics
+from ledger.payments.payment_alerts import Row, metrics
 from ledger.records import release
 from ledger.records.payment_alerts import SQL
 
 _ANSWER_SECONDS = 3
 
 
-class PaymentFigures(Collector):
+class PaymentMetrics(Collector):
     """While Postgres is away `ledger_postgres_up` says so, there are none, and the other metrics go on."""
 
     def __init__(self, database: str) -> None:

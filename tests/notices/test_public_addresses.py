@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from ledger.notices.guard import AddressForbidden, Guard, NoAnswer, Poster
+from ledger.notices.public_addresses import AddressForbidden, AddressPolicy, NoAnswer, Poster
 from tests.support.webhook_receiver import receiver
 
 LOCAL = ("127.0.0.0/8",)
@@ -48,25 +48,25 @@ class Names:
 )
 def test_an_address_that_is_not_public_or_not_https_is_refused(url: str) -> None:
     with pytest.raises(AddressForbidden):
-        Guard().check(url)
+        AddressPolicy().check(url)
     with pytest.raises(AddressForbidden):
-        Poster(Guard()).post(url, {}, b"")
+        Poster(AddressPolicy()).post(url, {}, b"")
 
 
 def test_a_public_address_passes() -> None:
-    Guard().check("https://93.184.216.34/hook")
-    Guard().check("https://[2606:2800:220:1:248:1893:25c8:1946]/hook")
+    AddressPolicy().check("https://93.184.216.34/hook")
+    AddressPolicy().check("https://[2606:2800:220:1:248:1893:25c8:1946]/hook")
 
 
 def test_one_private_address_among_those_of_a_name_is_enough_to_refuse_it() -> None:
     with pytest.raises(AddressForbidden):
-        Guard(resolve=Names("93.184.216.34 10.0.0.1")).check("https://hooks.example/")
+        AddressPolicy(resolve=Names("93.184.216.34 10.0.0.1")).check("https://hooks.example/")
 
 
 def test_a_name_that_is_public_when_checked_and_private_when_used_reaches_nobody() -> None:
     with receiver() as there:
         port = there.url.rpartition(":")[2]
-        guard = Guard(resolve=Names("93.184.216.34", "127.0.0.1"))
+        guard = AddressPolicy(resolve=Names("93.184.216.34", "127.0.0.1"))
         guard.check(f"https://rebinding.example:{port}/")
         with pytest.raises(AddressForbidden):
             Poster(guard).post(f"https://rebinding.example:{port}/", {}, b"{}")
@@ -78,7 +78,7 @@ def test_a_connection_goes_to_the_address_that_was_checked() -> None:
     with receiver() as there:
         names = Names("127.0.0.1", "127.0.0.2")
         port = there.url.rpartition(":")[2]
-        assert Poster(Guard(LOCAL, names)).post(f"http://hooks.example:{port}/", {}, b"{}") == 200
+        assert Poster(AddressPolicy(LOCAL, names)).post(f"http://hooks.example:{port}/", {}, b"{}") == 200
         assert there.received[0].headers["host"] == f"hooks.example:{port}"
         assert names.answers == ["127.0.0.2"]
 
@@ -86,12 +86,12 @@ def test_a_connection_goes_to_the_address_that_was_checked() -> None:
 def test_a_redirect_is_not_followed() -> None:
     with receiver() as private, receiver() as there:
         there.redirect = private.url
-        assert Poster(Guard(LOCAL)).post(there.url, {}, b"{}") == 302
+        assert Poster(AddressPolicy(LOCAL)).post(there.url, {}, b"{}") == 302
         assert private.received == []
 
 
 def test_nobody_there_is_said_in_words() -> None:
     with pytest.raises(NoAnswer):
-        Poster(Guard(LOCAL)).post("http://127.0.0.1:1/", {}, b"{}")
+        Poster(AddressPolicy(LOCAL)).post("http://127.0.0.1:1/", {}, b"{}")
     with pytest.raises(NoAnswer, match="no such host"):
-        Guard().check("https://nobody.invalid/")
+        AddressPolicy().check("https://nobody.invalid/")

@@ -5,10 +5,10 @@ from typing import NamedTuple
 from ledger.core.account import Purchase
 from ledger.core.errors import AmountIsZero, ExceedsPurchase
 from ledger.core.pricing import refund_minor
+from ledger.payments.event_recorder import Database
 from ledger.payments.gateway import Refund
 from ledger.payments.gateways import Gateways, gateway_of
-from ledger.payments.recording import Database
-from ledger.payments.settling import Settling
+from ledger.payments.provider_updates import ProviderUpdates
 from ledger.views.purchases import paid
 from schemas.money import format_nanos
 
@@ -21,19 +21,19 @@ class Refunded(NamedTuple):
     outcome: str
 
 
-class Refunding:
+class Refunds:
     """Blocks while it asks providers, Postgres and the log; several threads may use it at once."""
 
-    def __init__(self, gateways: Gateways, database: Database, settling: Settling) -> None:
-        self._gateways, self._database, self._settling = gateways, database, settling
+    def __init__(self, gateways: Gateways, database: Database, updates: ProviderUpdates) -> None:
+        self._gateways, self._database, self._updates = gateways, database, updates
 
-    def refund(self, account_id: str, purchase_id: str, credits: int | None, request: str) -> Refunded:
+    def request(self, account_id: str, purchase_id: str, credits: int | None, request: str) -> Refunded:
         """Gives back so many nanos of a purchase; None: all that is left. The same request again is the same refund.
 
         Raises PurchaseUnknown, ExceedsPurchase, AmountIsZero, ProviderNotConfigured, a ProviderError, LogUnavailable,
         LogRefused.
         """
-        self._settling.check()
+        self._updates.check()
         with self._database() as connection:
             purchase, payment_id = paid(connection, account_id, purchase_id)
         gateway = gateway_of(self._gateways, purchase.provider)
@@ -42,7 +42,7 @@ class Refunding:
         refund = gateway.refund_under(payment_id, key)
         if refund is None:
             refund = gateway.refund(payment_id, _minor(purchase, credits), key)
-        return Refunded(purchase.provider, refund, self._settling.learn(purchase.provider, refund))
+        return Refunded(purchase.provider, refund, self._updates.handle(purchase.provider, refund))
 
 
 def _minor(purchase: Purchase, credits: int | None) -> int:

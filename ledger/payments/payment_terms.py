@@ -24,7 +24,7 @@ class TermsForged(LedgerError):
     """The payment's metadata is not what this ledger wrote."""
 
 
-class Terms(NamedTuple):
+class PaymentTerms(NamedTuple):
     """What is paid and for what. `credits` in nanos; `amount_minor` in cents or paise, with `tax_minor` in it.
 
     `fx_rate`: units of the currency for one credit, as decimal text. `trigger_id`: of the auto top-up that this pays.
@@ -41,7 +41,7 @@ class Terms(NamedTuple):
     trigger_id: str | None = None
 
 
-def metadata_of(terms: Terms, key: SigningKey, ledger: str = "") -> dict[str, str]:
+def metadata_of(terms: PaymentTerms, key: SigningKey, ledger: str = "") -> dict[str, str]:
     """The terms as a provider keeps them: eleven short texts, signed. `ledger`: its topic prefix, if it has one.
 
     Ledgers that share a provider's account, and perhaps their keys, must not credit each other's payments.
@@ -60,7 +60,7 @@ def claims(metadata: Mapping[str, str], purchase_id: str) -> bool:
     return metadata.get(_PREFIX + "purchase") == purchase_id
 
 
-def terms_of(metadata: Mapping[str, str], secrets: Mapping[str, bytes], ledger: str = "") -> Terms | None:
+def terms_of(metadata: Mapping[str, str], secrets: Mapping[str, bytes], ledger: str = "") -> PaymentTerms | None:
     """The terms that a provider kept; None for a payment that is not this ledger's. Raises TermsForged."""
     texts = {name: text for name, text in metadata.items() if name.startswith(_PREFIX)}
     if not texts or texts.get(_NAME, "") != ledger:
@@ -70,7 +70,7 @@ def terms_of(metadata: Mapping[str, str], secrets: Mapping[str, bytes], ledger: 
     if secret is None or not hmac.compare_digest(_digest(texts, secret).encode(), digest.encode()):
         raise TermsForged(key_id and f"signed with {key_id!a}")
     said = {name.removeprefix(_PREFIX): text for name, text in texts.items()}
-    return Terms(
+    return PaymentTerms(
         said["purchase"],
         said["account"],
         "auto_top_up" if said["kind"] == "auto_top_up" else "purchase",
@@ -83,7 +83,7 @@ def terms_of(metadata: Mapping[str, str], secrets: Mapping[str, bytes], ledger: 
     )
 
 
-def _texts(terms: Terms) -> dict[str, str]:
+def _texts(terms: PaymentTerms) -> dict[str, str]:
     said = {
         "purchase": terms.purchase_id,
         "account": terms.account_id,

@@ -7,16 +7,16 @@ import time
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from ledger.payments.event_recorder import EventRecorder
 from ledger.payments.gateway import Gateway, Payment, ProviderRefuses
-from ledger.payments.recording import Recording
-from ledger.payments.terms import terms_of
-from ledger.payments.unreconciled import CHARGED_NOT_CREDITED, CREDITED_NOT_CHARGED
+from ledger.payments.payment_alerts import CHARGED_NOT_CREDITED, CREDITED_NOT_CHARGED
+from ledger.payments.payment_terms import terms_of
 from ledger.records import payment_alerts
 from ledger.settings import Settings
 from ledger.views.payments import PaidPurchase, credited_since, uncredited
 
 
-class Reconciling:
+class Reconciliation:
     """Of one provider. What was just credited is given its time to be projected (LEDGER_CREDITED_SECONDS)."""
 
     def __init__(self, settings: Settings, gateway: Gateway) -> None:
@@ -30,7 +30,7 @@ class Reconciling:
             paid = PaidPurchase(payment.payment_id, terms.account_id, terms.purchase_id)
             self._awaited.setdefault(paid, time.monotonic())
 
-    def charged(self, recording: Recording) -> None:
+    def charged(self, recording: EventRecorder) -> None:
         """Alerts of what was paid so long ago, and is still not projected."""
         with recording.database() as connection:
             missing = uncredited(connection, list(self._awaited))
@@ -39,7 +39,7 @@ class Reconciling:
         self._alert(recording, CHARGED_NOT_CREDITED, [paid for paid in missing if self._awaited[paid] <= overdue])
         self._awaited = {paid: self._awaited[paid] for paid in missing if self._awaited[paid] > overdue}
 
-    def credited(self, recording: Recording, since: datetime, paid: Collection[str]) -> None:
+    def credited(self, recording: EventRecorder, since: datetime, paid: Collection[str]) -> None:
         """Alerts of purchases since then whose payment the provider does not know, or says is not paid.
 
         `paid`: payments that it says are. Raises what the gateway raises.
@@ -57,6 +57,6 @@ class Reconciling:
         except ProviderRefuses:
             return False
 
-    def _alert(self, recording: Recording, reason: str, found: Sequence[PaidPurchase]) -> None:
+    def _alert(self, recording: EventRecorder, reason: str, found: Sequence[PaidPurchase]) -> None:
         for one in found:
             recording.alert(self._provider, one.payment_id, reason, one.account_id, purchase_id=one.purchase_id)

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from ledger.core.errors import LedgerError
 from ledger.payments.gateway import Buyer, Charger, Gateway, LinkSender, Payment
-from ledger.payments.terms import Terms, claims
+from ledger.payments.payment_terms import PaymentTerms, claims
 
 # Beside the signed terms, which say for what a payment is made; this says which attempt it was.
 ATTEMPT = "attempt"
@@ -25,7 +25,7 @@ class CannotCollect(LedgerError):
 class Order(NamedTuple):
     """One attempt to collect, as the provider is asked for it, now and again."""
 
-    terms: Terms
+    terms: PaymentTerms
     metadata: dict[str, str]
     customer_id: str | None
     method_id: str | None

@@ -42,7 +42,7 @@ def _addresses_of(host: str, port: int) -> list[str]:
     return sorted({str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)})
 
 
-class Guard(NamedTuple):
+class AddressPolicy(NamedTuple):
     """`allowed`: networks that may be reached besides the public ones, and without TLS."""
 
     allowed: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class Guard(NamedTuple):
 class Poster:
     """Posts to endpoints; threads may share it."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: AddressPolicy) -> None:
         self._guard = guard
         self._tls = ssl.create_default_context()
 
@@ -94,7 +94,7 @@ class Poster:
 class _Backend(httpcore.NetworkBackend):
     """Connects to addresses that were checked, not to names; all of it takes some seconds at most."""
 
-    def __init__(self, guard: Guard, *, tls: bool) -> None:
+    def __init__(self, guard: AddressPolicy, *, tls: bool) -> None:
         self._guard, self._tls, self._real = guard, tls, httpcore.SyncBackend()
 
     def connect_tcp(

@@ -12,8 +12,8 @@ from ledger.guard.guard import Guard
 from ledger.log.connecting import check_may_write
 from ledger.log.publisher import Publisher
 from ledger.payments.gateways import gateways_of
+from ledger.payments.provider_updates import ProviderUpdates
 from ledger.payments.purchases import Purchases, Wanted
-from ledger.payments.settling import Settling
 from ledger.records.checkouts import Checkout
 from ledger.records.release import connect
 from ledger.settings import Settings
@@ -60,7 +60,7 @@ def _purchases(settings: Settings) -> Iterator[Purchases]:
 
     with Guard(settings) as guard, Publisher(settings, guard, delivery_seconds=10) as publisher:
         append = _Append(guard.check, lambda event: publisher.append_event(EVENTS, event, key).position())
-        yield Purchases(settings, gateways, database, Settling(settings, gateways, database, append))
+        yield Purchases(settings, gateways, database, ProviderUpdates(settings, gateways, database, append))
 
 
 class _Append(NamedTuple):

@@ -52,7 +52,7 @@ def reach_the_log(connection: Connection) -> None:
         invoices.reach(connection, place_of(number))
 
 
-class Invoicing:
+class InvoiceIssuer:
     """Within the caller's transaction."""
 
     def __init__(self, settings: Settings) -> None:

@@ -18,10 +18,10 @@ import structlog
 
 from ledger.core.calendar import log_time_text
 from ledger.core.errors import LedgerError
-from ledger.notices.guard import Guard, Poster
 from ledger.notices.mail import mailbox, message
+from ledger.notices.public_addresses import AddressPolicy, Poster
 from ledger.notices.signing import headers
-from ledger.payments.documents.kept import pdf_of
+from ledger.payments.documents.stored_pdf import pdf_of
 from ledger.records import notices, webhook_endpoints
 from ledger.records.notices import Attempt, Due
 from ledger.settings import Settings
@@ -44,7 +44,7 @@ class Delivering:
 
     def __init__(self, settings: Settings, stopping: threading.Event) -> None:
         self._settings, self._stopping = settings, stopping
-        self._poster = Poster(Guard(tuple(settings.webhook_networks)))
+        self._poster = Poster(AddressPolicy(tuple(settings.webhook_networks)))
 
     def once(self, connection: Connection) -> int:
         """Attempts what is due; 0 when nothing is. `connection` is in autocommit: nothing is sent in a transaction."""
