@@ -1,1 +1,1 @@
-"""The HTTP API: usage in, accounts and their history out, a few signed writes that wait for their verdict."""
+"""The HTTP API: JSON only. Its routes read a request, call `ledger.service`, and write the answer."""

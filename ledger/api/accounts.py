@@ -5,15 +5,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from ledger.api.auth import Caller, Needs
-from ledger.api.cursors import Cursor, Limit, Time, decode, encode, split
-from ledger.api.errors import AccountUnknown, InvalidCursor
+from ledger.api.dependencies import Needs
 from ledger.api.idempotency import Once
-from ledger.api.parts import Parts, PartsOf
+from ledger.api.parameters import Cursor, Limit, Time
 from ledger.api.writes import Write, perform
 from ledger.core.calendar import month_of, ms_of
 from ledger.core.statement import balance_text
+from ledger.service.caller import AccountUnknown, Caller
+from ledger.service.cursors import InvalidCursor, decode, encode, split
+from ledger.service.resources import Resources
 from ledger.views import accounts as views
+from ledger.web.dependencies import ResourcesOf
 from schemas.events import AccountOpened, Opening
 from schemas.fields import AccountId
 from schemas.http import Account, Balance, Limits, NewAccount, Package, Page, Pending, TopUpSummary, Traces
@@ -26,51 +28,53 @@ AccountPath = Annotated[AccountId, Path(examples=["acct_42"])]
 
 
 @router.post("", status_code=201, response_model=Account, responses={202: {"model": Pending}})
-async def open_account(body: NewAccount, parts: PartsOf, caller: Writer, asked: Once) -> Response:
+async def open_account(body: NewAccount, resources: ResourcesOf, caller: Writer, asked: Once) -> Response:
     """Open an account. Usage of an unknown account opens it, too, with the default package."""
     caller.reach(body.account_id)
 
     async def answer(event_id: str) -> Account:
-        return _answer(parts, await _known(parts, body.account_id))
+        return _answer(resources, await _known(resources, body.account_id))
 
     def data(_: str) -> Opening:
         return Opening(package=body.package)
 
-    return await perform(parts, caller, asked, Write(AccountOpened, body.account_id, data, 201, answer))
+    return await perform(resources, caller, asked, Write(AccountOpened, body.account_id, data, 201, answer))
 
 
 @router.get("")
-async def list_accounts(parts: PartsOf, caller: Reader, cursor: Cursor = None, limit: Limit = 50) -> Page[Account]:
+async def list_accounts(
+    resources: ResourcesOf, caller: Reader, cursor: Cursor = None, limit: Limit = 50
+) -> Page[Account]:
     """Accounts in the order of their ids; an account's own key sees that one."""
     if caller.account_id:
-        async with parts.pool.connection() as connection:
+        async with resources.pool.connection() as connection:
             own = await views.account(connection, caller.account_id)
-        return Page(data=[_answer(parts, own)] if own else [])
+        return Page(data=[_answer(resources, own)] if own else [])
     after = decode(cursor) if cursor else ""
     if "\0" in after:
         raise InvalidCursor(field="cursor")
-    async with parts.pool.connection() as connection:
+    async with resources.pool.connection() as connection:
         rows, last = split(await views.accounts(connection, after, limit + 1), limit)
-    return Page(data=[_answer(parts, row) for row in rows], next_cursor=encode(last.account_id) if last else None)
+    return Page(data=[_answer(resources, row) for row in rows], next_cursor=encode(last.account_id) if last else None)
 
 
 @router.get("/{account_id}")
-async def get_account(account_id: AccountPath, parts: PartsOf, caller: Reader) -> Account:
+async def get_account(account_id: AccountPath, resources: ResourcesOf, caller: Reader) -> Account:
     """One account: balance, level, package, traces of this UTC month, auto top-up."""
     caller.reach(account_id)
-    return _answer(parts, await _known(parts, account_id))
+    return _answer(resources, await _known(resources, account_id))
 
 
 @router.get("/{account_id}/balance")
 async def get_balance(
     account_id: AccountPath,
-    parts: PartsOf,
+    resources: ResourcesOf,
     caller: Reader,
     at: Annotated[Time | None, Query(description="RFC 3339: the balance at that moment of the log.")] = None,
 ) -> Balance:
     """The balance now, or at any time in the past; `as_of` says up to when every event is counted."""
     caller.reach(account_id)
-    async with parts.pool.connection() as connection:
+    async with resources.pool.connection() as connection:
         now = await views.balance(connection, account_id)
         if now is None:
             raise AccountUnknown(account_id, field="account_id")
@@ -85,8 +89,8 @@ async def get_balance(
         )
 
 
-async def _known(parts: Parts, account_id: str) -> views.Account:
-    async with parts.pool.connection() as connection:
+async def _known(resources: Resources, account_id: str) -> views.Account:
+    async with resources.pool.connection() as connection:
         found = await views.account(connection, account_id)
     if found is None:
         raise AccountUnknown(account_id, field="account_id")
@@ -103,11 +107,11 @@ def _balance(account_id: str, balance: int, held: int, through: datetime | None)
     )
 
 
-def _answer(parts: Parts, row: views.Account) -> Account:
+def _answer(resources: Resources, row: views.Account) -> Account:
     now_ms = ms_of(datetime.now(UTC))
     month = month_of(now_ms)
-    versions = parts.book.last.versions
-    included = parts.book.last.at(now_ms).packages.get(row.package) if versions else None
+    versions = resources.book.last.versions
+    included = resources.book.last.at(now_ms).packages.get(row.package) if versions else None
     return Account(
         account_id=row.account_id,
         balance=format_nanos(row.balance),

@@ -5,14 +5,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Response
 
-from ledger.api.auth import Caller, Needs
-from ledger.api.front import INSUFFICIENT, PATH, REFUSED, SCOPE
+from ledger.api.authorize import INSUFFICIENT, PATH, REFUSED, SCOPE
+from ledger.api.dependencies import Needs
 from ledger.api.idempotency import Once
-from ledger.api.parts import Parts, PartsOf
 from ledger.gate import holds
 from ledger.gate.asking import expiry, extension_amount, funds_headers
 from ledger.gate.holds import Hold, HoldClosed, HoldUnknown
 from ledger.records.idempotency import Answer
+from ledger.service.caller import Caller
+from ledger.service.resources import Resources
+from ledger.web.dependencies import ResourcesOf
 from schemas.http import Authorization, AuthorizationState, Extension
 from schemas.money import format_nanos
 
@@ -52,48 +54,48 @@ HoldId = Annotated[UUID, Path(description="The id of an authorization.")]
 
 
 @router.get("/{hold_id}")
-async def get_authorization(hold_id: HoldId, parts: PartsOf, caller: Authorizer) -> AuthorizationState:
+async def get_authorization(hold_id: HoldId, resources: ResourcesOf, caller: Authorizer) -> AuthorizationState:
     """Where an authorization stands."""
-    return _state(await _known(parts, caller, hold_id))
+    return _state(await _known(resources, caller, hold_id))
 
 
 @router.delete("/{hold_id}", status_code=204)
-async def release(hold_id: HoldId, parts: PartsOf, caller: Authorizer) -> None:
+async def release(hold_id: HoldId, resources: ResourcesOf, caller: Authorizer) -> None:
     """Give back what is held, when no usage will come. Releasing twice is harmless."""
-    hold = await _known(parts, caller, hold_id)
-    async with parts.pool.connection() as connection:
+    hold = await _known(resources, caller, hold_id)
+    async with resources.pool.connection() as connection:
         ended = await holds.close(connection, [(hold.hold_id, hold.account_id)], "released")
     if not ended:
-        state = (await _known(parts, caller, hold_id)).state
+        state = (await _known(resources, caller, hold_id)).state
         if state != "released":
             raise HoldClosed(state)
 
 
 @router.post("/{hold_id}/extend", responses=REFUSED, response_model=Authorization)
-async def extend(hold_id: HoldId, body: Extension, asked: Once, parts: PartsOf, caller: Authorizer) -> Response:
+async def extend(hold_id: HoldId, body: Extension, asked: Once, resources: ResourcesOf, caller: Authorizer) -> Response:
     """Hold more for a request under way, or only longer; 402 when the funds end, so that the router can stop it."""
-    hold = await _known(parts, caller, hold_id)
-    until = expiry(body.ttl, parts.settings)
-    amount = extension_amount(hold, body, parts.version_now())
+    hold = await _known(resources, caller, hold_id)
+    until = expiry(body.ttl, resources.settings)
+    amount = extension_amount(hold, body, resources.version_now())
     tokens = 0 if body.renews_only else body.output_tokens
-    stale_seconds = parts.settings.gate_stale_seconds
+    stale_seconds = resources.settings.gate_stale_seconds
     # One transaction with the key's answer: asked again, however the first time ended, it is extended once.
-    async with parts.pool.connection() as connection, connection.transaction():
+    async with resources.pool.connection() as connection, connection.transaction():
         reserved = await asked.reserved(connection, caller)
         if reserved.answer is not None:
             return asked.response(reserved.answer)
         extended = await holds.extend(connection, hold, amount, tokens, until, stale_seconds)
         if extended.hold is None:
-            parts.requests.note(extended.funds)
-            headers = funds_headers(extended.funds, amount, parts.settings)
+            resources.requests.note(extended.funds)
+            headers = funds_headers(extended.funds, amount, resources.settings)
             return Response(INSUFFICIENT, 402, headers, "application/json")
         granted = _granted(extended.hold, extended.hold.max_output_tokens, extended.funds.available)
         return await asked.kept(connection, caller, Answer(200, granted.model_dump(mode="json")))
 
 
-async def _known(parts: Parts, caller: Caller, hold_id: UUID) -> Hold:
+async def _known(resources: Resources, caller: Caller, hold_id: UUID) -> Hold:
     """The hold, which is the caller's to see. Raises HoldUnknown."""
-    async with parts.pool.connection() as connection:
+    async with resources.pool.connection() as connection:
         found = (await holds.find(connection, [str(hold_id)])).get(str(hold_id))
     if found is None or caller.account_id not in ("", found.account_id):
         raise HoldUnknown(str(hold_id))

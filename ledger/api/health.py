@@ -8,17 +8,19 @@ import psycopg
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse
 
-from ledger.api.auth import Caller, Needs
-from ledger.api.errors import RETRY_AFTER
-from ledger.api.metrics import Stored, exposition, lag_of
-from ledger.api.parts import Parts, PartsOf
+from ledger.api.dependencies import Needs
 from ledger.core.errors import LedgerError
 from ledger.gate.figures import figures
 from ledger.guard.figures import metrics as guard_metrics
 from ledger.payments.payment_alerts import metrics as payment_alert_metrics
 from ledger.records import payment_alerts
 from ledger.records.release import OtherRelease
+from ledger.service.caller import Caller
+from ledger.service.resources import Resources
 from ledger.views.progress import Progress, outbox, tallies
+from ledger.web.dependencies import MetricsOf, ResourcesOf
+from ledger.web.errors import RETRY_AFTER
+from ledger.web.metrics import Stored, exposition, lag_of
 from schemas.http import Part, Readiness
 
 PROJECTION_SECONDS = 15
@@ -33,20 +35,20 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz", responses={503: {"model": Readiness}}, response_model=Readiness)
-async def readyz(parts: PartsOf) -> Response:
+async def readyz(resources: ResourcesOf) -> Response:
     """Whether Kafka, Postgres, the projection and the book are there, and the log may be written to.
 
     `missing` names what isn't so: `log` while the log is not the one that the views were folded from.
     """
-    rows = parts.postgres.progress
+    rows = resources.postgres.progress
     through = min((row.through for row in rows if row.through), default=None)
     behind = max((datetime.now(UTC) - through).total_seconds(), 0) if through else None
     checks = {
-        "kafka": _kafka(parts),
-        "postgres": Part(ready=parts.postgres.up, reason=parts.postgres.reason or None),
-        "projection": _projection(rows, behind, known=parts.postgres.up or bool(rows)),
-        "book": _book(parts),
-        "log": Part(ready=not parts.guard.trouble, reason=parts.guard.trouble or None),
+        "kafka": _kafka(resources),
+        "postgres": Part(ready=resources.postgres.up, reason=resources.postgres.reason or None),
+        "projection": _projection(rows, behind, known=resources.postgres.up or bool(rows)),
+        "book": _book(resources),
+        "log": Part(ready=not resources.guard.trouble, reason=resources.guard.trouble or None),
     }
     missing = [name for name, part in checks.items() if not part.ready]
     body = Readiness(
@@ -61,26 +63,28 @@ async def readyz(parts: PartsOf) -> Response:
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(parts: PartsOf, caller: Annotated[Caller, Depends(Needs("metrics:read"))]) -> Response:
+async def metrics(
+    resources: ResourcesOf, request_metrics: MetricsOf, caller: Annotated[Caller, Depends(Needs("metrics:read"))]
+) -> Response:
     """Prometheus' text format. Requests are those of all processes behind this port.
 
     Without Postgres, `ledger_postgres_up` is 0, what is only there is left out, and the age of the views grows on.
     """
     text = exposition(
-        parts.metrics,
-        parts.postgres.up,
-        parts.postgres.progress,
-        not parts.log.trouble,
-        guard_metrics(parts.guard),
-        await _stored(parts),
+        request_metrics,
+        resources.postgres.up,
+        resources.postgres.progress,
+        not resources.log.trouble,
+        guard_metrics(resources.guard),
+        await _stored(resources),
     )
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-async def _stored(parts: Parts) -> Stored | None:
+async def _stored(resources: Resources) -> Stored | None:
     """What Postgres alone knows; None when it does not answer."""
     try:
-        async with parts.pool.connection() as connection:
+        async with resources.pool.connection() as connection:
             return Stored(
                 await tallies(connection),
                 await outbox(connection),
@@ -91,9 +95,9 @@ async def _stored(parts: Parts) -> Stored | None:
         return None
 
 
-def _kafka(parts: Parts) -> Part:
+def _kafka(resources: Resources) -> Part:
     """As the producer that appends sees it: that others can read says nothing about our writes."""
-    trouble = parts.log.trouble
+    trouble = resources.log.trouble
     return Part(ready=not trouble, reason=trouble or None)
 
 
@@ -116,9 +120,9 @@ def _waits(rows: Sequence[Progress]) -> Iterator[str]:
             yield f"records can't be read at {row.waits_detail}: restore them or decide (ledger log skip)"
 
 
-def _book(parts: Parts) -> Part:
+def _book(resources: Resources) -> Part:
     try:
-        parts.book.book()
+        resources.book.book()
     except LedgerError as error:
         return Part(ready=False, reason=str(error))
     return Part(ready=True)

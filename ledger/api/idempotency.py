@@ -11,10 +11,10 @@ from typing import Annotated, NamedTuple
 from fastapi import Depends, Header, Request
 from fastapi.responses import JSONResponse, Response
 
-from ledger.api.auth import Caller
-from ledger.api.database import Pool
-from ledger.api.errors import ApiError, error_response
+from ledger.postgres.pools import Pool
 from ledger.records.idempotency import Answer, Connection, Reserved, note_answer, reserve
+from ledger.service.caller import Caller
+from ledger.web.errors import ApiError, error_response
 from schemas.fields import Token
 from schemas.identity import derived_id
 

@@ -8,14 +8,16 @@ from fastapi.responses import Response
 from pydantic import TypeAdapter, ValidationError
 
 from ledger.api.accounts import AccountPath
-from ledger.api.auth import Caller, Needs
-from ledger.api.cursors import Cursor, Limit, decode, encode, split
-from ledger.api.errors import AccountUnknown, InvalidCursor
-from ledger.api.parts import Parts, PartsOf
+from ledger.api.dependencies import Needs
+from ledger.api.parameters import Cursor, Limit
 from ledger.api.writes import known_account
 from ledger.payments.documents.stored_pdf import pdf_of
 from ledger.records import invoices as records
 from ledger.records.invoices import InvoiceUnknown, Issued
+from ledger.service.caller import AccountUnknown, Caller
+from ledger.service.cursors import InvalidCursor, decode, encode, split
+from ledger.service.resources import Resources
+from ledger.web.dependencies import ResourcesOf
 from schemas.fields import InvoiceNumber
 from schemas.http import Invoice, Money, Page
 
@@ -30,17 +32,17 @@ _END = datetime(9999, 1, 1, tzinfo=UTC)
 
 @router.get("/accounts/{account_id}/invoices")
 async def list_invoices(
-    account_id: AccountPath, parts: PartsOf, caller: Reader, cursor: Cursor = None, limit: Limit = 50
+    account_id: AccountPath, resources: ResourcesOf, caller: Reader, cursor: Cursor = None, limit: Limit = 50
 ) -> Page[Invoice]:
     """The invoices and credit notes of an account, newest first."""
-    await known_account(parts, caller, account_id)
+    await known_account(resources, caller, account_id)
     before, number = _place(cursor) if cursor else (_END, "")
 
     def read() -> list[Issued]:
-        with parts.payments.connections.connection() as connection:
+        with resources.payments.connections.connection() as connection:
             return records.page(connection, account_id, before, number, limit + 1)
 
-    rows, last = split(await parts.payments.query(read), limit)
+    rows, last = split(await resources.payments.query(read), limit)
     return Page(data=[_answer(row) for row in rows], next_cursor=_cursor(last) if last else None)
 
 
@@ -49,20 +51,20 @@ async def list_invoices(
     response_class=Response,
     responses={200: {"content": {"application/pdf": {}}, "description": "The document; its bytes never change."}},
 )
-async def get_invoice_pdf(number: NumberPath, parts: PartsOf, caller: Reader) -> Response:
+async def get_invoice_pdf(number: NumberPath, resources: ResourcesOf, caller: Reader) -> Response:
     """An invoice or a credit note as PDF."""
-    pdf = await parts.payments.query(_pdf, parts, caller, number)
+    pdf = await resources.payments.query(_pdf, resources, caller, number)
     name = f'attachment; filename="{number}.pdf"'
     return Response(pdf, media_type="application/pdf", headers={"Content-Disposition": name})
 
 
-def _pdf(parts: Parts, caller: Caller, number: str) -> bytes:
-    with parts.payments.connections.connection() as connection:
+def _pdf(resources: Resources, caller: Caller, number: str) -> bytes:
+    with resources.payments.connections.connection() as connection:
         try:
             caller.reach(records.find(connection, number).account_id)
         except AccountUnknown:  # nor does a key learn that somebody else has an invoice of this number
             raise InvoiceUnknown(number, field="number") from None
-        return pdf_of(parts.settings, connection, number)
+        return pdf_of(resources.settings, connection, number)
 
 
 def _answer(row: Issued) -> Invoice:

@@ -5,12 +5,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from ledger.api.auth import Caller, Needs
-from ledger.api.parts import PartsOf
+from ledger.api.dependencies import Needs
 from ledger.core.book import TokenPrice, Version
 from ledger.core.calendar import moment_of, ms_of
 from ledger.core.statement import format_attos
 from ledger.log.book import BookEmpty
+from ledger.service.caller import Caller
+from ledger.web.dependencies import ResourcesOf
 from schemas.http import ModelPrice, Package, Prices
 from schemas.money import format_nanos
 
@@ -19,9 +20,9 @@ _MILLION = 10**6
 
 
 @router.get("")
-async def get_prices(parts: PartsOf, caller: Annotated[Caller, Depends(Needs("accounts:read"))]) -> Prices:
+async def get_prices(resources: ResourcesOf, caller: Annotated[Caller, Depends(Needs("accounts:read"))]) -> Prices:
     """Markups, prices of models, trace price and packages."""
-    book = parts.book.last
+    book = resources.book.last
     if not book.versions:
         raise BookEmpty()
     return _answer(book.at(ms_of(datetime.now(UTC))))

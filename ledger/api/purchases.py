@@ -10,9 +10,8 @@ from fastapi import APIRouter, Depends, Path
 from fastapi.responses import Response
 
 from ledger.api.accounts import AccountPath
-from ledger.api.auth import Caller, Needs
+from ledger.api.dependencies import Needs
 from ledger.api.idempotency import Asked, Once
-from ledger.api.parts import Parts, PartsOf
 from ledger.api.writes import known_account
 from ledger.core.errors import AmountOutOfBounds
 from ledger.payments.payment_events import purchase_event_id, refund_event_id
@@ -21,7 +20,10 @@ from ledger.payments.purchases import Wanted
 from ledger.payments.refunds import Refunded
 from ledger.records.checkouts import Checkout
 from ledger.records.idempotency import Answer
+from ledger.service.caller import Caller
+from ledger.service.resources import Resources
 from ledger.views.purchases import PurchaseUnknown
+from ledger.web.dependencies import ResourcesOf
 from schemas.fields import Token
 from schemas.http import Money, NewPurchase, NewRefund, Purchase, PurchaseState, Refund, RefundedMoney
 from schemas.money import format_nanos, parse_nanos
@@ -45,63 +47,72 @@ _STATES: dict[str, PurchaseState] = {
 
 
 @router.post("", status_code=201, response_model=Purchase)
-async def buy(account_id: AccountPath, body: NewPurchase, parts: PartsOf, caller: Buyer, asked: Once) -> Response:
+async def buy(
+    account_id: AccountPath, body: NewPurchase, resources: ResourcesOf, caller: Buyer, asked: Once
+) -> Response:
     """Buy credits: the customer goes on at `pay_url`; a saved method is charged at once.
 
     After a 503 repeat it with the same Idempotency-Key: it is the same purchase, and is paid once.
     """
-    await known_account(parts, caller, account_id)
+    await known_account(resources, caller, account_id)
     credits = parse_nanos(body.amount)
-    if credits > parts.version_now().event_nanos_max:  # paid, it could not be credited
+    if credits > resources.version_now().event_nanos_max:  # paid, it could not be credited
         raise AmountOutOfBounds(field="amount")
-    reserved = await asked.reserve(parts.pool, caller)
+    reserved = await asked.reserve(resources.pool, caller)
     if reserved.answer is not None:
         return asked.response(reserved.answer)
     request = _request(asked, caller)
     wanted = Wanted(account_id, credits, body.provider, body.payment_method_id, body.return_url, request)
-    row = await parts.payments.call(parts.payments.purchases.buy, wanted)
-    answer = await _answer(parts, row, parts.settings.verdict_seconds)
-    return await asked.keep(parts.pool, caller, Answer(201, answer.model_dump(mode="json")))
+    row = await resources.payments.call(resources.payments.purchases.buy, wanted)
+    answer = await _answer(resources, row, resources.settings.verdict_seconds)
+    return await asked.keep(resources.pool, caller, Answer(201, answer.model_dump(mode="json")))
 
 
 @router.get("/{purchase_id}")
-async def get_purchase(account_id: AccountPath, purchase_id: PurchasePath, parts: PartsOf, caller: Reader) -> Purchase:
+async def get_purchase(
+    account_id: AccountPath, purchase_id: PurchasePath, resources: ResourcesOf, caller: Reader
+) -> Purchase:
     """Where a purchase stands."""
     caller.reach(account_id)
-    row = await parts.payments.query(parts.payments.purchases.get, purchase_id)
+    row = await resources.payments.query(resources.payments.purchases.get, purchase_id)
     if row.account_id != account_id:
         raise PurchaseUnknown(field="purchase_id")
-    return await _answer(parts, row)
+    return await _answer(resources, row)
 
 
 @router.post("/{purchase_id}/refunds", status_code=201, response_model=Refund)
 async def refund(
-    account_id: AccountPath, purchase_id: PurchasePath, body: NewRefund, parts: PartsOf, caller: Refunder, asked: Once
+    account_id: AccountPath,
+    purchase_id: PurchasePath,
+    body: NewRefund,
+    resources: ResourcesOf,
+    caller: Refunder,
+    asked: Once,
 ) -> Response:
     """Give money back, and take the credits; what was spent of them becomes a negative balance."""
-    await known_account(parts, caller, account_id)
-    reserved = await asked.reserve(parts.pool, caller)
+    await known_account(resources, caller, account_id)
+    reserved = await asked.reserve(resources.pool, caller)
     if reserved.answer is not None:
         return asked.response(reserved.answer)
     credits = None if body.amount is None else parse_nanos(body.amount)
     request = _request(asked, caller) or str(uuid.uuid4())
-    done = await parts.payments.call(parts.payments.refunds.request, account_id, purchase_id, credits, request)
+    done = await resources.payments.call(resources.payments.refunds.request, account_id, purchase_id, credits, request)
     if done.outcome == "refunded":  # the next one is measured by what is left after it
         event_id = refund_event_id(account_id, done.provider, done.refund.refund_id)
-        await _shown(parts, account_id, event_id, parts.settings.verdict_seconds)
-    return await asked.keep(parts.pool, caller, Answer(201, _refund(purchase_id, done).model_dump(mode="json")))
+        await _shown(resources, account_id, event_id, resources.settings.verdict_seconds)
+    return await asked.keep(resources.pool, caller, Answer(201, _refund(purchase_id, done).model_dump(mode="json")))
 
 
-async def credits_are_there(parts: Parts, row: Checkout) -> bool:
+async def credits_are_there(resources: Resources, row: Checkout) -> bool:
     """Whether the account's balance has them."""
     event_id = purchase_event_id(row.account_id, row.checkout_id)
-    return await parts.verdicts.posted(event_id, row.account_id) is not None
+    return await resources.verdicts.posted(event_id, row.account_id) is not None
 
 
-async def _shown(parts: Parts, account_id: str, event_id: str, seconds: float) -> bool:
+async def _shown(resources: Resources, account_id: str, event_id: str, seconds: float) -> bool:
     """Whether the views show an event that was appended, at the latest after as long as other writes wait."""
     deadline = time.monotonic() + seconds
-    while await parts.verdicts.posted(event_id, account_id) is None:
+    while await resources.verdicts.posted(event_id, account_id) is None:
         if time.monotonic() >= deadline:
             return False
         await asyncio.sleep(_POLL_SECONDS)
@@ -115,11 +126,11 @@ def _request(asked: Asked, caller: Caller) -> str | None:
     return hashlib.sha256(f"{caller.owner}\n{asked.key}\n".encode() + asked.request_hash).hexdigest()
 
 
-async def _answer(parts: Parts, row: Checkout, seconds: float = 0) -> Purchase:
+async def _answer(resources: Resources, row: Checkout, seconds: float = 0) -> Purchase:
     """`seconds`: how long it waits for the credits of what is paid."""
     state = _STATES[row.state]
     event_id = purchase_event_id(row.account_id, row.checkout_id)
-    if state == "paid" and await _shown(parts, row.account_id, event_id, seconds):
+    if state == "paid" and await _shown(resources, row.account_id, event_id, seconds):
         state = "credited"
     return Purchase(
         purchase_id=row.checkout_id,
@@ -129,7 +140,7 @@ async def _answer(parts: Parts, row: Checkout, seconds: float = 0) -> Purchase:
         provider=row.provider,
         charged=Money(currency=row.currency, amount_minor=row.amount_minor, tax_minor=row.tax_minor),
         fx_rate=row.fx_rate,
-        pay_url=pay_url(parts.settings, row.checkout_id),
+        pay_url=pay_url(resources.settings, row.checkout_id),
         failure=row.failure,
         created_at=row.created_at,
     )

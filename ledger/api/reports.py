@@ -4,12 +4,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
 
-from ledger.api.auth import Caller, Needs
-from ledger.api.errors import ApiError
-from ledger.api.parts import Parts, PartsOf
+from ledger.api.dependencies import Needs
 from ledger.core.month_statement import answer_of, csv_rows
 from ledger.csv_text import MEDIA_TYPE, csv_text
+from ledger.service.caller import Caller
+from ledger.service.resources import Resources
 from ledger.views.months import report_of_month
+from ledger.web.dependencies import ResourcesOf
+from ledger.web.errors import ApiError
 from schemas.http import MonthReportAnswer
 
 router = APIRouter(prefix="/v1/reports", tags=["reports"])
@@ -33,18 +35,18 @@ Operator = Annotated[Caller, Depends(_operator)]
 
 # Before the route below, whose {month} would also match "2026-11.csv".
 @router.get("/months/{month}.csv", response_class=CsvFile)
-async def export_month(month: MonthPath, parts: PartsOf, caller: Operator) -> CsvFile:
+async def export_month(month: MonthPath, resources: ResourcesOf, caller: Operator) -> CsvFile:
     """The same report as a CSV file, one figure per row."""
-    text = csv_text(csv_rows(await _report(parts, month)))
+    text = csv_text(csv_rows(await _report(resources, month)))
     return CsvFile(text, headers={"Content-Disposition": f'attachment; filename="ledger-{month}.csv"'})
 
 
 @router.get("/months/{month}")
-async def get_month(month: MonthPath, parts: PartsOf, caller: Operator) -> MonthReportAnswer:
+async def get_month(month: MonthPath, resources: ResourcesOf, caller: Operator) -> MonthReportAnswer:
     """The report of a UTC month by the log's time: credits, usage and margin by provider, money by provider."""
-    return await _report(parts, month)
+    return await _report(resources, month)
 
 
-async def _report(parts: Parts, month: str) -> MonthReportAnswer:
-    async with parts.pool.connection() as connection:
-        return answer_of(await report_of_month(connection, month, parts.book.last))
+async def _report(resources: Resources, month: str) -> MonthReportAnswer:
+    async with resources.pool.connection() as connection:
+        return answer_of(await report_of_month(connection, month, resources.book.last))

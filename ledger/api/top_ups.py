@@ -6,16 +6,17 @@ from fastapi import APIRouter, Response
 from psycopg.rows import class_row
 
 from ledger.api.accounts import AccountPath, Reader, Writer
-from ledger.api.errors import AccountUnknown
 from ledger.api.idempotency import Once
-from ledger.api.parts import Parts, PartsOf
 from ledger.api.writes import Write, known_account, perform
 from ledger.core.calendar import day_of, month_of, ms_of
 from ledger.core.charging import FINAL
 from ledger.payments.top_up_policies import check, provider_for
 from ledger.records.top_up_triggers import SQL, Trigger
+from ledger.service.caller import AccountUnknown
+from ledger.service.resources import Resources
 from ledger.views.accounts import account
 from ledger.views.reading import Connection
+from ledger.web.dependencies import ResourcesOf
 from schemas.events import AutoTopUpConfigured, TopUpPolicy
 from schemas.http import Pending, TopUpCharge, TopUps, TopUpSettings
 from schemas.money import format_nanos
@@ -24,40 +25,40 @@ router = APIRouter(prefix="/v1/accounts", tags=["auto top-up"])
 
 
 @router.get("/{account_id}/auto-top-up")
-async def get_auto_top_up(account_id: AccountPath, parts: PartsOf, caller: Reader) -> TopUps:
+async def get_auto_top_up(account_id: AccountPath, resources: ResourcesOf, caller: Reader) -> TopUps:
     """The policy, whether a purchase is in flight, capped or suspended and why, and what was bought lately."""
     caller.reach(account_id)
-    return await _top_ups(parts, account_id)
+    return await _top_ups(resources, account_id)
 
 
 @router.put("/{account_id}/auto-top-up", response_model=TopUps, responses={202: {"model": Pending}})
 async def put_auto_top_up(
-    account_id: AccountPath, body: TopUpSettings, parts: PartsOf, caller: Writer, asked: Once
+    account_id: AccountPath, body: TopUpSettings, resources: ResourcesOf, caller: Writer, asked: Once
 ) -> Response:
     """Replace the policy. It is checked at once: a balance below the threshold triggers.
 
     To enable it needs a payment method that its provider can charge, or an address that it can send a link to.
     """
-    await known_account(parts, caller, account_id)
-    payments = parts.payments
+    await known_account(resources, caller, account_id)
+    payments = resources.payments
     provider = provider_for(payments.gateways, body.provider)
     if body.enabled and provider and payments.gateways:
         database, method_id = payments.connections.connection, body.payment_method_id
-        await payments.call(check, parts.settings, payments.gateways, database, account_id, provider, method_id)
+        await payments.call(check, resources.settings, payments.gateways, database, account_id, provider, method_id)
 
     async def answer(event_id: str) -> TopUps:
-        return await _top_ups(parts, account_id)
+        return await _top_ups(resources, account_id)
 
     def data(actor_id: str) -> TopUpPolicy:
         return TopUpPolicy(**{**body.model_dump(), "provider": provider}, actor_id=actor_id)
 
     # Whether an amount can lift the balance to the threshold depends on the balance: only the fold can say.
     write = Write(AutoTopUpConfigured, account_id, data, 200, answer, check_first=False)
-    return await perform(parts, caller, asked, write)
+    return await perform(resources, caller, asked, write)
 
 
-async def _top_ups(parts: Parts, account_id: str) -> TopUps:
-    async with parts.pool.connection() as connection:
+async def _top_ups(resources: Resources, account_id: str) -> TopUps:
+    async with resources.pool.connection() as connection:
         row = await account(connection, account_id)
         charge = await _last_charge(connection, account_id)
     if row is None:

@@ -6,15 +6,16 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from ledger.api.accounts import AccountPath, Reader
-from ledger.api.cursors import Cursor, Limit, Time, place_cursor, place_of, split
-from ledger.api.errors import AccountUnknown, AmbiguousTransaction, TransactionUnknown
-from ledger.api.explanations import explanation_of
-from ledger.api.lines import transaction_fields, transaction_of
-from ledger.api.parts import PartsOf
+from ledger.api.parameters import Cursor, Limit, Time
 from ledger.core.errors import LedgerError
 from ledger.core.statement import ACTIVITY, CHECKOUT, PURCHASES, event_types, purchase_kind
+from ledger.service.caller import AccountUnknown
+from ledger.service.cursors import place_cursor, place_of, split
+from ledger.service.explanations import explanation_of
+from ledger.service.transactions import AmbiguousTransaction, TransactionUnknown, transaction_fields, transaction_of
 from ledger.views.accounts import balance
 from ledger.views.history import BEGINNING, END, Place, Wanted, entries, history
+from ledger.web.dependencies import ResourcesOf
 from schemas.fields import AccountId, Token
 from schemas.http import ExplainedTransaction, Page, Transaction
 
@@ -54,7 +55,7 @@ async def _wanted(wanted: Annotated[Wanted, Depends(filtered)], cursor: Cursor =
 @router.get("/accounts/{account_id}/transactions")
 async def list_transactions(
     account_id: AccountPath,
-    parts: PartsOf,
+    resources: ResourcesOf,
     caller: Reader,
     wanted: Annotated[Wanted, Depends(_wanted)],
     view: View = "activity",
@@ -62,7 +63,7 @@ async def list_transactions(
 ) -> Page[Transaction]:
     """Every transaction, newest first: what came in, what was deducted, and by hand."""
     caller.reach(account_id)
-    async with parts.pool.connection() as connection:
+    async with resources.pool.connection() as connection:
         rows = await history(connection, account_id, wanted, limit + 1)
         if not rows and await balance(connection, account_id) is None:
             raise AccountUnknown(account_id, field="account_id")
@@ -76,13 +77,13 @@ async def list_transactions(
 @router.get("/transactions/{event_id}")
 async def explain_transaction(
     event_id: UUID,
-    parts: PartsOf,
+    resources: ResourcesOf,
     caller: Reader,
     account_id: Annotated[AccountId | None, Query(description="Chooses when several accounts have this id.")] = None,
     signed: Annotated[bool | None, Query(description="Chooses between a router's event and ours.")] = None,
 ) -> ExplainedTransaction:
     """One charge explained: tokens, price lines, cost, markup, version of the book, place on the log."""
-    async with parts.pool.connection() as connection:
+    async with resources.pool.connection() as connection:
         found = await entries(connection, str(event_id), caller.account_id or account_id, signed)
     if not found or (account_id and found[0].account_id != account_id):
         raise TransactionUnknown(str(event_id), field="event_id")
@@ -97,6 +98,6 @@ async def explain_transaction(
         partition=line.partition,
         offset=line.log_offset,
         source=line.source,
-        explanation=explanation_of(line, parts.book.last),
+        explanation=explanation_of(line, resources.book.last),
         data=line.data,
     )

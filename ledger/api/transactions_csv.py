@@ -12,14 +12,15 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import StreamingResponse
 
 from ledger.api.accounts import AccountPath, Reader
-from ledger.api.errors import AccountUnknown
-from ledger.api.lines import transaction_fields
-from ledger.api.parts import Parts, PartsOf
 from ledger.api.transactions import View, filtered
 from ledger.core.calendar import utc_text
 from ledger.csv_text import MEDIA_TYPE, Cell, csv_text
+from ledger.service.caller import AccountUnknown
+from ledger.service.resources import Resources
+from ledger.service.transactions import transaction_fields
 from ledger.views.accounts import balance
 from ledger.views.history import Line, Wanted, history
+from ledger.web.dependencies import ResourcesOf
 
 router = APIRouter(prefix="/v1", tags=["transactions"])
 
@@ -42,36 +43,36 @@ class CsvResponse(StreamingResponse):
 @router.get("/accounts/{account_id}/transactions.csv", response_class=CsvResponse)
 async def export_transactions(
     account_id: AccountPath,
-    parts: PartsOf,
+    resources: ResourcesOf,
     caller: Reader,
     wanted: Annotated[Wanted, Depends(filtered)],
     view: View = "activity",
 ) -> CsvResponse:
     """The whole history as a CSV file, newest first, with the filters of the list; amounts are decimal credits."""
     caller.reach(account_id)
-    first = await _page(parts, account_id, wanted)
+    first = await _page(resources, account_id, wanted)
     if not first:
-        async with parts.pool.connection() as connection:
+        async with resources.pool.connection() as connection:
             if await balance(connection, account_id) is None:
                 raise AccountUnknown(account_id, field="account_id")
     # An account id has no character that a header would have to escape.
     headers = {"Content-Disposition": f'attachment; filename="transactions-{account_id}.csv"'}
-    return CsvResponse(_text(parts, account_id, wanted, first, view == "purchases"), headers=headers)
+    return CsvResponse(_text(resources, account_id, wanted, first, view == "purchases"), headers=headers)
 
 
 async def _text(
-    parts: Parts, account_id: str, wanted: Wanted, lines: list[Line], purchases_view: bool
+    resources: Resources, account_id: str, wanted: Wanted, lines: list[Line], purchases_view: bool
 ) -> AsyncIterator[str]:
     yield csv_text([COLUMNS])
     while lines:
         yield csv_text(_rows(lines, purchases_view))
         if len(lines) < _PAGE:
             break
-        lines = await _page(parts, account_id, wanted._replace(before=lines[-1].place))
+        lines = await _page(resources, account_id, wanted._replace(before=lines[-1].place))
 
 
-async def _page(parts: Parts, account_id: str, wanted: Wanted) -> list[Line]:
-    async with parts.pool.connection() as connection:
+async def _page(resources: Resources, account_id: str, wanted: Wanted) -> list[Line]:
+    async with resources.pool.connection() as connection:
         return await history(connection, account_id, wanted, _PAGE)
 
 

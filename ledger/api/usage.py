@@ -11,16 +11,17 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Depends, Request
 from pydantic_core import from_json, to_json
 
-from ledger.api.appender import Draft
-from ledger.api.auth import Caller, Needs
-from ledger.api.errors import AccountUnknown, ApiError, param_of, status_of
-from ledger.api.parts import PartsOf
+from ledger.api.dependencies import Needs
 from ledger.core.account import Account
 from ledger.core.book import Book
 from ledger.core.entry import Fact
 from ledger.core.errors import Refused
 from ledger.core.fold import apply
+from ledger.log.appender import Draft
 from ledger.log.reading import Problem, fact_of
+from ledger.service.caller import AccountUnknown, Caller
+from ledger.web.dependencies import ResourcesOf
+from ledger.web.errors import ApiError, param_of, status_of
 from schemas.events import ROUTER_TYPES
 from schemas.fields import RECORD_BYTES_MAX
 from schemas.http import Appended, UsageAccepted
@@ -63,7 +64,7 @@ class _Sent(NamedTuple):
     },
 )
 async def record_usage(
-    request: Request, parts: PartsOf, caller: Annotated[Caller, Depends(Needs("usage:write"))]
+    request: Request, resources: ResourcesOf, caller: Annotated[Caller, Depends(Needs("usage:write"))]
 ) -> UsageAccepted:
     """Record model calls and traces. All events of a batch are on the log when this answers, or none is.
 
@@ -72,9 +73,9 @@ async def record_usage(
     _check_media_type(request)
     body = await request.body()
     sent, is_batch = _events_in(body)
-    facts = _facts(sent, is_batch, caller, parts.current_book())
+    facts = _facts(sent, is_batch, caller, resources.current_book())
     drafts = [Draft(fact.event.subject, event.value) for fact, event in zip(facts, sent, strict=True)]
-    positions = await parts.log.append(drafts)
+    positions = await resources.log.append(drafts)
     return UsageAccepted(
         accepted=len(facts),
         events=[

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from ledger.api.accounts import AccountPath, Reader
-from ledger.api.errors import AccountUnknown
-from ledger.api.parts import PartsOf
 from ledger.core.errors import LedgerError
+from ledger.service.caller import AccountUnknown
 from ledger.views.accounts import balance
 from ledger.views.usage import Group, usage_summary
+from ledger.web.dependencies import ResourcesOf
 from schemas.http import Page, UsageGroup
 from schemas.money import format_nanos
 
@@ -29,7 +29,7 @@ class RangeTooLong(LedgerError):
 @router.get("/{account_id}/usage-summary")
 async def summarize_usage(
     account_id: AccountPath,
-    parts: PartsOf,
+    resources: ResourcesOf,
     caller: Reader,
     from_: Annotated[
         Day | None, Query(alias="from", description="First UTC day; 30 days before `to` if absent.")
@@ -44,7 +44,7 @@ async def summarize_usage(
     if not 0 < (until - since).days <= _DAYS_MAX:
         raise RangeTooLong(field="from")
     by = frozenset[str](group_by or ("day", "model", "api_key"))
-    async with parts.pool.connection() as connection:
+    async with resources.pool.connection() as connection:
         if await balance(connection, account_id) is None:
             raise AccountUnknown(account_id, field="account_id")
         groups = await usage_summary(connection, account_id, since, until, by)

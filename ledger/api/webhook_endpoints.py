@@ -7,12 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 from fastapi.responses import Response
 
-from ledger.api.auth import Caller, Needs
-from ledger.api.cursors import Cursor, Limit, decode, encode, split
-from ledger.api.ending import WAITS, say
-from ledger.api.errors import AccountUnknown, InvalidCursor
+from ledger.api.dependencies import Needs
 from ledger.api.idempotency import Once
-from ledger.api.parts import Parts, PartsOf
+from ledger.api.parameters import Cursor, Limit
 from ledger.notices.public_addresses import AddressPolicy
 from ledger.notices.signing import new_secret
 from ledger.records import notices
@@ -21,6 +18,11 @@ from ledger.records.idempotency import Answer
 from ledger.records.log_events import endpoint_ended
 from ledger.records.notices import Delivery
 from ledger.records.webhook_endpoints import Endpoint, EndpointEnded, EndpointUnknown
+from ledger.service.caller import AccountUnknown, Caller
+from ledger.service.cursors import InvalidCursor, decode, encode, split
+from ledger.service.endings import WAITS, say
+from ledger.service.resources import Resources
+from ledger.web.dependencies import ResourcesOf
 from schemas.http import (
     NewWebhookEndpoint,
     Page,
@@ -41,100 +43,100 @@ _END = (datetime(9999, 1, 1, tzinfo=UTC), str(uuid.UUID(int=0)))
 
 
 @router.post("", status_code=201, response_model=SecretWebhookEndpoint)
-async def create_endpoint(body: NewWebhookEndpoint, parts: PartsOf, caller: Owner, asked: Once) -> Response:
+async def create_endpoint(body: NewWebhookEndpoint, resources: ResourcesOf, caller: Owner, asked: Once) -> Response:
     """Make an endpoint. Its secret is in this answer and in no other one."""
     account_id = body.account_id or caller.account_id
     caller.reach(account_id)
-    await parts.payments.call(AddressPolicy(tuple(parts.settings.webhook_networks)).check, body.url)
-    reserved = await asked.reserve(parts.pool, caller)
+    await resources.payments.call(AddressPolicy(tuple(resources.settings.webhook_networks)).check, body.url)
+    reserved = await asked.reserve(resources.pool, caller)
     if reserved.answer is not None:
         return asked.response(reserved.answer)
     secret = new_secret()
 
     def create() -> Endpoint:
-        with parts.payments.connections.connection() as connection:
+        with resources.payments.connections.connection() as connection:
             return records.create(connection, account_id, body.url, body.description, body.types, secret)
 
-    made = _answer(await parts.payments.query(create)).model_dump(mode="json")
-    return await asked.keep(parts.pool, caller, Answer(201, {**made, "secret": secret}))
+    made = _answer(await resources.payments.query(create)).model_dump(mode="json")
+    return await asked.keep(resources.pool, caller, Answer(201, {**made, "secret": secret}))
 
 
 @router.get("")
-async def list_endpoints(parts: PartsOf, caller: Owner) -> Page[WebhookEndpoint]:
+async def list_endpoints(resources: ResourcesOf, caller: Owner) -> Page[WebhookEndpoint]:
     """The endpoints of the key's account, or all, the oldest first; those that were ended, too."""
 
     def read() -> list[Endpoint]:
-        with parts.payments.connections.connection() as connection:
+        with resources.payments.connections.connection() as connection:
             return records.listed(connection, caller.account_id)
 
-    return Page(data=[_answer(found) for found in await parts.payments.query(read)])
+    return Page(data=[_answer(found) for found in await resources.payments.query(read)])
 
 
 @router.get("/{endpoint_id}")
-async def get_endpoint(endpoint_id: EndpointPath, parts: PartsOf, caller: Owner) -> WebhookEndpoint:
+async def get_endpoint(endpoint_id: EndpointPath, resources: ResourcesOf, caller: Owner) -> WebhookEndpoint:
     """One endpoint."""
-    return _answer(await parts.payments.query(_found, parts, caller, endpoint_id))
+    return _answer(await resources.payments.query(_found, resources, caller, endpoint_id))
 
 
 @router.delete("/{endpoint_id}", status_code=204, response_class=Response, responses=WAITS)
-async def end_endpoint(endpoint_id: EndpointPath, parts: PartsOf, caller: Owner) -> Response:
+async def end_endpoint(endpoint_id: EndpointPath, resources: ResourcesOf, caller: Owner) -> Response:
     """End it: nothing more is sent there. Its log stays."""
 
     def end() -> None:
-        _found(parts, caller, endpoint_id)
-        with parts.payments.connections.connection() as connection:
+        _found(resources, caller, endpoint_id)
+        with resources.payments.connections.connection() as connection:
             records.disable(connection, str(endpoint_id))
 
-    await parts.payments.query(end)
-    return Response(status_code=await say(parts, endpoint_ended(str(endpoint_id))))
+    await resources.payments.query(end)
+    return Response(status_code=await say(resources, endpoint_ended(str(endpoint_id))))
 
 
 @router.post("/{endpoint_id}/rotate-secret", status_code=201)
-async def rotate_secret(endpoint_id: EndpointPath, parts: PartsOf, caller: Owner) -> WebhookSecret:
+async def rotate_secret(endpoint_id: EndpointPath, resources: ResourcesOf, caller: Owner) -> WebhookSecret:
     """Another secret from now on. For 24 hours the one before signs beside it."""
     secret = new_secret()
 
     def rotate() -> None:
-        _found(parts, caller, endpoint_id)
-        with parts.payments.connections.connection() as connection:
+        _found(resources, caller, endpoint_id)
+        with resources.payments.connections.connection() as connection:
             records.rotate(connection, str(endpoint_id), secret)
 
-    await parts.payments.query(rotate)
+    await resources.payments.query(rotate)
     return WebhookSecret(secret=secret)
 
 
 @router.get("/{endpoint_id}/deliveries")
 async def list_deliveries(
-    endpoint_id: EndpointPath, parts: PartsOf, caller: Owner, cursor: Cursor = None, limit: Limit = 50
+    endpoint_id: EndpointPath, resources: ResourcesOf, caller: Owner, cursor: Cursor = None, limit: Limit = 50
 ) -> Page[WebhookDelivery]:
     """What was sent there or waits to be, newest first, each with how its last attempt went."""
     before = _place(cursor) if cursor else _END
 
     def read() -> list[Delivery]:
-        _found(parts, caller, endpoint_id)
-        with parts.payments.connections.connection() as connection:
+        _found(resources, caller, endpoint_id)
+        with resources.payments.connections.connection() as connection:
             return notices.log(connection, str(endpoint_id), *before, limit + 1)
 
-    rows, last = split(await parts.payments.query(read), limit)
+    rows, last = split(await resources.payments.query(read), limit)
     return Page(data=[_delivery(row) for row in rows], next_cursor=_cursor(last) if last else None)
 
 
 @router.post("/{endpoint_id}/deliveries/{delivery_id}/replay", status_code=202)
-async def replay(endpoint_id: EndpointPath, delivery_id: DeliveryPath, parts: PartsOf, caller: Owner) -> None:
+async def replay(endpoint_id: EndpointPath, delivery_id: DeliveryPath, resources: ResourcesOf, caller: Owner) -> None:
     """Send it once more, under the same id, whatever came of it."""
 
     def again() -> None:
-        if _found(parts, caller, endpoint_id).disabled_at is not None:
+        if _found(resources, caller, endpoint_id).disabled_at is not None:
             raise EndpointEnded(field="endpoint_id")
-        with parts.payments.connections.connection() as connection:
+        with resources.payments.connections.connection() as connection:
             notices.replay(connection, str(endpoint_id), str(delivery_id))
 
-    await parts.payments.query(again)
+    await resources.payments.query(again)
 
 
-def _found(parts: Parts, caller: Caller, endpoint_id: uuid.UUID) -> Endpoint:
+def _found(resources: Resources, caller: Caller, endpoint_id: uuid.UUID) -> Endpoint:
     """An endpoint that the caller may reach. Raises EndpointUnknown."""
-    with parts.payments.connections.connection() as connection:
+    with resources.payments.connections.connection() as connection:
         found = records.find(connection, str(endpoint_id))
     try:
         caller.reach(found.account_id)

@@ -10,10 +10,11 @@ from typing import Literal
 import structlog
 from fastapi import APIRouter, Request
 
-from ledger.api.parts import Parts, PartsOf
 from ledger.core.errors import LedgerError
 from ledger.payments.gateways import gateway_of
 from ledger.records import provider_events
+from ledger.service.resources import Resources
+from ledger.web.dependencies import ResourcesOf
 from schemas.http import WebhookTaken
 
 # Razorpay waits for 5 seconds.
@@ -40,12 +41,16 @@ _REFUSED = {"mismatch": PaymentMismatch, "other_mode": WebhookOfOtherMode}
 
 
 @router.post("/{provider}")
-async def take_webhook(provider: Literal["stripe", "razorpay"], request: Request, parts: PartsOf) -> WebhookTaken:
+async def take_webhook(
+    provider: Literal["stripe", "razorpay"], request: Request, resources: ResourcesOf
+) -> WebhookTaken:
     """For the provider. 503 asks it to send the event again; every repetition has the same effect: once."""
     raw = await request.body()
     loop = asyncio.get_running_loop()
     # What runs on after the time is over is not lost: it ends, and the event comes again.
-    taking = loop.run_in_executor(parts.payments.webhook_threads, _take, parts, provider, raw, dict(request.headers))
+    taking = loop.run_in_executor(
+        resources.payments.webhook_threads, _take, resources, provider, raw, dict(request.headers)
+    )
     try:
         outcome = await asyncio.wait_for(taking, ANSWER_SECONDS)
     except TimeoutError:
@@ -55,15 +60,15 @@ async def take_webhook(provider: Literal["stripe", "razorpay"], request: Request
     return WebhookTaken(outcome=outcome)
 
 
-def _take(parts: Parts, provider: str, raw: bytes, headers: Mapping[str, str]) -> str:
+def _take(resources: Resources, provider: str, raw: bytes, headers: Mapping[str, str]) -> str:
     """What the webhook did, now or when it came before."""
-    payments = parts.payments
+    payments = resources.payments
     webhook = gateway_of(payments.gateways, provider).webhook(raw, headers)
     with payments.connections.connection() as connection:
         before = provider_events.received(connection, provider, webhook.event_id, webhook.type, webhook.created)
     if before is not None and before not in _REFUSED:
         return before
-    if webhook.live != (parts.settings.payments == "live"):
+    if webhook.live != (resources.settings.payments == "live"):
         outcome = "other_mode"
     else:
         outcome = payments.updates.handle(provider, webhook.news) if webhook.news else "ignored"

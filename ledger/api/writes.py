@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
-from ledger.api.appender import Draft
-from ledger.api.auth import Caller
-from ledger.api.errors import AccountUnknown, param_of, status_of
 from ledger.api.idempotency import Asked, refused
-from ledger.api.parts import Parts
 from ledger.core.account import Account
 from ledger.core.calendar import ms_of
 from ledger.core.entry import Fact
 from ledger.core.errors import Refused
 from ledger.core.fold import apply
+from ledger.log.appender import Draft
 from ledger.records.idempotency import Answer
+from ledger.service.caller import AccountUnknown, Caller
+from ledger.service.resources import Resources
 from ledger.views.accounts import balance
 from ledger.views.history import Line
+from ledger.web.errors import param_of, status_of
 from schemas.events import Event
 from schemas.fields import Frozen, json_of
 from schemas.http import Pending
@@ -45,37 +45,37 @@ class Write(NamedTuple):
     check_first: bool = True
 
 
-async def known_account(parts: Parts, caller: Caller, account_id: str) -> None:
+async def known_account(resources: Resources, caller: Caller, account_id: str) -> None:
     """Raises AccountUnknown, so that a slip of the pen doesn't open an account."""
     caller.reach(account_id)
-    async with parts.pool.connection() as connection:
+    async with resources.pool.connection() as connection:
         if await balance(connection, account_id) is None:
             raise AccountUnknown(account_id, field="account_id")
 
 
-async def perform(parts: Parts, caller: Caller, asked: Asked, write: Write) -> Response:
+async def perform(resources: Resources, caller: Caller, asked: Asked, write: Write) -> Response:
     """Does it once, and answers with its verdict."""
-    reserved = await asked.reserve(parts.pool, caller)
+    reserved = await asked.reserve(resources.pool, caller)
     if reserved.answer is not None:
         return asked.response(reserved.answer)
     event = _event(write, asked.event_id(caller), reserved.actor_id)
     if write.check_first:
-        refusal = _refusal_of_any_account(parts, event)
+        refusal = _refusal_of_any_account(resources, event)
         if refusal is not None:
-            return await asked.keep(parts.pool, caller, refusal)
-    (position,) = await parts.log.append([_signed(parts, event)])
-    if not await parts.verdicts.projected(position):
+            return await asked.keep(resources.pool, caller, refusal)
+    (position,) = await resources.log.append([_signed(resources, event)])
+    if not await resources.verdicts.projected(position):
         return JSONResponse(Pending(event_id=event.id).model_dump(), 202)
-    dead = await parts.verdicts.refusal(position)
+    dead = await resources.verdicts.refusal(position)
     if dead is not None:
-        return await asked.keep(parts.pool, caller, _refused(dead.code, dead.reason))
+        return await asked.keep(resources.pool, caller, _refused(dead.code, dead.reason))
     body = (await write.answer(event.id)).model_dump(mode="json")
-    return await asked.keep(parts.pool, caller, Answer(write.status, body))
+    return await asked.keep(resources.pool, caller, Answer(write.status, body))
 
 
-async def posted(parts: Parts, event_id: str, account_id: str) -> Line:
+async def posted(resources: Resources, event_id: str, account_id: str) -> Line:
     """The line of an event whose verdict is that it was posted, now or before."""
-    line = await parts.verdicts.posted(event_id, account_id)
+    line = await resources.verdicts.posted(event_id, account_id)
     assert line, "a record that the views have passed is an entry or a dead letter"
     return line
 
@@ -85,16 +85,16 @@ def _event(write: Write, event_id: str, actor_id: str) -> Event:
     return write.kind(**fields, data=write.data(actor_id), time=datetime.now(UTC))
 
 
-def _signed(parts: Parts, event: Event) -> Draft:
+def _signed(resources: Resources, event: Event) -> Draft:
     value = json_of(event)
-    return Draft(event.subject, value, [parts.settings.signing_key().header(value)])
+    return Draft(event.subject, value, [resources.settings.signing_key().header(value)])
 
 
-def _refusal_of_any_account(parts: Parts, event: Event) -> Answer | None:
+def _refusal_of_any_account(resources: Resources, event: Event) -> Answer | None:
     """What the fold would refuse of an account without a past, by the book as it is now."""
-    fact = Fact(event, event.id, content_of(event), parts.settings.signing_key_id)
+    fact = Fact(event, event.id, content_of(event), resources.settings.signing_key_id)
     try:
-        apply(Account(event.subject), fact, ms_of(datetime.now(UTC)), parts.current_book())
+        apply(Account(event.subject), fact, ms_of(datetime.now(UTC)), resources.current_book())
     except Refused as refusal:
         return _refused(refusal.code, refusal.message)
     return None

@@ -16,8 +16,6 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from ledger.api.billing.visits import COOKIE
-from ledger.api.cursors import place_cursor
 from ledger.bench.load import Load, preload
 from ledger.bench.machine import Machine
 from ledger.bench.projection import StoppedProjecting
@@ -28,6 +26,8 @@ from ledger.dev.children import Child, Children, environment_of, ledger_command
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.dev.visibility import nearest_rank
+from ledger.portal.visits import COOKIE
+from ledger.service.cursors import place_cursor
 from ledger.settings import Settings
 from ledger.views.history import Place
 from schemas.topics import EVENTS

@@ -88,7 +88,7 @@ def consume(
 @app.command(epilog="Example: ledger serve")
 def serve() -> None:
     """Serve the HTTP API until told to stop."""
-    from ledger.api.server import serve
+    from ledger.server.serve import serve
 
     with failing_in_words(service=True):
         serve(read_settings())

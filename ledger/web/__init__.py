@@ -1,1 +1,1 @@
-"""The pages that customers see: plain HTML that works without JavaScript, one style sheet, no inline script."""
+"""What the JSON API and the billing page share of HTTP: dependencies, and the status of each error."""

@@ -101,7 +101,7 @@ class KillableApi:
     def start(self) -> None:
         """From here on it runs until it is killed or closed, as it may already."""
         if self._running is None:
-            serve = process(self._settings, "from ledger.api.server import serve as run", self._folder / "api.log")
+            serve = process(self._settings, "from ledger.server.serve import serve as run", self._folder / "api.log")
             self._running = psutil.Process(self._process.enter_context(serve).pid)
         eventually(self._ready)
 

@@ -26,7 +26,7 @@ print(json.dumps(list(sys.modules)))
 """
 # Of a deployment that takes no payments.
 SERVICES = {
-    "ledger.api.server": {"aiokafka", "faust", "genai_prices", "razorpay", "stripe", "typst"},
+    "ledger.server.serve": {"aiokafka", "faust", "genai_prices", "razorpay", "stripe", "typst"},
     "consumers.process": {"aiokafka", "faust", "fastapi", "genai_prices", "razorpay", "stripe", "typst", "uvicorn"},
     "projectors.worker": {"babel", "fastapi", "genai_prices", "jinja2", "razorpay", "stripe", "typst", "uvicorn"},
 }

@@ -39,7 +39,7 @@ def test_its_metrics_exist() -> None:
     told = set(re.findall(r"\b(ledger_[a-z_]+?)(?:_total|_count)?\b(?=[{\[) >`])", PAGES[0].read_text()))
     written = [
         path.read_text()
-        for folder in ("ledger/api", "ledger/guard", "consumers")
+        for folder in ("ledger/web", "ledger/guard", "consumers")
         for path in (ROOT / folder).glob("*.py")
     ]
     secrets = {name for service in SERVICES.values() for name in service.get("secrets", ())}

@@ -20,7 +20,7 @@ from ledger.settings import Settings
 from tests.support import events
 
 ROOT = Path(__file__).parents[2]
-SERVE = "from ledger.api.server import serve as run"
+SERVE = "from ledger.server.serve import serve as run"
 _PROJECT = "from projectors.worker import run"
 
 

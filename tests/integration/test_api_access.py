@@ -10,8 +10,8 @@ import pytest
 from starlette.types import ASGIApp
 from structlog.testing import capture_logs
 
-from ledger.api.app import create_app
 from ledger.records import api_keys
+from ledger.server.app import create_app
 from ledger.settings import Settings
 from tests.integration.api_harness import ROOT, api, client, eventually, key, usage
 

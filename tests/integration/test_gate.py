@@ -17,12 +17,12 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
-from ledger.api.database import Pool
-from ledger.api.postgres import Postgres
 from ledger.gate.gate import connect
 from ledger.gate.holds import SQL
 from ledger.gate.wire import Statement, Wire
 from ledger.log.partitioning import partition_of
+from ledger.postgres.health import Postgres
+from ledger.postgres.pools import Pool
 from ledger.settings import Settings
 from ledger.views.arrays import texts
 from tests.integration.api_harness import api, client, eventually, key, projector, usage

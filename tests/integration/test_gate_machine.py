@@ -21,13 +21,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from ledger.api.database import Pool
-from ledger.api.postgres import Postgres
 from ledger.core.errors import LedgerError
 from ledger.core.spending import Ask
 from ledger.gate import holds
 from ledger.gate.gate import Gate
 from ledger.gate.holds import Decision, Extended, Hold, HoldClosed, HoldConflict, NewHold
+from ledger.postgres.health import Postgres
+from ledger.postgres.pools import Pool
 from ledger.settings import Settings
 from schemas.money import format_nanos
 from tests.support import events

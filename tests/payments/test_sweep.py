@@ -137,7 +137,7 @@ def mortal_api(shop: Market, log: Path, public_url: str = "") -> Iterator[tuple[
     """One more API of the same ledger, to be killed."""
     settings = shop.settings.model_copy(update={"api_port": free_port(), "public_url": public_url or shop.url})
     url = f"http://{settings.api_host}:{settings.api_port}"
-    with process(settings, "from ledger.api.server import serve as run", log) as running:
+    with process(settings, "from ledger.server.serve import serve as run", log) as running:
         eventually(lambda: _answers(url))
         yield running, url
 

@@ -1,0 +1,114 @@
+"""Forms of the billing page: what a customer typed into what the API takes, and errors back to their fields."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from fastapi import Request
+from pydantic import TypeAdapter, ValidationError
+from starlette.responses import Response
+
+from ledger.core.errors import LedgerError
+from ledger.payments.gateway import Charger, Method, ProviderError
+from ledger.payments.gateways import Gateways
+from ledger.payments.profiles import countries
+from ledger.portal.messages import error_text
+from ledger.portal.visits import Visit
+from ledger.records import profiles
+from ledger.records.profiles import Profile, TaxId
+from ledger.service.resources import Resources
+from ledger.web.errors import ApiError
+from schemas.http import BillingAddress, NewProfile
+from schemas.money import Credits
+
+Errors = dict[str, str]
+ADDRESS = ("line1", "line2", "city", "state", "postal_code", "country")
+_CREDITS: TypeAdapter[str] = TypeAdapter(Credits)
+_WORDS = {
+    "postal_code": "Use letters, digits, spaces and dashes only.",
+    "country": "Choose a country from the list.",
+    "email": "This does not look like an e-mail address.",
+}
+
+
+class Choice(NamedTuple):
+    """A way to pay. `method_id` "": a new one, at the provider."""
+
+    provider: str
+    method_id: str
+    method: Method | None = None
+    saves: bool = False
+
+    @property
+    def value(self) -> str:
+        """As a form sends it."""
+        return f"{self.provider}:{self.method_id}"
+
+
+def credits_of(text: str | None) -> str | None:
+    """Plain decimal text of credits as it is; None for anything else."""
+    try:
+        return _CREDITS.validate_python(text)
+    except ValidationError:
+        return None
+
+
+def profile_form(stored: Profile) -> dict[str, str]:
+    """The profile as its form shows it."""
+    return {name: text or "" for name, text in stored._asdict().items()}
+
+
+def profile_of(form: Mapping[str, str], stored: Profile, errors: Errors) -> NewProfile | None:
+    """The profile with what the form says; None with errors at their fields. What the form lacks stays."""
+    said: dict[str, Any] = {name: form.get(name, text) or None for name, text in stored._asdict().items()}
+    address = {name: said.pop(name) for name in ADDRESS}
+    if address["country"] not in countries() and any(address.values()):
+        errors["country"] = _WORDS["country"]
+        return None
+    try:
+        return NewProfile(**said, address=BillingAddress(**address) if address["country"] else None)
+    except ValidationError as error:
+        for problem in error.errors():
+            name = str(problem["loc"][-1])
+            errors[name] = _WORDS.get(name, "This is too long, or has characters that can't be used.")
+        return None
+
+
+def note(errors: Errors, error: LedgerError | ApiError, fields: Mapping[str, str], usual: str) -> None:
+    """An error at the field of the form that it is about."""
+    field = error.field if isinstance(error, LedgerError) else error.param
+    said = error_text(error) if isinstance(error, LedgerError) else error.message
+    errors[fields.get(field or "", usual)] = said
+
+
+def choices(gateways: Gateways, saved: list[tuple[str, Method]]) -> list[Choice]:
+    """All ways to pay: the default one first, then other saved ones, then a new one at each provider."""
+    ordered = sorted(saved, key=lambda each: not each[1].default)
+    new = [Choice(name, "", None, isinstance(gateway, Charger)) for name, gateway in gateways.items()]
+    return [*(Choice(provider, method.method_id, method) for provider, method in ordered), *new]
+
+
+async def saved_methods(request: Request, visit: Visit) -> list[tuple[str, Method]] | None:
+    """The saved methods; None while a provider does not answer. The providers are asked once in a request."""
+    if not hasattr(request.state, "saved_methods"):
+        payments = request.app.state.resources.payments
+        try:
+            request.state.saved_methods = await payments.call(payments.methods.of, visit.account_id)
+        except ProviderError:
+            request.state.saved_methods = None
+    found: list[tuple[str, Method]] | None = request.state.saved_methods
+    return found
+
+
+async def kept_tax_ids(resources: Resources, visit: Visit) -> list[TaxId]:
+    """The account's tax ids."""
+    async with resources.pool.connection() as connection:
+        return await profiles.tax_ids(connection, visit.account_id)
+
+
+def refusal_of(answer: Response) -> ApiError | None:
+    """What an answer of the API says that was not done."""
+    if answer.status_code < 400:
+        return None
+    error = json.loads(bytes(answer.body))["error"]
+    return ApiError(answer.status_code, error["code"], error["message"], error["param"])

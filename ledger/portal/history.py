@@ -1,0 +1,162 @@
+"""History: all activity, or purchases only; filters, pages by cursor, CSV, and one line explained."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, NamedTuple
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from ledger.api.transactions import View, explain_transaction, filtered
+from ledger.api.transactions_csv import export_transactions
+from ledger.core.statement import ACTIVITY, PURCHASES
+from ledger.payments.invoices import FACTS
+from ledger.portal.invoices import invoice_links
+from ledger.portal.shell import shown
+from ledger.portal.visits import HtmlRoute, Visit, VisitOf
+from ledger.service.cursors import place_cursor, place_of, split
+from ledger.service.resources import Resources
+from ledger.service.transactions import transaction_fields
+from ledger.views.history import BEGINNING, END, Wanted, history
+from ledger.views.usage import usage_summary
+from ledger.web.dependencies import ResourcesOf
+from schemas.money import parse_nanos
+
+router = APIRouter(prefix="/billing/history", include_in_schema=False, route_class=HtmlRoute)
+
+_LINES = 50
+_MODELS_OF_DAYS = 90
+_TYPES: dict[str, list[str]] = {
+    "activity": list(dict.fromkeys(ACTIVITY.values())),
+    "purchases": list(PURCHASES.values()),
+}
+Filter = Annotated[str, Query(max_length=128)]
+
+
+class Asked(NamedTuple):
+    """What the form of filters says; empty where nothing was chosen. Days are the customer's."""
+
+    view: View
+    type: str
+    model: str
+    api_key_id: str
+    since: str
+    until: str
+
+    def query(self, **more: str) -> str:
+        """The same as a part of an address."""
+        names = {"since": "from", "until": "to"}
+        said = {names.get(name, name): text for name, text in self._asdict().items() if text}
+        return urlencode(said | more)
+
+
+async def _asked(
+    view: View = "activity",
+    type_: Annotated[Filter, Query(alias="type")] = "",
+    model: Filter = "",
+    api_key_id: Filter = "",
+    since: Annotated[Filter, Query(alias="from")] = "",
+    until: Annotated[Filter, Query(alias="to")] = "",
+) -> Asked:
+    """What can't be meant is left out, as browsers send what was typed."""
+    chosen = type_ if type_ in _TYPES[view] else ""
+    of_usage = view == "activity"
+    return Asked(
+        view,
+        chosen,
+        _token(model) if of_usage else "",
+        _token(api_key_id) if of_usage else "",
+        _day(since),
+        _day(until),
+    )
+
+
+AskedOf = Annotated[Asked, Depends(_asked)]
+
+
+@router.get("")
+async def page(
+    visit: VisitOf, resources: ResourcesOf, asked: AskedOf, cursor: Annotated[str | None, Query(max_length=512)] = None
+) -> Response:
+    """Fifty lines, newest first."""
+    wanted = await _wanted(visit, asked)
+    if cursor:
+        wanted = wanted._replace(before=min(wanted.before, place_of(cursor)))
+    async with resources.pool.connection() as connection:
+        rows = await history(connection, visit.account_id, wanted, _LINES + 1)
+    lines, last = split(rows, _LINES)
+    purchases = asked.view == "purchases"
+    return shown(
+        visit.shell,
+        "history",
+        at="history",
+        asked=asked,
+        types=_TYPES[asked.view],
+        lines=[(line, transaction_fields(line, purchases_view=purchases)) for line in lines],
+        invoices=await invoice_links(resources, visit, [line.event_id for line in lines]) if purchases else {},
+        older=asked.query(cursor=place_cursor(last.place)) if last else None,
+        newer=asked.query() if cursor else None,
+        used=await _used(resources, visit) if asked.view == "activity" else ((), ()),
+    )
+
+
+@router.get(".csv")
+async def as_csv(visit: VisitOf, resources: ResourcesOf, asked: AskedOf) -> Response:
+    """What the filters find, all of it, as a file."""
+    wanted = await _wanted(visit, asked)
+    return await export_transactions(visit.account_id, resources, visit.caller, wanted, asked.view)
+
+
+@router.get("/{event_id}")
+async def explained(visit: VisitOf, resources: ResourcesOf, event_id: UUID, signed: bool | None = None) -> Response:
+    """One line, and how its amount came about."""
+    line = await explain_transaction(event_id, resources, visit.caller, visit.account_id, signed)
+    links = await invoice_links(resources, visit, [line.event_id]) if line.event_type in FACTS else {}
+    return shown(
+        visit.shell,
+        "explained",
+        at="history",
+        line=line,
+        document=links.get(line.event_id),
+        amount=parse_nanos(line.amount),
+        balance_after=parse_nanos(line.balance_after),
+    )
+
+
+async def _wanted(visit: Visit, asked: Asked) -> Wanted:
+    """The API's own filters, with the customer's days as moments."""
+    first = visit.shell.display.first_moment
+    since = first(date.fromisoformat(asked.since)) if asked.since else BEGINNING
+    until = first(date.fromisoformat(asked.until) + timedelta(days=1)) if asked.until else END
+    return await filtered(
+        asked.view,
+        asked.type or None,
+        asked.model or None,
+        asked.api_key_id or None,
+        max(since, BEGINNING),
+        min(until, END),
+    )
+
+
+async def _used(resources: Resources, visit: Visit) -> tuple[list[str], list[str]]:
+    """Models and API keys of the last months, to choose from."""
+    today = datetime.now(UTC).date()
+    since, until = today - timedelta(days=_MODELS_OF_DAYS), today + timedelta(days=1)
+    async with resources.pool.connection() as connection:
+        groups = await usage_summary(connection, visit.account_id, since, until, frozenset({"model", "api_key"}))
+    models = sorted({group.model for group in groups if group.model})
+    return models, sorted({group.api_key_id for group in groups if group.api_key_id})
+
+
+def _token(text: str) -> str:
+    """What a model or a key may be called."""
+    return text.strip() if text.strip().isascii() and text.strip().isprintable() and " " not in text.strip() else ""
+
+
+def _day(text: str) -> str:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return ""
+    return day.isoformat() if 1970 <= day.year < 9999 else ""

@@ -1,0 +1,80 @@
+"""Payment methods: what is saved at the providers; added on the provider's page, never here."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from ledger.api import payment_methods as api
+from ledger.core.errors import LedgerError
+from ledger.payments.gateway import Charger
+from ledger.payments.public_urls import billing_url
+from ledger.portal.forms import saved_methods
+from ledger.portal.messages import error_text
+from ledger.portal.shell import closed, shown
+from ledger.portal.visits import FormOf, HtmlRoute, Visit, VisitOf, see
+from ledger.web.dependencies import ResourcesOf
+from schemas.http import NewPaymentMethod
+
+router = APIRouter(prefix="/billing/payment-methods", include_in_schema=False, route_class=HtmlRoute)
+
+
+@router.get("")
+async def page(request: Request, visit: VisitOf) -> Response:
+    """Cards with their ends and dates; the default one first."""
+    return await _page(request, visit)
+
+
+@router.post("/add")
+async def add(request: Request, visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
+    """On to the provider's page, which leads back here; from a frame to a page that needs no cookie of it."""
+    back = f"{billing_url(resources.settings)}/payment-methods{'/back' if visit.embedded else ''}"
+    try:
+        new = NewPaymentMethod(provider=form.get("provider", ""), return_url=back)
+        there = await api.add_method(visit.account_id, new, resources, visit.caller)
+    except (LedgerError, ValueError) as error:
+        return await _page(request, visit, error)
+    to = new.provider.title()
+    return shown(visit.shell, "leaving", at="payment-methods", url=there.url, to=to, embedded=visit.embedded)
+
+
+@router.get("/back")
+async def come_back(resources: ResourcesOf) -> Response:
+    """The end of the window that a frame opened, whether a method was saved in it or not."""
+    said = "What you saved is on the billing page when you load it again. You may close this window."
+    return closed(resources.settings, 200, "You are back", said)
+
+
+@router.post("/default")
+async def make_default(request: Request, visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
+    """From now on it is charged when none is named."""
+    try:
+        await api.make_default(visit.account_id, form.get("method", ""), resources, visit.caller)
+    except LedgerError as error:
+        return await _page(request, visit, error)
+    return see("/payment-methods")
+
+
+@router.post("/remove")
+async def remove(request: Request, visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
+    """Has the provider forget it, unless auto top-up needs it."""
+    try:
+        await api.delete_method(visit.account_id, form.get("method", ""), resources, visit.caller)
+    except LedgerError as error:
+        return await _page(request, visit, error)
+    return see("/payment-methods")
+
+
+async def _page(request: Request, visit: Visit, error: Exception | None = None) -> Response:
+    saved = await saved_methods(request, visit)
+    gateways = request.app.state.resources.payments.gateways
+    said = error_text(error) if isinstance(error, LedgerError) else "Choose a provider." if error else None
+    return shown(
+        visit.shell,
+        "payment_methods",
+        422 if error else 200,
+        at="payment-methods",
+        saved=sorted(saved or [], key=lambda each: not each[1].default),
+        asleep=saved is None,
+        savers=[name for name, gateway in gateways.items() if isinstance(gateway, Charger)],
+        said=said,
+        wrong=(await request.form()).get("method") if error else None,
+    )

@@ -1,0 +1,33 @@
+"""Prices: what models and traces cost, as the book that is in force says."""
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from ledger.core.calendar import ms_of
+from ledger.core.statement import format_attos
+from ledger.log.book import BookEmpty
+from ledger.portal.shell import shown
+from ledger.portal.visits import HtmlRoute, VisitOf
+from ledger.web.dependencies import ResourcesOf
+
+router = APIRouter(prefix="/billing/prices", include_in_schema=False, route_class=HtmlRoute)
+
+
+@router.get("")
+async def page(visit: VisitOf, resources: ResourcesOf) -> Response:
+    """Models, markups, traces and what the package includes."""
+    book = resources.book.last
+    if not book.versions:
+        raise BookEmpty()
+    version = book.at(ms_of(datetime.now(UTC)))
+    return shown(
+        visit.shell,
+        "prices",
+        at="prices",
+        version=version,
+        markups={mode: format_attos(markup) for mode, markup in version.markups.items()},
+        models=sorted(version.prices.items()),
+        included=version.packages.get(visit.shell.account.package),
+    )

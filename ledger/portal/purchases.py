@@ -1,0 +1,121 @@
+"""A purchase of a customer at the page: confirmed, on its way, and done. What is sent twice is one purchase."""
+
+import hashlib
+import uuid
+from urllib.parse import urlencode
+
+from fastapi import APIRouter
+from starlette.responses import RedirectResponse, Response
+
+from ledger.api.purchases import credits_are_there
+from ledger.core.errors import AmountOutOfBounds
+from ledger.log.publisher import LogUnavailable
+from ledger.payments.gateway import ProviderError, ProviderRefuses
+from ledger.payments.public_urls import billing_url, pay_url
+from ledger.payments.purchases import Confirmed, PriceChanged, Wanted
+from ledger.portal.declines import decline_text
+from ledger.portal.forms import credits_of
+from ledger.portal.messages import error_text
+from ledger.portal.shell import shown
+from ledger.portal.visits import FormForged, FormOf, HtmlRoute, Visit, VisitOf, see
+from ledger.records.checkouts import Checkout
+from ledger.service.resources import Resources
+from ledger.views.accounts import account
+from ledger.views.purchases import PurchaseUnknown
+from ledger.web.dependencies import ResourcesOf
+from schemas.money import format_nanos, parse_nanos
+
+router = APIRouter(prefix="/billing/purchases", include_in_schema=False, route_class=HtmlRoute)
+
+
+@router.post("")
+async def buy(visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
+    """Begins the purchase that was confirmed, or finds it begun; at another price, it is to be confirmed again."""
+    request, wanted = _wanted(visit, form)
+    if wanted.credits > resources.version_now().event_nanos_max:  # paid, it could not be credited
+        raise AmountOutOfBounds(field="amount")
+    purchases = resources.payments.purchases
+    try:
+        row = await resources.payments.call(purchases.buy, wanted)
+    except PriceChanged:  # the country did, in another tab, or the rate at midnight
+        again = {name: form[name] for name in ("request", "amount", "pay")}
+        return see(f"/add/confirm?{urlencode(again)}&changed=1")
+    except (ProviderError, LogUnavailable) as error:
+        begun = await resources.payments.query(purchases.find_by_request, request)
+        if begun is None:
+            raise
+        if isinstance(error, ProviderRefuses):
+            return _shown(visit, resources, begun, "failed", error_text(error))
+        row = begun
+    return see(f"/purchases/{row.checkout_id}?go=1")
+
+
+@router.get("/{checkout_id}")
+async def progress(visit: VisitOf, resources: ResourcesOf, checkout_id: str, go: bool = False) -> Response:
+    """Where it stands; with `go` on to the provider, when the customer has to."""
+    row = await resources.payments.query(resources.payments.purchases.get, checkout_id)
+    if row.account_id != visit.account_id:
+        raise PurchaseUnknown(field="purchase_id")
+    if go and row.state == "begun" and (row.fields or row.url) and not visit.embedded and not resources.guard.closed:
+        return _to_provider(visit, row)
+    try:
+        row = await resources.payments.call(resources.payments.purchases.refresh, checkout_id)
+    except (ProviderError, LogUnavailable):
+        return _shown(visit, resources, row, "waiting", "The payment provider does not answer. We keep asking.")
+    step = await _step(resources, row)
+    if step == "done":  # the balance was read before it was known that the credits are in it
+        async with resources.pool.connection() as connection:
+            now = await account(connection, visit.account_id)
+        visit = visit._replace(shell=visit.shell._replace(account=now or visit.shell.account))
+    return _shown(visit, resources, row, step)
+
+
+def request_of(visit: Visit, request: str) -> str:
+    """What makes two confirmations the same purchase, of this account only."""
+    return hashlib.sha256(f"portal\n{visit.account_id}\n{request}".encode()).hexdigest()
+
+
+def _wanted(visit: Visit, form: dict[str, str]) -> tuple[str, Wanted]:
+    provider, _, method_id = form.get("pay", "").partition(":")
+    amount = credits_of(form.get("amount"))
+    try:
+        request = request_of(visit, str(uuid.UUID(form.get("request", ""))))
+        confirmed = Confirmed(form["currency"], int(form["amount_minor"]))
+    except (KeyError, ValueError):
+        raise FormForged() from None
+    if amount is None:  # our own page sends others
+        raise FormForged()
+    # In a frame the provider's page opens in a window of its own, where the cookie of the frame is not known.
+    back = None if visit.embedded else billing_url(visit.shell.settings)
+    wanted = Wanted(visit.account_id, parse_nanos(amount), provider, method_id or None, back, request, confirmed)
+    return request, wanted
+
+
+def _to_provider(visit: Visit, row: Checkout) -> Response:
+    if row.url is None:
+        return RedirectResponse(f"/pay/{row.checkout_id}", 303)
+    # A redirect would be refused by form-action; and a page that leads on at once is not gone back to.
+    return shown(visit.shell, "leaving", at="add", url=row.url, to=row.provider.title(), embedded=False)
+
+
+async def _step(resources: Resources, row: Checkout) -> str:
+    if row.state == "credited":
+        return "done" if await credits_are_there(resources, row) else "arriving"
+    if row.open:
+        return "paying" if row.url or row.fields else "waiting"
+    return row.state
+
+
+def _shown(visit: Visit, resources: Resources, row: Checkout, step: str, said: str | None = None) -> Response:
+    return shown(
+        visit.shell,
+        "purchase",
+        at="add",
+        row=row,
+        amount=format_nanos(row.credits),
+        step=step,
+        said=said or (decline_text(row.failure) if row.failure else None),
+        pay_url=pay_url(resources.settings, row.checkout_id),
+        # Begun in a frame it has no way back, and is shown there: what a script asks for does not say so by itself.
+        embedded=visit.embedded or row.return_url is None,
+    )

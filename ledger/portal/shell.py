@@ -1,0 +1,84 @@
+"""What every billing page has around it: brand, balance, banner, navigation, and the headers that keep it to itself."""
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from starlette.responses import HTMLResponse
+
+from ledger.portal.display import USUAL_LOCALE, Display
+from ledger.portal.rendering import page
+from ledger.settings import Settings
+from ledger.views.accounts import Account
+
+PAGES = {
+    "overview": "Overview",
+    "history": "History",
+    "usage": "Usage",
+    "auto-top-up": "Auto top-up",
+    "payment-methods": "Payment methods",
+    "prices": "Prices",
+    "details": "Billing details",
+}
+
+
+class Shell(NamedTuple):
+    """A customer's visit as templates see it."""
+
+    settings: Settings
+    display: Display
+    account: Account
+    csrf: str
+    return_url: str | None
+
+    @property
+    def available(self) -> int:
+        """The balance less what is held, in nanos."""
+        return self.account.balance - self.account.held
+
+    @property
+    def mood(self) -> str:
+        """What the banner is about: "empty", "low" or nothing."""
+        if self.account.balance <= 0:
+            return "empty"
+        return "low" if self.account.level != "ok" else ""
+
+    @property
+    def as_of(self) -> datetime:
+        """Up to when every event is counted."""
+        return self.account.through or datetime.now(UTC)
+
+    @property
+    def seen(self) -> str:
+        """Another text whenever the balance on the page would be another one."""
+        return f"{self.available}.{self.account.held}.{self.account.level}.{self.account.state}"
+
+
+def shown(shell: Shell, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page or a part of one."""
+    return page(
+        f"{name}.html",
+        status,
+        policy_of(shell.settings),
+        shell=shell,
+        show=shell.display,
+        pages=PAGES,
+        brand=shell.settings,
+        **values,
+    )
+
+
+def closed(settings: Settings, status: int, title: str, said: str) -> HTMLResponse:
+    """A page for who has no visit, or for what went wrong."""
+    return page(
+        "closed.html", status, policy_of(settings), brand=settings, title=title, said=said,
+        show=Display(USUAL_LOCALE, "UTC"),
+    )  # fmt: skip
+
+
+def policy_of(settings: Settings) -> dict[str, str]:
+    """The Content-Security-Policy: our own files only, framed by whom the settings name."""
+    return {
+        "script-src": "'self'",
+        "connect-src": "'self'",
+        "frame-ancestors": " ".join(settings.embed_origins) or "'none'",
+    }

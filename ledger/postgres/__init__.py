@@ -1,0 +1,1 @@
+"""The one way to Postgres: connections, pools, and whether it answers."""

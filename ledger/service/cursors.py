@@ -1,0 +1,53 @@
+"""Cursors of lists: opaque to clients, places in a list to us."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import TypeVar
+
+from ledger.core.calendar import moment_of, ms_of
+from ledger.core.errors import LedgerError
+from ledger.views.history import END, Place
+
+Row = TypeVar("Row")
+_SEQ_MAX = 2**62
+
+
+class InvalidCursor(LedgerError):
+    """The cursor is not one that a list has given out."""
+
+
+def split(rows: Sequence[Row], limit: int) -> tuple[Sequence[Row], Row | None]:
+    """A page of rows that were asked for with one more, and the last of the page when more follow it."""
+    return rows[:limit], rows[limit - 1] if len(rows) > limit else None
+
+
+def encode(text: str) -> str:
+    """A cursor for a place."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode(cursor: str) -> str:
+    """The place of a cursor. Raises InvalidCursor."""
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        raise InvalidCursor(field="cursor") from None
+    if encode(text) != cursor:
+        raise InvalidCursor(field="cursor")
+    return text
+
+
+def place_cursor(place: Place) -> str:
+    """A cursor for a place in a history."""
+    return encode(f"{ms_of(place.log_time)}.{place.seq}")
+
+
+def place_of(cursor: str) -> Place:
+    """The place that such a cursor stands for. Raises InvalidCursor."""
+    time_ms, _, seq = decode(cursor).partition(".")
+    if not (time_ms.isdecimal() and seq.isdecimal() and len(time_ms) <= 15 and int(seq) <= _SEQ_MAX):
+        raise InvalidCursor(field="cursor")
+    if int(time_ms) > ms_of(END):
+        raise InvalidCursor(field="cursor")
+    return Place(moment_of(int(time_ms)), int(seq))

@@ -1,0 +1,96 @@
+"""Payments within the API: threads that may block, connections of their own, and the log behind them.
+
+Providers are never asked on the event loop. Webhooks have threads of their own, so that customers who wait for a slow
+provider don't keep a webhook from being answered; and so has what asks Postgres alone, so that they don't keep others
+from it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, ParamSpec, TypeVar
+
+from ledger.log.appender import APPEND_SECONDS, Appender, Draft
+from ledger.log.publisher import LogUnavailable, Permit
+from ledger.payments.gateways import Gateways, gateways_of
+from ledger.payments.payment_methods import PaymentMethods
+from ledger.payments.provider_updates import ProviderUpdates
+from ledger.payments.purchases import Purchases
+from ledger.payments.refunds import Refunds
+from ledger.postgres.health import Postgres
+from ledger.postgres.pools import ThreadPool
+from ledger.settings import Settings
+from schemas.events import Event
+from schemas.fields import json_of
+
+_THREADS = 8
+_QUERY_THREADS = 4
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Payments(NamedTuple):
+    """What the routes about money use; with payments off there is no gateway, and each says so."""
+
+    gateways: Gateways
+    connections: ThreadPool
+    updates: ProviderUpdates
+    purchases: Purchases
+    refunds: Refunds
+    methods: PaymentMethods
+    threads: ThreadPoolExecutor
+    query_threads: ThreadPoolExecutor
+    webhook_threads: ThreadPoolExecutor
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Does something that blocks, for a customer; it may ask a provider."""
+        return await asyncio.get_running_loop().run_in_executor(self.threads, lambda: function(*args, **kwargs))
+
+    async def query(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Does something that asks Postgres alone, and waits for no provider."""
+        return await asyncio.get_running_loop().run_in_executor(self.query_threads, lambda: function(*args, **kwargs))
+
+    def close(self) -> None:
+        """Lets go; what is asked of a provider is asked to its end."""
+        for threads in (self.threads, self.query_threads, self.webhook_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
+        self.connections.close()
+
+
+def payments_of(settings: Settings, appender: Appender, permit: Permit, postgres: Postgres) -> Payments:
+    """What pays and refunds, for the running event loop. Raises SettingMissing or SettingsInvalid."""
+    gateways = gateways_of(settings)
+    connections = ThreadPool(settings.database, postgres, 2 * _THREADS)
+    connections.open()
+    database = connections.connection
+    append = _Append(settings, appender, permit, asyncio.get_running_loop())
+    updates = ProviderUpdates(settings, gateways, database, append)
+    return Payments(
+        gateways,
+        connections,
+        updates,
+        Purchases(settings, gateways, database, updates),
+        Refunds(gateways, database, updates),
+        PaymentMethods(gateways, database),
+        ThreadPoolExecutor(_THREADS, "payments"),
+        ThreadPoolExecutor(_QUERY_THREADS, "queries"),
+        ThreadPoolExecutor(_THREADS, "webhooks"),
+    )
+
+
+class _Append:
+    """Appends from a thread, through the one producer of the process."""
+
+    def __init__(self, settings: Settings, appender: Appender, permit: Permit, loop: asyncio.AbstractEventLoop) -> None:
+        self._settings, self._appender, self._loop = settings, appender, loop
+        self.check = permit.check
+
+    def __call__(self, event: Event) -> None:
+        value = json_of(event)
+        draft = Draft(event.subject, value, [self._settings.signing_key().header(value)])
+        future = asyncio.run_coroutine_threadsafe(self._appender.append([draft]), self._loop)
+        try:
+            future.result(APPEND_SECONDS + 1)
+        except TimeoutError:
+            raise LogUnavailable() from None

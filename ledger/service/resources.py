@@ -1,0 +1,140 @@
+"""What the use cases work with: opened together when a process starts, closed together when it ends.
+
+Nothing here needs Kafka or Postgres to be there yet.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import psycopg
+import structlog
+
+from ledger.core.book import Book, Version
+from ledger.gate import holds
+from ledger.gate.gate import Gate, connect
+from ledger.guard.guard import Guard
+from ledger.log.appender import Appender
+from ledger.log.book import BookEmpty, BookStale, Follower
+from ledger.log.publisher import LogUnavailable
+from ledger.postgres.health import Postgres
+from ledger.postgres.pools import Pool
+from ledger.records import portal_sessions
+from ledger.records.idempotency import forget_old
+from ledger.records.release import OtherRelease
+from ledger.service.authentication import Keys
+from ledger.service.payments import Payments, payments_of
+from ledger.service.revoked_keys import RevokedKeys
+from ledger.service.top_up_requests import TopUpRequests
+from ledger.service.verdicts import Verdicts
+from ledger.settings import Settings
+
+_FORGET_SECONDS = 3600
+_BOOK_SECONDS = 2
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the use cases work with: the settings, Postgres, the log, the book, the gate, and the payment providers."""
+
+    settings: Settings
+    postgres: Postgres
+    pool: Pool
+    keys: Keys
+    book: Follower
+    guard: Guard
+    log: Appender
+    verdicts: Verdicts
+    gate: Gate
+    requests: TopUpRequests
+    payments: Payments
+
+    def version_now(self) -> Version:
+        """The version of the book to price an estimate by, be it a little stale. Raises BookEmpty."""
+        book = self.book.last
+        if not book.versions:
+            raise BookEmpty()
+        return book.at(time.time_ns() // 1_000_000)
+
+    def current_book(self) -> Book:
+        """The book to judge an event by. Raises LogUnavailable, BookEmpty or BookNotReadable."""
+        try:
+            return self.book.book()
+        except BookStale as error:
+            raise LogUnavailable("the book is stale") from error
+
+
+@contextlib.asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """The resources of this process, open until the block ends."""
+    postgres = Postgres(settings.database)
+    pool = Pool(settings.database, postgres)
+    guard = Guard(settings).start()
+    appender = Appender(settings, guard)
+    book = Follower(settings)
+    revoked = RevokedKeys(settings, book)
+
+    async def connect_gate() -> holds.Connection:
+        postgres.demand()
+        return postgres.watched(await connect(settings))
+
+    async def check_pools() -> None:
+        """Replaces the connections that died, which else each had to find out for itself."""
+        await pool.check()
+        await asyncio.to_thread(resources.payments.connections.check)
+
+    resources = Resources(
+        settings,
+        postgres,
+        pool,
+        Keys(pool, postgres, revoked, settings.key_grace_seconds),
+        book,
+        guard,
+        appender,
+        Verdicts(pool, settings),
+        Gate(settings, connect_gate),
+        TopUpRequests(pool, appender, settings),
+        payments_of(settings, appender, guard, postgres),
+    )
+    await pool.open(wait=False)
+    # Without the book usage can't be judged; without Kafka we start nevertheless.
+    await asyncio.gather(*(asyncio.to_thread(each.wait, _BOOK_SECONDS) for each in (book, revoked, guard)))
+    works = [
+        postgres.run(check_pools),
+        resources.keys.run(),
+        resources.verdicts.run(),
+        _forget_old(pool),
+    ]
+    if not settings.fold_only:  # a dump has requests that the original makes
+        works.append(resources.requests.run())
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        async with resources.gate.running():
+            yield resources
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(resources.payments.close)
+        await asyncio.to_thread(resources.log.close)
+        await asyncio.to_thread(guard.close)
+        await asyncio.to_thread(revoked.close)
+        await asyncio.to_thread(resources.book.close)
+        await pool.close()
+
+
+async def _forget_old(pool: Pool) -> None:
+    """Idempotency keys and holds that ended are kept for seven days, visits to the billing page for one."""
+    while True:
+        try:
+            async with pool.connection() as connection:
+                await forget_old(connection)
+                await holds.forget(connection)
+                await portal_sessions.forget(connection)
+        except (psycopg.Error, OtherRelease) as error:
+            log.warning("old_rows_not_dropped", error=type(error).__name__)
+        await asyncio.sleep(_FORGET_SECONDS)

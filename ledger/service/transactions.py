@@ -1,0 +1,58 @@
+"""Lines of a history as transactions: the words and figures of the statement, the fields of the entry."""
+
+from typing import Any
+
+from ledger.core import statement
+from ledger.core.errors import LedgerError
+from ledger.views.history import Line
+from schemas.http import Transaction
+from schemas.money import format_nanos
+
+
+class TransactionUnknown(LedgerError):
+    """There is no such transaction."""
+
+
+class AmbiguousTransaction(LedgerError):
+    """Several transactions have this id; choose one by account_id, or by signed."""
+
+
+def transaction_of(line: Line, *, purchases_view: bool = False) -> Transaction:
+    """A line as the activity view shows it, or the purchases view."""
+    return Transaction(**transaction_fields(line, purchases_view=purchases_view))
+
+
+def transaction_fields(line: Line, *, purchases_view: bool = False) -> dict[str, Any]:
+    """The fields of a transaction by name."""
+    activity = statement.ACTIVITY[line.type]
+    data = line.data or {}
+    usage = line.type == "usage.recorded"
+    facts = line._asdict() if usage else {**data, "free_traces": line.free_traces}
+    return {
+        "event_id": line.event_id,
+        "account_id": line.account_id,
+        "signed": line.signed,
+        "type": statement.PURCHASES[data["kind"]] if purchases_view else activity,
+        "event_type": line.type,
+        "description": statement.description(line.type, facts),
+        "time": line.log_time,
+        "occurred_at": line.occurred_at,
+        "amount": format_nanos(line.amount),
+        "amount_text": statement.amount_text(line.amount, activity),
+        "balance_after": format_nanos(line.balance_after),
+        "request_id": line.request_id,
+        "provider": line.provider,
+        "model": line.model,
+        "mode": line.mode,
+        "api_key_id": line.api_key_id,
+        "input_tokens": line.input_tokens,
+        "output_tokens": line.output_tokens,
+        "cached_input_tokens": line.cached_input_tokens,
+        "cache_write_tokens": line.cache_write_tokens,
+        "traces": None if usage else data.get("count"),
+        "free_traces": line.free_traces,
+        "purchase_id": None if usage else data.get("purchase_id"),
+        "currency": line.currency,
+        "amount_minor": line.clearing_minor,
+        "reason_code": None if usage else data.get("reason_code"),
+    }
