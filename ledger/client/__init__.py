@@ -1,26 +1,26 @@
-"""What a router imports: it asks the gate before a request, and reports its usage afterwards.
+"""The client that a router imports: it asks the gate before a model call, and reports the usage after it.
 
-`Ledger.authorize` holds what a request may cost, `Ledger.stream` does so around a stream of output. Usage goes to the
-router's own disk first and is delivered by a thread, never lost in between.
+`Ledger.authorize` holds what a call may cost; `Ledger.stream` does the same around a stream of output. The client
+writes usage to the router's own disk first, and a thread delivers it, so no usage is lost in between.
 """
 
 from ledger.client.authorizations import Authorization
 from ledger.client.errors import (
     AuthorizationEnded,
     Closed,
+    EventsRejected,
     GateClosed,
     InsufficientCredits,
     InvalidAuthorization,
     InvalidEvent,
     NotDelivered,
-    Refused,
     SpoolFull,
     SpoolUnusable,
     UnsuitableOption,
     UsedAfterFork,
 )
 from ledger.client.ledger import AsyncLedger, Ledger
-from ledger.client.spool import RefusedEvent
+from ledger.client.spool import RejectedEvent
 from ledger.client.streams import AsyncStream, Stream
 
 __all__ = [
@@ -29,14 +29,14 @@ __all__ = [
     "Authorization",
     "AuthorizationEnded",
     "Closed",
+    "EventsRejected",
     "GateClosed",
     "InsufficientCredits",
     "InvalidAuthorization",
     "InvalidEvent",
     "Ledger",
     "NotDelivered",
-    "Refused",
-    "RefusedEvent",
+    "RejectedEvent",
     "SpoolFull",
     "SpoolUnusable",
     "Stream",

@@ -1,7 +1,7 @@
-"""Asking the gate: an answer within a short time, one hold for one question, and what to do when there is none.
+"""Authorizations: how the client asks the gate, extends a hold, and lets a call run when the gate does not answer.
 
-A question has an Idempotency-Key, so asking again after a lost answer gives the same hold. A question that is given up
-may have made a hold all the same; that one is released in the background.
+Each request has an Idempotency-Key, so a retry after a lost response gives the same hold. When the client gives a
+request up, the gate may still have made a hold; the client releases it in the background.
 """
 
 import secrets
@@ -12,7 +12,6 @@ from typing import Any, Literal, NamedTuple, TypedDict
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ledger.client.asking import Question, Steps
 from ledger.client.errors import (
     AuthorizationEnded,
     GateClosed,
@@ -24,6 +23,7 @@ from ledger.client.events import invalid
 from ledger.client.grace import Grace, Grant
 from ledger.client.http import problem_of
 from ledger.client.releases import PATH, Releases
+from ledger.client.sans_io import Request, Steps
 from schemas.events import Mode
 from schemas.fields import json_of
 from schemas.http import Extension, NewAuthorization
@@ -34,23 +34,28 @@ Fail = Literal["closed", "open"]
 _CREDITS: TypeAdapter[str] = TypeAdapter(Credits)
 _ATTEMPTS = 2
 _HELD_SECONDS = 300
-_ABOUT_THE_QUESTION = {400, 409, 413, 422}
+_REQUEST_IS_WRONG = {400, 409, 413, 422}
 _ENDED = {"hold_closed", "hold_unknown"}
 _BEHIND = "projection_behind"
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
-class FailFields(TypedDict, total=False):
-    """What no answer means. `fail` "open": it is a yes, for as much as `grace` (credits) of the account's grace."""
+class FailureFields(TypedDict, total=False):
+    """What to do when the gate does not answer.
+
+    `fail`: "closed" raises GateClosed (the default); "open" lets the call run without a hold and takes `grace` credits
+    from the account's grace.
+    """
 
     fail: Fail
     grace: str | None
 
 
-class AskFields(FailFields, total=False):
-    """What to hold: an `amount` (credits), or a call that the book prices, or nothing, which holds the default.
+class AuthorizeFields(FailureFields, total=False):
+    """What to hold: an `amount` in credits, or the fields of a call that the book prices, or neither for the default.
 
-    `ttl`: seconds until the hold expires. `clamp`: grant the largest affordable output instead of refusing.
+    `ttl`: seconds until the hold expires. `clamp`: if credits are short, hold for the largest affordable output instead
+    of refusing.
     """
 
     amount: str | None
@@ -66,30 +71,30 @@ class AskFields(FailFields, total=False):
 
 @dataclass(frozen=True, eq=False)
 class Authorization:
-    """A request may run. Amounts are credits as text.
+    """A call may run. Amounts are credits, as decimal text.
 
-    `id` None: the gate is closed, and the request was let through without a hold, within the account's grace.
+    `id` is None when the gate did not answer and the call runs without a hold, within the account's grace.
     """
 
     account_id: str
     amount: str
-    """What is held; without a hold, what it takes of the grace."""
+    """Credits that are held; without a hold, the credits that the call takes from the grace."""
     id: str | None = None
     max_output_tokens: int | None = None
-    """The output that the hold pays for; None when it was not priced."""
+    """Output tokens that the hold pays for; None when the book did not price the hold."""
     expires_at: datetime | None = None
     available: str | None = None
-    """What is left for other requests, where that is known."""
+    """Credits left for other calls; None when the gate did not say."""
     grant: Grant | None = field(default=None, repr=False)
 
     @property
     def granted_without_hold(self) -> bool:
-        """Whether nothing is held for it."""
+        """Whether the call runs without a hold."""
         return self.id is None
 
 
-class _Said(BaseModel):
-    """What the gate answers, whatever it was asked."""
+class _HoldBody(BaseModel):
+    """A hold as the gate's responses describe it."""
 
     id: str
     account_id: str
@@ -101,7 +106,10 @@ class _Said(BaseModel):
 
 
 class GateOptions(NamedTuple):
-    """Where the gate is. `seconds`: how long a question may take. `grace`: credits per account and process."""
+    """Where the gate is.
+
+    `seconds`: time for one authorization, with its retry. `grace`: credits per account and process.
+    """
 
     api: str
     key: str
@@ -109,20 +117,20 @@ class GateOptions(NamedTuple):
     grace: str
 
     def client(self) -> dict[str, Any]:
-        """As httpx takes it."""
+        """The arguments of an httpx client."""
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         return {"base_url": self.api, "headers": headers, "timeout": self.seconds}
 
 
 class Gate:
-    """What can be asked, as steps. Raises UnsuitableOption for a grace that is no amount."""
+    """The gate's operations, as steps without I/O. Raises UnsuitableOption if the grace is not an amount."""
 
     def __init__(self, options: GateOptions) -> None:
         self.options = options
         self.grace = Grace(parse_nanos(_credits(options.grace)))
         self.releases = Releases(lambda: httpx.Client(**options.client()))
 
-    def authorize(self, account_id: str, ask: AskFields) -> Steps[Authorization]:
+    def authorize(self, account_id: str, ask: AuthorizeFields) -> Steps[Authorization]:
         """Raises InsufficientCredits, GateClosed, InvalidAuthorization, UnsuitableOption."""
         fields: dict[str, Any] = {**ask}
         fail, grace = fields.pop("fail", "closed"), fields.pop("grace", None)
@@ -136,50 +144,51 @@ class Gate:
         except GateClosed as closed:
             if fail == "closed":
                 raise
-            grant = self._let_through(account_id, taken, closed)
+            grant = self._grant_grace(account_id, taken, closed)
             return Authorization(account_id, taken, max_output_tokens=body.max_output_tokens, grant=grant)
 
-    def let_through(self, held: Authorization, grace: str, closed: GateClosed) -> Authorization:
-        """For the rest of a request whose hold can't be extended. Raises GateClosed when the grace is used up."""
-        return replace(held, grant=self._let_through(held.account_id, grace, closed))
+    def grant_grace(self, held: Authorization, grace: str, closed: GateClosed) -> Authorization:
+        """Lets a call go on without more hold, within the grace. Raises GateClosed when the grace is used up."""
+        return replace(held, grant=self._grant_grace(held.account_id, grace, closed))
 
     def extend(self, held: Authorization, body: Extension) -> Steps[Authorization]:
         """Raises InsufficientCredits, GateClosed, AuthorizationEnded, InvalidAuthorization.
 
-        After a lost answer the hold tells whether it was extended; asking twice could hold twice.
+        After a lost response it reads the hold to learn whether it was extended: a second request could extend it
+        twice.
         """
         if held.grant is not None or held.id is None:
             return held
-        question = self._question("POST", f"{PATH}/{held.id}/extend", json_of(body))
-        if body.renews_only:  # twice is harmless
-            return _granted((yield from self._answer(question)))
+        request = self._request("POST", f"{PATH}/{held.id}/extend", json_of(body))
+        if body.renews_only:  # a repetition is harmless
+            return _hold_of((yield from self._answer(request)))
         trouble: httpx.TransportError | None = None
         for _ in range(_ATTEMPTS):
             try:
-                return _granted((yield question))
+                return _hold_of((yield request))
             except httpx.TransportError as error:
                 trouble = error
-            now = _granted((yield from self._answer(self._question("GET", f"{PATH}/{held.id}"))))
+            now = _hold_of((yield from self._answer(self._request("GET", f"{PATH}/{held.id}"))))
             if parse_nanos(now.amount) > parse_nanos(held.amount):
                 return now
         raise GateClosed(repr(trouble), in_doubt=True)
 
-    def give_back(self, held: Authorization) -> None:
-        """For a request that produced nothing; at once, the ledger hears of it in the background."""
+    def release(self, held: Authorization) -> None:
+        """Gives back what is held for a call without usage. Returns at once; a thread tells the gate."""
         if held.grant is not None:
-            self.grace.give_back(held.grant)
+            self.grace.cancel(held.grant)
         if held.id is not None:
             self.releases.release(held.id, held.expires_at or _until(None))
 
-    def settling(self, held: Authorization, event_id: str) -> None:
-        """This event is its usage; say so before the event is recorded."""
+    def expect_usage(self, held: Authorization, event_id: str) -> None:
+        """Notes that this event is the authorization's usage. Call it before the event is recorded."""
         if held.grant is not None:
-            self.grace.expect(event_id, held.grant)
+            self.grace.expect_usage(event_id, held.grant)
 
     def _hold(self, body: NewAuthorization) -> Steps[Authorization]:
-        question = self._question("POST", PATH, json_of(body), {"Idempotency-Key": secrets.token_hex(16)})
+        request = self._request("POST", PATH, json_of(body), {"Idempotency-Key": secrets.token_hex(16)})
         try:
-            held = _granted((yield from self._answer(question)))
+            held = _hold_of((yield from self._answer(request)))
             self.grace.decided(body.account_id)
             return held
         except InsufficientCredits:
@@ -187,37 +196,37 @@ class Gate:
             raise
         except InvalidAuthorization:
             raise
-        except BaseException as error:  # also Ctrl-C and a cancelled task: nobody will know the hold
+        except BaseException as error:  # also Ctrl-C and a cancelled task: the caller never learns the hold's id
             if not isinstance(error, GateClosed) or error.in_doubt:
-                self.releases.undo(question, _until(body.ttl))
+                self.releases.undo(request, _until(body.ttl))
             raise
 
-    def _answer(self, question: Question) -> Steps[httpx.Response]:
-        """Asks again, once, when no answer came. Raises GateClosed."""
+    def _answer(self, request: Request) -> Steps[httpx.Response]:
+        """Sends the request, and once more if no response came. Raises GateClosed."""
         trouble: httpx.TransportError | None = None
         for _ in range(_ATTEMPTS):
             try:
-                return (yield question)
+                return (yield request)
             except httpx.TransportError as error:
                 trouble = error if trouble is None or isinstance(trouble, _NOT_SENT) else trouble
         raise GateClosed(repr(trouble), in_doubt=not isinstance(trouble, _NOT_SENT))
 
-    def _question(
+    def _request(
         self, method: str, path: str, content: bytes | None = None, headers: dict[str, str] | None = None
-    ) -> Question:
+    ) -> Request:
         if not self.options.api:
-            raise UnsuitableOption("asking the gate needs the API's URL and a key", field="api")
-        return Question(method, path, content, headers or {}, self.options.seconds / _ATTEMPTS)
+            raise UnsuitableOption("authorizations need the API's URL and a key", field="api")
+        return Request(method, path, content, headers or {}, self.options.seconds / _ATTEMPTS)
 
-    def _let_through(self, account_id: str, credits: str, closed: GateClosed) -> Grant:
-        grant = self.grace.take(account_id, parse_nanos(credits))
+    def _grant_grace(self, account_id: str, credits: str, closed: GateClosed) -> Grant:
+        grant = self.grace.grant(account_id, parse_nanos(credits))
         if grant is None:
             raise GateClosed(f"{closed.detail}; the account's grace is used up", in_doubt=closed.in_doubt) from None
         return grant
 
 
 def extension(**fields: Any) -> Extension:
-    """More for a request under way. Raises InvalidAuthorization."""
+    """The body that extends a hold. Raises InvalidAuthorization."""
     try:
         return Extension.model_validate(fields)
     except ValidationError as error:
@@ -225,13 +234,13 @@ def extension(**fields: Any) -> Extension:
 
 
 def grace_of(fail: Fail, credits: str | None) -> str:
-    """What a request takes of its account's grace when there is no answer. Raises UnsuitableOption."""
+    """Credits that a call takes from its account's grace when the gate does not answer. Raises UnsuitableOption."""
     if fail == "closed":
         return "0"
     if fail != "open":
-        raise UnsuitableOption("closed or open", field="fail")
+        raise UnsuitableOption('must be "closed" or "open"', field="fail")
     if credits is None or parse_nanos(_credits(credits)) == 0:
-        raise UnsuitableOption("a request that fails open says how many credits of the grace it takes", field="grace")
+        raise UnsuitableOption('with fail "open", say how many credits of the grace the call takes', field="grace")
     return credits
 
 
@@ -243,20 +252,20 @@ def _credits(text: str) -> str:
 
 
 def _until(ttl: int | None) -> datetime:
-    """When a hold that is made now has expired."""
+    """When a hold that is made now expires."""
     return datetime.now(UTC) + timedelta(seconds=_HELD_SECONDS if ttl is None else ttl)
 
 
-def _granted(answer: httpx.Response) -> Authorization:
-    """The hold of an answer, or the error that it is."""
+def _hold_of(answer: httpx.Response) -> Authorization:
+    """The hold that a response describes. Raises the error that the response stands for."""
     if answer.status_code == 402 and "Credits-Available" in answer.headers:
         raise _insufficient(answer)
     if not answer.is_success:
-        raise _refusal(answer)
+        raise _rejection(answer)
     try:
-        said = _Said.model_validate_json(answer.content)
+        said = _HoldBody.model_validate_json(answer.content)
     except ValidationError as error:
-        raise GateClosed("the answer is not the ledger's", in_doubt=True) from error
+        raise GateClosed("the response does not come from the ledger", in_doubt=True) from error
     if said.state != "open":
         raise AuthorizationEnded(said.state)
     return Authorization(said.account_id, said.amount, said.id, said.max_output_tokens, said.expires_at, said.available)
@@ -274,11 +283,11 @@ def _insufficient(answer: httpx.Response) -> InsufficientCredits:
     )
 
 
-def _refusal(answer: httpx.Response) -> AuthorizationEnded | InvalidAuthorization | GateClosed:
+def _rejection(answer: httpx.Response) -> AuthorizationEnded | InvalidAuthorization | GateClosed:
     problem = problem_of(answer)
     if problem["code"] in _ENDED:
         return AuthorizationEnded()
-    if answer.status_code in _ABOUT_THE_QUESTION:
+    if answer.status_code in _REQUEST_IS_WRONG:
         param = problem.get("param")
         sentence = problem["message"].removeprefix(f"{param}: ")
         return InvalidAuthorization(sentence, field=param and param.removeprefix("data."))

@@ -1,7 +1,7 @@
-"""From the spool to the ledger: one thread, oldest first, again and again until each event is taken or refused.
+"""Delivery from the spool to the ledger: a thread sends events, oldest first, until the ledger accepts or rejects each.
 
-An event leaves the spool when the ledger has acknowledged it. So it may be sent twice, which the ledger notices by its
-id, but never too few times. Whatever goes wrong in between is counted, logged, and tried again.
+An event leaves the spool only when the ledger has acknowledged it. So an event may be sent twice, and the ledger
+recognizes the second by its id; but no event is lost. Each failure is counted, logged and retried.
 """
 
 import logging
@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from ledger.client.errors import Closed, NotDelivered, Refused, UsedAfterFork
+from ledger.client.errors import Closed, EventsRejected, NotDelivered, UsedAfterFork
 from ledger.client.events import Outgoing
-from ledger.client.spool import Refusal, Spool, Waiting, new_spool, orphans
+from ledger.client.spool import Rejection, Spool, SpooledEvent, new_spool, orphans
 
 PORTION_BYTES = 512 * 1024
 PAUSE_SECONDS_MAX = 2.0
@@ -25,27 +25,27 @@ log = logging.getLogger(__name__)
 
 
 class Outcome(NamedTuple):
-    """What became of a portion: places that the ledger took, what it refused, and why the rest is sent again."""
+    """The result of one batch: places the ledger accepted, events it rejected, and why the rest is retried."""
 
     delivered: Sequence[int] = ()
-    refused: Sequence[Refusal] = ()
+    rejected: Sequence[Rejection] = ()
     trouble: str = ""
 
 
 class Transport(Protocol):
     """A way to the ledger."""
 
-    def send(self, portion: Sequence[Waiting]) -> Outcome:
-        """Sends events in their order; never one of an account whose earlier event was neither taken nor refused."""
+    def send(self, portion: Sequence[SpooledEvent]) -> Outcome:
+        """Sends events in order. An account's event is not sent before its earlier ones are accepted or rejected."""
 
     def close(self) -> None:
-        """Lets go at once, also of what another thread is sending."""
+        """Closes at once, also while another thread is sending."""
 
 
 class Delivery:
     """The spools of one process and the thread that empties them. Raises SpoolUnusable.
 
-    `delivered` is told the ids of events that the ledger took.
+    `delivered` is called with the ids of events that the ledger accepted.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Delivery:
         adopted = list(orphans(folder, bytes_max))
         self._own = new_spool(folder, bytes_max)
         self.spools = [*adopted, self._own]
-        self.delivered_total = self.refused_total = self.failures_total = 0
+        self.delivered_total = self.rejected_total = self.failures_total = 0
         self.trouble, self._adopted_at = "", time.monotonic()
         self._wake, self._stop, self._moved = threading.Event(), threading.Event(), threading.Condition()
         self._thread = threading.Thread(target=self._run, name="ledger-delivery", daemon=True)
@@ -70,17 +70,17 @@ class Delivery:
 
     @property
     def depth(self) -> int:
-        """Events that wait."""
+        """How many events wait in the spools."""
         return sum(spool.depth for spool in self.spools)
 
     @property
-    def refused_count(self) -> int:
-        """Events that are set aside."""
-        return sum(spool.refused_count for spool in self.spools)
+    def rejected_count(self) -> int:
+        """How many events are set aside because the ledger rejected them."""
+        return sum(spool.rejected_count for spool in self.spools)
 
     @property
     def oldest_seconds(self) -> float:
-        """Age of the oldest event that waits; 0 when none does."""
+        """Age of the oldest waiting event in seconds; 0 if none waits."""
         recorded = [first[1] for spool in self.spools if (first := spool.first())]
         return max(0.0, time.time() - min(recorded) / 1000) if recorded else 0.0
 
@@ -97,7 +97,10 @@ class Delivery:
         self._wake.set()
 
     def flush(self, timeout_seconds: float) -> None:
-        """Waits until all that was added before is taken. Raises NotDelivered, and Refused if anything is set aside."""
+        """Waits until the events added so far are delivered.
+
+        Raises NotDelivered; EventsRejected if any is set aside.
+        """
         self._refuse_child()
         targets = [(spool, spool.last_seq) for spool in self.spools]
         with self._moved:
@@ -105,17 +108,17 @@ class Delivery:
             if not arrived or (self._stop.is_set() and self.depth):
                 waiting = f"{self.depth} after {timeout_seconds:g} s"
                 raise NotDelivered(f"{waiting}; {self.trouble}" if self.trouble else waiting)
-        if self.refused_count:
-            raise Refused(str(self.refused_count))
+        if self.rejected_count:
+            raise EventsRejected(str(self.rejected_count))
 
     def close(self, timeout_seconds: float) -> bool:
-        """Gives what waits so much time, then lets go; the next process that opens the spool goes on.
+        """Delivers for up to `timeout_seconds`, then closes. The next process that opens the spool delivers the rest.
 
-        False in a forked child, which has nothing to close.
+        Returns False in a forked child, which has nothing to close.
         """
         if os.getpid() != self._pid:
             return False
-        with suppress(NotDelivered, Refused):
+        with suppress(NotDelivered, EventsRejected):
             self.flush(timeout_seconds)
         self._stop.set()
         self._wake.set()
@@ -127,10 +130,10 @@ class Delivery:
             log.warning("%d events stay in the spool %s for the next process", self.depth, self._folder)
         return True
 
-    def retry_refused(self) -> None:
-        """Lets everything that was set aside wait again."""
+    def retry_rejected(self) -> None:
+        """Puts all events that were set aside back among the waiting ones."""
         for spool in self.spools:
-            spool.retry_refused()
+            spool.retry_rejected()
         self._wake.set()
 
     def _refuse_child(self) -> None:
@@ -152,58 +155,59 @@ class Delivery:
                 self._wake.wait(ADOPTION_SECONDS)
 
     def _deliver(self) -> tuple[str, bool]:
-        """Sends one portion: what went wrong, if anything, and whether there was nothing to send."""
+        """Sends one batch. Returns what went wrong ("" if nothing), and whether there was nothing to send."""
         try:
             self._adopt()
             spool, portion = self._portion()
             if not portion:
                 return "", True
             outcome = self._transport.send(portion)
-            spool.settle(outcome.delivered, outcome.refused)
+            spool.settle(outcome.delivered, outcome.rejected)
             taken = set(outcome.delivered)
             self._tell(event.event_id for seq, event in portion if seq in taken)
         except Closed:
             return "", True
-        except Exception as error:  # whatever it is, the events wait and the thread lives on
+        except Exception as error:  # the events still wait, and the thread must not end
             log.debug("delivery failed", exc_info=True)
             return f"{type(error).__name__}: {error}", False
         self._count(outcome)
         return outcome.trouble, False
 
     def _adopt(self) -> None:
-        """Takes over the spools of processes that have died, now and then."""
+        """Takes over the spools of processes that have ended, every ADOPTION_SECONDS."""
         if time.monotonic() - self._adopted_at > ADOPTION_SECONDS:
-            self._adopted_at = time.monotonic()  # first: a folder that can't be read must not stop our own events
+            # Set first, so that a folder that can't be read does not stop this process's own events.
+            self._adopted_at = time.monotonic()
             self.spools = [*orphans(self._folder, self._bytes_max), *self.spools]
 
-    def _portion(self) -> tuple[Spool, list[Waiting]]:
-        """The oldest events of the oldest spool that has any; spools of others go when they are empty."""
+    def _portion(self) -> tuple[Spool, list[SpooledEvent]]:
+        """The oldest events of the oldest spool that has any. Adopted spools are closed when they are empty."""
         for spool in self.spools[:-1]:
             if portion := spool.head(PORTION_BYTES):
                 return spool, portion
-            if not spool.refused_count:
+            if not spool.rejected_count:
                 self.spools = [other for other in self.spools if other is not spool]
                 spool.close()
         return self._own, self._own.head(PORTION_BYTES)
 
     def _count(self, outcome: Outcome) -> None:
         self.delivered_total += len(outcome.delivered)
-        self.refused_total += len(outcome.refused)
-        for refusal in outcome.refused:
-            log.error("the ledger refused an event, it is set aside: %s: %s", refusal.code, refusal.reason)
+        self.rejected_total += len(outcome.rejected)
+        for rejection in outcome.rejected:
+            log.error("the ledger rejected an event; it is set aside: %s: %s", rejection.code, rejection.reason)
         with self._moved:
             self._moved.notify_all()
 
     def _note(self, trouble: str) -> None:
         self.failures_total += bool(trouble)
         if trouble and trouble != self.trouble:
-            log.warning("events can't be delivered, they wait in the spool: %s", trouble)
+            log.warning("events can't be delivered and wait in the spool: %s", trouble)
         elif self.trouble and not trouble:
             log.info("events are delivered again")
         self.trouble = trouble
 
 
 def _through(spool: Spool, seq: int) -> bool:
-    """Whether all up to this place has left the spool."""
+    """Whether all events up to this place have left the spool."""
     first = spool.first()
     return first is None or first[0] > seq

@@ -1,10 +1,10 @@
-"""What can go wrong in a router's process. None of it loses an event whose id was returned."""
+"""The client's errors. None of them loses an event whose id the client has returned."""
 
 from ledger.core.errors import LedgerError
 
 
 class InvalidEvent(LedgerError):
-    """The ledger would not accept this; nothing was recorded."""
+    """The ledger would not accept this event; nothing was recorded."""
 
 
 class SpoolFull(LedgerError):
@@ -19,8 +19,8 @@ class NotDelivered(LedgerError):
     """Events still wait in the spool; they are sent as soon as the ledger can be reached."""
 
 
-class Refused(LedgerError):
-    """The ledger refused events for good; they are set aside in the spool."""
+class EventsRejected(LedgerError):
+    """The ledger rejected events, and a retry would not help; they are set aside in the spool."""
 
 
 class Closed(LedgerError):
@@ -28,11 +28,11 @@ class Closed(LedgerError):
 
 
 class GateClosed(LedgerError):
-    """The gate does not answer, so whether the account may spend is not known."""
+    """The gate does not answer, so it is not known whether the account may spend."""
 
     def __init__(self, detail: str = "", *, in_doubt: bool = False) -> None:
         self.in_doubt = in_doubt
-        """Whether the question may have arrived, so that credits may be held."""
+        """Whether the request may have reached the gate, which then may hold credits."""
         super().__init__(detail)
 
 
@@ -50,7 +50,7 @@ class InsufficientCredits(LedgerError):
         top_up_url: str | None,
     ) -> None:
         self.body = body
-        """What the customer gets, unchanged, with status 402."""
+        """The body to pass on to the customer, unchanged, with status 402."""
         self.available, self.required = available, required
         self.max_affordable_output_tokens = max_affordable_output_tokens
         self.top_up_in_flight, self.top_up_url = top_up_in_flight, top_up_url
@@ -58,7 +58,7 @@ class InsufficientCredits(LedgerError):
 
 
 class InvalidAuthorization(LedgerError):
-    """The gate would not accept this question; nothing is held."""
+    """The gate would not accept this request; nothing is held."""
 
 
 class AuthorizationEnded(LedgerError):
@@ -66,7 +66,7 @@ class AuthorizationEnded(LedgerError):
 
 
 class UnsuitableOption(LedgerError):
-    """This option can't be chosen here."""
+    """This option is not valid here."""
 
 
 class UsedAfterFork(LedgerError):

@@ -1,4 +1,4 @@
-"""Events as a router records them: checked by the models of `schemas`, with an id that is made once and for all."""
+"""Events as a router records them. The models of `schemas` check them, and each gets its id once, when it is made."""
 
 import time
 from datetime import UTC, datetime
@@ -17,15 +17,18 @@ _ARGUMENTS = {"subject": "account_id", "id": "event_id"}
 _Wrong = TypeVar("_Wrong", InvalidEvent, InvalidAuthorization)
 
 
-class Happened(TypedDict, total=False):
-    """When it happened, now unless given; and an id of the caller's own, so that recording it again is harmless."""
+class OccurrenceFields(TypedDict, total=False):
+    """`time`: when it happened; by default now.
+
+    `event_id`: the caller's own id, so that a repeated call is harmless.
+    """
 
     time: datetime | None
     event_id: str | None
 
 
-class UsageFields(Happened, total=False):
-    """What may be said of a model call: the fields of `schemas.events.Usage`. `provider_cost`: credits as text."""
+class UsageFields(OccurrenceFields, total=False):
+    """The fields of a model call: those of `schemas.events.Usage`. `provider_cost`: credits, as decimal text."""
 
     request_id: Required[str]
     provider: Required[str]
@@ -41,15 +44,15 @@ class UsageFields(Happened, total=False):
     metadata: dict[str, str] | None
 
 
-class TraceFields(Happened, total=False):
-    """What may be said of traces: the fields of `schemas.events.Trace`."""
+class TraceFields(OccurrenceFields, total=False):
+    """The fields of traces: those of `schemas.events.Trace`."""
 
     trace_id: Required[str]
     count: Required[int]
 
 
 class Outgoing(NamedTuple):
-    """An event as it goes over the wire."""
+    """An event as it is sent. `recorded_ms`: Unix time in milliseconds. `value`: its JSON."""
 
     account_id: str
     event_id: str
@@ -58,7 +61,7 @@ class Outgoing(NamedTuple):
 
 
 def checked_source(source: str) -> str:
-    """A source that events may have. Raises InvalidEvent."""
+    """The source, if events may have it. Raises InvalidEvent."""
     try:
         return _SOURCE.validate_python(source, strict=True)
     except ValidationError as error:
@@ -66,12 +69,12 @@ def checked_source(source: str) -> str:
 
 
 def usage_event(source: str, account_id: str, fields: UsageFields) -> Outgoing:
-    """A model call that happened. Raises InvalidEvent, which names the field."""
+    """The event of a model call. Raises InvalidEvent, which names the field."""
     return _event(UsageRecorded, Usage, source, account_id, {**fields})
 
 
 def trace_event(source: str, account_id: str, fields: TraceFields) -> Outgoing:
-    """Traces that happened. Raises InvalidEvent, which names the field."""
+    """The event of `count` traces. Raises InvalidEvent, which names the field."""
     return _event(TraceRecorded, Trace, source, account_id, {**fields})
 
 
@@ -99,9 +102,9 @@ def _event(
 
 
 def invalid(kind: type[_Wrong], error: ValidationError, whole: str | None = None) -> _Wrong:
-    """The first wrong field as the error's own, whatever else is wrong behind it; never a value.
+    """An error that names the first wrong field and then describes the others. It never repeats a field's value.
 
-    `whole`: what to name when no single field is wrong.
+    `whole`: the field to name when the error is not about a single field.
     """
     first, *others = error.errors(include_url=False)
     field, _, sentence = reason_of(first).partition(": ")

@@ -1,7 +1,8 @@
-"""How much may be let through while the gate is closed: bounded per account and process, thread-safe.
+"""The grace: how many credits may be spent without a hold while the gate does not answer. Thread-safe.
 
-What was let through counts until its usage is on the log and the gate has decided for the account since: from then
-on the gate itself knows. So requests one after the other can't spend more in a long outage than those at the same time.
+It is bounded per account and process. A grant counts until its usage is on the log and the gate has decided for the
+account since then, because from that moment the gate itself counts that usage. So calls one after another can't spend
+more in a long outage than calls at the same time.
 """
 
 import threading
@@ -9,7 +10,7 @@ from collections.abc import Iterable
 
 
 class Grant:
-    """What one request was let through with, in nanos."""
+    """The part of the grace that one call takes, in nanos."""
 
     def __init__(self, account_id: str, nanos: int) -> None:
         self.account_id, self.nanos = account_id, nanos
@@ -17,7 +18,7 @@ class Grant:
 
 
 class Grace:
-    """The grants of this process. `nanos_max`: the most that an account may have let through."""
+    """The grants of this process. `nanos_max`: the largest sum of one account's grants."""
 
     def __init__(self, nanos_max: int) -> None:
         self._nanos_max = nanos_max
@@ -26,8 +27,8 @@ class Grace:
         self._expected: dict[str, Grant] = {}
         self.granted_total = 0
 
-    def take(self, account_id: str, nanos: int) -> Grant | None:
-        """Lets a request through, or None when the account's grace is used up."""
+    def grant(self, account_id: str, nanos: int) -> Grant | None:
+        """A grant for one call; None when the account's grace is used up."""
         with self._lock:
             used = sum(grant.nanos for grant in self._grants.get(account_id, ()))
             if used + nanos > self._nanos_max:
@@ -37,18 +38,18 @@ class Grace:
             self.granted_total += 1
             return grant
 
-    def give_back(self, grant: Grant) -> None:
-        """For a request that produced nothing."""
+    def cancel(self, grant: Grant) -> None:
+        """Returns the grant of a call that had no usage."""
         with self._lock:
             self._forget([grant])
 
-    def expect(self, event_id: str, grant: Grant) -> None:
-        """This event is the grant's usage; say so before it can be delivered."""
+    def expect_usage(self, event_id: str, grant: Grant) -> None:
+        """Notes that this event is the grant's usage. Call it before the event can be delivered."""
         with self._lock:
             self._expected[event_id] = grant
 
     def delivered(self, event_ids: Iterable[str]) -> None:
-        """These events are on the log."""
+        """Notes that these events are on the log."""
         with self._lock:
             if self._expected:
                 for event_id in event_ids:
@@ -56,7 +57,7 @@ class Grace:
                         grant.on_the_log = True
 
     def decided(self, account_id: str) -> None:
-        """The gate has decided for the account, knowing what is on the log."""
+        """Notes that the gate has decided for the account: it counts the usage that is on the log."""
         with self._lock:
             self._forget([grant for grant in self._grants.get(account_id, ()) if grant.on_the_log])
 

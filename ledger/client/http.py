@@ -1,7 +1,7 @@
-"""Over HTTP, for routers without Kafka: `POST /v1/usage`, one request at a time.
+"""The HTTP transport, for routers without Kafka: `POST /v1/usage`, one request at a time.
 
-The API takes a batch as a whole or not at all. What it refuses is set aside, the others are sent again. Whatever is
-not about the events themselves (no answer, 5xx, 429, a key that is not valid, a wrong URL) is tried again for ever.
+The API accepts a batch as a whole or not at all. Events that it rejects are set aside, and the others are sent again.
+Every failure that is not about the events (no response, 5xx, 429, an invalid key, a wrong URL) is retried without end.
 """
 
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 
 from ledger.client.delivery import Outcome
-from ledger.client.spool import Refusal, Waiting
+from ledger.client.spool import Rejection, SpooledEvent
 
-_ABOUT_THE_EVENTS = {400, 413, 422}
+_EVENTS_ARE_WRONG = {400, 413, 422}
 
 
 class HttpTransport:
@@ -22,7 +22,7 @@ class HttpTransport:
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/cloudevents-batch+json"}
         self._client = httpx.Client(base_url=url, headers=headers, timeout=httpx.Timeout(15, connect=5))
 
-    def send(self, portion: Sequence[Waiting]) -> Outcome:
+    def send(self, portion: Sequence[SpooledEvent]) -> Outcome:
         """See Transport."""
         body = b"[" + b",".join(event.value for _, event in portion) + b"]"
         try:
@@ -33,8 +33,8 @@ class HttpTransport:
             return Outcome(delivered=[seq for seq, _ in portion])
         problem = problem_of(answer)
         if items := problem.get("items"):
-            return Outcome(refused=[_refusal(portion[item["index"]].seq, item) for item in items])
-        if answer.status_code in _ABOUT_THE_EVENTS:
+            return Outcome(rejected=[_rejection(portion[item["index"]].seq, item) for item in items])
+        if answer.status_code in _EVENTS_ARE_WRONG:
             return self._narrowed(portion, problem)
         return Outcome(trouble=f"{answer.status_code} {problem['code']}: {problem['message']}")
 
@@ -42,22 +42,25 @@ class HttpTransport:
         """See Transport."""
         self._client.close()
 
-    def _narrowed(self, portion: Sequence[Waiting], problem: dict[str, Any]) -> Outcome:
-        """Halves a batch that is refused without saying which event is wrong, as a proxy that bounds bodies does."""
+    def _narrowed(self, portion: Sequence[SpooledEvent], problem: dict[str, Any]) -> Outcome:
+        """Halves a batch when the response does not name the wrong event, for example a 413 from a proxy."""
         if len(portion) == 1:
-            return Outcome(refused=[_refusal(portion[0].seq, problem)])
+            return Outcome(rejected=[_rejection(portion[0].seq, problem)])
         middle = len(portion) // 2
         first = self.send(portion[:middle])
-        # What is left goes with the next portion, behind what isn't through yet.
-        return first if first.trouble or first.refused else _sum(first, self.send(portion[middle:]))
+        # If the first half fails, the second goes with the next batch: an account's events stay in order.
+        return first if first.trouble or first.rejected else _sum(first, self.send(portion[middle:]))
 
 
 def _sum(first: Outcome, second: Outcome) -> Outcome:
-    return Outcome([*first.delivered, *second.delivered], second.refused, second.trouble)
+    return Outcome([*first.delivered, *second.delivered], second.rejected, second.trouble)
 
 
 def problem_of(answer: httpx.Response) -> dict[str, Any]:
-    """The error of an answer, also of one that is not the ledger's own."""
+    """The error of a response: `code`, `message`, `items`, `param`.
+
+    `code` is "http_error" if it is not the ledger's.
+    """
     try:
         error = answer.json()["error"]
         more = {"items": error.get("items"), "param": error.get("param")}
@@ -66,5 +69,5 @@ def problem_of(answer: httpx.Response) -> dict[str, Any]:
         return {"code": "http_error", "message": answer.reason_phrase}
 
 
-def _refusal(seq: int, problem: dict[str, Any]) -> Refusal:
-    return Refusal(seq, str(problem["code"]), str(problem["message"]))
+def _rejection(seq: int, problem: dict[str, Any]) -> Rejection:
+    return Rejection(seq, str(problem["code"]), str(problem["message"]))

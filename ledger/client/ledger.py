@@ -1,7 +1,7 @@
-"""`Ledger` and `AsyncLedger`: what a router calls. An id that was returned belongs to an event that will be counted.
+"""`Ledger` and `AsyncLedger`, which a router calls. An event whose id was returned will be counted.
 
-Recording checks the event, writes it to the spool on disk and returns; a thread delivers it. Asking the gate is one
-request over HTTP. Both classes are the same but for `await`.
+Recording checks the event, writes it to the spool on disk and returns; a thread delivers it. An authorization is one
+HTTP request to the gate. The two classes differ only in `await`.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
-from ledger.client.asking import Steps, run, run_async
-from ledger.client.authorizations import AskFields, Authorization, Gate, GateOptions, extension
+from ledger.client.authorizations import Authorization, AuthorizeFields, Gate, GateOptions, extension
 from ledger.client.delivery import Delivery, Transport
 from ledger.client.events import Outgoing, TraceFields, UsageFields, checked_source, trace_event, usage_event
 from ledger.client.metrics import Metrics
-from ledger.client.spool import RefusedEvent
+from ledger.client.sans_io import Steps, run, run_async
+from ledger.client.spool import RejectedEvent
 from ledger.client.streams import AsyncStream, Stream, StreamFields
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ _ASYNC_THREADS = 16
 
 
 class _Client:
-    """What both have: how they are made, and what there is to watch."""
+    """What both classes share: the constructors, the spool's figures and the metrics."""
 
     def __init__(
         self, connect: Callable[[], Transport], source: str, spool: str | Path, bytes_max: int, gate: GateOptions
@@ -55,12 +55,12 @@ class _Client:
         spool_bytes_max: int = SPOOL_BYTES_MAX,
         **security: Any,
     ) -> Self:
-        """Publishes to the log itself. `security`: kafka-python's `security_protocol`, `sasl_…`, `ssl_…`.
+        """A client that publishes to Kafka. `security`: kafka-python's `security_protocol`, `sasl_…`, `ssl_…`.
 
-        `spool`: a folder on a local disk, which several processes may share. Kafka need not be there yet.
+        `spool`: a folder on a local disk, which several processes may share. Kafka need not be reachable yet.
         `api`, `key`: for authorizations, the API's URL and a key with the scope `authorizations:write`.
-        `gate_seconds`: about how long a question to the gate may take. `grace`: credits that an account may have let
-        through by this process while the gate is closed.
+        `gate_seconds`: about how long an authorization may take. `grace`: credits that each account may spend through
+        this process without a hold while the gate does not answer.
         Raises InvalidEvent for a wrong source, UnsuitableOption, SpoolUnusable.
         """
         from ledger.client.kafka import KafkaTransport
@@ -82,7 +82,10 @@ class _Client:
         grace: str = "0",
         spool_bytes_max: int = SPOOL_BYTES_MAX,
     ) -> Self:
-        """Sends to the API at `url`, else as `over_kafka`. Scopes of `key`: `usage:write`, `authorizations:write`."""
+        """A client that sends usage to the API at `url`; otherwise as `over_kafka`.
+
+        `key` needs the scope `usage:write`, and `authorizations:write` for authorizations.
+        """
         from ledger.client.http import HttpTransport
 
         gate = GateOptions(url, key, gate_seconds, grace)
@@ -90,33 +93,33 @@ class _Client:
 
     @property
     def depth(self) -> int:
-        """Events that wait in the spool, those of ended processes that it took over included."""
+        """How many events wait in the spool, with those of ended processes that this one took over."""
         return self._delivery.depth
 
     @property
     def oldest_seconds(self) -> float:
-        """Age of the oldest event that waits; 0 when none does."""
+        """Age of the oldest waiting event in seconds; 0 if none waits."""
         return self._delivery.oldest_seconds
 
     @property
-    def rejected(self) -> list[RefusedEvent]:
-        """Events that the ledger refused for good, with its reasons."""
-        return [event for spool in self._delivery.spools for event in spool.refused()]
+    def rejected(self) -> list[RejectedEvent]:
+        """Events that the ledger rejected, with its reasons. They are not sent again by themselves."""
+        return [event for spool in self._delivery.spools for event in spool.rejected()]
 
     def retry_rejected(self) -> None:
-        """Sends them again, for example when the book has got the price that was missing."""
-        self._delivery.retry_refused()
+        """Sends the rejected events again, for example after the missing price was added to the book."""
+        self._delivery.retry_rejected()
 
     def drop_rejected(self) -> None:
-        """Forgets them."""
+        """Deletes the rejected events."""
         for spool in self._delivery.spools:
-            spool.drop_refused()
+            spool.drop_rejected()
 
     def _usage(self, authorization: Authorization, usage: UsageFields) -> Outgoing:
         """The event that settles an authorization."""
         named: UsageFields = {**usage, "authorization_id": authorization.id}
         event = usage_event(self._source, authorization.account_id, named)
-        self._gate.settling(authorization, event.event_id)
+        self._gate.expect_usage(authorization, event.event_id)
         return event
 
     def _close(self, timeout_seconds: float) -> None:
@@ -126,7 +129,7 @@ class _Client:
 
 
 class Ledger(_Client):
-    """A router's way to the ledger. Thread-safe; make it after a fork; close it, or use it in a with statement."""
+    """A router's client of the ledger. Thread-safe. Make it after a fork; close it, or use it in a with statement."""
 
     def __init__(
         self, connect: Callable[[], Transport], source: str, spool: str | Path, bytes_max: int, gate: GateOptions
@@ -134,13 +137,13 @@ class Ledger(_Client):
         super().__init__(connect, source, spool, bytes_max, gate)
         self._http = httpx.Client(**gate.client())
 
-    def authorize(self, account_id: str, **ask: Unpack[AskFields]) -> Authorization:
-        """May this request run? Its usage is to `settle` the authorization, or it is to be released.
+    def authorize(self, account_id: str, **ask: Unpack[AuthorizeFields]) -> Authorization:
+        """Asks the gate whether a call may run, and holds its credits. `settle` or `release` the result afterwards.
 
-        Raises InsufficientCredits (402), GateClosed (no answer, unless it fails open within the account's grace),
-        InvalidAuthorization (names the field), UnsuitableOption.
+        Raises InsufficientCredits (402); GateClosed (no response, and `fail` is "closed" or the grace is used up);
+        InvalidAuthorization (names the field); UnsuitableOption.
         """
-        return self.ask(self._gate.authorize(account_id, ask))
+        return self.run(self._gate.authorize(account_id, ask))
 
     def extend(
         self,
@@ -150,33 +153,33 @@ class Ledger(_Client):
         output_tokens: int | None = None,
         ttl: int | None = None,
     ) -> Authorization:
-        """Holds so much more, and so many seconds from now; the authorization as it is then.
+        """Holds `amount` credits or `output_tokens` more, for `ttl` seconds from now. Returns the new authorization.
 
-        With neither an amount nor tokens it is only held longer, which takes no credits.
-
-        One without a hold stays as it is: its grace is for the whole request. Raises as `authorize`, and
-        AuthorizationEnded.
+        With neither an amount nor tokens it only lasts longer, which takes no credits. An authorization without a hold
+        is returned unchanged: its grace is for the whole call. Raises as `authorize` does, and AuthorizationEnded.
         """
         more = extension(amount=amount, output_tokens=output_tokens, ttl=ttl)
-        return self.ask(self._gate.extend(authorization, more))
+        return self.run(self._gate.extend(authorization, more))
 
     def settle(self, authorization: Authorization, **usage: Unpack[UsageFields]) -> str:
-        """Records the usage of an authorization; else as `record_usage`."""
+        """Records the usage of an authorization; otherwise as `record_usage`."""
         return self.record(self._usage(authorization, usage))
 
     def release(self, authorization: Authorization) -> None:
-        """Gives back what is held, when no usage will come. The ledger is told in the background."""
-        self._gate.give_back(authorization)
+        """Gives back the hold of a call without usage. Returns at once; a thread tells the ledger."""
+        self._gate.release(authorization)
 
     def stream(self, account_id: str, **call: Unpack[StreamFields]) -> Stream:
-        """For a with statement around a stream: authorized, extended as it goes, settled or released at its end.
+        """A context manager for a stream of output: it authorizes, extends as output grows, and settles or releases at
+        the end.
 
-        Entering raises as `authorize` does. Raises InvalidEvent (names the field), UnsuitableOption.
+        Raises InvalidEvent (names the field), UnsuitableOption. Entering it raises as `authorize` does.
         """
         return Stream(self, self._gate, self._source, account_id, call)
 
     def record_usage(self, account_id: str, **usage: Unpack[UsageFields]) -> str:
-        """The id of the event, which is on disk. Raises InvalidEvent (names the field), SpoolFull, SpoolUnusable."""
+        """Writes the usage to disk; returns the event's id. Raises InvalidEvent (names the field), SpoolFull,
+        SpoolUnusable."""
         return self.record(usage_event(self._source, account_id, usage))
 
     def record_trace(self, account_id: str, **trace: Unpack[TraceFields]) -> str:
@@ -184,21 +187,21 @@ class Ledger(_Client):
         return self.record(trace_event(self._source, account_id, trace))
 
     def record(self, event: Outgoing) -> str:
-        """Records an event that is already made."""
+        """Writes an event to disk; returns its id."""
         self._delivery.add(event)
         return event.event_id
 
-    def ask(self, steps: Steps[T]) -> T:
-        """Asks the gate."""
+    def run(self, steps: Steps[T]) -> T:
+        """Exchanges requests with the gate until the steps return."""
         self._delivery.check()
         return run(steps, self._http)
 
     def flush(self, timeout_seconds: float) -> None:
-        """Waits until all that was recorded is on the log. Raises NotDelivered, and Refused if any is set aside."""
+        """Waits until all recorded events are on the log. Raises NotDelivered; EventsRejected if any is set aside."""
         self._delivery.flush(timeout_seconds)
 
     def close(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
-        """Gives delivery so much time. What is left stays in the spool for the next process."""
+        """Delivers for up to `timeout_seconds`, then closes. The rest stays in the spool for the next process."""
         self._close(timeout_seconds)
         self._http.close()
 
@@ -210,19 +213,19 @@ class Ledger(_Client):
 
 
 class AsyncLedger(_Client):
-    """`Ledger` for asyncio: nothing here waits for a disk or a network in the event loop."""
+    """`Ledger` for asyncio. It never blocks the event loop with disk or network."""
 
     def __init__(
         self, connect: Callable[[], Transport], source: str, spool: str | Path, bytes_max: int, gate: GateOptions
     ) -> None:
         super().__init__(connect, source, spool, bytes_max, gate)
-        # Those that write at the same time share one sync of the disk.
+        # Threads that write at the same time share one sync of the disk.
         self._threads = ThreadPoolExecutor(_ASYNC_THREADS, thread_name_prefix="ledger-spool")
         self._http = httpx.AsyncClient(**gate.client())
 
-    async def authorize(self, account_id: str, **ask: Unpack[AskFields]) -> Authorization:
-        """As `Ledger.authorize`. Cancelled, what it may hold is released."""
-        return await self.ask(self._gate.authorize(account_id, ask))
+    async def authorize(self, account_id: str, **ask: Unpack[AuthorizeFields]) -> Authorization:
+        """As `Ledger.authorize`. If it is cancelled, a hold that it may have made is released."""
+        return await self.run(self._gate.authorize(account_id, ask))
 
     async def extend(
         self,
@@ -232,24 +235,24 @@ class AsyncLedger(_Client):
         output_tokens: int | None = None,
         ttl: int | None = None,
     ) -> Authorization:
-        """As `Ledger.extend`. Cancelled, the hold may have been extended or not."""
+        """As `Ledger.extend`. If it is cancelled, the hold may or may not be extended."""
         more = extension(amount=amount, output_tokens=output_tokens, ttl=ttl)
-        return await self.ask(self._gate.extend(authorization, more))
+        return await self.run(self._gate.extend(authorization, more))
 
     async def settle(self, authorization: Authorization, **usage: Unpack[UsageFields]) -> str:
-        """As `Ledger.settle`. Cancelled, it is recorded nevertheless."""
+        """As `Ledger.settle`. If it is cancelled, the event is still recorded."""
         return await self.record(self._usage(authorization, usage))
 
     async def release(self, authorization: Authorization) -> None:
         """As `Ledger.release`."""
-        self._gate.give_back(authorization)
+        self._gate.release(authorization)
 
     def stream(self, account_id: str, **call: Unpack[StreamFields]) -> AsyncStream:
         """As `Ledger.stream`, for `async with`."""
         return AsyncStream(self, self._gate, self._source, account_id, call)
 
     async def record_usage(self, account_id: str, **usage: Unpack[UsageFields]) -> str:
-        """As `Ledger.record_usage`. Cancelled, the event is recorded nevertheless."""
+        """As `Ledger.record_usage`. If it is cancelled, the event is still recorded."""
         return await self.record(usage_event(self._source, account_id, usage))
 
     async def record_trace(self, account_id: str, **trace: Unpack[TraceFields]) -> str:
@@ -257,7 +260,7 @@ class AsyncLedger(_Client):
         return await self.record(trace_event(self._source, account_id, trace))
 
     async def record(self, event: Outgoing) -> str:
-        """As `Ledger.record`; a cancellation waits until it is written."""
+        """As `Ledger.record`. If it is cancelled, it ends only after the event is written."""
         self._delivery.check()
         written = asyncio.get_running_loop().run_in_executor(self._threads, self._delivery.add, event)
         cancelled: asyncio.CancelledError | None = None
@@ -271,8 +274,8 @@ class AsyncLedger(_Client):
             raise cancelled
         return event.event_id
 
-    async def ask(self, steps: Steps[T]) -> T:
-        """Asks the gate."""
+    async def run(self, steps: Steps[T]) -> T:
+        """Exchanges requests with the gate until the steps return."""
         self._delivery.check()
         return await run_async(steps, self._http)
 

@@ -1,4 +1,4 @@
-"""What a router's operator watches: how much waits, for how long, what was refused, whether delivery works."""
+"""Metrics of the client for Prometheus: waiting and rejected events, deliveries, failures, calls without a hold."""
 
 from collections.abc import Iterator
 
@@ -17,13 +17,15 @@ class Metrics(Collector):
         self._delivery, self._grace = delivery, grace
 
     def collect(self) -> Iterator[Metric]:
-        """As of now."""
+        """The metrics as they are now."""
         of = self._delivery
-        yield GaugeMetricFamily("ledger_client_waiting_events", "Events in the spool.", of.depth)
-        yield GaugeMetricFamily("ledger_client_oldest_seconds", "Age of the oldest of them.", of.oldest_seconds)
-        yield GaugeMetricFamily("ledger_client_rejected_events", "Events that are set aside.", of.refused_count)
-        yield CounterMetricFamily("ledger_client_delivered", "Events that the ledger took.", of.delivered_total)
-        yield CounterMetricFamily("ledger_client_rejected", "Events that the ledger refused.", of.refused_total)
-        yield CounterMetricFamily("ledger_client_failures", "Attempts that failed.", of.failures_total)
-        let_through = self._grace.granted_total
-        yield CounterMetricFamily("ledger_client_let_through", "Requests that ran without a hold.", let_through)
+        yield GaugeMetricFamily("ledger_client_waiting_events", "Events that wait in the spool.", of.depth)
+        yield GaugeMetricFamily("ledger_client_oldest_seconds", "Age of the oldest waiting event.", of.oldest_seconds)
+        yield GaugeMetricFamily(
+            "ledger_client_rejected_events", "Rejected events that are set aside.", of.rejected_count
+        )
+        yield CounterMetricFamily("ledger_client_delivered", "Events that the ledger accepted.", of.delivered_total)
+        yield CounterMetricFamily("ledger_client_rejected", "Events that the ledger rejected.", of.rejected_total)
+        yield CounterMetricFamily("ledger_client_failures", "Deliveries that failed.", of.failures_total)
+        granted = self._grace.granted_total
+        yield CounterMetricFamily("ledger_client_granted_without_hold", "Calls that ran without a hold.", granted)

@@ -1,7 +1,7 @@
-"""Ends holds that nobody will use, in a thread of its own: nobody waits for it, and it tries until it has an answer.
+"""Releases holds that are not needed, in a thread, so that the caller does not wait. It retries until the gate answers.
 
-A question whose answer was lost may have made a hold: it is asked again under its Idempotency-Key, which gives the
-same hold, and that is released. What can't be released until its time is over expires by itself.
+A request whose response was lost may have made a hold. The thread sends it again with the same Idempotency-Key, which
+gives the same hold, and releases that. A hold that can't be released in time expires by itself.
 """
 
 import logging
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import httpx
 
-from ledger.client.asking import Question
+from ledger.client.sans_io import Request
 
 PATH = "/v1/authorizations"
 WAITING_MAX = 1_000
@@ -23,31 +23,31 @@ _AGAIN = {401, 403, 429}
 log = logging.getLogger(__name__)
 
 
-class _Waiting(NamedTuple):
-    question: Question
+class _Pending(NamedTuple):
+    request: Request
     until: datetime
 
 
 class Releases:
-    """The holds that are to end. `connect` makes the thread's own client when there is something to do."""
+    """The holds to release. `connect` makes the thread's own HTTP client, at the first hold."""
 
     def __init__(self, connect: Callable[[], httpx.Client]) -> None:
         self._connect = connect
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Pending] = deque()
         self._changed = threading.Condition()
         self._stopped = False
         self._thread: threading.Thread | None = None
 
     def release(self, hold_id: str, until: datetime) -> None:
-        """Ends a hold."""
-        self._put(_Waiting(Question("DELETE", f"{PATH}/{hold_id}"), until))
+        """Releases a hold, unless it has expired (`until`) before."""
+        self._put(_Pending(Request("DELETE", f"{PATH}/{hold_id}"), until))
 
-    def undo(self, question: Question, until: datetime) -> None:
-        """Ends the hold that this question may have made."""
-        self._put(_Waiting(question, until))
+    def undo(self, request: Request, until: datetime) -> None:
+        """Releases the hold that this request may have made."""
+        self._put(_Pending(request, until))
 
     def close(self, timeout_seconds: float) -> None:
-        """Gives what waits so much time; the rest expires by itself."""
+        """Works for up to `timeout_seconds`, then stops. The remaining holds expire by themselves."""
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting, timeout_seconds)
             self._stopped = True
@@ -55,7 +55,7 @@ class Releases:
         if self._thread is not None:
             self._thread.join(1)
 
-    def _put(self, waiting: _Waiting) -> None:
+    def _put(self, waiting: _Pending) -> None:
         with self._changed:
             if self._stopped or len(self._waiting) >= WAITING_MAX:
                 log.debug("a hold is left to expire by itself")
@@ -84,17 +84,17 @@ class Releases:
                         self._changed.wait_for(lambda: self._stopped, _PAUSE_SECONDS)
 
 
-def _ask(client: httpx.Client, waiting: _Waiting) -> _Waiting | None:
-    """What is left to do."""
-    question, until = waiting
+def _ask(client: httpx.Client, waiting: _Pending) -> _Pending | None:
+    """Sends one request. Returns what is still to do, None if nothing."""
+    request, until = waiting
     if datetime.now(UTC) > until:
         return None
     try:
-        answer = client.request(**question.arguments())
+        answer = client.request(**request.arguments())
         if answer.status_code >= 500 or answer.status_code in _AGAIN:
             return waiting
-        if question.method == "POST" and answer.status_code == 201:
-            return _Waiting(Question("DELETE", f"{PATH}/{answer.json()['id']}"), until)
-    except (httpx.HTTPError, ValueError, LookupError):  # no answer, or not the ledger's
+        if request.method == "POST" and answer.status_code == 201:
+            return _Pending(Request("DELETE", f"{PATH}/{answer.json()['id']}"), until)
+    except (httpx.HTTPError, ValueError, LookupError):  # no response, or not the ledger's
         return waiting
     return None

@@ -1,10 +1,10 @@
-"""Events on disk until they are delivered: one SQLite file, one process that holds it, bounded.
+"""The spool: a SQLite file that keeps events until they are delivered. One process owns it, and its size is bounded.
 
-The bound is for what is added. What is refused is set aside in a full spool too, or nothing would ever leave it.
+The bound applies to new events only. A full spool can still set rejected events aside; otherwise it would stay full.
 
-What `add` has returned for survives SIGKILL, a crash of the system and a power cut, as far as the disk keeps what it
-has synced (WAL, synchronous=FULL). Threads that add at the same time share one sync. SQLite's exclusive lock says
-whether the owner lives; a folder that several machines mount is not supported, since locks don't hold there.
+When `add` has returned, the event survives SIGKILL, a system crash and a power cut, if the disk keeps what it has
+synced (WAL, synchronous=FULL). Threads that add at the same time share one sync. SQLite's exclusive lock shows whether
+the owner is alive. A folder that several machines mount is not supported, because locks don't work there.
 """
 
 import ctypes
@@ -32,23 +32,23 @@ _SUFFIX = ".spool"
 log = logging.getLogger(__name__)
 
 
-class Waiting(NamedTuple):
-    """An event in the spool; `seq` is its place."""
+class SpooledEvent(NamedTuple):
+    """A waiting event; `seq` is its place in the spool."""
 
     seq: int
     event: Outgoing
 
 
-class Refusal(NamedTuple):
-    """Why the ledger will never take the event at this place."""
+class Rejection(NamedTuple):
+    """Why the ledger rejects the event at this place."""
 
     seq: int
     code: str
     reason: str
 
 
-class RefusedEvent(NamedTuple):
-    """An event that was set aside, and why: `code` for programs, `reason` for people; `value` is its JSON."""
+class RejectedEvent(NamedTuple):
+    """An event that was set aside, and why: `code` for programs, `reason` for people. `value` is its JSON."""
 
     account_id: str
     event_id: str
@@ -63,17 +63,17 @@ class SpoolInUse(Exception):
 
 
 class _Write:
-    """An event that a thread wants written; whoever holds the lock writes it."""
+    """An event that a thread wants to write. The thread that holds the lock writes it."""
 
     def __init__(self, event: Outgoing) -> None:
         self.event = event
         self.done = False
-        # Until it is known to be written it is not: Ctrl-C may come at any moment.
+        # It counts as not written until it is known to be, because Ctrl-C may come at any moment.
         self.error: BaseException | None = InterruptedError("interrupted")
 
 
 class Spool:
-    """One file, held until `close`. Thread-safe. Raises SpoolInUse."""
+    """One spool file, locked until `close`. Thread-safe. Raises SpoolInUse."""
 
     def __init__(self, path: Path, bytes_max: int) -> None:
         self.path = path
@@ -81,12 +81,12 @@ class Spool:
         self._writes: deque[_Write] = deque()
         self._closed = False
         self._pages_max = max(bytes_max // PAGE_BYTES, 8)
-        # Never of its own accord: the file must not come back when its former owner removes it right now.
+        # mode=rw does not create the file: it must not come back when its former owner removes it at this moment.
         self._connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=0, isolation_level=None, check_same_thread=False
         )
         try:
-            self.depth, self.refused_count, self.last_seq = self._hold()
+            self.depth, self.rejected_count, self.last_seq = self._hold()
         except BaseException:
             self._connection.close()
             raise
@@ -102,20 +102,20 @@ class Spool:
         if write.error is not None:
             raise _explained(write.error) from write.error
 
-    def head(self, bytes_max: int) -> list[Waiting]:
-        """The oldest events, at most 1000 and about so many bytes, at least one if there is any."""
-        found: list[Waiting] = []
+    def head(self, bytes_max: int) -> list[SpooledEvent]:
+        """The oldest events: at most 1000, about `bytes_max` bytes, and at least one if any waits."""
+        found: list[SpooledEvent] = []
         size = 0
         with self._using() as connection:
             for seq, *event in connection.execute(_SQL["head"]):
-                found.append(Waiting(seq, Outgoing(*event)))
+                found.append(SpooledEvent(seq, Outgoing(*event)))
                 size += len(found[-1].event.value)
                 if size >= bytes_max:
                     break
         return found
 
     def first(self) -> tuple[int, int] | None:
-        """Place and time (ms) of the oldest event that waits; None also when closed."""
+        """Place and time (Unix ms) of the oldest waiting event; None if none waits or the spool is closed."""
         try:
             with self._using() as connection:
                 found: tuple[int, int] | None = connection.execute(_SQL["first"]).fetchone()
@@ -123,47 +123,50 @@ class Spool:
             return None
         return found
 
-    def settle(self, delivered: Sequence[int], refused: Sequence[Refusal]) -> None:
-        """Forgets what was delivered and sets aside what was refused."""
-        gone = [*delivered, *(refusal.seq for refusal in refused)]
+    def settle(self, delivered: Sequence[int], rejected: Sequence[Rejection]) -> None:
+        """Deletes the delivered events and sets the rejected ones aside."""
+        gone = [*delivered, *(rejection.seq for rejection in rejected)]
         with self._using() as connection, _transaction(connection):
-            connection.executemany(_SQL["set_aside"], [refusal._asdict() for refusal in refused])
+            connection.executemany(_SQL["set_aside"], [rejection._asdict() for rejection in rejected])
             connection.executemany(_SQL["forget"], [(seq,) for seq in gone])
             self.depth -= len(gone)
-            self.refused_count += len(refused)
+            self.rejected_count += len(rejected)
 
-    def refused(self) -> list[RefusedEvent]:
-        """What was set aside, oldest first."""
+    def rejected(self) -> list[RejectedEvent]:
+        """The events that were set aside, oldest first."""
         with self._using() as connection:
-            return [RefusedEvent(*row) for row in connection.execute(_SQL["refused"])]
+            return [RejectedEvent(*row) for row in connection.execute(_SQL["rejected"])]
 
-    def retry_refused(self) -> None:
-        """Lets what was set aside wait again, behind all that waits."""
+    def retry_rejected(self) -> None:
+        """Puts the events that were set aside behind those that wait."""
         with self._using() as connection, _transaction(connection):
             connection.execute(_SQL["put_back"], {"last": self.last_seq})
-            connection.execute(_SQL["drop_refused"])
-            self.depth, self.refused_count, self.last_seq = connection.execute(_SQL["state"]).fetchone()
+            connection.execute(_SQL["drop_rejected"])
+            self.depth, self.rejected_count, self.last_seq = connection.execute(_SQL["state"]).fetchone()
 
-    def drop_refused(self) -> None:
-        """Forgets what was set aside."""
+    def drop_rejected(self) -> None:
+        """Deletes the events that were set aside."""
         with self._using() as connection:
-            connection.execute(_SQL["drop_refused"])
-            self.refused_count = 0
+            connection.execute(_SQL["drop_rejected"])
+            self.rejected_count = 0
 
     def close(self) -> None:
-        """Lets go of the file, and removes it when nothing is in it."""
+        """Closes the file, and removes it if it is empty."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-            waiting, refused, _ = self._connection.execute(_SQL["state"]).fetchone()
+            waiting, rejected, _ = self._connection.execute(_SQL["state"]).fetchone()
             self._connection.close()
             _open_spools.discard(self)
-            if not waiting and not refused:
+            if not waiting and not rejected:
                 self.path.unlink(missing_ok=True)
 
     def _hold(self) -> tuple[int, int, int]:
-        """Takes the lock for as long as the connection is open; how many wait, how many are refused, the last place."""
+        """Locks the file while the connection is open.
+
+        Returns how many events wait and are rejected, and the last place.
+        """
         connection = self._connection
         try:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -171,18 +174,18 @@ class Spool:
             connection.execute("PRAGMA synchronous = FULL")
             with _transaction(connection):
                 connection.execute(_SQL["waiting_table"])
-                connection.execute(_SQL["refused_table"])
+                connection.execute(_SQL["rejected_table"])
                 state: tuple[int, int, int] = connection.execute(_SQL["state"]).fetchone()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
                 raise SpoolInUse from None
             raise
-        if not self.path.exists():  # its former owner removed it between our opening and our locking it
+        if not self.path.exists():  # its former owner removed it after we had opened it and before we locked it
             raise SpoolInUse
         return state
 
     def _write_all(self) -> None:
-        """Writes what all threads want written, in one transaction; the lock is held."""
+        """Writes the events of all threads in one transaction. The caller holds the lock."""
         writes: list[_Write] = []
         while self._writes:
             writes.append(self._writes.popleft())
@@ -214,7 +217,7 @@ class Spool:
 
 
 def new_spool(folder: Path, bytes_max: int) -> Spool:
-    """A file of this process's own. Raises SpoolUnusable."""
+    """A new spool file for this process. Raises SpoolUnusable."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         while True:
@@ -227,7 +230,7 @@ def new_spool(folder: Path, bytes_max: int) -> Spool:
 
 
 def orphans(folder: Path, bytes_max: int) -> Iterator[Spool]:
-    """The files of processes that are gone, oldest first; ours from now on."""
+    """The spools of processes that have ended, oldest first. This process now owns them."""
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
         try:
             spool = Spool(path, bytes_max)
@@ -235,7 +238,7 @@ def orphans(folder: Path, bytes_max: int) -> Iterator[Spool]:
             continue
         except sqlite3.Error as error:
             if path.exists():
-                log.warning("the spool %s can't be read, its events are not delivered: %s", path, error)
+                log.warning("the spool %s can't be read and its events are not delivered: %s", path, error)
             continue
         yield spool
 
@@ -263,7 +266,7 @@ _open_spools: weakref.WeakSet[Spool] = weakref.WeakSet()
 
 
 def _leave_to_the_parent() -> None:
-    """In a forked child: no connection is used or ever freed, since closing one would take away the parent's WAL."""
+    """In a forked child: never uses or frees a connection, because closing one would delete the parent's WAL."""
     for spool in list(_open_spools):
         spool._lock, spool._closed = threading.Lock(), True
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(spool._connection))

@@ -1,4 +1,4 @@
--- A spool: events that wait to be delivered, in their order, and those that the ledger refused.
+-- A spool: events that wait to be delivered, in their order, and those that the ledger rejected.
 
 -- name: waiting_table
 CREATE TABLE IF NOT EXISTS waiting (
@@ -9,8 +9,8 @@ CREATE TABLE IF NOT EXISTS waiting (
     value BLOB NOT NULL
 );
 
--- name: refused_table
-CREATE TABLE IF NOT EXISTS refused (
+-- name: rejected_table
+CREATE TABLE IF NOT EXISTS rejected (
     seq INTEGER PRIMARY KEY,
     account_id TEXT NOT NULL,
     event_id TEXT NOT NULL,
@@ -23,11 +23,11 @@ CREATE TABLE IF NOT EXISTS refused (
 -- name: state
 SELECT
     (SELECT count(*) FROM waiting),
-    (SELECT count(*) FROM refused),
-    max((SELECT coalesce(max(seq), 0) FROM waiting), (SELECT coalesce(max(seq), 0) FROM refused));
+    (SELECT count(*) FROM rejected),
+    max((SELECT coalesce(max(seq), 0) FROM waiting), (SELECT coalesce(max(seq), 0) FROM rejected));
 
 -- name: pages
--- Those in use.
+-- How many pages of the file are in use.
 SELECT page_count - freelist_count FROM pragma_page_count, pragma_freelist_count;
 
 -- name: put
@@ -43,16 +43,16 @@ SELECT seq, recorded_ms FROM waiting ORDER BY seq LIMIT 1;
 DELETE FROM waiting WHERE seq = ?;
 
 -- name: set_aside
-INSERT INTO refused
+INSERT INTO rejected
 SELECT seq, account_id, event_id, recorded_ms, value, :code, :reason FROM waiting WHERE seq = :seq;
 
--- name: refused
-SELECT account_id, event_id, recorded_ms, value, code, reason FROM refused ORDER BY seq;
+-- name: rejected
+SELECT account_id, event_id, recorded_ms, value, code, reason FROM rejected ORDER BY seq;
 
 -- name: put_back
--- At the end: their places are taken by what was delivered since.
+-- At the end: other events may have their old places since.
 INSERT INTO waiting
-SELECT row_number() OVER (ORDER BY seq) + :last, account_id, event_id, recorded_ms, value FROM refused;
+SELECT row_number() OVER (ORDER BY seq) + :last, account_id, event_id, recorded_ms, value FROM rejected;
 
--- name: drop_refused
-DELETE FROM refused;
+-- name: drop_rejected
+DELETE FROM rejected;

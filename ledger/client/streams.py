@@ -1,17 +1,16 @@
-"""A stream of output under a hold that grows with it, and that ends in one of two ways: settled or released.
+"""A stream of output under a hold that grows with the output. At its end the hold is settled or released.
 
-Whatever ends the block, an error, Ctrl-C or a cancellation too: what was produced is recorded as usage, which settles
-the hold; if nothing was, the hold is released. Neither waits for the ledger.
+This happens however the with block ends, also by an error, Ctrl-C or a cancellation. If there was output, it is
+recorded as usage, which settles the hold; if not, the hold is released. Neither waits for the ledger.
 """
 
 import asyncio
 import time
 from datetime import UTC, datetime
 from math import inf
-from typing import TYPE_CHECKING, Any, Required, Self, TypedDict, Unpack
+from typing import Any, Protocol, Required, Self, TypedDict, TypeVar, Unpack
 
-from ledger.client.asking import Steps
-from ledger.client.authorizations import AskFields, Authorization, FailFields, Gate, extension, grace_of
+from ledger.client.authorizations import Authorization, AuthorizeFields, FailureFields, Gate, extension, grace_of
 from ledger.client.errors import (
     AuthorizationEnded,
     GateClosed,
@@ -19,21 +18,41 @@ from ledger.client.errors import (
     InvalidEvent,
 )
 from ledger.client.events import Outgoing, UsageFields, usage_event
+from ledger.client.sans_io import Steps
 from schemas.events import Mode
 
-if TYPE_CHECKING:
-    from ledger.client.ledger import AsyncLedger, Ledger
+T = TypeVar("T")
 
 _RENEWED_AFTER = 0.75  # of the time that a hold lasts
 _TRIED_AGAIN_AFTER = 0.05  # of the same, when it could not be renewed
-_LASTS_SECONDS_MIN = 10.0  # whatever our clock thinks of the ledger's
+_LASTS_SECONDS_MIN = 10.0  # also if this machine's clock differs from the ledger's
 
 
-class StreamFields(FailFields, total=False):
-    """The call. `max_output_tokens`: the most that it can produce, as the provider was told.
+class Client(Protocol):
+    """What a stream needs of its client; `Ledger` has it."""
 
-    `extend_by`: how many output tokens are held at a time; all of them unless given. `ttl`: seconds a hold lasts,
-    renewed while the stream runs. `grace`: what the whole stream takes of the grace.
+    def run(self, steps: Steps[T]) -> T:
+        """Exchanges requests with the gate until the steps return."""
+
+    def record(self, event: Outgoing) -> str:
+        """Writes an event to disk; returns its id."""
+
+
+class AsyncClient(Protocol):
+    """As `Client`; `AsyncLedger` has it."""
+
+    async def run(self, steps: Steps[T]) -> T:
+        """As `Client.run`."""
+
+    async def record(self, event: Outgoing) -> str:
+        """As `Client.record`."""
+
+
+class StreamFields(FailureFields, total=False):
+    """The model call. `max_output_tokens`: the limit that was given to the provider.
+
+    `extend_by`: how many output tokens to hold at a time; by default all. `ttl`: seconds that a hold lasts; it is
+    renewed while the stream runs. `grace`: credits that the whole stream takes from the grace.
     """
 
     request_id: Required[str]
@@ -49,7 +68,7 @@ class StreamFields(FailFields, total=False):
 
 
 class CountedFields(TypedDict, total=False):
-    """What a provider counts of a call; see `schemas.events.Usage`. `provider_cost`: credits as text."""
+    """What the provider counted; see `schemas.events.Usage`. `provider_cost`: credits, as decimal text."""
 
     input_tokens: int
     output_tokens: int
@@ -60,7 +79,7 @@ class CountedFields(TypedDict, total=False):
 
 
 class _Stream:
-    """What both have: what was produced, what is held for it, and when that is to grow."""
+    """What both streams share: the output so far, the hold for it, and when to extend the hold."""
 
     def __init__(self, gate: Gate, source: str, account_id: str, call: StreamFields) -> None:
         self._gate, self._source, self._account_id, self._call = gate, source, account_id, call
@@ -72,16 +91,16 @@ class _Stream:
         self._produced, self._covered, self._margin, self._lasts, self._renewed_at = 0, 0, 0, inf, inf
         self._counted: CountedFields = {}
         self._ended = False
-        self._event()  # a wrong field is told before anything is held
+        self._event()  # raises for a wrong field, before anything is held
 
     @property
     def authorization(self) -> Authorization:
-        """What the stream runs under now; it changes when more is held. To be asked for inside the block."""
+        """The authorization that the stream has now. It changes when the hold is extended. Use it inside the block."""
         assert self._held is not None, "the block has not been entered"
         return self._held
 
     def usage(self, **counted: Unpack[CountedFields]) -> None:
-        """What the provider counted; it goes before what was announced. Raises InvalidEvent."""
+        """Reports what the provider counted, in place of what `output` counted. Raises InvalidEvent."""
         before, self._counted = self._counted, {**self._counted, **counted}
         try:
             self._event()
@@ -97,7 +116,7 @@ class _Stream:
         self._hold((yield from self._authorize(min(self._portion, self._max))))
 
     def _producing(self, tokens: int) -> Steps[None]:
-        """Holds more in time: the first refusal comes while the hold still covers what is produced."""
+        """Extends the hold early, so that a first refusal comes while it still covers the output."""
         self._produced += _count("tokens", tokens, least=0)
         left = self._covered - self._produced
         short = self._covered < self._max and left <= self._margin
@@ -106,18 +125,18 @@ class _Stream:
         try:
             self._hold((yield from self._more(short)))
         except (InsufficientCredits, GateClosed) as error:
-            # Its time is renewed all the same, or what it holds would be promised to another under the stream.
+            # Try to renew it again soon: if it expired, the gate would give its credits to other calls.
             self._renewed_at = max(self._renewed_at, time.monotonic() + _TRIED_AGAIN_AFTER * self._lasts)
             if short:
-                self._margin = 0  # asked again when it is used up
+                self._margin = 0  # the next attempt comes when the hold is used up
             if not short or left > 0:
                 return
             if isinstance(error, InsufficientCredits) or self._fail == "closed":
                 raise
-            self._hold(self._gate.let_through(self.authorization, self._grace, error))
+            self._hold(self._gate.grant_grace(self.authorization, self._grace, error))
 
     def _more(self, short: bool) -> Steps[Authorization]:
-        """A larger hold, or the same for longer; a new one, if the stream stood still until the old one had ended."""
+        """A larger hold, or the same for longer; a new one if the old one has expired meanwhile."""
         tokens = min(self._portion, self._max - self._covered) if short else None
         try:
             return (yield from self._gate.extend(self.authorization, extension(output_tokens=tokens, ttl=self._ttl)))
@@ -126,7 +145,7 @@ class _Stream:
 
     def _authorize(self, tokens: int) -> Steps[Authorization]:
         call = self._call
-        ask: AskFields = {
+        ask: AuthorizeFields = {
             "provider": call["provider"],
             "model": call["model"],
             "mode": call["mode"],
@@ -164,41 +183,41 @@ class _Stream:
         return usage_event(self._source, self._account_id, {**usage, **self._counted})
 
     def _last(self) -> Outgoing:
-        """The event that ends the stream."""
+        """The usage event that ends the stream."""
         if self._ended:
             raise AuthorizationEnded
         event = self._event()
-        self._gate.settling(self.authorization, event.event_id)
+        self._gate.expect_usage(self.authorization, event.event_id)
         return event
 
-    def _give_back(self) -> None:
+    def _release(self) -> None:
         if not self._ended:
             self._ended = True
-            self._gate.give_back(self.authorization)
+            self._gate.release(self.authorization)
 
 
 class Stream(_Stream):
-    """A stream, as `Ledger.stream` makes it. For one thread at a time."""
+    """A stream that `Ledger.stream` makes. For one thread at a time."""
 
-    def __init__(self, ledger: "Ledger", gate: Gate, source: str, account_id: str, call: StreamFields) -> None:
+    def __init__(self, client: Client, gate: Gate, source: str, account_id: str, call: StreamFields) -> None:
         super().__init__(gate, source, account_id, call)
-        self._ledger = ledger
+        self._client = client
 
     def output(self, tokens: int) -> None:
-        """So many more output tokens were produced.
+        """Counts `tokens` more output tokens.
 
-        Raises InsufficientCredits when the funds have ended and GateClosed when nobody knows: stop the stream. What
-        was produced is recorded all the same.
+        Raises InsufficientCredits when the credits are used up, and GateClosed when the gate does not answer: then stop
+        the stream. The output so far is recorded all the same.
         """
-        self._ledger.ask(self._producing(tokens))
+        self._client.run(self._producing(tokens))
 
     def settle(self) -> str:
-        """Ends the stream before the block does; the id of its usage event. Raises as `record_usage` does."""
+        """Ends the stream before its block ends. Returns the id of its usage event. Raises as `record_usage` does."""
         event = self._last()
         try:
-            self._ledger.record(event)
-        except KeyboardInterrupt:  # nobody knows whether it was written; the same event twice is counted once
-            self._ledger.record(event)
+            self._client.record(event)
+        except KeyboardInterrupt:  # it may or may not be written; the same event twice is counted once
+            self._client.record(event)
             self._ended = True
             raise
         self._ended = True
@@ -206,15 +225,15 @@ class Stream(_Stream):
 
     def release(self) -> None:
         """Ends the stream without a charge."""
-        self._give_back()
+        self._release()
 
     def __enter__(self) -> Self:
-        self._ledger.ask(self._opening())
+        self._client.run(self._opening())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and self._empty:
-            self._give_back()
+            self._release()
         elif not self._ended:
             self.settle()
 
@@ -222,19 +241,19 @@ class Stream(_Stream):
 class AsyncStream(_Stream):
     """`Stream` for asyncio. For one task at a time."""
 
-    def __init__(self, ledger: "AsyncLedger", gate: Gate, source: str, account_id: str, call: StreamFields) -> None:
+    def __init__(self, client: AsyncClient, gate: Gate, source: str, account_id: str, call: StreamFields) -> None:
         super().__init__(gate, source, account_id, call)
-        self._ledger = ledger
+        self._client = client
 
     async def output(self, tokens: int) -> None:
         """As `Stream.output`."""
-        await self._ledger.ask(self._producing(tokens))
+        await self._client.run(self._producing(tokens))
 
     async def settle(self) -> str:
-        """As `Stream.settle`. Cancelled, it is recorded nevertheless."""
+        """As `Stream.settle`. If it is cancelled, the event is still recorded."""
         event = self._last()
         try:
-            await self._ledger.record(event)
+            await self._client.record(event)
         except asyncio.CancelledError:
             self._ended = True
             raise
@@ -243,15 +262,15 @@ class AsyncStream(_Stream):
 
     async def release(self) -> None:
         """As `Stream.release`."""
-        self._give_back()
+        self._release()
 
     async def __aenter__(self) -> Self:
-        await self._ledger.ask(self._opening())
+        await self._client.run(self._opening())
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and self._empty:
-            self._give_back()
+            self._release()
         elif not self._ended:
             await self.settle()
 

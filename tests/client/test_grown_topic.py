@@ -2,7 +2,7 @@
 
 from ledger.client.events import Outgoing
 from ledger.client.kafka import KafkaTransport
-from ledger.client.spool import Waiting
+from ledger.client.spool import SpooledEvent
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.stack import Stack
 from schemas.topics import EVENTS
@@ -14,7 +14,7 @@ from tests.support.workers import records_of
 def test_events_wait_while_the_topic_has_another_number_of_partitions(stack: Stack) -> None:
     settings = new_ledger(stack)
     bootstrap(settings)
-    portion = [Waiting(number, Outgoing(f"acct_{number}", str(number), 0, b"{}")) for number in range(20)]
+    portion = [SpooledEvent(number, Outgoing(f"acct_{number}", str(number), 0, b"{}")) for number in range(20)]
     transport = KafkaTransport(settings.kafka, settings.topic_prefix, {})
     try:
         assert len(transport.send(portion).delivered) == len(portion)

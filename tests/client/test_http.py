@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 
-from ledger.client import Ledger, NotDelivered, Refused
+from ledger.client import EventsRejected, Ledger, NotDelivered
 from ledger.dev.kafka import free_port
 from ledger.records import api_keys
 from ledger.settings import Settings
@@ -64,7 +64,7 @@ def test_what_the_ledger_refuses_is_set_aside_and_the_others_go_on(opened_http: 
     for number in range(40):
         call = unpriced if number in (3, 17) else CALL
         ledger.record_usage("acct_refused", **call | {"request_id": f"req_{number}"})
-    with pytest.raises(Refused, match=r"2$"):
+    with pytest.raises(EventsRejected, match=r"2$"):
         ledger.flush(20)
     expected = [f"req_{number}" for number in range(40) if number not in (3, 17)]
     assert requests_of(settings, "acct_refused") == expected
@@ -75,7 +75,7 @@ def test_what_the_ledger_refuses_is_set_aside_and_the_others_go_on(opened_http: 
     again = opened_http()
     assert len(again.rejected) == 2
     again.retry_rejected()
-    with pytest.raises(Refused):
+    with pytest.raises(EventsRejected):
         again.flush(20)
     assert len(again.rejected) == 2
     again.drop_rejected()
@@ -148,7 +148,7 @@ def test_a_proxy_that_bounds_bodies_stops_nothing_but_what_is_too_large_alone(
         for number in range(30):
             more = large if number == 11 else {}
             ledger.record_usage("acct_proxy", **CALL | {"request_id": f"req_{number}"} | more)
-        with pytest.raises(Refused, match=r"1$"):
+        with pytest.raises(EventsRejected, match=r"1$"):
             ledger.flush(20)
         assert [event.code for event in ledger.rejected] == ["http_error"]
         ledger.close(0)

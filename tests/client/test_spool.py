@@ -18,10 +18,10 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from prometheus_client import CollectorRegistry, generate_latest
 
-from ledger.client import Closed, Ledger, NotDelivered, Refused, SpoolFull, SpoolUnusable, UsedAfterFork
+from ledger.client import Closed, EventsRejected, Ledger, NotDelivered, SpoolFull, SpoolUnusable, UsedAfterFork
 from ledger.client.delivery import PORTION_BYTES
 from ledger.client.events import usage_event
-from ledger.client.spool import Refusal, Spool, new_spool, orphans
+from ledger.client.spool import Rejection, Spool, new_spool, orphans
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 from tests.client.conftest import CALL, NOWHERE, Open, arrived, requests_of
@@ -80,15 +80,15 @@ def test_what_is_refused_leaves_a_full_spool_which_stays_bounded(tmp_path: Path)
             while True:
                 spool.add(usage_event("router/test", "acct_1", CALL))
         while portion := spool.head(PORTION_BYTES):
-            spool.settle([], [Refusal(seq, "unpriced", "no price for this model") for seq, _ in portion[::2]])
+            spool.settle([], [Rejection(seq, "unpriced", "no price for this model") for seq, _ in portion[::2]])
             refused += len(portion[::2])
-    assert (spool.depth, spool.refused_count, len(spool.refused())) == (0, refused, refused)
+    assert (spool.depth, spool.rejected_count, len(spool.rejected())) == (0, refused, refused)
     assert refused > 100
     with pytest.raises(SpoolFull):
         spool.add(usage_event("router/test", "acct_1", CALL))
     assert spool.path.stat().st_size < 2 * small
-    spool.retry_refused()
-    assert (spool.depth, spool.refused_count) == (refused, 0)
+    spool.retry_rejected()
+    assert (spool.depth, spool.rejected_count) == (refused, 0)
     spool.settle([seq for seq, _ in spool.head(PORTION_BYTES)], [])
     spool.add(usage_event("router/test", "acct_1", CALL))
     spool.close()
@@ -295,7 +295,7 @@ def test_what_kafka_refuses_is_set_aside_and_the_others_go_on(opened: Open, sett
     large = {"metadata": {f"note_{number}": "x" * 250 for number in range(4)}}
     for number in range(9):
         ledger.record_usage("acct_large", **CALL | {"request_id": f"req_{number}"} | (large if number == 4 else {}))
-    with pytest.raises(Refused, match=r"1$"):
+    with pytest.raises(EventsRejected, match=r"1$"):
         ledger.flush(30)
     assert requests_of(settings, "acct_large") == [f"req_{number}" for number in range(9) if number != 4]
     (rejected,) = ledger.rejected

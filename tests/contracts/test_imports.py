@@ -1,9 +1,14 @@
-"""What a command loads before it does anything: counted in modules, since seconds depend on the machine."""
+"""Imports: no circle, and no command loads what it does not need.
+
+Counted in modules, as seconds depend on the machine.
+"""
 
 import json
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 
+import grimp
 import pytest
 
 from tests.contracts.test_cli_help import ALL
@@ -47,3 +52,10 @@ def test_help_loads_what_draws_it_and_no_more() -> None:
 def test_a_service_does_not_load_what_others_need(module: str) -> None:
     found = loaded(f"import json, sys, {module}; print(json.dumps(list(sys.modules)))")
     assert found & SERVICES[module] == set()
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    """Imports under `if TYPE_CHECKING` count too: who reads one module would have to read the other first."""
+    graph = grimp.build_graph("schemas", "ledger", "projectors", "consumers")
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    TopologicalSorter(imports).prepare()  # raises CycleError, which names the modules of a circle

@@ -1,6 +1,7 @@
-"""Questions over HTTP as steps that do no I/O: the same steps run in a thread and in an event loop.
+"""HTTP exchanges without I/O ("sans-I/O"), so that the same code serves a thread and an event loop.
 
-Steps yield a question and get its answer, or the exception that came instead, also Ctrl-C and a cancellation.
+Steps are a generator: they yield a request and receive its response. If sending fails, the exception is raised in them
+at that place; this includes KeyboardInterrupt and CancelledError.
 """
 
 from collections.abc import Generator, Mapping
@@ -11,8 +12,8 @@ import httpx
 T = TypeVar("T")
 
 
-class Question(NamedTuple):
-    """One request. `seconds`: how long its answer may take; None: as long as the client says."""
+class Request(NamedTuple):
+    """One HTTP request. `seconds`: its timeout; None: the timeout of the HTTP client."""
 
     method: str
     path: str
@@ -21,39 +22,39 @@ class Question(NamedTuple):
     seconds: float | None = None
 
     def arguments(self) -> dict[str, Any]:
-        """As httpx takes it."""
+        """The arguments of httpx's `request`."""
         more = {} if self.seconds is None else {"timeout": self.seconds}
         return {"method": self.method, "url": self.path, "content": self.content, "headers": self.headers, **more}
 
 
-Steps = Generator[Question, httpx.Response, T]
+Steps = Generator[Request, httpx.Response, T]
 
 
 def run(steps: Steps[T], client: httpx.Client) -> T:
-    """Asks until the steps are through."""
+    """Sends each request that the steps yield, and returns the value that the steps return."""
     try:
-        question = next(steps)
+        request = next(steps)
         while True:
             try:
-                answer = client.request(**question.arguments())
+                response = client.request(**request.arguments())
             except BaseException as error:
-                question = steps.throw(error)
+                request = steps.throw(error)
             else:
-                question = steps.send(answer)
+                request = steps.send(response)
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
 
 
 async def run_async(steps: Steps[T], client: httpx.AsyncClient) -> T:
-    """The same in an event loop."""
+    """As `run`, in an event loop."""
     try:
-        question = next(steps)
+        request = next(steps)
         while True:
             try:
-                answer = await client.request(**question.arguments())
+                response = await client.request(**request.arguments())
             except BaseException as error:
-                question = steps.throw(error)
+                request = steps.throw(error)
             else:
-                question = steps.send(answer)
+                request = steps.send(response)
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
