@@ -1,1 +1,4 @@
-"""The payment sandbox: a server that speaks the part of the providers' HTTP APIs that we use. No money moves."""
+"""The payment sandbox: a server that plays the parts of Stripe's and Razorpay's APIs that the ledger uses.
+
+No money moves.
+"""

@@ -1,4 +1,4 @@
-"""The sandbox as one ASGI application: each provider's routes, the switches, and the delivery of webhooks."""
+"""The sandbox as one ASGI application: the providers' routes, the control routes, and the delivery of webhooks."""
 
 import asyncio
 import contextlib
@@ -8,21 +8,21 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 
 from ledger.sandbox import control, razorpay, stripe
-from ledger.sandbox.parts import Options, Sandbox
+from ledger.sandbox.sandbox import Options, Sandbox
 
-# Each has NAME, `sign(body, secret, event_id)` for webhooks, `routes(sandbox)` below its name, and `router` for what is
-# done on its dashboard, below /sandbox.
+# Each has NAME, `sign(body, secret, event_id)` for webhooks, `routes(sandbox)` below its name, and `router` with its
+# control routes below /sandbox.
 PROVIDERS = (stripe, razorpay)
 TICK_SECONDS = 0.5
 
 
 def create_app(options: Options) -> FastAPI:
-    """The application, with what its file holds."""
+    """The application, with the state that its file holds."""
     sandbox = Sandbox.started(options, {provider.NAME: provider.sign for provider in PROVIDERS})
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        working = asyncio.gather(sandbox.webhooks.deliver(), _pass_time(sandbox))
+        working = asyncio.gather(sandbox.webhooks.deliver(), _run_timers(sandbox))
         yield
         working.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -34,14 +34,14 @@ def create_app(options: Options) -> FastAPI:
     app.include_router(control.router)
     for provider in PROVIDERS:
         app.include_router(provider.router)
-        # Both have a /v1/customers: each one's base URL ends with its name.
+        # Both APIs have a /v1/customers, so each one's base URL ends with its name.
         app.mount(f"/{provider.NAME}", Starlette(routes=provider.routes(sandbox)))
     return app
 
 
-async def _pass_time(sandbox: Sandbox) -> None:
-    """Lets happen what happens by itself, also when nobody calls."""
+async def _run_timers(sandbox: Sandbox) -> None:
+    """Runs the providers' timers, also when no request comes."""
     while True:
         with sandbox.store.transaction():
-            stripe.tick(sandbox)
+            stripe.run_timers(sandbox)
         await asyncio.sleep(TICK_SECONDS)

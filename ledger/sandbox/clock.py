@@ -1,4 +1,4 @@
-"""The sandbox's clock: the machine's, put forward by whoever tests what happens after hours or days."""
+"""The sandbox's clock: the machine's clock, plus the time by which a test has advanced it."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ _KIND, _ID = "sandbox.clock", "clock"
 
 
 class Clock:
-    """Never goes back; what it was put forward by is kept in the store."""
+    """A clock that never goes back. The store keeps how far it was advanced."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -17,19 +17,19 @@ class Clock:
         self._watchers: list[Callable[[], None]] = []
 
     def now(self) -> int:
-        """Seconds since 1970, as both providers write times."""
+        """Unix time in whole seconds, the form in which both providers write times."""
         return int(self.exact())
 
     def exact(self) -> float:
-        """The same, between the seconds."""
+        """Unix time in seconds, with fractions."""
         return time.time() + self.ahead
 
     def watch(self, notice: Callable[[], None]) -> None:
-        """Calls `notice` whenever the clock is put forward: for what happens by itself when its time has come."""
+        """Calls `notice` after each `advance`, so that timers which are due can run."""
         self._watchers.append(notice)
 
     def advance(self, seconds: int) -> int:
-        """Puts the clock forward; the time that it shows now."""
+        """Advances the clock and returns its new time."""
         self.ahead += seconds
         self._store.put(_KIND, {"id": _ID, "ahead": self.ahead})
         for notice in self._watchers:

@@ -1,4 +1,4 @@
-"""The sandbox's own routes, for tests and people: faults, clock, counted calls, webhooks. No provider has them."""
+"""The sandbox's control routes, for tests and people: faults, clock, call counts and webhooks. No provider has them."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from ledger.sandbox.faults import Fault
-from ledger.sandbox.parts import Sandbox
+from ledger.sandbox.sandbox import Sandbox
 from ledger.sandbox.webhooks import Target
 
 router = APIRouter(prefix="/sandbox")
@@ -19,18 +19,18 @@ def sandbox_of(request: Request) -> Sandbox:
     return found
 
 
-SandboxOf = Annotated[Sandbox, Depends(sandbox_of)]
+CurrentSandbox = Annotated[Sandbox, Depends(sandbox_of)]
 
 
 class Advance(BaseModel):
-    """How far the clock goes forward."""
+    """By how many seconds the clock advances."""
 
     model_config = ConfigDict(extra="forbid")
     seconds: int = Field(ge=0)
 
 
 class NewTarget(BaseModel):
-    """Where a provider's webhooks go from now on."""
+    """The URL that receives a provider's webhooks from now on, and the secret that signs them."""
 
     model_config = ConfigDict(extra="forbid")
     url: str = Field(min_length=1)
@@ -38,55 +38,55 @@ class NewTarget(BaseModel):
 
 
 @router.get("")
-async def overview(sandbox: SandboxOf) -> dict[str, Any]:
-    """What time it is here, what is switched on, what was called, and how many webhooks wait."""
+async def overview(sandbox: CurrentSandbox) -> dict[str, Any]:
+    """The sandbox's time, the faults that are on, the calls so far, and how many webhooks wait for delivery."""
     return {
         "now": sandbox.clock.now(),
         "faults": sandbox.faults.all(),
-        "calls": sandbox.counts.all(),
+        "calls": sandbox.call_counts.all(),
         "webhooks_waiting": sandbox.webhooks.waiting(),
     }
 
 
 @router.post("/faults", status_code=201)
-async def set_fault(fault: Fault, sandbox: SandboxOf) -> Fault:
-    """Switches a fault on; the answer has the seed that it draws from."""
+async def set_fault(fault: Fault, sandbox: CurrentSandbox) -> Fault:
+    """Switches a fault on. The response has the seed of its random draws."""
     sandbox.faults.add(fault)
     return fault
 
 
 @router.delete("/faults", status_code=204)
-async def clear_faults(sandbox: SandboxOf, provider: Provider | None = None) -> None:
-    """Switches faults off."""
+async def clear_faults(sandbox: CurrentSandbox, provider: Provider | None = None) -> None:
+    """Switches off the faults of one provider, or all."""
     sandbox.faults.clear(provider)
 
 
 @router.post("/clock")
-async def advance_clock(by: Advance, sandbox: SandboxOf) -> dict[str, int]:
-    """Puts the clock forward."""
+async def advance_clock(by: Advance, sandbox: CurrentSandbox) -> dict[str, int]:
+    """Advances the clock."""
     return {"now": sandbox.clock.advance(by.seconds)}
 
 
 @router.delete("/calls", status_code=204)
-async def clear_calls(sandbox: SandboxOf) -> None:
-    """Counts from zero again."""
-    sandbox.counts.clear()
+async def clear_calls(sandbox: CurrentSandbox) -> None:
+    """Sets all call counts to zero."""
+    sandbox.call_counts.clear()
 
 
 @router.put("/webhooks/{provider}", status_code=204)
-async def aim_webhooks(provider: Provider, target: NewTarget, sandbox: SandboxOf) -> None:
-    """Sends the provider's webhooks somewhere else from now on, also those that wait."""
-    sandbox.webhooks.aim(provider, Target(target.url, target.secret))
+async def set_webhook_target(provider: Provider, target: NewTarget, sandbox: CurrentSandbox) -> None:
+    """Sends the provider's webhooks to another URL from now on, also those that wait for delivery."""
+    sandbox.webhooks.set_target(provider, Target(target.url, target.secret))
 
 
 @router.get("/webhooks")
-async def list_webhooks(sandbox: SandboxOf, provider: Provider | None = None) -> list[dict[str, Any]]:
-    """What was told, newest first, with the status of each delivery (0: no answer)."""
+async def list_webhooks(sandbox: CurrentSandbox, provider: Provider | None = None) -> list[dict[str, Any]]:
+    """The webhooks so far, newest first, each with the HTTP status of its deliveries (0: no response)."""
     return sandbox.webhooks.messages(provider)
 
 
 @router.post("/webhooks/{event_id}/resend", status_code=202)
-async def resend_webhook(event_id: str, sandbox: SandboxOf) -> None:
-    """Delivers a message once more."""
+async def resend_webhook(event_id: str, sandbox: CurrentSandbox) -> None:
+    """Delivers a webhook once more."""
     if not sandbox.webhooks.resend(event_id):
         raise HTTPException(404, f"There is no webhook {event_id}.")

@@ -1,7 +1,7 @@
-"""`ledger sandbox`: the application in this one process, so that a kill ends all of it."""
+"""Serves the sandbox in this one process, so that a kill ends all of it."""
 
 from ledger.sandbox.app import create_app
-from ledger.sandbox.parts import Options
+from ledger.sandbox.sandbox import Options
 from ledger.serving import serve_app
 
 

@@ -1,9 +1,9 @@
-"""How the settings of a ledger start its sandbox, and which of them refuse to."""
+"""The options of a sandbox, from the settings of its ledger."""
 
 from pathlib import Path
 
 from ledger.core.errors import LedgerError
-from ledger.sandbox.parts import Options
+from ledger.sandbox.sandbox import Options
 from ledger.sandbox.webhooks import Target
 from ledger.settings import Settings
 
@@ -13,7 +13,7 @@ class NotForProduction(LedgerError):
 
 
 def options_of(settings: Settings, port: int, path: Path | None, webhooks_to: str) -> Options:
-    """Raises NotForProduction. A provider without a webhook secret tells nobody anything."""
+    """The options. Raises NotForProduction. A provider without a webhook secret sends no webhooks."""
     if settings.payments != "sandbox":
         raise NotForProduction(f"it is {settings.payments}")
     secrets = {"stripe": settings.stripe_webhook_secrets, "razorpay": settings.razorpay_webhook_secrets}

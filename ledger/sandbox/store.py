@@ -1,7 +1,7 @@
-"""What the sandbox knows: JSON documents in SQLite, in memory or in a file that outlives a SIGKILL.
+"""The sandbox's state: JSON documents in SQLite, in memory or in a file that survives a SIGKILL.
 
-A call of a provider's API is one transaction; what it changed, its idempotent answer and the webhooks that follow from
-it are there together or not at all.
+Each call of a provider's API is one transaction: its changes, its stored response and its webhooks are kept together or
+not at all.
 """
 
 import json
@@ -43,17 +43,17 @@ LIMIT :count
 
 
 class Store:
-    """Documents by kind ("stripe.customer") and id, in the order in which they were made. One thread uses it."""
+    """Documents by kind (such as "stripe.customer") and id, in the order in which they were made. For one thread."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")  # safe against a SIGKILL, which is what is promised
+        self._connection.execute("PRAGMA synchronous = NORMAL")  # this survives a SIGKILL, if not a power cut
         self._connection.executescript(_SCHEMA)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """What is put within is kept as a whole; after an exception, nothing of it."""
+        """Commits what the block puts; after an exception, nothing of it."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -63,30 +63,30 @@ class Store:
         self._connection.execute("COMMIT")
 
     def put(self, kind: str, document: Document) -> Document:
-        """Keeps a document under its own `id`, in the place of the one that was there; returns it."""
+        """Stores a document under its own `id`, replacing an earlier one; returns it."""
         row = {"kind": kind, "id": document["id"], "body": json.dumps(document)}
         self._connection.execute(_PUT, row)
         return document
 
     def get(self, kind: str, id_: str) -> Document | None:
-        """A copy of the document, to change and put again."""
+        """A copy of a document, to change and `put` again; None if there is none."""
         row = self._connection.execute("SELECT body FROM documents WHERE kind = ? AND id = ?", (kind, id_)).fetchone()
         return json.loads(row[0]) if row else None
 
     def find(self, kind: str, **equal: str | int | bool | None) -> Iterator[Document]:
-        """Copies of those whose fields equal these, newest first."""
+        """Copies of the documents whose fields equal these, newest first."""
         rows = self._connection.execute(_FIND, {"kind": kind, "equal": json.dumps(equal)}).fetchall()
         return (json.loads(body) for (body,) in rows)
 
     def due(self, kind: str, moment: float, count: int) -> list[Document]:
-        """Copies of the oldest ones whose time, in their field `due`, has come."""
+        """Copies of the oldest documents whose field `due` is at or before `moment`, at most `count`."""
         rows = self._connection.execute(_DUE, {"kind": kind, "moment": moment, "count": count}).fetchall()
         return [json.loads(body) for (body,) in rows]
 
     def remove(self, kind: str, id_: str) -> None:
-        """Forgets a document; harmless when there is none."""
+        """Deletes a document; does nothing if there is none."""
         self._connection.execute("DELETE FROM documents WHERE kind = ? AND id = ?", (kind, id_))
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the file."""
         self._connection.close()

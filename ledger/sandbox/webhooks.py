@@ -1,7 +1,8 @@
-"""Webhooks: written in the transaction that they tell of, then delivered, signed, and repeated until somebody says 2xx.
+"""Webhooks: stored in the transaction of the change that they report, then signed and delivered until the receiver
+answers with 2xx.
 
-Deliveries wait in the store, so that a restart loses none. Their times are the sandbox's: who puts the clock forward
-need not wait for a retry.
+Deliveries wait in the store, so a restart loses none. They are due by the sandbox's clock, so a test that advances the
+clock need not wait for a retry.
 """
 
 import asyncio
@@ -24,31 +25,31 @@ GIVE_UP_SECONDS = 3 * 86400
 AT_ONCE = 8
 
 _TARGET, _MESSAGE, _WAITING = "sandbox.webhook_target", "sandbox.webhook", "sandbox.webhook_delivery"
-# (body, secret, the message's id) → headers that prove the body.
+# (body, secret, event id) → headers with the signature.
 Sign = Callable[[bytes, str, str], Mapping[str, str]]
 
 log = structlog.get_logger()
 
 
 class Target(NamedTuple):
-    """Where a provider's webhooks go, and the secret that they are signed with."""
+    """The URL that receives a provider's webhooks, and the secret that signs them."""
 
     url: str
     secret: str
 
 
 class Webhooks:
-    """Everything that was told, and what is still to be delivered."""
+    """The webhooks of all providers, and their deliveries."""
 
     def __init__(self, store: Store, clock: Clock, faults: Faults, signs: Mapping[str, Sign]) -> None:
         self._store, self._clock, self._faults, self._signs = store, clock, faults, signs
 
-    def aim(self, provider: str, target: Target) -> None:
-        """From now on the provider's webhooks go there."""
+    def set_target(self, provider: str, target: Target) -> None:
+        """Sends the provider's webhooks to this target from now on."""
         self._store.put(_TARGET, {"id": provider, **target._asdict()})
 
-    def tell(self, provider: str, event_id: str, type_: str, body: str) -> None:
-        """Keeps a message and has it delivered, in the caller's transaction. Nobody listens: it is only kept."""
+    def emit(self, provider: str, event_id: str, type_: str, body: str) -> None:
+        """Stores a webhook and queues its delivery, in the caller's transaction. Without a target it is only stored."""
         self._store.put(
             _MESSAGE, {"id": event_id, "provider": provider, "type": type_, "body": body, "deliveries": [], "lost": 0}
         )
@@ -57,26 +58,26 @@ class Webhooks:
             self._note(event_id, lost=1)
             return
         for _ in range(2 if "doubled" in faults else 1):
-            late = sum(faults[name].lateness() for name in ("shuffled", "delayed") if name in faults)
+            late = sum(faults[name].delay_seconds() for name in ("shuffled", "delayed") if name in faults)
             self._enqueue(provider, event_id, late)
 
     def resend(self, event_id: str) -> bool:
-        """Delivers a message once more, whatever faults there are; False when there is no such message."""
+        """Delivers a webhook once more, without faults. False if there is no such webhook."""
         message = self._store.get(_MESSAGE, event_id)
         if message is not None:
             self._enqueue(message["provider"], event_id, 0)
         return message is not None
 
     def messages(self, provider: str | None = None) -> list[Document]:
-        """What was told, newest first, each with the statuses that its deliveries met."""
+        """The webhooks so far, newest first, each with the HTTP statuses of its deliveries."""
         return list(self._store.find(_MESSAGE, **({"provider": provider} if provider else {})))
 
     def waiting(self) -> int:
-        """Deliveries that nobody has taken yet."""
+        """How many deliveries have not succeeded yet."""
         return sum(1 for _ in self._store.find(_WAITING))
 
     async def deliver(self) -> None:
-        """Delivers what is due, several at a time and in no certain order, until it is cancelled."""
+        """Delivers what is due, several at a time and in no fixed order, until it is cancelled."""
         async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False) as http, asyncio.TaskGroup() as tasks:
             running: dict[str, asyncio.Task[None]] = {}
             while True:
@@ -94,7 +95,7 @@ class Webhooks:
         self._store.put(_WAITING, delivery)
 
     async def _attempt(self, http: httpx.AsyncClient, delivery: Document) -> None:
-        """One delivery; what was not taken is tried again, later and later, for three days."""
+        """One delivery. If it fails it is retried for three days, with growing pauses."""
         message = self._store.get(_MESSAGE, delivery["event"])
         assert message is not None
         status = await self._post(http, message)
@@ -107,7 +108,7 @@ class Webhooks:
         self._store.put(_WAITING, {**delivery, "attempts": attempts, "due": now + pause})
 
     async def _post(self, http: httpx.AsyncClient, message: Document) -> int:
-        """The status of the answer; 0 without one."""
+        """The HTTP status of the response; 0 without a response."""
         provider, body = message["provider"], message["body"].encode()
         target = self._store.get(_TARGET, provider)
         assert target is not None
@@ -120,7 +121,7 @@ class Webhooks:
         return answer.status_code
 
     def _note(self, event_id: str, status: int | None = None, lost: int = 0) -> None:
-        """What became of a message, for whoever looks."""
+        """Records the result of a delivery, for the control routes."""
         message = self._store.get(_MESSAGE, event_id)
         assert message is not None
         message["lost"] += lost

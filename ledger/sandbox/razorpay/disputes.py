@@ -1,8 +1,8 @@
-"""Disputes: opened and decided by banks, which here the control routes play."""
+"""Disputes, which banks open and decide; here the control routes act as the bank."""
 
 from typing import Literal
 
-from ledger.sandbox.razorpay.errors import Refusal
+from ledger.sandbox.razorpay.errors import ApiError
 from ledger.sandbox.razorpay.merchant import Call, Merchant, new_id
 from ledger.sandbox.store import Document
 
@@ -18,14 +18,14 @@ def fetch(merchant: Merchant, call: Call) -> Document:
 
 def list_(merchant: Merchant, call: Call) -> Document:
     """Disputes, newest first."""
-    return merchant.listed("dispute", call.given)
+    return merchant.list_page("dispute", call.params)
 
 
 def open_(merchant: Merchant, payment_id: str, amount: int | None) -> Document:
-    """A bank disputes a captured payment, or a part of it. Nothing is deducted until it is lost."""
+    """Opens a dispute of a captured payment or a part of it. Nothing is deducted until it is lost."""
     payment = merchant.get("payment", payment_id)
     if not payment["captured"] or not 0 < (amount or payment["amount"]) <= payment["amount"]:
-        raise Refusal("Only a captured payment can be disputed, up to its amount", "amount")
+        raise ApiError("Only a captured payment can be disputed, up to its amount", "amount")
     dispute = {
         "id": new_id("dispute"),
         "entity": "dispute",
@@ -42,17 +42,17 @@ def open_(merchant: Merchant, payment_id: str, amount: int | None) -> Document:
         "_settlement": None,
     }
     merchant.put("dispute", dispute)
-    merchant.tell("payment.dispute.created", payment=payment, dispute=dispute)
+    merchant.emit("payment.dispute.created", payment=payment, dispute=dispute)
     return dispute
 
 
 def decide(merchant: Merchant, dispute_id: str, decision: Decision) -> Document:
-    """The bank goes on, or comes to an end. Raises Refusal when it has already."""
+    """Moves a dispute on or ends it. Raises ApiError if it has already ended."""
     dispute = merchant.get("dispute", dispute_id)
     if dispute["status"] not in _OPEN:
-        raise Refusal(f"The dispute is {dispute['status']} already")
+        raise ApiError(f"The dispute is {dispute['status']} already")
     deducted = dispute["amount"] if decision == "lost" else 0
     dispute = merchant.put("dispute", {**dispute, "status": decision, "amount_deducted": deducted})
     payment = merchant.get("payment", dispute["payment_id"])
-    merchant.tell(f"payment.dispute.{decision}", payment=payment, dispute=dispute)
+    merchant.emit(f"payment.dispute.{decision}", payment=payment, dispute=dispute)
     return dispute

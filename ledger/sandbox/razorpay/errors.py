@@ -1,10 +1,10 @@
-"""Refusals in Razorpay's words: what a client of its API is told, field by field."""
+"""Razorpay's errors, in its own words."""
 
 from typing import Any
 
 
-class Refusal(Exception):
-    """The request is refused and nothing has happened. `field`: the parameter that is wrong."""
+class ApiError(Exception):
+    """The request is refused and changed nothing. `field`: the wrong parameter."""
 
     status = 400
     code = "BAD_REQUEST_ERROR"
@@ -16,25 +16,25 @@ class Refusal(Exception):
         super().__init__(description)
 
     def body(self) -> dict[str, Any]:
-        """The answer, as Razorpay writes it."""
+        """The response body, in Razorpay's form."""
         return {"error": error_of(self.code, self.description, self.where, field=self.field)}
 
 
-class Unauthenticated(Refusal):
+class Unauthenticated(ApiError):
     """The key id and secret are not those of the account."""
 
     status = 401
     where = ("NA", "NA", "NA")
 
 
-class IdempotencyConflict(Refusal):
+class IdempotencyConflict(ApiError):
     """The idempotency key was used for another request."""
 
     status = 409
     where = ("NA", "NA", "NA")
 
 
-class ServerFailure(Refusal):
+class ServerFailure(ApiError):
     """Razorpay itself fails."""
 
     status = 500
@@ -50,7 +50,7 @@ def error_of(
     field: str | None = None,
     metadata: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """An error as answers, checkout pages and failed payments carry it. `where`: source, step, reason."""
+    """An error as responses, checkout pages and failed payments contain it. `where`: source, step, reason."""
     source, step, reason = where
     error: dict[str, Any] = {
         "code": code,

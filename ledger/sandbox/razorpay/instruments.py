@@ -1,4 +1,4 @@
-"""What customers pay with here: test cards and UPI ids, and what the bank says to each."""
+"""Test cards and UPI ids, and how the bank responds to each."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from ledger.sandbox.store import Document
 
 
 class Decline(NamedTuple):
-    """Why the bank refuses. `where`: source, step, reason."""
+    """Why the bank declines. `where`: source, step, reason."""
 
     code: str
     description: str
@@ -15,7 +15,7 @@ class Decline(NamedTuple):
 
 
 class Instrument(NamedTuple):
-    """A way to pay. `shown`: its part of the payment entity; `decline`: None when the bank pays."""
+    """A way to pay. `shown`: its part of the payment entity. `decline`: None when the bank accepts."""
 
     method: str
     shown: Document
@@ -47,7 +47,7 @@ UPI_IDS = {"success@razorpay": None, "failure@razorpay": UPI_FAILED}
 
 
 def card(number: str) -> Instrument | None:
-    """A test card by its number, blanks allowed; None: there is no such card."""
+    """A test card by its number, which may have spaces; None if there is no such card."""
     digits = number.replace(" ", "")
     if digits not in CARDS:
         return None
@@ -67,7 +67,7 @@ def card(number: str) -> Instrument | None:
 
 
 def upi(upi_id: str) -> Instrument | None:
-    """A test UPI id; None: there is no such id."""
+    """A test UPI id; None if there is no such id."""
     wanted = upi_id.strip()
     if wanted not in UPI_IDS:
         return None

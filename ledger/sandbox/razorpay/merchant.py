@@ -1,4 +1,4 @@
-"""The one account that the sandbox has at Razorpay: its key, its entities, and the events that its webhook is told."""
+"""The sandbox's one merchant account at Razorpay: its key, its entities, and its webhooks."""
 
 import hmac
 import json
@@ -7,9 +7,9 @@ import string
 from typing import NamedTuple
 
 from ledger.sandbox.clock import Clock
-from ledger.sandbox.parts import Sandbox
-from ledger.sandbox.razorpay.errors import Refusal
-from ledger.sandbox.razorpay.reading import Given, Page, collection, page_of, refuse_unknown, shown
+from ledger.sandbox.razorpay.errors import ApiError
+from ledger.sandbox.razorpay.params import Page, Params, collection, page_of, refuse_unknown, shown
+from ledger.sandbox.sandbox import Sandbox
 from ledger.sandbox.store import Document, Store
 from ledger.sandbox.webhooks import Webhooks
 
@@ -30,57 +30,57 @@ _LETTERS = string.ascii_letters + string.digits
 
 
 class Call(NamedTuple):
-    """One call of the API: its parameters, and the id that its path names."""
+    """One call of the API: its parameters, and the id in its path."""
 
-    given: Given
+    params: Params
     id: str = ""
     idempotency_key: str | None = None
 
 
 class Merchant(NamedTuple):
-    """What every operation works on; each runs within one transaction of the store."""
+    """The account that each operation uses, within one transaction of the store."""
 
     store: Store
     clock: Clock
     webhooks: Webhooks
     key_id: str
     key_secret: str
-    address: str  # of this half of the sandbox
+    address: str  # of Razorpay's API in the sandbox
 
     def now(self) -> int:
-        """Seconds since 1970, by the sandbox's clock."""
+        """Unix time in seconds, by the sandbox's clock."""
         return self.clock.now()
 
     def get(self, entity: str, id_: str) -> Document:
-        """One entity, to change and put again. Raises Refusal."""
+        """One entity, to change and `put` again. Raises ApiError if there is none."""
         document = self.store.get(f"{NAME}.{entity}", id_)
         if document is None:
-            raise Refusal("The id provided does not exist")
+            raise ApiError("The id provided does not exist")
         return document
 
     def put(self, entity: str, document: Document) -> Document:
-        """Keeps an entity."""
+        """Stores an entity."""
         return self.store.put(f"{NAME}.{entity}", document)
 
     def find(self, entity: str, **equal: str | int | bool | None) -> list[Document]:
-        """Those whose fields equal these, newest first."""
+        """The entities whose fields equal these, newest first."""
         return list(self.store.find(f"{NAME}.{entity}", **equal))
 
-    def listed(self, entity: str, given: Given, **equal: str | int | bool | None) -> Document:
-        """The part of a list that a query asks for, newest first."""
-        refuse_unknown(given, "from", "to", "count", "skip")
-        return collection(part_of(self.find(entity, **equal), page_of(given)))
+    def list_page(self, entity: str, params: Params, **equal: str | int | bool | None) -> Document:
+        """One page of a list, as the query asks for it, newest first."""
+        refuse_unknown(params, "from", "to", "count", "skip")
+        return collection(page_slice(self.find(entity, **equal), page_of(params)))
 
-    def remind(self, id_: str, at: int) -> None:
-        """Something happens to this entity then, by itself: `passing_time` sees to it."""
-        self.put("reminder", {"id": id_, "at": at})
+    def set_timer(self, id_: str, at: int) -> None:
+        """At this time the entity expires or is refunded by itself; see `timers`."""
+        self.put("timer", {"id": id_, "at": at})
 
-    def forget(self, id_: str) -> None:
-        """Nothing happens to it by itself any more."""
-        self.store.remove(f"{NAME}.reminder", id_)
+    def cancel_timer(self, id_: str) -> None:
+        """Removes the entity's timer."""
+        self.store.remove(f"{NAME}.timer", id_)
 
-    def tell(self, event: str, **entities: Document) -> None:
-        """Sends a webhook: a snapshot of the entities as they are now."""
+    def emit(self, event: str, **entities: Document) -> None:
+        """Sends a webhook with the entities as they are now."""
         body = {
             "entity": "event",
             "account_id": ACCOUNT,
@@ -89,10 +89,10 @@ class Merchant(NamedTuple):
             "payload": {name: {"entity": shown(entity)} for name, entity in entities.items()},
             "created_at": self.now(),
         }
-        self.webhooks.tell(NAME, f"evt_{_random()}", event, json.dumps(body, separators=(",", ":")))
+        self.webhooks.emit(NAME, f"evt_{_random()}", event, json.dumps(body, separators=(",", ":")))
 
     def sign(self, *parts: str) -> str:
-        """What checkout gives a browser to prove a payment: HMAC-SHA256 with the key's secret."""
+        """The signature with which checkout proves a payment: HMAC-SHA256 with the key secret."""
         return hmac.digest(self.key_secret.encode(), "|".join(parts).encode(), "sha256").hex()
 
 
@@ -108,14 +108,14 @@ def new_id(entity: str) -> str:
     return f"{_PREFIX[entity]}_{_random()}"
 
 
-def part_of(documents: list[Document], page: Page, by: str = "created_at") -> list[Document]:
-    """The documents of a page."""
+def page_slice(documents: list[Document], page: Page, by: str = "created_at") -> list[Document]:
+    """The documents on a page."""
     meant = [each for each in documents if page.since <= each[by] and (page.until is None or each[by] <= page.until)]
     return meant[page.skip : page.skip + page.size]
 
 
 def sign_webhook(body: bytes, secret: str, event_id: str) -> dict[str, str]:
-    """The headers of a webhook: the signature covers the body alone; the event's id is not signed."""
+    """The headers of a webhook. The signature covers the body only, not the event's id."""
     signature = hmac.digest(secret.encode(), body, "sha256").hex()
     return {"X-Razorpay-Signature": signature, "X-Razorpay-Event-Id": event_id}
 

@@ -1,4 +1,4 @@
-"""The operations of Razorpay's API that we use: which route does what, and how a call is read and answered."""
+"""The operations of Razorpay's API that the ledger uses: their routes, and how requests are read and answered."""
 
 import base64
 import binascii
@@ -11,18 +11,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ledger.sandbox.calls import performed
-from ledger.sandbox.parts import Sandbox
+from ledger.sandbox.api_calls import run_call
 from ledger.sandbox.razorpay import customers, disputes, orders, payment_links, payments, refunds, settlements
-from ledger.sandbox.razorpay.errors import Refusal, ServerFailure, Unauthenticated
+from ledger.sandbox.razorpay.errors import ApiError, ServerFailure, Unauthenticated
 from ledger.sandbox.razorpay.merchant import NAME, Call, Merchant
-from ledger.sandbox.razorpay.passing_time import pass_time
-from ledger.sandbox.razorpay.reading import Given, shown
+from ledger.sandbox.razorpay.params import Params, shown
+from ledger.sandbox.razorpay.timers import run_due_timers
+from ledger.sandbox.sandbox import Sandbox
 from ledger.sandbox.store import Document
 
 
 class Operation(NamedTuple):
-    """`name`: what faults and counts call it."""
+    """One operation. `name`: its name for faults and call counts."""
 
     method: str
     path: str
@@ -67,43 +67,43 @@ def route(sandbox: Sandbox, merchant: Merchant, operation: Operation) -> Route:
         def do() -> Response:
             try:
                 _refuse_stranger(merchant, request.headers.get("authorization", ""))
-                pass_time(merchant)
-                given = _given(request, body)
+                run_due_timers(merchant)
+                params = _params(request, body)
                 key = request.headers.get("x-refund-idempotency")
-                return JSONResponse(shown(operation.do(merchant, Call(given, request.path_params.get("id", ""), key))))
-            except Refusal as refusal:
-                return answer_of(refusal)
+                return JSONResponse(shown(operation.do(merchant, Call(params, request.path_params.get("id", ""), key))))
+            except ApiError as error:
+                return error_response(error)
 
-        return await performed(sandbox, NAME, operation.name, request, do, broken)
+        return await run_call(sandbox, NAME, operation.name, request, do, server_error)
 
     return Route(operation.path, endpoint, methods=[operation.method], name=operation.name)
 
 
-def nowhere(_request: Request) -> Response:
-    """The answer to a path, or a method of it, that is not there."""
-    return answer_of(Refusal("The requested URL was not found on the server."))
+def not_found(_request: Request) -> Response:
+    """The response to an unknown path or method."""
+    return error_response(ApiError("The requested URL was not found on the server."))
 
 
-def broken() -> Response:
-    """Razorpay's answer when it fails itself."""
-    return answer_of(ServerFailure("We are facing some trouble completing your request at the moment."))
+def server_error() -> Response:
+    """Razorpay's response when it fails itself."""
+    return error_response(ServerFailure("We are facing some trouble completing your request at the moment."))
 
 
-def answer_of(refusal: Refusal) -> Response:
-    """A refusal as the API answers it."""
-    return JSONResponse(refusal.body(), refusal.status)
+def error_response(error: ApiError) -> Response:
+    """The response for an error."""
+    return JSONResponse(error.body(), error.status)
 
 
-def _given(request: Request, body: bytes) -> Given:
+def _params(request: Request, body: bytes) -> Params:
     if request.method == "GET":
         return dict(request.query_params)
     try:
-        given: Any = json.loads(body or b"{}")
+        params: Any = json.loads(body or b"{}")
     except ValueError:
-        raise Refusal("The request body is not valid JSON") from None
-    if not isinstance(given, dict):
-        raise Refusal("The request body must be an object")
-    return given
+        raise ApiError("The request body is not valid JSON") from None
+    if not isinstance(params, dict):
+        raise ApiError("The request body must be an object")
+    return params
 
 
 def _refuse_stranger(merchant: Merchant, authorization: str) -> None:

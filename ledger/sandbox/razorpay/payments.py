@@ -1,10 +1,10 @@
-"""Payments: created → authorized → captured, or failed. An order is paid by one captured payment."""
+"""Payments: created → authorized → captured, or failed. One captured payment pays an order."""
 
 from ledger.sandbox.razorpay import payment_links, refunds
-from ledger.sandbox.razorpay.errors import Refusal
+from ledger.sandbox.razorpay.errors import ApiError
 from ledger.sandbox.razorpay.instruments import Decline, Instrument
 from ledger.sandbox.razorpay.merchant import Call, Merchant, new_id
-from ledger.sandbox.razorpay.reading import amount_of, refuse_foreign, refuse_unknown
+from ledger.sandbox.razorpay.params import amount_of, refuse_other_currency, refuse_unknown
 from ledger.sandbox.store import Document
 
 ALREADY_PAID = (
@@ -21,79 +21,84 @@ def fetch(merchant: Merchant, call: Call) -> Document:
 
 def list_(merchant: Merchant, call: Call) -> Document:
     """Payments, newest first."""
-    return merchant.listed("payment", call.given)
+    return merchant.list_page("payment", call.params)
 
 
 def capture(merchant: Merchant, call: Call) -> Document:
-    """Takes an authorized payment, for just its own amount."""
-    refuse_unknown(call.given, "amount", "currency")
+    """Captures an authorized payment; the amount must be the payment's own."""
+    refuse_unknown(call.params, "amount", "currency")
     payment = merchant.get("payment", call.id)
-    amount = amount_of(call.given)
-    refuse_foreign(call.given)
+    amount = amount_of(call.params)
+    refuse_other_currency(call.params)
     if payment["captured"]:
-        raise Refusal("This payment has already been captured")
+        raise ApiError("This payment has already been captured")
     if payment["status"] != "authorized":
-        raise Refusal("Only payments which have been authorized and not yet captured can be captured")
+        raise ApiError("Only payments which have been authorized and not yet captured can be captured")
     if amount != payment["amount"]:
-        raise Refusal("Capture amount must be equal to the amount authorized.", "amount")
+        raise ApiError("Capture amount must be equal to the amount authorized.", "amount")
     if merchant.get("order", payment["order_id"])["status"] == "paid":
-        raise Refusal(ALREADY_PAID)
-    return take(merchant, payment)
+        raise ApiError(ALREADY_PAID)
+    return capture_payment(merchant, payment)
 
 
-def pay(merchant: Merchant, order: Document, instrument: Instrument, said: Document, *, late: bool = False) -> Document:
-    """A customer pays an order. `said`: what checkout knows, such as email and notes. `late`: the bank answers after
-    the time in which Razorpay captures by itself."""
-    payment = merchant.put("payment", _new(merchant, order, instrument, said))
+def pay(
+    merchant: Merchant, order: Document, instrument: Instrument, details: Document, *, late: bool = False
+) -> Document:
+    """Pays an order.
+
+    `details`: the payment's fields from checkout, such as email and notes. `late`: the bank authorizes after the time
+    of automatic capture.
+    """
+    payment = merchant.put("payment", _new(merchant, order, instrument, details))
     status = "paid" if order["status"] == "paid" else "attempted"
     order = merchant.put("order", {**order, "status": status, "attempts": order["attempts"] + 1})
     if instrument.decline is not None:
         return _fail(merchant, payment, instrument.decline)
     payment = merchant.put("payment", {**payment, "status": "authorized"})
-    merchant.tell("payment.authorized", payment=payment)
+    merchant.emit("payment.authorized", payment=payment)
     if late or order["status"] == "paid" or order["_capture"] == "manual":
-        merchant.remind(payment["id"], payment["created_at"] + order["_manual_expiry_seconds"])
+        merchant.set_timer(payment["id"], payment["created_at"] + order["_manual_expiry_seconds"])
         return payment
-    return take(merchant, payment)
+    return capture_payment(merchant, payment)
 
 
 def pay_link(merchant: Merchant, link_id: str, instrument: Instrument, *, late: bool = False) -> Document:
-    """A customer pays a payment link. Raises Refusal when the link has ended."""
+    """Pays a payment link. Raises ApiError if the link has ended."""
     link = merchant.get("payment_link", link_id)
     payment_links.refuse_ended(link)
-    said = {"description": f"#{link_id.removeprefix('plink_')}"}
-    said |= {name: link["customer"].get(name) for name in ("email", "contact")}
-    return pay(merchant, payment_links.order_of(merchant, link), instrument, said, late=late)
+    details = {"description": f"#{link_id.removeprefix('plink_')}"}
+    details |= {name: link["customer"].get(name) for name in ("email", "contact")}
+    return pay(merchant, payment_links.order_of(merchant, link), instrument, details, late=late)
 
 
-def take(merchant: Merchant, payment: Document) -> Document:
-    """Captures; with it the order is paid, and the payment link that it belongs to."""
-    merchant.forget(payment["id"])
+def capture_payment(merchant: Merchant, payment: Document) -> Document:
+    """Captures a payment, and marks its order and its payment link as paid."""
+    merchant.cancel_timer(payment["id"])
     fee, tax = fee_of(payment["amount"])
     payment = merchant.put("payment", {**payment, "status": "captured", "captured": True, "fee": fee, "tax": tax})
     order = merchant.get("order", payment["order_id"])
     order = merchant.put("order", {**order, "status": "paid", "amount_paid": order["amount"], "amount_due": 0})
-    merchant.tell("payment.captured", payment=payment)
-    merchant.tell("order.paid", payment=payment, order=order)
+    merchant.emit("payment.captured", payment=payment)
+    merchant.emit("order.paid", payment=payment, order=order)
     if order["_payment_link"]:
         payment_links.settle(merchant, order, payment)
     return payment
 
 
-def give_back(merchant: Merchant, payment_id: str) -> None:
-    """Refunds what was authorized and not captured within the order's time, as Razorpay does."""
+def refund_uncaptured(merchant: Merchant, payment_id: str) -> None:
+    """Refunds an authorized payment that was not captured in time, as Razorpay does."""
     payment = merchant.get("payment", payment_id)
-    refunds.give(merchant, payment, payment["amount"])
+    refunds.refund_payment(merchant, payment, payment["amount"])
 
 
 def fee_of(amount: int) -> tuple[int, int]:
-    """What Razorpay keeps of a payment, in paise: the fee with the tax in it, and the tax."""
+    """Razorpay's fee for a payment in paise, tax included, and the tax."""
     base = (amount * FEE_PERCENT + 50) // 100
     tax = (base * TAX_PERCENT + 50) // 100
     return base + tax, tax
 
 
-def _new(merchant: Merchant, order: Document, instrument: Instrument, said: Document) -> Document:
+def _new(merchant: Merchant, order: Document, instrument: Instrument, details: Document) -> Document:
     return {
         "id": new_id("payment"),
         "entity": "payment",
@@ -122,7 +127,7 @@ def _new(merchant: Merchant, order: Document, instrument: Instrument, said: Docu
         "created_at": merchant.now(),
         "_settlement": None,
         **instrument.shown,
-        **said,
+        **details,
     }
 
 
@@ -131,5 +136,5 @@ def _fail(merchant: Merchant, payment: Document, decline: Decline) -> Document:
     error = {"error_code": decline.code, "error_description": decline.description}
     error |= {"error_source": source, "error_step": step, "error_reason": reason}
     payment = merchant.put("payment", {**payment, **error, "status": "failed"})
-    merchant.tell("payment.failed", payment=payment)
+    merchant.emit("payment.failed", payment=payment)
     return payment

@@ -1,14 +1,14 @@
-"""Settlements: what Razorpay pays to the merchant's bank, less its fees, refunds and lost disputes.
+"""Settlements: what Razorpay pays to the merchant's bank, less fees, refunds and lost disputes.
 
-As documented, amount = payments − refunds − fees − tax for a settlement, whose `fees` are without tax, while the `fee`
-of a payment, and of a line of its reconciliation, has the tax in it.
+As documented, a settlement's amount = payments − refunds − fees − tax, and its `fees` exclude the tax. The `fee` of a
+payment, and of a line of the reconciliation, includes it.
 """
 
 from datetime import datetime, timedelta, timezone
 
-from ledger.sandbox.razorpay.errors import Refusal
+from ledger.sandbox.razorpay.errors import ApiError
 from ledger.sandbox.razorpay.merchant import Call, Merchant, new_id
-from ledger.sandbox.razorpay.reading import collection, integer_of, page_of, refuse_unknown
+from ledger.sandbox.razorpay.params import collection, integer_of, page_of, refuse_unknown
 from ledger.sandbox.store import Document
 
 _INDIA = timezone(timedelta(hours=5, minutes=30))
@@ -21,26 +21,26 @@ def fetch(merchant: Merchant, call: Call) -> Document:
 
 def list_(merchant: Merchant, call: Call) -> Document:
     """Settlements, newest first."""
-    return merchant.listed("settlement", call.given)
+    return merchant.list_page("settlement", call.params)
 
 
 def reconciliation(merchant: Merchant, call: Call) -> Document:
-    """Every payment, refund and adjustment that was settled in a month, or on a day, of India's time."""
-    given = call.given
-    refuse_unknown(given, "year", "month", "day", "count", "skip")
-    year, month, day = (integer_of(given, name) for name in ("year", "month", "day"))
+    """The payments, refunds and adjustments that were settled in a month or on a day, in India's time."""
+    params = call.params
+    refuse_unknown(params, "year", "month", "day", "count", "skip")
+    year, month, day = (integer_of(params, name) for name in ("year", "month", "day"))
     if year is None or not 1000 <= year <= 9999:
-        raise Refusal("The year must be 4 digits.", "year")
+        raise ApiError("The year must be 4 digits.", "year")
     if month is None or not 1 <= month <= 12:
-        raise Refusal("The month is not a valid month.", "month")
-    page = page_of(given, count_max=1000)
+        raise ApiError("The month is not a valid month.", "month")
+    page = page_of(params, count_max=1000)
     lines = [settled["line"] for settled in merchant.find("settled")]
     meant = [line for line in lines if _on(line["settled_at"], year, month, day)]
     return collection(meant[page.skip : page.skip + page.size])
 
 
 def settle(merchant: Merchant) -> Document:
-    """Pays out everything that has not been paid out yet. Raises Refusal when nothing is left of it."""
+    """Pays out everything that has not been paid out. Raises ApiError if nothing is left."""
     settlement_id, now = new_id("settlement"), merchant.now()
     items = [
         *(
@@ -52,7 +52,7 @@ def settle(merchant: Merchant) -> Document:
     ]
     amount = sum(item["credit"] - item["debit"] for item in items)
     if amount <= 0:
-        raise Refusal("There is nothing to settle")
+        raise ApiError("There is nothing to settle")
     tax = sum(item["tax"] for item in items)
     settlement = {
         "id": settlement_id,
@@ -68,7 +68,7 @@ def settle(merchant: Merchant) -> Document:
     shared = {"settled": True, "settled_at": now, "settlement_id": settlement_id, "settlement_utr": settlement["utr"]}
     for item in items:
         merchant.put("settled", {"id": item["entity_id"], "line": {**item, **shared}})
-    merchant.tell("settlement.processed", settlement=settlement)
+    merchant.emit("settlement.processed", settlement=settlement)
     return settlement
 
 
@@ -78,7 +78,7 @@ def _unsettled(merchant: Merchant, entity: str, settlement_id: str, **equal: str
 
 
 def _settled_refunds(merchant: Merchant, settlement_id: str) -> list[Document]:
-    """Only those of captured payments: the money of the others never was the merchant's."""
+    """The refunds of captured payments only: the merchant never had the money of the others."""
     found = _unsettled(merchant, "refund", settlement_id, status="processed")
     return [refund for refund in found if merchant.get("payment", refund["payment_id"])["captured"]]
 
@@ -122,7 +122,7 @@ def _line(type_: str, entity_id: str, of: Document, *, credit: int = 0, debit: i
 
 
 def _origin(merchant: Merchant, payment: Document) -> Document:
-    """Where a payment came from, as its line and those of its refunds say."""
+    """Where a payment came from: fields of its line and of its refunds' lines."""
     card = payment.get("card") or {}
     return {
         "order_id": payment["order_id"],

@@ -1,4 +1,4 @@
-"""Stripe's half of the sandbox: the operations of its API that we use, as version 2026-10-28.endive answers them."""
+"""Stripe in the sandbox: the operations of its API that the ledger uses, as version 2026-10-28.endive answers them."""
 
 import hmac
 import time
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from starlette.routing import BaseRoute, Route
 
-from ledger.sandbox.parts import Sandbox
+from ledger.sandbox.sandbox import Sandbox
 from ledger.sandbox.stripe import (
     balance,
     charges,
@@ -14,18 +14,18 @@ from ledger.sandbox.stripe import (
     customers,
     disputes,
     events,
-    hosted,
+    hosted_pages,
     payment_intents,
     payment_methods,
     payouts,
     refunds,
     setup_intents,
 )
-from ledger.sandbox.stripe.account import Account
 from ledger.sandbox.stripe.dashboard import router
 from ledger.sandbox.stripe.operations import Api, not_found
+from ledger.sandbox.stripe.stripe_account import StripeAccount
 
-__all__ = ["NAME", "router", "routes", "sign", "tick"]
+__all__ = ["NAME", "router", "routes", "run_timers", "sign"]
 NAME = "stripe"
 _METHODS = ["GET", "POST", "DELETE"]
 _OPERATIONS = [
@@ -48,19 +48,22 @@ _OPERATIONS = [
 
 
 def sign(body: bytes, secret: str, _event_id: str) -> Mapping[str, str]:
-    """As Stripe proves a webhook. With the machine's time: the receiver compares it with its own."""
+    """The headers with Stripe's signature of a webhook.
+
+    It has the machine's time, which the receiver compares with its own.
+    """
     moment = int(time.time())
     digest = hmac.digest(secret.encode(), f"{moment}.".encode() + body, "sha256").hex()
     return {"Stripe-Signature": f"t={moment},v1={digest}"}
 
 
 def routes(sandbox: Sandbox) -> list[BaseRoute]:
-    """The API, the hosted pages, and Stripe's answer to everything else."""
+    """The API, the hosted pages, and Stripe's response to every other request."""
     api = Api(sandbox)
     everything_else = Route("/{path:path}", not_found, methods=_METHODS)
-    return [*map(api.route, _OPERATIONS), *hosted.routes(sandbox), everything_else]
+    return [*map(api.route, _OPERATIONS), *hosted_pages.routes(sandbox), everything_else]
 
 
-def tick(sandbox: Sandbox) -> None:
-    """What happens by itself as time goes by, in a transaction of the caller's."""
-    checkout.end_overdue(Account(sandbox))
+def run_timers(sandbox: Sandbox) -> None:
+    """Ends overdue checkout sessions, in the caller's transaction."""
+    checkout.end_overdue(StripeAccount(sandbox))

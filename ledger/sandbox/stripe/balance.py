@@ -1,16 +1,16 @@
 """The account's balance: each movement with its fee, until a payout takes it to the bank."""
 
 from ledger.sandbox.store import Document
-from ledger.sandbox.stripe.account import Account
 from ledger.sandbox.stripe.operations import Operation
-from ledger.sandbox.stripe.params import Dated, Params
+from ledger.sandbox.stripe.params import DatedListParams, Params
+from ledger.sandbox.stripe.stripe_account import StripeAccount
 
 DISPUTE_FEE = 1500
-_PAID_OUT = "stripe.paid_out"  # which payout took which movement
+_PAID_OUT = "stripe.paid_out"  # the payout of each movement
 
 
-class Movements(Dated):
-    """Movements, all or those of one payout."""
+class Movements(DatedListParams):
+    """Parameters of a list of movements: all, or those of one payout."""
 
     currency: str | None = None
     payout: str | None = None
@@ -19,14 +19,14 @@ class Movements(Dated):
 
 
 def fee_of(amount: int) -> int:
-    """What Stripe keeps of a payment: 2.9 % and 30, in minor units."""
+    """Stripe's fee for a payment: 2.9 % and 30, in minor units."""
     return (amount * 29 + 500) // 1000 + 30
 
 
 def move(
-    account: Account, type_: str, source: Document, amount: int, fee: int = 0, description: str | None = None
+    account: StripeAccount, type_: str, source: Document, amount: int, fee: int = 0, description: str | None = None
 ) -> Document:
-    """A movement for what `source` did; `amount` signed, in its currency's minor units."""
+    """Records the movement that `source` caused. `amount`: signed, in minor units of its currency."""
     return account.make(
         "balance_transaction",
         amount=amount,
@@ -55,8 +55,8 @@ def move(
     )
 
 
-def unpaid(account: Account, currency: str) -> list[Document]:
-    """Movements that no payout has taken."""
+def not_paid_out(account: StripeAccount, currency: str) -> list[Document]:
+    """The movements that no payout has taken."""
     store = account.sandbox.store
     return [
         each
@@ -65,13 +65,13 @@ def unpaid(account: Account, currency: str) -> list[Document]:
     ]
 
 
-def pay_out(account: Account, payout_id: str, movements: list[Document]) -> None:
-    """Notes which payout took them."""
+def pay_out(account: StripeAccount, payout_id: str, movements: list[Document]) -> None:
+    """Records that the payout has taken these movements."""
     for each in movements:
         account.sandbox.store.put(_PAID_OUT, {"id": each["id"], "payout": payout_id})
 
 
-def list_(account: Account, params: Movements) -> Document:
+def list_(account: StripeAccount, params: Movements) -> Document:
     """Movements, newest first."""
     asked = params.model_dump(include={"currency", "source", "type"}, exclude_none=True)
     found = list(account.find("balance_transaction", **asked))
@@ -82,7 +82,7 @@ def list_(account: Account, params: Movements) -> Document:
     return account.page("/v1/balance_transactions", found, params)
 
 
-def retrieve(account: Account, _params: Params, id: str) -> Document:
+def retrieve(account: StripeAccount, _params: Params, id: str) -> Document:
     """One movement."""
     return account.get("balance_transaction", id)
 

@@ -1,10 +1,13 @@
-"""Stripe's test cards: what the bank does with each, by its number or by the id of a ready-made payment method."""
+"""Stripe's test cards: how the bank treats each.
+
+A card has a number, and some have a ready-made payment method's id.
+"""
 
 from typing import Literal, NamedTuple
 
 
 class Decline(NamedTuple):
-    """Why a bank says no, in Stripe's words."""
+    """Why a bank declines, in Stripe's words."""
 
     message: str
     code: str
@@ -13,7 +16,7 @@ class Decline(NamedTuple):
 
 
 class BankCard(NamedTuple):
-    """One card. `authenticates`: when its bank wants to see the customer. `saves`: whether it can be saved."""
+    """One card. `authenticates`: when its bank asks for 3-D Secure. `saves`: whether it can be saved."""
 
     number: str
     brand: str = "visa"

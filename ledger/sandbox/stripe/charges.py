@@ -1,28 +1,28 @@
-"""Charges: what a card's bank did with one attempt of a payment. Counted here, they are what a customer really paid."""
+"""Charges: one attempt of a payment and its result at the bank. Their sum is what a customer has really paid."""
 
 from ledger.sandbox.store import Document
-from ledger.sandbox.stripe.account import Account
 from ledger.sandbox.stripe.balance import fee_of, move
 from ledger.sandbox.stripe.cards import Decline
 from ledger.sandbox.stripe.operations import Operation
-from ledger.sandbox.stripe.params import Dated, Params
+from ledger.sandbox.stripe.params import DatedListParams, Params
+from ledger.sandbox.stripe.stripe_account import StripeAccount
 
 
-class Charges(Dated):
-    """Charges of a customer, or of a payment."""
+class Charges(DatedListParams):
+    """Parameters of a list of charges: of a customer, or of a payment."""
 
     customer: str | None = None
     payment_intent: str | None = None
 
 
-def charge(account: Account, intent: Document, method: Document, decline: Decline | None) -> Document:
-    """One attempt: money moves unless the bank declines."""
+def charge(account: StripeAccount, intent: Document, method: Document, decline: Decline | None) -> Document:
+    """Makes one attempt. Money moves unless the bank declines."""
     made = account.make("charge", **_fields(intent, method, decline))
     if decline is None:
         movement = move(account, "charge", made, made["amount"], fee_of(made["amount"]), made["description"])
         account.put(made | {"balance_transaction": movement["id"]})
         made["balance_transaction"] = movement["id"]
-    account.tell("charge.failed" if decline else "charge.succeeded", made)
+    account.emit("charge.failed" if decline else "charge.succeeded", made)
     return made
 
 
@@ -62,13 +62,13 @@ def _fields(intent: Document, method: Document, decline: Decline | None) -> Docu
     }
 
 
-def list_(account: Account, params: Charges) -> Document:
+def list_(account: StripeAccount, params: Charges) -> Document:
     """Charges, newest first."""
     asked = params.model_dump(include={"customer", "payment_intent"}, exclude_none=True)
     return account.page("/v1/charges", account.find("charge", **asked), params)
 
 
-def retrieve(account: Account, _params: Params, charge: str) -> Document:
+def retrieve(account: StripeAccount, _params: Params, charge: str) -> Document:
     """One charge."""
     return account.get("charge", charge)
 

@@ -1,4 +1,4 @@
-"""Checkout sessions: a hosted page on which a customer pays, or saves a card; without either it expires."""
+"""Checkout sessions: a hosted page where a customer pays or saves a card. Without either it expires."""
 
 from typing import Any, Literal
 
@@ -6,30 +6,30 @@ from pydantic import Field
 
 from ledger.sandbox.store import Document
 from ledger.sandbox.stripe import setup_intents
-from ledger.sandbox.stripe.account import Account
 from ledger.sandbox.stripe.errors import invalid
 from ledger.sandbox.stripe.operations import Operation
-from ledger.sandbox.stripe.params import Currency, Dated, Metadata, Params, Part, Whole
+from ledger.sandbox.stripe.params import Currency, DatedListParams, Metadata, NestedParams, Params, Whole
 from ledger.sandbox.stripe.payment_intents import CANCELABLE, Cancel, cancel
+from ledger.sandbox.stripe.stripe_account import StripeAccount
 
 EXPIRES_SECONDS_MIN, EXPIRES_SECONDS_MAX = 30 * 60, 24 * 3600
 
 
-class Switch(Part):
+class Switch(NestedParams):
     """Something that is on or off."""
 
     enabled: bool
 
 
-class CustomerUpdate(Part):
-    """What the page may change of the customer."""
+class CustomerUpdate(NestedParams):
+    """Which fields of the customer the page may change."""
 
     address: Literal["auto", "never"] = "never"
     name: Literal["auto", "never"] = "never"
 
 
-class ProductData(Part):
-    """What is sold."""
+class ProductData(NestedParams):
+    """The product of a line."""
 
     description: str | None = None
     metadata: Metadata = Field({})
@@ -37,8 +37,8 @@ class ProductData(Part):
     tax_code: str | None = None
 
 
-class PriceData(Part):
-    """For how much, in minor units."""
+class PriceData(NestedParams):
+    """The price of a line, in minor units."""
 
     currency: Currency
     product_data: ProductData
@@ -46,15 +46,15 @@ class PriceData(Part):
     unit_amount: Whole = Field(ge=0)
 
 
-class LineItem(Part):
-    """One line of what is bought."""
+class LineItem(NestedParams):
+    """One line of the purchase."""
 
     price_data: PriceData
     quantity: Whole = Field(1, ge=1)
 
 
-class PaymentIntentData(Part):
-    """What the payment will have."""
+class PaymentIntentData(NestedParams):
+    """Fields of the payment that the session makes."""
 
     description: str | None = None
     metadata: Metadata = Field({})
@@ -63,20 +63,20 @@ class PaymentIntentData(Part):
     statement_descriptor_suffix: str | None = Field(None, max_length=22)
 
 
-class SetupIntentData(Part):
-    """What the setup will have."""
+class SetupIntentData(NestedParams):
+    """Fields of the setup that the session makes."""
 
     description: str | None = None
     metadata: Metadata = Field({})
 
 
 class InvoiceCreation(Switch):
-    """Whether Stripe writes an invoice. The sandbox writes none."""
+    """Whether Stripe makes an invoice. The sandbox makes none."""
 
     invoice_data: dict[str, Any] = Field({})
 
 
-class SavedMethods(Part):
+class SavedMethods(NestedParams):
     """Whether the page offers to save the card."""
 
     allow_redisplay_filters: list[str] = Field([])
@@ -91,7 +91,7 @@ class TaxIds(Switch):
 
 
 class NewSession(Params):
-    """A page."""
+    """Parameters of a new session."""
 
     adaptive_pricing: Switch | None = None
     allow_promotion_codes: bool = False
@@ -121,16 +121,16 @@ class NewSession(Params):
     ui_mode: Literal["hosted", "hosted_page"] = "hosted_page"
 
 
-class Sessions(Dated):
-    """Pages of a customer, of a payment, or by state."""
+class Sessions(DatedListParams):
+    """Parameters of a list of sessions: of a customer, of a payment, or by status."""
 
     customer: str | None = None
     payment_intent: str | None = None
     status: Literal["complete", "expired", "open"] | None = None
 
 
-def create(account: Account, params: NewSession) -> Document:
-    """A new page."""
+def create(account: StripeAccount, params: NewSession) -> Document:
+    """Creates a session."""
     _refuse(account, params)
     total = sum(item.price_data.unit_amount * item.quantity for item in params.line_items)
     setup = params.setup_intent_data or SetupIntentData()
@@ -152,7 +152,7 @@ def create(account: Account, params: NewSession) -> Document:
     return account.put(session | changes)
 
 
-def _refuse(account: Account, params: NewSession) -> None:
+def _refuse(account: StripeAccount, params: NewSession) -> None:
     if params.customer:
         account.get("customer", params.customer, "customer")
     if params.mode == "payment" and not params.line_items:
@@ -175,7 +175,7 @@ def _refuse_expiry(expires_at: int | None, now: int) -> None:
     raise invalid(f"The `expires_at` timestamp must be {bound} from Checkout Session creation.", "expires_at")
 
 
-def _fields(account: Account, params: NewSession) -> Document:
+def _fields(account: StripeAccount, params: NewSession) -> Document:
     same = (
         "adaptive_pricing",
         "allow_promotion_codes",
@@ -218,8 +218,8 @@ def _fields(account: Account, params: NewSession) -> Document:
     }
 
 
-def expire(account: Account, _params: Params, session: str) -> Document:
-    """Ends a page that nobody has finished."""
+def expire(account: StripeAccount, _params: Params, session: str) -> Document:
+    """Expires an open session."""
     found = account.get("checkout.session", session)
     if found["status"] != "open":
         raise invalid(
@@ -228,31 +228,31 @@ def expire(account: Account, _params: Params, session: str) -> Document:
     return end(account, found)
 
 
-def end(account: Account, session: Document) -> Document:
-    """The page is over; a payment that was tried on it is given up."""
+def end(account: StripeAccount, session: Document) -> Document:
+    """Expires the session, and cancels a payment that was tried in it."""
     if session["payment_intent"]:
         intent = account.get("payment_intent", session["payment_intent"])
         if intent["status"] in CANCELABLE:
             cancel(account, Cancel(), intent["id"])
     expired = account.put(session | {"status": "expired", "url": None})
-    account.tell("checkout.session.expired", expired)
+    account.emit("checkout.session.expired", expired)
     return expired
 
 
-def end_overdue(account: Account) -> None:
-    """Ends all pages whose time is over."""
+def end_overdue(account: StripeAccount) -> None:
+    """Expires all sessions whose time is over."""
     for each in account.find("checkout.session", status="open"):
         if each["expires_at"] <= account.now:
             end(account, each)
 
 
-def retrieve(account: Account, _params: Params, session: str) -> Document:
-    """One page."""
+def retrieve(account: StripeAccount, _params: Params, session: str) -> Document:
+    """One session."""
     return account.get("checkout.session", session)
 
 
-def list_(account: Account, params: Sessions) -> Document:
-    """Pages, newest first."""
+def list_(account: StripeAccount, params: Sessions) -> Document:
+    """Sessions, newest first."""
     asked = params.model_dump(include={"customer", "payment_intent", "status"}, exclude_none=True)
     return account.page("/v1/checkout/sessions", account.find("checkout.session", **asked), params)
 

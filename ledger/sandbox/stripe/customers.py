@@ -5,21 +5,21 @@ from typing import Any
 from pydantic import Field
 
 from ledger.sandbox.store import Document
-from ledger.sandbox.stripe.account import Account
 from ledger.sandbox.stripe.errors import missing
 from ledger.sandbox.stripe.operations import Operation
-from ledger.sandbox.stripe.params import Address, Metadata, Page, Params, Part, Unset
+from ledger.sandbox.stripe.params import Address, ListParams, Metadata, NestedParams, Params, Unset
 from ledger.sandbox.stripe.payment_methods import attach, method_of
+from ledger.sandbox.stripe.stripe_account import StripeAccount
 
 
-class InvoiceSettings(Part):
-    """What a customer is charged with when nothing is named."""
+class InvoiceSettings(NestedParams):
+    """The customer's default payment method."""
 
     default_payment_method: Unset = None
 
 
 class CustomerParams(Params):
-    """What a customer is known by. What is not given stays as it was."""
+    """A customer's fields. A field that is absent stays unchanged."""
 
     address: Address | None = None
     description: Unset = None
@@ -32,14 +32,14 @@ class CustomerParams(Params):
 
 
 class NewTaxId(Params):
-    """A tax id. `type`: as Stripe names it, such as eu_vat."""
+    """A tax id. `type`: Stripe's name of it, such as eu_vat."""
 
     type: str = Field(pattern="^[a-z]{2,3}_[a-z_]+$")
     value: str = Field(min_length=1, max_length=64)
 
 
 class NewCustomer(CustomerParams):
-    """A customer, with a payment method and tax ids at once."""
+    """A customer, together with a payment method and tax ids."""
 
     payment_method: str | None = None
     tax_id_data: list[NewTaxId] = Field([])
@@ -64,34 +64,34 @@ _EMPTY: dict[str, Any] = {
 _SETTINGS = {"custom_fields": None, "default_payment_method": None, "footer": None, "rendering_options": None}
 
 
-def create(account: Account, params: NewCustomer) -> Document:
-    """A new customer."""
+def create(account: StripeAccount, params: NewCustomer) -> Document:
+    """Creates a customer."""
     customer = account.make("customer", **_EMPTY, invoice_settings=dict(_SETTINGS))
     if params.payment_method:
         attach(account, method_of(account, params.payment_method), customer["id"])
     _change(account, customer, params)
     for tax_id in params.tax_id_data:
         create_tax_id(account, tax_id, customer["id"])
-    account.tell("customer.created", customer)
+    account.emit("customer.created", customer)
     return customer
 
 
-def update(account: Account, params: CustomerParams, customer: str) -> Document:
-    """Changes what is given."""
+def update(account: StripeAccount, params: CustomerParams, customer: str) -> Document:
+    """Changes the fields that are given."""
     found = account.get("customer", customer)
     before = dict(found)
     _change(account, found, params)
     previous = {name: before[name] for name in params.model_fields_set if name in before}
-    account.tell("customer.updated", found, previous)
+    account.emit("customer.updated", found, previous)
     return found
 
 
-def retrieve(account: Account, _params: Params, customer: str) -> Document:
+def retrieve(account: StripeAccount, _params: Params, customer: str) -> Document:
     """One customer."""
     return account.get("customer", customer)
 
 
-def _change(account: Account, customer: Document, params: CustomerParams) -> None:
+def _change(account: StripeAccount, customer: Document, params: CustomerParams) -> None:
     given = params.model_dump(exclude_unset=True, exclude={"expand", "payment_method", "tax_id_data"})
     settings, metadata = given.pop("invoice_settings", None), given.pop("metadata", None)
     if settings and settings["default_payment_method"]:
@@ -102,19 +102,19 @@ def _change(account: Account, customer: Document, params: CustomerParams) -> Non
     account.put(customer)
 
 
-def _owned(account: Account, method_id: str, customer_id: str) -> None:
+def _owned(account: StripeAccount, method_id: str, customer_id: str) -> None:
     method = account.get("payment_method", method_id, "invoice_settings[default_payment_method]")
     if method["customer"] != customer_id:
         raise missing("payment_method", method_id, "invoice_settings[default_payment_method]", status=400)
 
 
 def merged(metadata: dict[str, str], given: dict[str, str] | None) -> dict[str, str]:
-    """Metadata with what was given; an empty text takes its key away."""
+    """The metadata with the given changes. An empty text removes its key."""
     return {key: text for key, text in {**metadata, **(given or {})}.items() if text}
 
 
-def create_tax_id(account: Account, params: NewTaxId, customer: str) -> Document:
-    """One more tax id of a customer."""
+def create_tax_id(account: StripeAccount, params: NewTaxId, customer: str) -> Document:
+    """Adds a tax id to a customer."""
     account.get("customer", customer)
     tax_id = account.make(
         "tax_id",
@@ -125,23 +125,23 @@ def create_tax_id(account: Account, params: NewTaxId, customer: str) -> Document
         value=params.value,
         verification={"status": "pending", "verified_address": None, "verified_name": None},
     )
-    account.tell("customer.tax_id.created", tax_id)
+    account.emit("customer.tax_id.created", tax_id)
     return tax_id
 
 
-def list_tax_ids(account: Account, params: Page, customer: str) -> Document:
+def list_tax_ids(account: StripeAccount, params: ListParams, customer: str) -> Document:
     """A customer's tax ids."""
     account.get("customer", customer)
     return account.page(f"/v1/customers/{customer}/tax_ids", account.find("tax_id", customer=customer), params)
 
 
-def delete_tax_id(account: Account, _params: Params, customer: str, id: str) -> Document:
-    """Takes a tax id away."""
+def delete_tax_id(account: StripeAccount, _params: Params, customer: str, id: str) -> Document:
+    """Deletes a tax id."""
     tax_id = account.get("tax_id", id)
     if tax_id["customer"] != customer:
         raise missing("tax_id", id)
     account.sandbox.store.remove("stripe.tax_id", id)
-    account.tell("customer.tax_id.deleted", tax_id)
+    account.emit("customer.tax_id.deleted", tax_id)
     return {"id": id, "object": "tax_id", "deleted": True}
 
 
@@ -150,6 +150,6 @@ OPERATIONS = (
     Operation("customers.retrieve", "GET", "/v1/customers/{customer}", Params, retrieve),
     Operation("customers.update", "POST", "/v1/customers/{customer}", CustomerParams, update),
     Operation("customers.tax_ids.create", "POST", "/v1/customers/{customer}/tax_ids", NewTaxId, create_tax_id),
-    Operation("customers.tax_ids.list", "GET", "/v1/customers/{customer}/tax_ids", Page, list_tax_ids),
+    Operation("customers.tax_ids.list", "GET", "/v1/customers/{customer}/tax_ids", ListParams, list_tax_ids),
     Operation("customers.tax_ids.delete", "DELETE", "/v1/customers/{customer}/tax_ids/{id}", Params, delete_tax_id),
 )

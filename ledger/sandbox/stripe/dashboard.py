@@ -1,4 +1,4 @@
-"""What Stripe's dashboard, a customer's bank or Stripe itself would do: for tests and people, below /sandbox/stripe."""
+"""Control routes for Stripe: what its dashboard, a customer's bank or Stripe itself does. Below /sandbox/stripe."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -6,14 +6,14 @@ from typing import Literal
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
-from ledger.sandbox.control import SandboxOf
-from ledger.sandbox.parts import Sandbox
+from ledger.sandbox.control import CurrentSandbox
+from ledger.sandbox.sandbox import Sandbox
 from ledger.sandbox.store import Document
 from ledger.sandbox.stripe import disputes, payment_methods, payouts, refunds
-from ledger.sandbox.stripe.account import Account
 from ledger.sandbox.stripe.cards import CARDS
-from ledger.sandbox.stripe.errors import Refusal
+from ledger.sandbox.stripe.errors import ApiError
 from ledger.sandbox.stripe.params import Currency
+from ledger.sandbox.stripe.stripe_account import StripeAccount
 
 router = APIRouter(prefix="/sandbox/stripe", tags=["stripe"])
 
@@ -23,14 +23,14 @@ class _Body(BaseModel):
 
 
 class NewRefund(_Body):
-    """Without `amount` (minor units): all that is left."""
+    """A refund. `amount` in minor units; without it, all that is left."""
 
     payment_intent: str
     amount: int | None = Field(None, ge=1)
 
 
 class NewDispute(_Body):
-    """Without `amount` (minor units): the whole payment."""
+    """A dispute. `amount` in minor units; without it, the whole payment."""
 
     payment_intent: str
     amount: int | None = Field(None, ge=1)
@@ -38,65 +38,65 @@ class NewDispute(_Body):
 
 
 class Decision(_Body):
-    """What the bank decides."""
+    """The bank's decision."""
 
     outcome: Literal["won", "lost"]
 
 
 class NewPayout(_Body):
-    """In which currency."""
+    """The currency of a payout."""
 
     currency: Currency = "usd"
 
 
 class Behaviour(_Body):
-    """A test card's number, as which a saved card behaves from now on."""
+    """The number of the test card that a saved card behaves like from now on."""
 
     number: str
 
 
 @router.post("/refunds", status_code=201)
-async def refund(body: NewRefund, sandbox: SandboxOf) -> Document:
-    """Gives money back by hand."""
+async def refund(body: NewRefund, sandbox: CurrentSandbox) -> Document:
+    """Refunds a payment by hand."""
     params = refunds.NewRefund(payment_intent=body.payment_intent, amount=body.amount)
     return _done(sandbox, lambda account: refunds.create(account, params))
 
 
 @router.post("/refunds/{refund}/fail")
-async def fail_refund(refund: str, sandbox: SandboxOf) -> Document:
-    """The customer's bank did not take a refund."""
+async def fail_refund(refund: str, sandbox: CurrentSandbox) -> Document:
+    """Fails a refund, as when the customer's bank rejects it."""
     return _done(sandbox, lambda account: refunds.fail(account, refund))
 
 
 @router.post("/disputes", status_code=201)
-async def dispute(body: NewDispute, sandbox: SandboxOf) -> Document:
-    """A customer complains to the bank."""
+async def dispute(body: NewDispute, sandbox: CurrentSandbox) -> Document:
+    """Opens a dispute, as a customer's bank does."""
     return _done(sandbox, lambda account: disputes.open_(account, body.payment_intent, body.amount, body.reason))
 
 
 @router.post("/disputes/{dispute}/decide")
-async def decide(dispute: str, body: Decision, sandbox: SandboxOf) -> Document:
-    """The bank decides."""
+async def decide(dispute: str, body: Decision, sandbox: CurrentSandbox) -> Document:
+    """Decides a dispute, as the bank does."""
     return _done(sandbox, lambda account: disputes.decide(account, dispute, body.outcome))
 
 
 @router.post("/payouts", status_code=201)
-async def payout(body: NewPayout, sandbox: SandboxOf) -> Document:
-    """The balance goes to the bank."""
+async def payout(body: NewPayout, sandbox: CurrentSandbox) -> Document:
+    """Pays the balance out to the bank."""
     return _done(sandbox, lambda account: payouts.make(account, body.currency))
 
 
 @router.put("/payment_methods/{payment_method}", status_code=204)
-async def change_card(payment_method: str, body: Behaviour, sandbox: SandboxOf) -> None:
-    """The bank treats a saved card like another test card: it is lost, has no money left, or has some again."""
+async def change_card(payment_method: str, body: Behaviour, sandbox: CurrentSandbox) -> None:
+    """Makes a saved card behave like another test card: lost, without money, or working again."""
     if body.number not in CARDS:
         raise HTTPException(422, f"number: must be one of {', '.join(CARDS)}")
     _done(sandbox, lambda account: payment_methods.behave_like(account, payment_method, body.number))
 
 
-def _done(sandbox: Sandbox, do: Callable[[Account], Document]) -> Document:
+def _done(sandbox: Sandbox, do: Callable[[StripeAccount], Document]) -> Document:
     try:
         with sandbox.store.transaction():
-            return do(Account(sandbox))
-    except Refusal as refusal:
-        raise HTTPException(refusal.status, refusal.body["error"]["message"]) from None
+            return do(StripeAccount(sandbox))
+    except ApiError as error:
+        raise HTTPException(error.status, error.body["error"]["message"]) from None

@@ -1,27 +1,27 @@
-"""Disputes: a customer's bank takes a payment back until it is decided."""
+"""Disputes: a customer's bank takes a payment back until the dispute is decided."""
 
 from typing import Literal
 
 from ledger.sandbox.store import Document
-from ledger.sandbox.stripe.account import Account
 from ledger.sandbox.stripe.balance import DISPUTE_FEE, move
 from ledger.sandbox.stripe.errors import invalid
 from ledger.sandbox.stripe.operations import Operation
-from ledger.sandbox.stripe.params import Dated, Params
+from ledger.sandbox.stripe.params import DatedListParams, Params
+from ledger.sandbox.stripe.stripe_account import StripeAccount
 
 EVIDENCE_SECONDS = 9 * 86400
 _CLOSED = ("won", "lost")
 
 
-class Disputes(Dated):
-    """Disputes, all or those of one payment."""
+class Disputes(DatedListParams):
+    """Parameters of a list of disputes: all, or those of one payment."""
 
     charge: str | None = None
     payment_intent: str | None = None
 
 
-def open_(account: Account, payment_intent: str, amount: int | None, reason: str) -> Document:
-    """The customer complains to the bank; it takes `amount`, or all of the payment."""
+def open_(account: StripeAccount, payment_intent: str, amount: int | None, reason: str) -> Document:
+    """Opens a dispute. The bank takes `amount`, or the whole payment."""
     intent = account.get("payment_intent", payment_intent)
     if intent["status"] != "succeeded":
         raise invalid(f"The payment {payment_intent} is {intent['status']}.")
@@ -33,12 +33,12 @@ def open_(account: Account, payment_intent: str, amount: int | None, reason: str
         raise invalid(f"The amount must be between 1 and {charge['amount']}.", "amount")
     dispute = _make(account, charge, taken, reason)
     account.put(charge | {"disputed": True})
-    account.tell("charge.dispute.created", dispute)
-    account.tell("charge.dispute.funds_withdrawn", dispute)
+    account.emit("charge.dispute.created", dispute)
+    account.emit("charge.dispute.funds_withdrawn", dispute)
     return dispute
 
 
-def _make(account: Account, charge: Document, amount: int, reason: str) -> Document:
+def _make(account: StripeAccount, charge: Document, amount: int, reason: str) -> Document:
     dispute = account.make(
         "dispute",
         amount=amount,
@@ -65,8 +65,8 @@ def _make(account: Account, charge: Document, amount: int, reason: str) -> Docum
     return account.put(dispute | {"balance_transactions": [movement]})
 
 
-def decide(account: Account, dispute_id: str, outcome: Literal["won", "lost"]) -> Document:
-    """The bank decides; what was won comes back."""
+def decide(account: StripeAccount, dispute_id: str, outcome: Literal["won", "lost"]) -> Document:
+    """Decides a dispute. If it is won, the amount comes back."""
     dispute = account.get("dispute", dispute_id)
     if dispute["status"] in _CLOSED:
         raise invalid("This dispute is already closed", code="dispute_already_closed")
@@ -75,22 +75,22 @@ def decide(account: Account, dispute_id: str, outcome: Literal["won", "lost"]) -
         dispute["balance_transactions"].append(movement)
     closed = account.put(dispute | {"status": outcome})
     if outcome == "won":
-        account.tell("charge.dispute.funds_reinstated", closed)
-    account.tell("charge.dispute.closed", closed)
+        account.emit("charge.dispute.funds_reinstated", closed)
+    account.emit("charge.dispute.closed", closed)
     return closed
 
 
-def close(account: Account, _params: Params, dispute: str) -> Document:
-    """We give in."""
+def close(account: StripeAccount, _params: Params, dispute: str) -> Document:
+    """Accepts the dispute, which loses it."""
     return decide(account, dispute, "lost")
 
 
-def retrieve(account: Account, _params: Params, dispute: str) -> Document:
+def retrieve(account: StripeAccount, _params: Params, dispute: str) -> Document:
     """One dispute."""
     return account.get("dispute", dispute)
 
 
-def list_(account: Account, params: Disputes) -> Document:
+def list_(account: StripeAccount, params: Disputes) -> Document:
     """Disputes, newest first."""
     asked = params.model_dump(include={"charge", "payment_intent"}, exclude_none=True)
     return account.page("/v1/disputes", account.find("dispute", **asked), params)

@@ -1,4 +1,4 @@
-"""How Stripe says no: a status and a body with type, code, message and the parameter."""
+"""Stripe's errors: a status, and a body with type, code, message and parameter."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ API = "api_error"
 IDEMPOTENCY = "idempotency_error"
 
 
-class Refusal(Exception):
-    """An answer of 4xx. What was changed before it was raised stays: a declined payment is kept, as Stripe keeps it."""
+class ApiError(Exception):
+    """A 4xx response. Changes made before it was raised are kept: a declined payment stays, as at Stripe."""
 
     def __init__(self, status: int, type_: str, message: str, code: str | None = None, **more: Any) -> None:
         super().__init__(message)
@@ -19,16 +19,16 @@ class Refusal(Exception):
             del self.body["error"]["code"]
 
 
-def missing(object_: str, id_: str, param: str = "id", *, status: int = 404) -> Refusal:
-    """There is no such object; 404 when the path names it, 400 when a parameter does."""
-    return Refusal(status, INVALID, f"No such {object_.replace('_', ' ')}: '{id_}'", "resource_missing", param=param)
+def missing(object_: str, id_: str, param: str = "id", *, status: int = 404) -> ApiError:
+    """The object does not exist: 404 if the path names it, 400 if a parameter does."""
+    return ApiError(status, INVALID, f"No such {object_.replace('_', ' ')}: '{id_}'", "resource_missing", param=param)
 
 
-def invalid(message: str, param: str | None = None, code: str | None = None) -> Refusal:
-    """The request can't be done as it is."""
-    return Refusal(400, INVALID, message, code, **({"param": param} if param else {}))
+def invalid(message: str, param: str | None = None, code: str | None = None) -> ApiError:
+    """The request is not valid."""
+    return ApiError(400, INVALID, message, code, **({"param": param} if param else {}))
 
 
-def declined(message: str, code: str, **more: Any) -> Refusal:
-    """The bank said no."""
-    return Refusal(402, DECLINED_CARD, message, code, **{name: value for name, value in more.items() if value})
+def declined(message: str, code: str, **more: Any) -> ApiError:
+    """The bank declines."""
+    return ApiError(402, DECLINED_CARD, message, code, **{name: value for name, value in more.items() if value})

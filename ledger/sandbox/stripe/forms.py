@@ -8,7 +8,7 @@ _PART = re.compile(r"\[([^\]]*)\]")
 
 
 def parse_form(text: str) -> dict[str, Any]:
-    """The nested parameters; every value is text."""
+    """The nested parameters. Every value is a text."""
     found: dict[str, Any] = {}
     for name, value in parse_qsl(text, keep_blank_values=True):
         first, parts = name.split("[", 1)[0], _PART.findall(name)
@@ -19,7 +19,7 @@ def parse_form(text: str) -> dict[str, Any]:
                 place[key] = value
             else:
                 inner = place.setdefault(key, {})
-                place = inner if isinstance(inner, dict) else {}  # `a=1&a[b]=2`: the first one stands
+                place = inner if isinstance(inner, dict) else {}  # `a=1&a[b]=2`: the first value wins
     return {name: _listed(value) for name, value in found.items()}
 
 

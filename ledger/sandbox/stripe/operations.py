@@ -1,4 +1,4 @@
-"""Operations of Stripe's API over HTTP: who may call, what is given, one transaction, one form of answers."""
+"""Operations of Stripe's API over HTTP: authentication, parameters, one transaction, and the form of responses."""
 
 import secrets
 from collections.abc import Callable
@@ -8,21 +8,24 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ledger.sandbox.calls import performed
-from ledger.sandbox.parts import Sandbox
+from ledger.sandbox.api_calls import run_call
+from ledger.sandbox.sandbox import Sandbox
 from ledger.sandbox.store import Document
-from ledger.sandbox.stripe.account import API_VERSION, Account
-from ledger.sandbox.stripe.errors import API, INVALID, Refusal
-from ledger.sandbox.stripe.expanding import expanded
+from ledger.sandbox.stripe.errors import API, INVALID, ApiError
+from ledger.sandbox.stripe.expansion import expanded
 from ledger.sandbox.stripe.forms import parse_form
-from ledger.sandbox.stripe.idempotency import Answer, Keys, fingerprint
+from ledger.sandbox.stripe.idempotency import IdempotencyKeys, StoredResponse, fingerprint
 from ledger.sandbox.stripe.params import Params, read_params
+from ledger.sandbox.stripe.stripe_account import API_VERSION, StripeAccount
 
 KEY_PREFIXES = ("sk_test_sandbox", "rk_test_sandbox")
 
 
 class Operation(NamedTuple):
-    """One operation. `name`: as faults and counts call it. `run(account, params, **ids of the path)` → the answer."""
+    """One operation.
+
+    `name`: its name for faults and call counts. `run(account, params, **ids in the path)` → the object.
+    """
 
     name: str
     method: str
@@ -32,10 +35,10 @@ class Operation(NamedTuple):
 
 
 class Api:
-    """Answers requests of operations."""
+    """Answers the requests of operations."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox, self._keys = sandbox, Keys(sandbox)
+        self._sandbox, self._keys = sandbox, IdempotencyKeys(sandbox)
 
     def route(self, operation: Operation) -> Route:
         """The operation's route."""
@@ -44,8 +47,8 @@ class Api:
             request_id = f"req_{secrets.token_hex(7)}"
             try:
                 return await self._answer(operation, request, request_id)
-            except Refusal as refusal:
-                return _response(Answer(refusal.status, refusal.body, request_id), request_id)
+            except ApiError as error:
+                return _response(StoredResponse(error.status, error.body, request_id), request_id)
 
         return Route(operation.path, endpoint, methods=[operation.method])
 
@@ -56,53 +59,60 @@ class Api:
         params = read_params(operation.params, given)
         key = request.headers.get("Idempotency-Key") if posted else None
         asked = fingerprint(operation.method, request.url.path, given)
-        account = Account(self._sandbox, request_id, key)
+        account = StripeAccount(self._sandbox, request_id, key)
 
         def do() -> Response:
-            answer = self._keys.kept(key, asked) if key else None
+            answer = self._keys.stored(key, asked) if key else None
             if answer is None:
                 answer = _run(account, operation, params, request.path_params, request_id)
                 if key:
-                    self._keys.keep(key, asked, answer)
-            self._keys.release(key, request_id)
+                    self._keys.store(key, asked, answer)
+            self._keys.end(key, request_id)
             return _response(answer, request_id)
 
-        self._keys.take(key, request_id)
+        self._keys.begin(key, request_id)
         try:
-            return await performed(
-                self._sandbox, "stripe", operation.name, request, do, lambda: _response(_broken(request_id), request_id)
+            return await run_call(
+                self._sandbox,
+                "stripe",
+                operation.name,
+                request,
+                do,
+                lambda: _response(_server_error(request_id), request_id),
             )
         finally:
-            self._keys.release(key, request_id)
+            self._keys.end(key, request_id)
 
 
 def not_found(request: Request) -> Response:
-    """What Stripe says of a path that it doesn't have, or that the sandbox lacks."""
-    refusal = Refusal(404, INVALID, f"Unrecognized request URL ({request.method}: {request.url.path}).")
-    return JSONResponse(refusal.body, 404)
+    """Stripe's response to a path that does not exist, or that the sandbox lacks."""
+    error = ApiError(404, INVALID, f"Unrecognized request URL ({request.method}: {request.url.path}).")
+    return JSONResponse(error.body, 404)
 
 
 def _authorize(request: Request) -> None:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme != "Bearer" or not key.startswith(KEY_PREFIXES):
-        said = "Invalid API Key provided: the sandbox takes only keys that begin with sk_test_sandbox."
-        raise Refusal(401, INVALID, said)
+        message = "Invalid API Key provided: the sandbox takes only keys that begin with sk_test_sandbox."
+        raise ApiError(401, INVALID, message)
 
 
-def _run(account: Account, operation: Operation, params: Params, ids: dict[str, Any], request_id: str) -> Answer:
+def _run(
+    account: StripeAccount, operation: Operation, params: Params, ids: dict[str, Any], request_id: str
+) -> StoredResponse:
     try:
         answer = operation.run(account, params, **ids)
-        return Answer(200, expanded(account, answer, params.expand), request_id)
-    except Refusal as refusal:
-        return Answer(refusal.status, refusal.body, request_id)
+        return StoredResponse(200, expanded(account, answer, params.expand), request_id)
+    except ApiError as error:
+        return StoredResponse(error.status, error.body, request_id)
 
 
-def _broken(request_id: str) -> Answer:
-    refusal = Refusal(500, API, "An unknown error occurred")
-    return Answer(500, refusal.body, request_id)
+def _server_error(request_id: str) -> StoredResponse:
+    error = ApiError(500, API, "An unknown error occurred")
+    return StoredResponse(500, error.body, request_id)
 
 
-def _response(answer: Answer, request_id: str) -> Response:
+def _response(answer: StoredResponse, request_id: str) -> Response:
     headers = {"Request-Id": request_id, "Stripe-Version": API_VERSION}
     if answer.replayed:
         headers |= {"Idempotent-Replayed": "true", "Original-Request": answer.request_id}

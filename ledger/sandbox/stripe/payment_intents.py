@@ -1,23 +1,23 @@
-"""Payment intents: one payment over all its attempts."""
+"""Payment intents: one payment with all its attempts."""
 
 from typing import Literal
 
 from pydantic import Field
 
 from ledger.sandbox.store import Document
-from ledger.sandbox.stripe.account import Account
-from ledger.sandbox.stripe.confirming import confirm, make_intent
+from ledger.sandbox.stripe.confirmation import confirm, make_intent
 from ledger.sandbox.stripe.errors import invalid
 from ledger.sandbox.stripe.operations import Operation
-from ledger.sandbox.stripe.params import Currency, Dated, Metadata, Params, Part, Whole
+from ledger.sandbox.stripe.params import Currency, DatedListParams, Metadata, NestedParams, Params, Whole
 from ledger.sandbox.stripe.payment_methods import method_of
+from ledger.sandbox.stripe.stripe_account import StripeAccount
 
 CANCELABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 AMOUNT_MIN, AMOUNT_MAX = 50, 99_999_999
 
 
-class AutomaticMethods(Part):
-    """Whatever methods suit the customer."""
+class AutomaticMethods(NestedParams):
+    """Any payment method that suits the customer."""
 
     enabled: bool
     allow_redirects: Literal["always", "never"] = "always"
@@ -35,7 +35,7 @@ class Confirm(Params):
 
 
 class NewPaymentIntent(Confirm):
-    """A payment; with `confirm` it is tried at once."""
+    """A payment. With `confirm` it is tried at once."""
 
     amount: Whole
     automatic_payment_methods: AutomaticMethods | None = None
@@ -51,19 +51,19 @@ class NewPaymentIntent(Confirm):
 
 
 class Cancel(Params):
-    """Why a payment is given up."""
+    """Why a payment is cancelled."""
 
     cancellation_reason: Literal["abandoned", "duplicate", "fraudulent", "requested_by_customer"] | None = None
 
 
-class PaymentIntents(Dated):
-    """Payments, all or a customer's."""
+class PaymentIntents(DatedListParams):
+    """Parameters of a list of payments: all, or those of one customer."""
 
     customer: str | None = None
 
 
-def create(account: Account, params: NewPaymentIntent) -> Document:
-    """A new payment."""
+def create(account: StripeAccount, params: NewPaymentIntent) -> Document:
+    """Creates a payment."""
     _refuse(account, params)
     intent = make_intent(
         account,
@@ -76,7 +76,7 @@ def create(account: Account, params: NewPaymentIntent) -> Document:
         setup_future_usage=params.setup_future_usage,
         statement_descriptor_suffix=params.statement_descriptor_suffix,
     )
-    account.tell("payment_intent.created", intent)
+    account.emit("payment_intent.created", intent)
     if params.confirm:
         return _confirm(account, intent, params)
     if params.payment_method:
@@ -85,7 +85,7 @@ def create(account: Account, params: NewPaymentIntent) -> Document:
     return account.get("payment_intent", intent["id"])
 
 
-def _refuse(account: Account, params: NewPaymentIntent) -> None:
+def _refuse(account: StripeAccount, params: NewPaymentIntent) -> None:
     if params.amount < AMOUNT_MIN:
         raise invalid("Amount must convert to at least 50 cents.", "amount", "amount_too_small")
     if params.amount > AMOUNT_MAX:
@@ -96,8 +96,8 @@ def _refuse(account: Account, params: NewPaymentIntent) -> None:
         account.get("customer", params.customer, "customer")
 
 
-def confirm_named(account: Account, params: Confirm, intent: str) -> Document:
-    """Tries a payment, again or for the first time."""
+def confirm_named(account: StripeAccount, params: Confirm, intent: str) -> Document:
+    """Tries a payment, for the first time or again."""
     found = account.get("payment_intent", intent)
     if found["status"] not in CANCELABLE:
         raise _unexpected(found, "confirm")
@@ -106,7 +106,7 @@ def confirm_named(account: Account, params: Confirm, intent: str) -> Document:
     return _confirm(account, account.get("payment_intent", intent), params)
 
 
-def _confirm(account: Account, intent: Document, params: Confirm) -> Document:
+def _confirm(account: StripeAccount, intent: Document, params: Confirm) -> Document:
     method_id = params.payment_method or intent["payment_method"]
     if method_id is None:
         raise invalid(
@@ -117,35 +117,35 @@ def _confirm(account: Account, intent: Document, params: Confirm) -> Document:
         )
     method = method_of(account, method_id)
     refuses_action = params.off_session or params.error_on_requires_action
-    return confirm(account, intent, method, may_ask=not refuses_action, return_url=params.return_url)
+    return confirm(account, intent, method, may_authenticate=not refuses_action, return_url=params.return_url)
 
 
-def cancel(account: Account, params: Cancel, intent: str) -> Document:
-    """Gives up a payment that has not succeeded."""
+def cancel(account: StripeAccount, params: Cancel, intent: str) -> Document:
+    """Cancels a payment that has not succeeded."""
     found = account.get("payment_intent", intent)
     if found["status"] not in CANCELABLE:
         raise _unexpected(found, "cancel")
     changes = {"canceled_at": account.now, "cancellation_reason": params.cancellation_reason, "next_action": None}
     canceled = account.put(found | changes | {"status": "canceled"})
-    account.tell("payment_intent.canceled", canceled)
+    account.emit("payment_intent.canceled", canceled)
     return canceled
 
 
 def _unexpected(intent: Document, what: str) -> Exception:
-    refusal = invalid(
+    error = invalid(
         f"You cannot {what} this PaymentIntent because it has a status of {intent['status']}.",
         code="payment_intent_unexpected_state",
     )
-    refusal.body["error"]["payment_intent"] = intent
-    return refusal
+    error.body["error"]["payment_intent"] = intent
+    return error
 
 
-def retrieve(account: Account, _params: Params, intent: str) -> Document:
+def retrieve(account: StripeAccount, _params: Params, intent: str) -> Document:
     """One payment."""
     return account.get("payment_intent", intent)
 
 
-def list_(account: Account, params: PaymentIntents) -> Document:
+def list_(account: StripeAccount, params: PaymentIntents) -> Document:
     """Payments, newest first."""
     asked = params.model_dump(include={"customer"}, exclude_none=True)
     return account.page("/v1/payment_intents", account.find("payment_intent", **asked), params)

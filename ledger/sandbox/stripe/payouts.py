@@ -1,27 +1,27 @@
-"""Payouts: the balance goes to the bank, less the fees that were kept."""
+"""Payouts: the balance goes to the bank, less fees."""
 
 from typing import Literal
 
 from ledger.sandbox.store import Document
-from ledger.sandbox.stripe.account import Account
-from ledger.sandbox.stripe.balance import move, pay_out, unpaid
+from ledger.sandbox.stripe.balance import move, not_paid_out, pay_out
 from ledger.sandbox.stripe.errors import invalid
 from ledger.sandbox.stripe.operations import Operation
-from ledger.sandbox.stripe.params import Between, Dated, Params, Whole
+from ledger.sandbox.stripe.params import DatedListParams, Params, TimeRange, Whole
+from ledger.sandbox.stripe.stripe_account import StripeAccount
 
 _DAY = 86400
 
 
-class Payouts(Dated):
-    """Payouts by their state, or by when they arrive."""
+class Payouts(DatedListParams):
+    """Parameters of a list of payouts, by status or arrival date."""
 
-    arrival_date: Between | Whole | None = None
+    arrival_date: TimeRange | Whole | None = None
     status: Literal["pending", "in_transit", "paid", "failed", "canceled"] | None = None
 
 
-def make(account: Account, currency: str) -> Document:
-    """Takes all that is there to the bank, at once. Refused when nothing is left after fees."""
-    movements = unpaid(account, currency)
+def make(account: StripeAccount, currency: str) -> Document:
+    """Pays the whole balance out at once. Raises ApiError if nothing is left after fees."""
+    movements = not_paid_out(account, currency)
     amount = sum(each["net"] for each in movements)
     if amount <= 0:
         raise invalid("You have insufficient funds in your account to pay out.", code="balance_insufficient")
@@ -29,8 +29,8 @@ def make(account: Account, currency: str) -> Document:
     movement = move(account, "payout", payout, -amount, description="STRIPE PAYOUT")
     pay_out(account, payout["id"], [movement, *movements])
     payout = account.put(payout | {"balance_transaction": movement["id"]})
-    account.tell("payout.created", payout | {"status": "in_transit"})
-    account.tell("payout.paid", payout)
+    account.emit("payout.created", payout | {"status": "in_transit"})
+    account.emit("payout.paid", payout)
     return payout
 
 
@@ -52,16 +52,16 @@ def _fields(now: int) -> Document:
     }
 
 
-def retrieve(account: Account, _params: Params, payout: str) -> Document:
+def retrieve(account: StripeAccount, _params: Params, payout: str) -> Document:
     """One payout."""
     return account.get("payout", payout)
 
 
-def list_(account: Account, params: Payouts) -> Document:
+def list_(account: StripeAccount, params: Payouts) -> Document:
     """Payouts, newest first."""
     asked = params.model_dump(include={"status"}, exclude_none=True)
     arrival = params.arrival_date
-    bounds = Between(gte=arrival, lte=arrival) if isinstance(arrival, int) else arrival or Between()
+    bounds = TimeRange(gte=arrival, lte=arrival) if isinstance(arrival, int) else arrival or TimeRange()
     found = (each for each in account.find("payout", **asked) if bounds.holds(each["arrival_date"]))
     return account.page("/v1/payouts", found, params)
 

@@ -1,4 +1,4 @@
-"""What people do elsewhere, for tests: customers pay, banks dispute, the dashboard refunds, Razorpay settles."""
+"""Control routes for Razorpay: payments without the page, the dashboard's refunds, disputes by banks, settlements."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
@@ -8,11 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ledger.sandbox.control import sandbox_of
 from ledger.sandbox.razorpay import disputes, instruments, payments, refunds, settlements
-from ledger.sandbox.razorpay.errors import Refusal
+from ledger.sandbox.razorpay.errors import ApiError
 from ledger.sandbox.razorpay.instruments import Instrument
 from ledger.sandbox.razorpay.merchant import Call, Merchant, merchant_of
-from ledger.sandbox.razorpay.passing_time import pass_time
-from ledger.sandbox.razorpay.reading import shown
+from ledger.sandbox.razorpay.params import shown
+from ledger.sandbox.razorpay.timers import run_due_timers
 from ledger.sandbox.store import Document
 
 router = APIRouter(prefix="/sandbox/razorpay", tags=["razorpay"])
@@ -23,7 +23,7 @@ class _Body(BaseModel):
 
 
 class NewPayment(_Body):
-    """Pays an order or a payment link. `late`: the bank authorizes it too late to be captured without being asked."""
+    """Pays an order or a payment link. `late`: the bank authorizes it too late for automatic capture."""
 
     order_id: str | None = None
     payment_link_id: str | None = None
@@ -33,27 +33,27 @@ class NewPayment(_Body):
 
 
 class NewRefund(_Body):
-    """Refunds a payment, as on the dashboard. `amount` in paise; absent: all that is left."""
+    """A refund made on the dashboard. `amount` in paise; without it, all that is left."""
 
     payment_id: str
     amount: int | None = Field(None, ge=100)
 
 
 class RefundStatus(_Body):
-    """What becomes of refunds."""
+    """The status that refunds get."""
 
     status: Literal["pending", "processed", "failed"]
 
 
 class NewDispute(_Body):
-    """A bank disputes a payment. `amount` in paise; absent: all of it."""
+    """A bank's dispute of a payment. `amount` in paise; without it, the whole payment."""
 
     payment_id: str
     amount: int | None = Field(None, ge=1)
 
 
 class Decision(_Body):
-    """How a dispute goes on."""
+    """The next status of a dispute."""
 
     status: disputes.Decision
 
@@ -62,50 +62,50 @@ def _merchant(request: Request) -> Merchant:
     return merchant_of(sandbox_of(request))
 
 
-MerchantOf = Annotated[Merchant, Depends(_merchant)]
+CurrentMerchant = Annotated[Merchant, Depends(_merchant)]
 
 
 @router.post("/payments", status_code=201)
-async def pay(new: NewPayment, merchant: MerchantOf) -> dict[str, Any]:
-    """A customer pays, without the page."""
+async def pay(new: NewPayment, merchant: CurrentMerchant) -> dict[str, Any]:
+    """Pays as a customer does, without the page."""
     return _done(merchant, lambda: _pay(merchant, new, _instrument(new)))
 
 
 @router.post("/refunds", status_code=201)
-async def refund(new: NewRefund, merchant: MerchantOf) -> dict[str, Any]:
-    """Somebody refunds a payment on the dashboard."""
-    given = {"amount": new.amount} if new.amount else {}
-    return _done(merchant, lambda: refunds.create(merchant, Call(given, new.payment_id)))
+async def refund(new: NewRefund, merchant: CurrentMerchant) -> dict[str, Any]:
+    """Refunds a payment, as on the dashboard."""
+    params = {"amount": new.amount} if new.amount else {}
+    return _done(merchant, lambda: refunds.create(merchant, Call(params, new.payment_id)))
 
 
 @router.put("/refunds", status_code=204)
-async def begin_refunds(begin: RefundStatus, merchant: MerchantOf) -> None:
-    """How refunds are from now on when they are made: they stay pending, are processed (the default), or fail."""
+async def begin_refunds(begin: RefundStatus, merchant: CurrentMerchant) -> None:
+    """Sets the status of new refunds: pending, processed (the default) or failed."""
     with merchant.store.transaction():
-        refunds.begin_as(merchant, begin.status)
+        refunds.set_initial_status(merchant, begin.status)
 
 
 @router.post("/refunds/{refund_id}")
-async def finish_refund(refund_id: str, end: RefundStatus, merchant: MerchantOf) -> dict[str, Any]:
-    """The bank has taken a pending refund, or has not."""
+async def finish_refund(refund_id: str, end: RefundStatus, merchant: CurrentMerchant) -> dict[str, Any]:
+    """Ends a pending refund: processed or failed."""
     return _done(merchant, lambda: refunds.finish(merchant, refund_id, end.status))
 
 
 @router.post("/disputes", status_code=201)
-async def dispute(new: NewDispute, merchant: MerchantOf) -> dict[str, Any]:
-    """The customer's bank disputes a payment."""
+async def dispute(new: NewDispute, merchant: CurrentMerchant) -> dict[str, Any]:
+    """Opens a dispute, as a customer's bank does."""
     return _done(merchant, lambda: disputes.open_(merchant, new.payment_id, new.amount))
 
 
 @router.post("/disputes/{dispute_id}")
-async def decide_dispute(dispute_id: str, decision: Decision, merchant: MerchantOf) -> dict[str, Any]:
-    """The bank goes on with a dispute, or decides it."""
+async def decide_dispute(dispute_id: str, decision: Decision, merchant: CurrentMerchant) -> dict[str, Any]:
+    """Moves a dispute on or decides it, as the bank does."""
     return _done(merchant, lambda: disputes.decide(merchant, dispute_id, decision.status))
 
 
 @router.post("/settlements", status_code=201)
-async def settle(merchant: MerchantOf) -> dict[str, Any]:
-    """Razorpay pays out what it holds, less its fees."""
+async def settle(merchant: CurrentMerchant) -> dict[str, Any]:
+    """Pays out what Razorpay holds, less its fees."""
     return _done(merchant, lambda: settlements.settle(merchant))
 
 
@@ -125,7 +125,7 @@ def _instrument(new: NewPayment) -> Instrument:
 def _done(merchant: Merchant, do: Callable[[], Document]) -> Document:
     try:
         with merchant.store.transaction():
-            pass_time(merchant)
+            run_due_timers(merchant)
             return shown(do())
-    except Refusal as refusal:
-        raise HTTPException(refusal.status, refusal.description) from None
+    except ApiError as error:
+        raise HTTPException(error.status, error.description) from None

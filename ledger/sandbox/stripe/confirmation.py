@@ -1,14 +1,21 @@
-"""What happens when a payment is tried: it succeeds, it is declined, or the card's bank asks for the customer."""
+"""Confirmation of a payment: it succeeds, it is declined, or the card's bank asks for 3-D Secure."""
 
 import secrets
 from typing import Any
 
 from ledger.sandbox.store import Document
-from ledger.sandbox.stripe.account import Account
 from ledger.sandbox.stripe.cards import AUTHENTICATION_FAILED, AUTHENTICATION_REQUIRED, Decline
 from ledger.sandbox.stripe.charges import charge
 from ledger.sandbox.stripe.errors import DECLINED_CARD, declined, invalid
-from ledger.sandbox.stripe.payment_methods import agree, attach, card_of, needs_customer, refuse_spent, spend
+from ledger.sandbox.stripe.payment_methods import (
+    attach,
+    card_of,
+    mark_set_up,
+    mark_used,
+    needs_authentication,
+    refuse_used,
+)
+from ledger.sandbox.stripe.stripe_account import StripeAccount
 
 _EMPTY: dict[str, Any] = {
     "amount_capturable": 0,
@@ -31,49 +38,51 @@ _EMPTY: dict[str, Any] = {
 }
 
 
-def make_intent(account: Account, amount: int, currency: str, **fields: Any) -> Document:
-    """A payment that nobody has tried. `amount`: in minor units."""
+def make_intent(account: StripeAccount, amount: int, currency: str, **fields: Any) -> Document:
+    """Makes a payment without an attempt. `amount`: in minor units."""
     intent = account.make("payment_intent", **_EMPTY | {"amount": amount, "currency": currency} | fields)
     return account.put(intent | {"client_secret": f"{intent['id']}_secret_{secrets.token_hex(8)}"})
 
 
-def confirm(account: Account, intent: Document, method: Document, *, may_ask: bool, return_url: str | None) -> Document:
-    """Tries the payment with the method; the payment as it stands then. Raises a Refusal when it is declined.
+def confirm(
+    account: StripeAccount, intent: Document, method: Document, *, may_authenticate: bool, return_url: str | None
+) -> Document:
+    """Tries the payment with the method; returns the payment. Raises ApiError if it is declined.
 
-    `may_ask`: the customer is there, and can be sent to the bank.
+    `may_authenticate`: the customer is present and can be sent to the bank.
     """
     if method["customer"] not in (None, intent["customer"]):
         raise invalid(
             "The provided PaymentMethod cannot be used because it is attached to another customer.", "payment_method"
         )
-    refuse_spent(account, method)
-    if needs_customer(account, method):
-        if not may_ask:
+    refuse_used(account, method)
+    if needs_authentication(account, method):
+        if not may_authenticate:
             raise fail(account, intent, method, AUTHENTICATION_REQUIRED)
         return _ask(account, intent, method, return_url)
     return _settle(account, intent, method)
 
 
-def authenticated(account: Account, intent: Document, *, confirmed: bool) -> Document:
-    """The customer has answered the bank. Raises a Refusal when the payment is declined then."""
+def authenticated(account: StripeAccount, intent: Document, *, confirmed: bool) -> Document:
+    """Continues after the customer has answered the bank. Raises ApiError if the payment is declined."""
     method = account.get("payment_method", intent["payment_method"])
     if not confirmed:
         raise fail(account, intent, method, AUTHENTICATION_FAILED)
     if intent["setup_future_usage"] == "off_session":
-        agree(account, method)
+        mark_set_up(account, method)
     return _settle(account, intent, method)
 
 
-def fail(account: Account, intent: Document, method: Document, decline: Decline) -> Exception:
-    """Notes a declined attempt; the refusal to raise."""
+def fail(account: StripeAccount, intent: Document, method: Document, decline: Decline) -> Exception:
+    """Records a declined attempt; returns the error to raise."""
     attempt = charge(account, intent, method, decline)
-    said = {
+    details = {
         "charge": attempt["id"],
         "decline_code": decline.decline_code,
         "advice_code": decline.advice_code,
         "payment_method": method,
     }
-    error = {"type": DECLINED_CARD, "code": decline.code, "message": decline.message, **said}
+    error = {"type": DECLINED_CARD, "code": decline.code, "message": decline.message, **details}
     failed = account.put(
         intent
         | {
@@ -84,28 +93,28 @@ def fail(account: Account, intent: Document, method: Document, decline: Decline)
             "status": "requires_payment_method",
         }
     )
-    account.tell("payment_intent.payment_failed", failed)
-    return declined(decline.message, decline.code, **said, payment_intent=failed)
+    account.emit("payment_intent.payment_failed", failed)
+    return declined(decline.message, decline.code, **details, payment_intent=failed)
 
 
-def _ask(account: Account, intent: Document, method: Document, return_url: str | None) -> Document:
+def _ask(account: StripeAccount, intent: Document, method: Document, return_url: str | None) -> Document:
     action: Document = {"type": "use_stripe_sdk", "use_stripe_sdk": {}}
     if return_url is not None:
         to = {"return_url": return_url, "url": f"{account.pages}/authenticate/{intent['id']}"}
         action = {"type": "redirect_to_url", "redirect_to_url": to}
     changes = {"next_action": action, "payment_method": method["id"], "status": "requires_action"}
     waiting = account.put(intent | changes)
-    account.tell("payment_intent.requires_action", waiting)
+    account.emit("payment_intent.requires_action", waiting)
     return waiting
 
 
-def _settle(account: Account, intent: Document, method: Document) -> Document:
+def _settle(account: StripeAccount, intent: Document, method: Document) -> Document:
     if decline := card_of(account, method).decline:
         raise fail(account, intent, method, decline)
     if intent["customer"] and intent["setup_future_usage"]:
         attach(account, method, intent["customer"])
     attempt = charge(account, intent, method, None)
-    spend(account, method)
+    mark_used(account, method)
     paid = account.put(
         intent
         | {
@@ -117,5 +126,5 @@ def _settle(account: Account, intent: Document, method: Document) -> Document:
             "status": "succeeded",
         }
     )
-    account.tell("payment_intent.succeeded", paid)
+    account.emit("payment_intent.succeeded", paid)
     return paid

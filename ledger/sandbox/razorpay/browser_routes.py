@@ -1,4 +1,4 @@
-"""The routes that browsers use: the script, checkout, and the pages of payment links."""
+"""The routes that browsers use: the checkout script, the checkout page, and the pages of payment links."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,19 +6,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ledger.sandbox.calls import performed
-from ledger.sandbox.parts import Sandbox
-from ledger.sandbox.razorpay import checkout, checkout_script, link_page, page
-from ledger.sandbox.razorpay.errors import Refusal
+from ledger.sandbox.api_calls import run_call
+from ledger.sandbox.razorpay import checkout, checkout_script, link_page, pages
+from ledger.sandbox.razorpay.errors import ApiError
 from ledger.sandbox.razorpay.merchant import NAME, Merchant
-from ledger.sandbox.razorpay.passing_time import pass_time
+from ledger.sandbox.razorpay.timers import run_due_timers
+from ledger.sandbox.sandbox import Sandbox
 
-# (what was posted, the id in the path) → the page.
+# (posted fields, the id in the path) → the page.
 Shows = Callable[[Mapping[str, str], str], Response]
 
 
 def routes(sandbox: Sandbox, merchant: Merchant) -> list[Route]:
-    """They need no key's secret, as at Razorpay."""
+    """The routes. They need no key secret, as at Razorpay."""
 
     def route(method: str, path: str, operation: str, shows: Shows) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -28,12 +28,12 @@ def routes(sandbox: Sandbox, merchant: Merchant) -> list[Route]:
 
             def do() -> Response:
                 try:
-                    pass_time(merchant)
+                    run_due_timers(merchant)
                     return shows(fields, id_)
-                except Refusal as refusal:
-                    return page.say("This can't be paid", refusal.description, status=refusal.status)
+                except ApiError as error:
+                    return pages.message_page("This can't be paid", error.description, status=error.status)
 
-            return await performed(sandbox, NAME, operation, request, do, _broken)
+            return await run_call(sandbox, NAME, operation, request, do, _server_error)
 
         return Route(path, endpoint, methods=[method], name=operation)
 
@@ -46,5 +46,5 @@ def routes(sandbox: Sandbox, merchant: Merchant) -> list[Route]:
     ]
 
 
-def _broken() -> Response:
-    return page.say("Something went wrong", "Please try again.", status=500)
+def _server_error() -> Response:
+    return pages.message_page("Something went wrong", "Please try again.", status=500)

@@ -48,7 +48,7 @@
     if (!options || !options.key) throw new Error("No key passed");
     this.options = options;
     this.listeners = {};
-    this.heard = this.hear.bind(this);
+    this.onMessage = this.receive.bind(this);
   }
 
   Razorpay.prototype.on = function (event, listener) {
@@ -67,24 +67,24 @@
     this.frame.style.cssText =
       "position:fixed;inset:0;width:100%;height:100%;border:0;z-index:2147483647;background:rgba(0,0,0,.6)";
     document.body.appendChild(this.frame);
-    window.addEventListener("message", this.heard);
+    window.addEventListener("message", this.onMessage);
     post(EMBEDDED, Object.assign({ frame: location.origin }, fields), this.frame.name);
     return this;
   };
 
   Razorpay.prototype.close = function () {
     if (!this.frame) return;
-    window.removeEventListener("message", this.heard);
+    window.removeEventListener("message", this.onMessage);
     this.frame.remove();
     this.frame = null;
   };
 
-  Razorpay.prototype.hear = function (message) {
+  Razorpay.prototype.receive = function (message) {
     if (!this.frame || message.source !== this.frame.contentWindow || message.origin !== SCRIPT.origin) return;
-    var said = message.data;
-    if (said.event === "payment.success") this.succeed(said.response);
-    if (said.event === "payment.failed") this.emit("payment.failed", said.response);
-    if (said.event === "dismissed") this.dismiss();
+    var data = message.data;
+    if (data.event === "payment.success") this.succeed(data.response);
+    if (data.event === "payment.failed") this.emit("payment.failed", data.response);
+    if (data.event === "dismissed") this.dismiss();
   };
 
   Razorpay.prototype.succeed = function (response) {

@@ -1,16 +1,16 @@
-"""`expand`: ids in an answer that are given as whole objects, by paths such as `data.latest_charge`."""
+"""`expand`: replaces ids in a response by whole objects, by paths such as `data.latest_charge`."""
 
 from typing import Any
 
 from ledger.sandbox.store import Document
-from ledger.sandbox.stripe.account import PREFIXES, Account
 from ledger.sandbox.stripe.errors import invalid
+from ledger.sandbox.stripe.stripe_account import PREFIXES, StripeAccount
 
 _BY_PREFIX = {prefix: object_ for object_, prefix in PREFIXES.items()}
 
 
-def expanded(account: Account, answer: Document, paths: list[str]) -> Document:
-    """The answer with what was asked for. Refused where the path leads to nothing that has an id."""
+def expanded(account: StripeAccount, answer: Document, paths: list[str]) -> Document:
+    """The response with the expanded objects. Raises ApiError if a path does not lead to an id."""
     for path in paths:
         names = path.split(".")
         if len(names) > 4:
@@ -19,7 +19,7 @@ def expanded(account: Account, answer: Document, paths: list[str]) -> Document:
     return answer
 
 
-def _expand(account: Account, place: Any, names: list[str], path: str) -> None:
+def _expand(account: StripeAccount, place: Any, names: list[str], path: str) -> None:
     if isinstance(place, list):
         for each in place:
             _expand(account, each, names, path)

@@ -1,20 +1,21 @@
-"""What the providers' halves of the sandbox share: how it was started, and its parts."""
+"""`Sandbox`, the state that both providers' parts share, and `Options`, with which it is started."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from ledger.sandbox.call_counts import CallCounts
 from ledger.sandbox.clock import Clock
-from ledger.sandbox.counts import Counts
 from ledger.sandbox.faults import Faults
 from ledger.sandbox.store import Store
 from ledger.sandbox.webhooks import Sign, Target, Webhooks
 
 
 class Options(NamedTuple):
-    """How a sandbox is started. `path`: of the file that it is kept in; None: in memory. `targets`: by provider.
+    """How a sandbox is started. `path`: the SQLite file for its state; None: in memory. `targets`: webhook targets by
+    provider.
 
-    Razorpay's key secret signs what its checkout returns; Stripe's keys need only begin as the sandbox's do.
+    Razorpay's key secret signs what its checkout returns. Of a Stripe key the sandbox checks only the prefix.
     """
 
     port: int
@@ -26,7 +27,7 @@ class Options(NamedTuple):
 
     @property
     def address(self) -> str:
-        """Where it is reached; a provider's API below its name."""
+        """The sandbox's URL. A provider's API is below its name."""
         return f"http://{self.host}:{self.port}"
 
 
@@ -37,15 +38,15 @@ class Sandbox(NamedTuple):
     store: Store
     clock: Clock
     faults: Faults
-    counts: Counts
+    call_counts: CallCounts
     webhooks: Webhooks
 
     @classmethod
     def started(cls, options: Options, signs: Mapping[str, Sign]) -> Self:
-        """With what its file holds."""
+        """A sandbox with the state that its file holds."""
         store, faults = Store(options.path), Faults()
         clock = Clock(store)
         webhooks = Webhooks(store, clock, faults, signs)
         for provider, target in options.targets.items():
-            webhooks.aim(provider, target)
-        return cls(options, store, clock, faults, Counts(store), webhooks)
+            webhooks.set_target(provider, target)
+        return cls(options, store, clock, faults, CallCounts(store), webhooks)

@@ -1,4 +1,4 @@
-"""What customers see: the page where an order or a payment link is paid. Plain forms that need no JavaScript."""
+"""The HTML pages for customers, where they pay an order or a payment link. Plain forms without JavaScript."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from ledger.sandbox.razorpay import instruments
 from ledger.sandbox.razorpay.instruments import Instrument
 from ledger.sandbox.store import Document
 
-_PAGES = Environment(loader=PackageLoader("ledger.sandbox.razorpay", "pages"), autoescape=True)
+_PAGES = Environment(loader=PackageLoader("ledger.sandbox.razorpay", "templates"), autoescape=True)
 _ENTERED = ("method", "card[number]", "card[expiry]", "card[cvv]", "vpa")
 
 
@@ -24,9 +24,12 @@ def pay(
     problem: str = "",
     message: Document | None = None,
 ) -> HTMLResponse:
-    """Asks how to pay. `fields`: what checkout was opened with, which comes back with what is entered."""
+    """The payment form.
+
+    `fields`: the options that checkout was opened with; the form returns them with what is entered.
+    """
     known = {field: value for field, value in (fields or {}).items() if field not in _ENTERED}
-    return _shown(
+    return _html(
         "pay.html",
         amount=f"₹{amount // 100:,}.{amount % 100:02}",
         action=action,
@@ -40,24 +43,24 @@ def pay(
     )
 
 
-def go_back(url: str, fields: Mapping[str, str], heading: str) -> HTMLResponse:
-    """Sends the browser to the merchant's page with a POST of these fields."""
-    return _shown("return.html", url=url, fields=fields, heading=heading)
+def post_to_merchant(url: str, fields: Mapping[str, str], heading: str) -> HTMLResponse:
+    """A page that sends the browser to the merchant with a POST of these fields."""
+    return _html("return.html", url=url, fields=fields, heading=heading)
 
 
-def say(
+def message_page(
     heading: str, text: str = "", *, status: int = 200, message: Document | None = None, frame: str | None = None
 ) -> HTMLResponse:
-    """Says what happened. `message`: for the script around the frame."""
-    return _shown("said.html", status, heading=heading, text=text, message=message, frame=frame)
+    """A page with a message for the customer. `message`: for the script around the frame."""
+    return _html("message.html", status, heading=heading, text=text, message=message, frame=frame)
 
 
-def entered(fields: Mapping[str, str]) -> Instrument | None:
-    """What the customer wants to pay with; None: nothing that the sandbox knows."""
+def instrument_of(fields: Mapping[str, str]) -> Instrument | None:
+    """The instrument that the customer entered; None if the sandbox does not know it."""
     if fields.get("method") == "upi":
         return instruments.upi(fields.get("vpa", ""))
     return instruments.card(fields.get("card[number]", ""))
 
 
-def _shown(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+def _html(template: str, status: int = 200, **values: Any) -> HTMLResponse:
     return HTMLResponse(_PAGES.get_template(template).render(values), status)
