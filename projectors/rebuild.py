@@ -77,7 +77,7 @@ class Rebuilt(NamedTuple):
     differences: tuple[Difference, ...]
     not_compared: tuple[str, ...]
 
-    def for_machines(self) -> dict[str, object]:
+    def json_fields(self) -> dict[str, object]:
         """The line of `--json`."""
         return {
             "records": self.records,
@@ -171,7 +171,7 @@ def finish(settings: Settings, connection: Connection, book: WholeBook, watch: W
         **_compare(settings, connection, before, watch),
         seconds=time.monotonic() - started,
     )
-    rebuilds.finish(connection, rebuilt.for_machines())
+    rebuilds.finish(connection, rebuilt.json_fields())
     return rebuilt
 
 

@@ -1,9 +1,10 @@
-"""`ledger bench gate`: how many requests a second the gate decides on this machine, durably, and how fast.
+"""`ledger bench gate`: how many requests per second the gate decides durably on this machine, and how fast.
 
-A throwaway Kafka and Postgres, the API and a projector as in production, the load over real HTTP. Closed loops: each
-connection asks again when it is answered. Open loop: a fixed rate, timed from when each request was due, while the
-projector folds usage of which a part settles the holds. Then one hot account alone. Refusals are counted apart. And the
-same load on the same server that decides nothing, for what this machine can do at all.
+It starts a temporary Kafka and Postgres, the API and a projector as in production, and sends the load over real HTTP.
+Closed loop: each connection sends its next request after the response. Open loop: a fixed rate, timed from when each
+request was due, while the projector folds usage, part of which settles holds. Then the load goes to one account only.
+Refusals are counted separately. At last the same load goes to a server that decides nothing, to show the machine's
+limit.
 """
 
 import asyncio
@@ -23,13 +24,13 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from ledger.bench.asking import Answered, Connection, closed_loop, connect, open_loop
+from ledger.bench.http_load import Connection, Response, closed_loop, connect, open_loop
 from ledger.bench.machine import Machine, flush_milliseconds
+from ledger.bench.progress_watch import api_ready
 from ledger.bench.projection import StoppedProjecting
-from ledger.bench.usage import usage_load
-from ledger.bench.watching import api_ready
+from ledger.bench.usage_load import usage_load
 from ledger.dev.bootstrap import bootstrap
-from ledger.dev.children import Child, Children, environment_of, ledger_command
+from ledger.dev.child_processes import Child, Children, environment_of, ledger_command
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.dev.visibility import nearest_rank
@@ -42,11 +43,14 @@ from schemas.topics import EVENTS
 
 PATH = "/v1/authorizations"
 _READY_SECONDS = 60
-_AGAINST = ("64 connections", 64)
+_BASELINE_LOAD = ("64 connections", 64)
 
 
 class Plan(NamedTuple):
-    """What to measure. Rates are per second; `settling` of the usage events name a hold. `processes`: of the API."""
+    """What to measure.
+
+    Rates are per second. `settling`: how many of the usage events name a hold. `processes`: of the API.
+    """
 
     processes: int = 1
     connections: tuple[int, ...] = (1, 16, 64, 256)
@@ -59,10 +63,10 @@ class Plan(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """One load: decisions a second, milliseconds to decide, and how many were refused or failed.
+    """One load: decisions per second, milliseconds per decision, and how many were refused or failed.
 
-    `cpu_micros`: CPU of the API's processes per decision. `stolen`: percent of the machine's time that its host gave to
-    others meanwhile; where it is more than a few, the figures say little of the gate.
+    `cpu_micros`: CPU time of the API's processes per decision. `stolen`: percent of the machine's time that its host
+    gave to others; above a few percent the figures say little about the gate.
     """
 
     name: str
@@ -75,45 +79,45 @@ class Measured(NamedTuple):
     stolen: float
 
 
-class Spent(NamedTuple):
-    """Seconds until now: of the API's processors, and those that the machine's host gave to others."""
+class CpuSeconds(NamedTuple):
+    """Seconds so far: CPU time of the API, and time that the machine's host gave to others."""
 
     api: float
     stolen: float
 
-    def since(self, before: "Spent") -> "Spent":
-        """From then to now."""
-        return Spent(self.api - before.api, self.stolen - before.stolen)
+    def since(self, before: "CpuSeconds") -> "CpuSeconds":
+        """The difference between the two moments."""
+        return CpuSeconds(self.api - before.api, self.stolen - before.stolen)
 
 
 class Result(NamedTuple):
-    """What was measured. `exact`: what is held is the sum of the open holds, and no account is overdrawn by holds.
+    """The figures. `exact`: every account's held amount is the sum of its open holds.
 
-    `flush`: how long the disk alone takes to keep 8 KiB, p50 and p99 in ms; each decision waits for one such flush.
+    `flush`: milliseconds (p50, p99) that the disk alone takes to store 8 KiB; each decision waits for one such flush.
     """
 
     plan: Plan
     machine: Machine
     flush: tuple[float, float]
     measured: tuple[Measured, ...]
-    bare: Measured
+    baseline: Measured
     settled: int
     exact: bool
 
     @property
     def ratio(self) -> float:
-        """Decisions as a share of what the server answers without deciding, over as many connections."""
-        [same] = (each for each in self.measured if each.name == self.bare.name)
-        return same.per_second / self.bare.per_second
+        """Decisions per second, divided by the baseline's responses per second over the same connections."""
+        [same] = (each for each in self.measured if each.name == self.baseline.name)
+        return same.per_second / self.baseline.per_second
 
-    def for_machines(self) -> dict[str, object]:
-        """The line of `--json`."""
+    def json_fields(self) -> dict[str, object]:
+        """The fields of the line of `--json`."""
         return {
             **self.plan._asdict(),
-            **self.machine.for_machines(),
+            **self.machine.json_fields(),
             "flush": self.flush,
             "measured": [each._asdict() for each in self.measured],
-            "bare": self.bare._asdict(),
+            "baseline": self.baseline._asdict(),
             "ratio": round(self.ratio, 3),
             "settled": self.settled,
             "exact": self.exact,
@@ -121,7 +125,7 @@ class Result(NamedTuple):
 
 
 def run(plan: Plan, console: Console) -> Result:
-    """Measures from nothing, and leaves nothing behind."""
+    """Measures with a new, temporary ledger."""
     machine = Machine.here()
     with tempfile.TemporaryDirectory(prefix="ledger-bench-") as folder, Stack(Path(folder)) as stack:
         flush = flush_milliseconds(Path(folder))
@@ -129,9 +133,9 @@ def run(plan: Plan, console: Console) -> Result:
         bootstrap(settings)
         accounts = [f"bench-{number:06}" for number in range(plan.accounts)]
         with Children(console.print) as children:
-            bare_port = free_port()
-            bare = [sys.executable, "-m", "ledger.bench.bare", str(bare_port)]
-            commands = {"worker": ledger_command("project"), "api": ledger_command("serve"), "bare": bare}
+            baseline_port = free_port()
+            baseline = [sys.executable, "-m", "ledger.bench.baseline_server", str(baseline_port)]
+            commands = {"worker": ledger_command("project"), "api": ledger_command("serve"), "baseline": baseline}
             for name, command in commands.items():
                 children.add(Child(name, command, environment_of(settings), stack.home / f"{name}.log"))
             console.print(f"Funding {plan.accounts:,} accounts")
@@ -139,13 +143,15 @@ def run(plan: Plan, console: Console) -> Result:
             _wait_until_ready(settings, plan.accounts)
             token = _token(settings)
             api = _Api(settings.api_port, token, children.pids["api"])
-            gc.disable()  # looking through the answers for garbage would delay the requests that are due
+            gc.disable()  # a garbage collection of the responses would delay requests that are due
             measured = asyncio.run(_measure(settings, plan, accounts, api, console))
-            console.print(f"The same server without a decision, {plan.seconds:g} s")
-            bare_api = _Api(bare_port, token, children.pids["bare"])
-            floor = asyncio.run(_closed(*_AGAINST, bare_api, itertools.repeat(_body(accounts[0])), plan.seconds))
+            console.print(f"The same server without decisions, {plan.seconds:g} s")
+            baseline_api = _Api(baseline_port, token, children.pids["baseline"])
+            floor = asyncio.run(
+                _closed(*_BASELINE_LOAD, baseline_api, itertools.repeat(_body(accounts[0])), plan.seconds)
+            )
             gc.enable()
-        return Result(plan, machine, flush, tuple(measured), floor, *_proof(settings))
+        return Result(plan, machine, flush, tuple(measured), floor, *_verify_holds(settings))
 
 
 class _Api:
@@ -156,14 +162,14 @@ class _Api:
         self._process = psutil.Process(pid)
 
     async def connect(self, count: int) -> list[Connection]:
-        """So many connections to it."""
+        """Opens `count` connections to it."""
         return await connect("127.0.0.1", self._port, PATH, self._token, count)
 
-    def spent(self) -> Spent:
-        """User and system time of its processes so far, and what was stolen from all."""
+    def cpu_seconds(self) -> CpuSeconds:
+        """CPU time of its processes so far, and the time that the host gave to others."""
         times = [process.cpu_times() for process in (self._process, *self._process.children(recursive=True))]
-        stolen = getattr(psutil.cpu_times(), "steal", 0.0)  # Linux alone tells
-        return Spent(float(sum(each.user + each.system for each in times)), stolen)
+        stolen = getattr(psutil.cpu_times(), "steal", 0.0)  # only Linux reports it
+        return CpuSeconds(float(sum(each.user + each.system for each in times)), stolen)
 
 
 async def _measure(settings: Settings, plan: Plan, accounts: list[str], api: _Api, console: Console) -> list[Measured]:
@@ -182,33 +188,33 @@ async def _measure(settings: Settings, plan: Plan, accounts: list[str], api: _Ap
 
 async def _closed(name: str, count: int, api: _Api, bodies: Iterator[bytes], seconds: float) -> Measured:
     connections = await api.connect(count)
-    await closed_loop(connections, bodies, 1)  # warm: prepared statements, the key's cache
-    before = api.spent()
+    await closed_loop(connections, bodies, 1)  # warms up prepared statements and the key's cache
+    before = api.cpu_seconds()
     answers, took = await closed_loop(connections, bodies, seconds)
-    spent = api.spent().since(before)
+    cpu_seconds = api.cpu_seconds().since(before)
     for connection in connections:
         connection.close()
-    return _of(name, answers, took, spent)
+    return _of(name, answers, took, cpu_seconds)
 
 
 async def _open(settings: Settings, plan: Plan, api: _Api, bodies: Iterator[bytes], accounts: list[str]) -> Measured:
     connections = await api.connect(256)
-    answers: list[Answered] = []
+    answers: list[Response] = []
     with usage_load(settings, accounts, plan.usage, plan.settling, plan.seed) as usage:
 
-        def keep(answer: Answered) -> None:
+        def keep(answer: Response) -> None:
             answers.append(answer)
             if answer.status == 201:
                 hold = json.loads(answer.body)
                 usage.settle(hold["account_id"], hold["id"])
 
-        await open_loop(connections, bodies, plan.rate, 2, lambda _: None)  # both loads get going
-        before = api.spent()
+        await open_loop(connections, bodies, plan.rate, 2, lambda _: None)  # warms up
+        before = api.cpu_seconds()
         await open_loop(connections, bodies, plan.rate, plan.seconds, keep)
-        spent = api.spent().since(before)
+        cpu_seconds = api.cpu_seconds().since(before)
     for connection in connections:
         connection.close()
-    return _of(f"{plan.rate:,}/s beside {plan.usage:,} events/s", answers, plan.seconds, spent)
+    return _of(f"{plan.rate:,}/s beside {plan.usage:,} events/s", answers, plan.seconds, cpu_seconds)
 
 
 def _bodies(accounts: list[str], rng: random.Random) -> Iterator[bytes]:
@@ -221,13 +227,13 @@ def _body(account: str) -> bytes:
     return json.dumps({"account_id": account, "amount": "0.000001"}).encode()
 
 
-def _of(name: str, answers: list[Answered], seconds: float, spent: Spent) -> Measured:
+def _of(name: str, answers: list[Response], seconds: float, cpu_seconds: CpuSeconds) -> Measured:
     times = sorted(answer.seconds for answer in answers)
     refused = sum(answer.status == 402 for answer in answers)
     failed = sum(answer.status not in (201, 402) for answer in answers)
     p50, p99 = (round(nearest_rank(times, percent) * 1000, 2) for percent in (50, 99))
-    cpu_micros = round(spent.api * 1e6 / len(answers), 1)
-    stolen = round(100 * spent.stolen / seconds / (psutil.cpu_count() or 1), 1)
+    cpu_micros = round(cpu_seconds.api * 1e6 / len(answers), 1)
+    stolen = round(100 * cpu_seconds.stolen / seconds / (psutil.cpu_count() or 1), 1)
     return Measured(name, round(len(answers) / seconds), p50, p99, refused, failed, cpu_micros, stolen)
 
 
@@ -262,8 +268,8 @@ def _token(settings: Settings) -> str:
         return api_keys.create(connection, api_keys.SCOPES).token
 
 
-def _proof(settings: Settings) -> tuple[int, bool]:
-    """How many holds were settled, and whether what is held is what is open."""
+def _verify_holds(settings: Settings) -> tuple[int, bool]:
+    """How many holds were settled, and whether held amounts are the sums of open holds."""
     with psycopg.connect(settings.database) as connection:
         settled = connection.execute("SELECT count(*) FROM records.holds WHERE state = 'settled'").fetchone()
         wrong = connection.execute(
@@ -276,15 +282,15 @@ def _proof(settings: Settings) -> tuple[int, bool]:
 
 
 def print_result(console: Console, result: Result) -> None:
-    """For people."""
+    """Prints the figures as a table."""
     titles = ("load", "decisions/s", "p50 ms", "p99 ms", "refused", "failed", "API µs each", "stolen %")
     table = Table(*titles, title=str(result.machine))
-    for each in (*result.measured, result.bare._replace(name=f"{result.bare.name}, nothing decided")):
+    for each in (*result.measured, result.baseline._replace(name=f"{result.baseline.name}, without decisions")):
         numbers = (each.p50, each.p99, each.refused, each.failed, each.cpu_micros, each.stolen)
         table.add_row(each.name, f"{each.per_second:,.0f}", *map(str, numbers))
     console.print(table)
-    console.print(f"Decided / answered without deciding, over {result.bare.name}: {result.ratio:.2f}")
-    console.print("The disk alone keeps 8 KiB in {} ms (p50), {} ms (p99)".format(*result.flush))
+    console.print(f"Decisions / responses without decisions, over {result.baseline.name}: {result.ratio:.2f}")
+    console.print("The disk alone stores 8 KiB in {} ms (p50), {} ms (p99)".format(*result.flush))
     console.print(
-        f"{result.settled:,} holds settled by usage; what is held is what is open: {'yes' if result.exact else 'NO'}"
+        f"{result.settled:,} holds settled by usage; held amounts = open holds: {'yes' if result.exact else 'NO'}"
     )

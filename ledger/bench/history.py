@@ -1,7 +1,7 @@
-"""`ledger bench history`: how fast the billing page answers for one account with a million entries, over real HTTP.
+"""`ledger bench history`: how fast the billing page responds for an account with a million entries, over real HTTP.
 
-A throwaway Kafka and Postgres, a projector and the API as in production. One browser asks for one page after the other:
-what it waits for is what is measured, rendering, session and balance with it.
+It starts a temporary Kafka and Postgres, a projector and the API as in production. One browser requests one page after
+another. The figure is how long it waits, with rendering, session and balance.
 """
 
 import asyncio
@@ -16,13 +16,13 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from ledger.bench.load import Load, preload
+from ledger.bench.event_load import EventLoad, preload
 from ledger.bench.machine import Machine
+from ledger.bench.progress_watch import api_ready
 from ledger.bench.projection import StoppedProjecting
-from ledger.bench.watching import api_ready
 from ledger.dev.billing_page import page_link
 from ledger.dev.bootstrap import bootstrap
-from ledger.dev.children import Child, Children, environment_of, ledger_command
+from ledger.dev.child_processes import Child, Children, environment_of, ledger_command
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.dev.visibility import nearest_rank
@@ -46,7 +46,7 @@ _STALLED_SECONDS = 60
 
 
 class Plan(NamedTuple):
-    """What to measure: how many entries the account has, and how often each page is asked for."""
+    """What to measure: how many entries the account has, and how often each page is requested."""
 
     entries: int = 1_000_000
     times: int = 200
@@ -54,7 +54,7 @@ class Plan(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """One page, in milliseconds."""
+    """The figures of one page, in milliseconds."""
 
     page: str
     p50: float
@@ -63,31 +63,31 @@ class Measured(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What was measured."""
+    """The figures of all pages."""
 
     plan: Plan
     machine: Machine
     entries: int
     measured: tuple[Measured, ...]
 
-    def for_machines(self) -> dict[str, object]:
-        """The line of `--json`."""
+    def json_fields(self) -> dict[str, object]:
+        """The fields of the line of `--json`."""
         return {
             **self.plan._asdict(),
             "entries": self.entries,
-            **self.machine.for_machines(),
+            **self.machine.json_fields(),
             "measured": [each._asdict() for each in self.measured],
         }
 
 
 def run(plan: Plan, console: Console) -> Result:
-    """Measures from nothing, and leaves nothing behind. Raises StoppedProjecting."""
+    """Measures with a new, temporary ledger. Raises StoppedProjecting."""
     machine = Machine.here()
     with tempfile.TemporaryDirectory(prefix="ledger-bench-") as folder, Stack(Path(folder)) as stack:
         settings = stack.settings(4, api_port=free_port())
         bootstrap(settings)
         console.print(f"Publishing {plan.entries:,} events of one account")
-        made = Load(plan.seed, 1).make(plan.entries)
+        made = EventLoad(plan.seed, 1).make(plan.entries)
         asyncio.run(preload(settings.kafka, settings.topic(EVENTS), settings.event_partitions, made, lambda _: None))
         with Children(console.print) as children:
             for name, command in (("worker", ledger_command("project")), ("api", ledger_command("serve"))):
@@ -99,7 +99,7 @@ def run(plan: Plan, console: Console) -> Result:
 
 
 def print_result(console: Console, result: Result) -> None:
-    """For people."""
+    """Prints the figures as a table."""
     table = Table("page", "p50 ms", "p95 ms", "slowest ms", title=f"{result.entries:,} entries in the account")
     for each in result.measured:
         table.add_row(each.page, *(f"{number:.1f}" for number in each[1:]))
@@ -130,7 +130,7 @@ def _timed(browser: httpx.Client, name: str, paths: list[str]) -> Measured:
 
 
 def _places(settings: Settings, plan: Plan) -> list[Place]:
-    """Lines all over the history."""
+    """Places spread over the whole history."""
     sql = "SELECT log_time, seq FROM views.entries WHERE account_id = %s AND seq %% %s = 0"
     with psycopg.connect(settings.database) as connection:
         rows = connection.execute(sql, (ACCOUNT, max(plan.entries // 500, 1)))
@@ -138,7 +138,7 @@ def _places(settings: Settings, plan: Plan) -> list[Place]:
 
 
 def _projected(settings: Settings, wanted: int) -> int:
-    """Waits until the account has so many entries, and the API answers; how many it has."""
+    """Waits until the account has `wanted` entries and the API is ready. Returns how many entries it has."""
     moved, last = time.monotonic(), -1
     with psycopg.connect(settings.database, autocommit=True) as connection:
         while True:

@@ -1,4 +1,4 @@
-"""How long a PDF of an invoice takes: invoices to customers of many scripts, each set once, in this process."""
+"""`ledger bench invoices`: how long an invoice takes to render as PDF, for customers with names in many scripts."""
 
 import statistics
 import time
@@ -19,20 +19,20 @@ _NAMES = ("Ada Lovelace", "Åsa Öström", "株式会社東京データ", "شر�
 
 
 class Result(NamedTuple):
-    """Milliseconds per PDF. `first`: it loads the fonts, and is not among the others."""
+    """Milliseconds per PDF. `first`: the first one, which loads the fonts and is not part of the other figures."""
 
     first: float
     median: float
     p95: float
     bytes_each: int
 
-    def for_machines(self) -> dict[str, object]:
-        """The one line of `--json`."""
+    def json_fields(self) -> dict[str, object]:
+        """The fields of the line of `--json`."""
         return self._asdict()
 
 
 def run(count: int, console: Console) -> Result:
-    """Sets so many."""
+    """Renders `count` invoices, after a first one."""
     settings = Settings(supplier=Supplier(name="Example Router Ltd", address=["1 Sample Street"], country="IE"))
     first, _ = _set(settings, 0)
     done = [_set(settings, number) for number in track(range(1, count + 1), "PDFs", console=console, transient=True)]
@@ -43,7 +43,7 @@ def run(count: int, console: Console) -> Result:
 
 
 def _set(settings: Settings, number: int) -> tuple[float, int]:
-    """How long it took, in milliseconds, and its bytes. No two are equal, so that nothing is found in a cache."""
+    """Renders one invoice; returns milliseconds and bytes. Each is different, so that no cache helps."""
     address = Address(f"Straße {number}", "", "Bonn", "", "53111", "DE")
     who = Buyer(f"acct_{number}", f"{_NAMES[number % len(_NAMES)]} {number}", None, address)
     data = {

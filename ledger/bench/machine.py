@@ -1,4 +1,4 @@
-"""What a measurement ran on."""
+"""The machine that a measurement ran on."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ _FLUSHES = 500
 
 
 class Machine(NamedTuple):
-    """`load_before`: the load average at the start; above zero, somebody else took part of the machine."""
+    """`load_before`: the load average at the start; above zero, other processes used the machine."""
 
     cores: int
     python: str
@@ -20,12 +20,12 @@ class Machine(NamedTuple):
 
     @classmethod
     def here(cls) -> "Machine":
-        """This one, now."""
+        """This machine, now."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return cls(cores, platform.python_version(), os.getloadavg()[0])
 
-    def for_machines(self) -> dict[str, object]:
-        """Its part of the line of `--json`."""
+    def json_fields(self) -> dict[str, object]:
+        """Its fields of the line of `--json`."""
         return {
             "machine": {"cores": self.cores, "python": self.python, "system": platform.system()},
             "load_before": round(self.load_before, 2),
@@ -36,7 +36,7 @@ class Machine(NamedTuple):
 
 
 def flush_milliseconds(folder: Path) -> tuple[float, float]:
-    """How long the disk of a folder takes to keep a page that was written: p50 and p99, with nothing beside it."""
+    """Milliseconds (p50, p99) that the folder's disk takes to store a written page, with no other load."""
     times = []
     with (folder / "flushed").open("wb", buffering=0) as file:
         for _ in range(_FLUSHES):

@@ -1,9 +1,9 @@
-"""`ledger bench projection`: how fast and how exactly the log becomes balances on this machine.
+"""`ledger bench projection`: how fast and how exactly the projectors fold the log on this machine.
 
-A throwaway Kafka and Postgres, events preloaded, worker processes as in production. **events/s**: records committed
-after the first commit that was seen, divided by the time from that commit to the last one. **visible**: from the
-moment at which an event was due to be sent (open loop, so a stall delays nobody's clock) until a query sees a commit
-past its offset. **limit**: the same rows by raw COPY into a table of the same shape, measured in the same run.
+It starts a temporary Kafka and Postgres, preloads events, and starts worker processes as in production. **events/s**:
+records committed after the first observed commit, divided by the time from that commit to the last one. **visible**:
+from when an event was due to be sent until a query sees a commit past its offset. Sending does not wait for commits, so
+a stall is included. **raw COPY**: the same rows copied into a table of the same shape, in the same run.
 """
 
 import asyncio
@@ -31,13 +31,13 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from ledger.bench.copying import copy_rate
-from ledger.bench.load import Load, preload
+from ledger.bench.event_load import EventLoad, preload
 from ledger.bench.machine import Machine
-from ledger.bench.watching import Watch
+from ledger.bench.progress_watch import ProgressWatch
+from ledger.bench.raw_copy import copy_rate
 from ledger.core.errors import LedgerError
 from ledger.dev.bootstrap import bootstrap
-from ledger.dev.children import Child, Children, environment_of, worker_commands
+from ledger.dev.child_processes import Child, Children, environment_of, worker_commands
 from ledger.dev.errors import DidNotStart
 from ledger.dev.stack import Stack
 from ledger.dev.summary import different_balances
@@ -62,9 +62,9 @@ class Plan(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What was measured. `exact`: as many rows as events, and every balance the exact sum of its charges.
+    """The figures. `exact`: one row per event, and each balance is the exact sum of its charges.
 
-    `worker_cpu_micros`: CPU of the workers per event, which does not depend on who else is on the machine.
+    `worker_cpu_micros`: CPU time of the workers per event, which depends less on other load of the machine.
     """
 
     plan: Plan
@@ -78,14 +78,14 @@ class Result(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """Projection as a share of raw COPY."""
+        """Events per second, divided by the rows per second of raw COPY."""
         return self.events_per_second / self.copy_rows_per_second
 
-    def for_machines(self) -> dict[str, object]:
-        """The line of `--json`."""
+    def json_fields(self) -> dict[str, object]:
+        """The fields of the line of `--json`."""
         return {
             **self.plan._asdict(),
-            **self.machine.for_machines(),
+            **self.machine.json_fields(),
             "events_per_second": round(self.events_per_second),
             "worker_cpu_micros": round(self.worker_cpu_micros, 1),
             "copy_rows_per_second": round(self.copy_rows_per_second),
@@ -95,13 +95,13 @@ class Result(NamedTuple):
         }
 
 
-class _Spent(NamedTuple):
-    """CPU seconds of all workers, when so many records were committed."""
+class _CpuAt(NamedTuple):
+    """CPU seconds of all workers when `committed` records were committed."""
 
     committed: int
     cpu_seconds: float
 
-    def micros_per_record(self, later: "_Spent") -> float:
+    def micros_per_record(self, later: "_CpuAt") -> float:
         records = later.committed - self.committed
         return (later.cpu_seconds - self.cpu_seconds) * 1e6 / records if records else 0.0
 
@@ -111,19 +111,19 @@ class StoppedProjecting(LedgerError):
 
 
 def run(plan: Plan, console: Console) -> Result:
-    """Measures from nothing, and leaves nothing behind."""
+    """Measures with a new, temporary ledger."""
     machine = Machine.here()
     with tempfile.TemporaryDirectory(prefix="ledger-bench-") as folder, Stack(Path(folder)) as stack:
         settings = stack.settings(plan.partitions)
         bootstrap(settings)
-        load, visibility = Load(plan.seed, plan.accounts), Visibility()
+        load, visibility = EventLoad(plan.seed, plan.accounts), Visibility()
         _preload(settings, plan, load, console)
-        with Watch(settings.database, visibility) as watch, Children(console.print) as workers:
+        with ProgressWatch(settings.database, visibility) as watch, Children(console.print) as workers:
             _start(workers, settings, plan.workers, stack.home)
             _wait_for(1, watch, workers, console)
-            began = _Spent(watch.committed, _cpu_seconds(workers))
+            began = _CpuAt(watch.committed, _cpu_seconds(workers))
             _wait_for(plan.events, watch, workers, console)
-            rate, ended = watch.rate_of(plan.events), _Spent(watch.committed, _cpu_seconds(workers))
+            rate, ended = watch.rate_of(plan.events), _CpuAt(watch.committed, _cpu_seconds(workers))
             sent = _open_loop(settings, plan, load, visibility, console)
             _wait_for(plan.events + sent, watch, workers, console)
         differences = _differences(settings, plan.events + sent, load)
@@ -140,7 +140,7 @@ def run(plan: Plan, console: Console) -> Result:
         )
 
 
-def _preload(settings: Settings, plan: Plan, load: Load, console: Console) -> None:
+def _preload(settings: Settings, plan: Plan, load: EventLoad, console: Console) -> None:
     with _bar(console, f"Preloading {plan.events:,} events", plan.events) as bar:
         task = bar.task_ids[0]
         appending = preload(
@@ -159,13 +159,16 @@ def _start(workers: Children, settings: Settings, count: int, home: Path) -> Non
 
 
 def _cpu_seconds(workers: Children) -> float:
-    """User and system time of the worker processes so far."""
+    """CPU time of the worker processes so far."""
     times = [psutil.Process(pid).cpu_times() for pid in workers.pids.values()]
     return float(sum(each.user + each.system for each in times))
 
 
-def _wait_for(records: int, watch: Watch, workers: Children, console: Console) -> None:
-    """Until so many are committed. Raises DidNotStart for a worker that ended, StoppedProjecting for a stall."""
+def _wait_for(records: int, watch: ProgressWatch, workers: Children, console: Console) -> None:
+    """Waits until `records` are committed.
+
+    Raises DidNotStart for a worker that ended, StoppedProjecting for a stall.
+    """
     moved_at, before = time.monotonic(), watch.committed
     with _bar(console, "Projecting" if records > 1 else "Waiting for the workers", records) as bar:
         while watch.committed < records:
@@ -180,15 +183,15 @@ def _wait_for(records: int, watch: Watch, workers: Children, console: Console) -
                 raise StoppedProjecting(f"{watch.committed} of {records}")
 
 
-def _open_loop(settings: Settings, plan: Plan, load: Load, visibility: Visibility, console: Console) -> int:
-    """Sends at a fixed rate, whatever happens; how many it sent."""
+def _open_loop(settings: Settings, plan: Plan, load: EventLoad, visibility: Visibility, console: Console) -> int:
+    """Sends at a fixed rate without waiting for results. Returns how many events it sent."""
     count, pending = int(plan.rate * plan.seconds), deque[tuple[Append, float]]()
     title = f"Sending {plan.rate:,} events/s for {plan.seconds:g} s"
     with Publisher(settings) as publisher, _bar(console, title, count) as bar:
         events = load.make(count)
-        connecting = next(events)  # the client's first connection is no part of the projection's time
+        connecting = next(events)  # so that the client's first connection is not part of the measured time
         publisher.append(EVENTS, connecting.account.encode(), connecting.value).position()
-        # Collecting the appends under way took this process 250 ms every six seconds, which is no part of it either.
+        # Garbage collection of the outstanding appends stopped this process for 250 ms every six seconds.
         gc.disable()
         started = time.monotonic()
         for number, event in enumerate(events):
@@ -204,8 +207,8 @@ def _open_loop(settings: Settings, plan: Plan, load: Load, visibility: Visibilit
     return count
 
 
-def _differences(settings: Settings, events: int, load: Load) -> list[str]:
-    """Where rows or balances are not what they must be."""
+def _differences(settings: Settings, events: int, load: EventLoad) -> list[str]:
+    """Sentences for rows or balances that are wrong."""
     with psycopg.connect(settings.database) as connection:
         rows = connection.execute("SELECT count(*) FROM views.entries").fetchone()
         balances: dict[str, int] = dict(connection.execute("SELECT account_id, balance FROM views.balances").fetchall())
@@ -214,7 +217,7 @@ def _differences(settings: Settings, events: int, load: Load) -> list[str]:
 
 
 class _Rate(ProgressColumn):
-    """So many a second."""
+    """A column with the rate per second."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed or 0:,.0f}/s")
@@ -232,7 +235,7 @@ def _bar(console: Console, title: str, total: int) -> Iterator[Progress]:
 
 
 def print_result(console: Console, result: Result) -> None:
-    """For people."""
+    """Prints the figures as a table."""
     plan, visible = result.plan, result.visible_ms
     title = f"{result.machine}, seed {plan.seed}"
     table = Table(title=title, show_header=False)

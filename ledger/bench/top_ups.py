@@ -1,8 +1,8 @@
-"""`ledger bench top-ups`: how long a crossing of the threshold takes to be credits that the views show.
+"""`ledger bench top-ups`: how long it takes from crossing the threshold until the views show the bought credits.
 
-A throwaway Kafka, Postgres and payment sandbox, one projector and one charger as in production. In each round all
-accounts cross at once, and the provider takes its time for each charge. **credited**: from the moment at which the
-round's usage was sent until a query sees the balance that the account's top-up has restored.
+It starts a temporary Kafka, Postgres and payment sandbox, one projector and one charger as in production. In each round
+all accounts cross at once, and each charge takes the provider a fixed time. **credited**: from when the round's usage
+was sent until a query sees the balance that the top-up has restored.
 """
 
 import tempfile
@@ -20,7 +20,7 @@ from rich.table import Table
 from ledger.bench.machine import Machine
 from ledger.core.errors import LedgerError
 from ledger.dev.bootstrap import bootstrap
-from ledger.dev.children import Child, Children, environment_of, ledger_command, worker_commands
+from ledger.dev.child_processes import Child, Children, environment_of, ledger_command, worker_commands
 from ledger.dev.kafka import free_port
 from ledger.dev.payments import payment_settings, sandbox_command
 from ledger.dev.router import SOURCE
@@ -42,7 +42,7 @@ from schemas.identity import time_ordered_id
 from schemas.signatures import SigningKey
 from schemas.topics import EVENTS
 
-# Each round spends what each top-up brings back: 15, and ten percent of markup.
+# Each round spends what a top-up adds: 15, and ten percent of markup.
 _COST, _TOP_UP, _THRESHOLD, _FULL = "15", "16.5", "20", "30"
 _FULL_NANOS = 30 * 10**9
 _PATIENCE_SECONDS = 60.0
@@ -50,7 +50,7 @@ _LOOK_SECONDS = 0.005
 
 
 class Plan(NamedTuple):
-    """What to measure. `provider_ms`: how long the provider takes for a charge."""
+    """What to measure. `provider_ms`: how long a charge takes the provider."""
 
     accounts: int = 50
     rounds: int = 10
@@ -58,7 +58,7 @@ class Plan(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What was measured. `charges`: as the provider counts them, those of a first round that warms up among them."""
+    """The figures. `charges`: as the provider counts them, with those of a first round that warms up."""
 
     plan: Plan
     machine: Machine
@@ -67,14 +67,14 @@ class Result(NamedTuple):
 
     @property
     def exact(self) -> bool:
-        """One charge per crossing."""
+        """Whether each crossing had exactly one charge."""
         return self.charges == self.plan.accounts * (self.plan.rounds + 1)
 
-    def for_machines(self) -> dict[str, object]:
-        """The line of `--json`."""
+    def json_fields(self) -> dict[str, object]:
+        """The fields of the line of `--json`."""
         return {
             **self.plan._asdict(),
-            **self.machine.for_machines(),
+            **self.machine.json_fields(),
             "credited_ms": self.credited_ms._asdict(),
             "charges": self.charges,
             "exact": self.exact,
@@ -86,7 +86,7 @@ class NotCredited(LedgerError):
 
 
 def run(plan: Plan, console: Console) -> Result:
-    """Measures from nothing, and leaves nothing behind."""
+    """Measures with a new, temporary ledger."""
     machine, sandbox = Machine.here(), f"http://127.0.0.1:{free_port()}"
     with tempfile.TemporaryDirectory(prefix="ledger-bench-") as folder, Stack(Path(folder)) as stack:
         settings = stack.settings(4, **payment_settings(stack.home, sandbox))
@@ -102,7 +102,7 @@ def run(plan: Plan, console: Console) -> Result:
             _prepare(accounts, settings, publisher, views)
             fault = {"fault": "slow", "operation": "payment_intents.create", "seconds": plan.provider_ms / 1000}
             control.post("/sandbox/faults", json={**fault, "provider": "stripe"}).raise_for_status()
-            _round(accounts, publisher, views)  # the first one loads code and makes connections
+            _round(accounts, publisher, views)  # a first round, to load code and make connections
             milliseconds: list[float] = []
             for number in range(plan.rounds):
                 console.print(f"Round {number + 1} of {plan.rounds}", style="dim")
@@ -112,18 +112,18 @@ def run(plan: Plan, console: Console) -> Result:
 
 
 def print_result(console: Console, result: Result) -> None:
-    """For people."""
+    """Prints the figures as a table."""
     plan, credited = result.plan, result.credited_ms
     table = Table(title=str(result.machine), show_header=False)
     table.add_row("crossings", f"{plan.rounds} rounds of {plan.accounts} accounts at once")
-    table.add_row("the provider takes", f"{plan.provider_ms} ms")
+    table.add_row("a charge takes the provider", f"{plan.provider_ms} ms")
     table.add_row("credited after", f"p50 {credited.p50} ms, p95 {credited.p95} ms, p99 {credited.p99} ms")
     table.add_row("charges", f"{result.charges:,}, {'one' if result.exact else 'NOT one'} per crossing")
     console.print(table)
 
 
 def _start(children: Children, settings: Settings, sandbox: str, control: httpx.Client) -> None:
-    """Projector, charger and sandbox, until the sandbox answers; the others are waited for by what they do."""
+    """Starts projector, charger and sandbox, and waits until the sandbox answers."""
     commands = dict(worker_commands(1))
     commands["sandbox"] = sandbox_command(settings.home, sandbox, "")
     commands["charger"] = ledger_command("consume", "charge-top-ups")
@@ -141,7 +141,7 @@ def _start(children: Children, settings: Settings, sandbox: str, control: httpx.
 
 
 def _prepare(accounts: list[str], settings: Settings, publisher: Publisher, views: psycopg.Connection[Any]) -> None:
-    """Each account has a card, a policy, and 30 credits."""
+    """Gives each account a card, a policy, and 30 credits."""
     key = settings.signing_key()
     base: Any = {"api": settings.stripe_url}
     api = stripe.StripeClient(settings.stripe_secret_key.get_secret_value(), base_addresses=base).v1
@@ -160,7 +160,7 @@ def _prepare(accounts: list[str], settings: Settings, publisher: Publisher, view
 
 
 def _round(accounts: list[str], publisher: Publisher, views: psycopg.Connection[Any]) -> Iterable[float]:
-    """All cross at once; how many milliseconds each took to be full again."""
+    """All accounts cross at once. Returns how many milliseconds each took until it was full again."""
     before = _sequence_numbers(views)
     sent_at = time.monotonic()
     for append in [publisher.append_event(EVENTS, _usage(account)) for account in accounts]:
@@ -186,7 +186,7 @@ def _wait_until_full(
 
 
 def _sequence_numbers(views: psycopg.Connection[Any], *, full: bool = False) -> dict[str, int]:
-    """How many entries each account has; of those only that have all their credits."""
+    """How many entries each account has. `full`: only accounts with all their credits."""
     rows = views.execute("SELECT account_id, seq FROM views.balances WHERE balance = %s OR NOT %s", [_FULL_NANOS, full])
     return dict(rows.fetchall())
 

@@ -10,12 +10,12 @@ from rich.console import Console
 from ledger.cli.shared import Json, Workers, console, failing_in_words
 
 
-class _ForMachines(Protocol):
-    def for_machines(self) -> dict[str, object]: ...
+class _JsonFields(Protocol):
+    def json_fields(self) -> dict[str, object]: ...
 
 
 _Plan = TypeVar("_Plan")
-_Result = TypeVar("_Result", bound=_ForMachines)
+_Result = TypeVar("_Result", bound=_JsonFields)
 
 app = typer.Typer(no_args_is_help=True, help="Measure on this machine.")
 
@@ -103,7 +103,7 @@ def invoices(
     with failing_in_words():
         result = run(count, Console(stderr=True))
     if as_json:
-        print(json.dumps(result.for_machines()))
+        print(json.dumps(result.json_fields()))
     else:
         said = f"median {result.median} ms, p95 {result.p95} ms, the first one {result.first} ms"
         console.print(f"{count} PDFs of {result.bytes_each:,} bytes: {said}")
@@ -122,5 +122,5 @@ def _measured(
         result = run(plan, shown)
     print_result(shown, result)
     if as_json:
-        print(json.dumps(result.for_machines()))
+        print(json.dumps(result.json_fields()))
     return result

@@ -35,7 +35,7 @@ class Shown(NamedTuple):
         told = printable(f"{self.event['subject']}  {self.event['type']}  {_seal(self.seal)}")
         return f"{place}  {told}  {_cut(printable(_data(self.event['data'])))}"
 
-    def for_machines(self) -> str:
+    def json_fields(self) -> str:
         """One JSON object in one line of ASCII."""
         record = self.record
         told: dict[str, Any] = {

@@ -37,7 +37,7 @@ def dev(
     from ledger.dev.session import Traffic
     from ledger.dev.stories import STORIES
     from ledger.dev.summary import print_summary
-    from ledger.dev.trace import read_trace
+    from ledger.dev.trace_replay import read_trace
 
     shown = Console(stderr=True) if as_json else console
     with failing_in_words(service=True):
@@ -46,7 +46,7 @@ def dev(
         summary = run(Options(home or read_settings().home, workers, api_port, kafka_port), traffic, shown)
     print_summary(shown, summary)
     if as_json:
-        print(json.dumps(summary.for_machines()))
+        print(json.dumps(summary.json_fields()))
     raise typer.Exit(0 if summary.proven else 1)
 
 
@@ -59,7 +59,7 @@ def project(workers: Workers = 1) -> None:
 
             run(read_settings())
             return
-        from ledger.dev.children import keep_workers
+        from ledger.dev.child_processes import keep_workers
 
         keep_workers(workers, read_settings())
 

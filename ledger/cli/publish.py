@@ -26,7 +26,7 @@ class _Counts:
         self.published = 0
         self.began = time.monotonic()
 
-    def for_machines(self) -> dict[str, object]:
+    def json_fields(self) -> dict[str, object]:
         seconds = time.monotonic() - self.began
         rate = round(self.published / seconds) if seconds else 0
         return {
@@ -111,7 +111,7 @@ def _lines_in(stream: BinaryIO) -> int | None:
 
 def _say(counts: _Counts, check: bool, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(counts.for_machines()))
+        print(json.dumps(counts.json_fields()))
     elif check:
         print(f"{counts.read:,} events are as they should be; nothing was published.")
     else:

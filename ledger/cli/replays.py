@@ -93,7 +93,7 @@ def rebuild(
     for line in _lines(rebuilt):
         typer.echo(line, err=as_json)
     if as_json:
-        print(json.dumps(rebuilt.for_machines()))
+        print(json.dumps(rebuilt.json_fields()))
     raise typer.Exit(1 if rebuilt.different else 0)
 
 
@@ -143,7 +143,7 @@ def recover(
     for line in _lines(recovered.rebuilt):
         typer.echo(line, err=as_json)
     if as_json:
-        print(json.dumps({"recovered": recovered.records, **recovered.rebuilt.for_machines()}))
+        print(json.dumps({"recovered": recovered.records, **recovered.rebuilt.json_fields()}))
     raise typer.Exit(1 if recovered.rebuilt.different else 0)
 
 

@@ -67,7 +67,7 @@ def tail(
         with reading(settings, settings.topic(name), account) as reader:
             for some in _shown(reader, lens, begin, last, follow):
                 for shown in some:
-                    print(shown.for_machines() if as_json else shown.line())
+                    print(shown.json_fields() if as_json else shown.line())
                 sys.stdout.flush()
 
 

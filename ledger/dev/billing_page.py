@@ -1,4 +1,4 @@
-"""The billing page of an account of `ledger dev`: a link that waits for a day, since nobody asks for it anew."""
+"""A link to the billing page of an account of `ledger dev`. It is valid for a day, because it is printed only once."""
 
 import asyncio
 from datetime import timedelta
@@ -13,7 +13,7 @@ _LASTS = timedelta(days=1)
 
 
 def page_link(settings: Settings, account_id: str) -> str:
-    """Opens once, as every link to the page."""
+    """The link. It opens the page once, as every such link."""
     return asyncio.run(_link(settings, account_id))
 
 

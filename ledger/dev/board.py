@@ -1,8 +1,8 @@
-"""What last happened to each account, as the simulated router knows it."""
+"""The latest events of the simulated traffic, for the dashboard."""
 
 
 class Board:
-    """Sentences by account, which of the accounts are refused at the moment, and what happened to the processes."""
+    """The last sentence of each account, the accounts that are refused at the moment, and notices about processes."""
 
     def __init__(self) -> None:
         self.last: dict[str, str] = {}
@@ -10,14 +10,14 @@ class Board:
         self.notices: list[str] = []
         self.headline = ""
 
-    def said(self, account_id: str, sentence: str) -> None:
-        """The last thing that happened to an account."""
+    def set_last(self, account_id: str, sentence: str) -> None:
+        """Sets the last thing that happened to an account."""
         self.last[account_id] = sentence
 
-    def allowed(self, account_id: str, allowed: bool) -> None:
-        """Whether the account's last request was allowed."""
+    def set_allowed(self, account_id: str, allowed: bool) -> None:
+        """Sets whether the account's last request was allowed."""
         (self.refused.discard if allowed else self.refused.add)(account_id)
 
     def notice(self, sentence: str) -> None:
-        """Something that happened to a process."""
+        """Adds a sentence about a process."""
         self.notices.append(sentence)

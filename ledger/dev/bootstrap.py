@@ -1,4 +1,7 @@
-"""Makes an empty broker and an empty database a ledger: schema, topics, first version of the book. Safe to repeat."""
+"""Turns an empty broker and an empty database into a ledger: schema, topics, the book's first version.
+
+Safe to repeat.
+"""
 
 import json
 from collections.abc import Callable
@@ -22,9 +25,10 @@ class FirstBookInvalid(LedgerError):
 
 
 def bootstrap(settings: Settings, book: Callable[[], BookVersion] | None = None) -> bool:
-    """Migrates, makes the topics, and publishes a book (by default the development one) where there is none yet.
+    """Migrates, creates the topics, and publishes a book if there is none yet (by default the development book).
 
-    Whether it published. Raises BookStale or BookNotReadable when the topic could not be read, LogOfAnother, FoldOnly.
+    Returns whether it published. Raises BookStale or BookNotReadable if the topic can't be read; LogOfAnother;
+    FoldOnly.
     """
     migrate(settings.database)
     create_topics(settings)
@@ -46,7 +50,7 @@ def bootstrap(settings: Settings, book: Callable[[], BookVersion] | None = None)
 
 
 def first_version_of(text: str, signing_key_id: str) -> BookVersion:
-    """The first version in a file, signed by this key unless it names others.
+    """The first version in a file. This key signs it, unless the file names others.
 
     Raises FirstBookInvalid or BookVersionInvalid.
     """

@@ -1,4 +1,4 @@
-"""What `ledger dev` shows: a steady table on a terminal, a plain line every few seconds elsewhere."""
+"""The output of `ledger dev`: a live table on a terminal, a plain line every few seconds elsewhere."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ledger.core.statement import balance_text
 from ledger.dev.board import Board
-from ledger.dev.observer import AccountLine, Picture
+from ledger.dev.observer import AccountLine, Status
 from ledger.dev.stories import Story
 
 PLAIN_SECONDS = 3.0
@@ -21,7 +21,7 @@ STATE_STYLES = {"armed": "green", "in flight": "yellow", "capped": "magenta", "s
 
 
 class Links(NamedTuple):
-    """Where to look next."""
+    """Addresses and commands for the user."""
 
     api: str
     operator_key: str
@@ -31,24 +31,24 @@ class Links(NamedTuple):
 
     @property
     def curl(self) -> tuple[str, str]:
-        """A command that works as it stands, in two lines."""
+        """A command that can be copied, in two lines."""
         url = f"{self.api}/v1/accounts/{self.sample_account}/balance"
         # Within 80 columns, because a line that the terminal breaks can't be copied.
         return f"curl {url} \\", f"--oauth2-bearer {self.operator_key}"
 
 
 class Dashboard:
-    """Shows every new picture; the same facts on a terminal and elsewhere."""
+    """Shows each new status; the same facts on a terminal and elsewhere."""
 
     def __init__(self, console: Console, stories: Sequence[Story], board: Board, links: Links) -> None:
         self._console, self._stories, self._board, self._links = console, stories, board, links
         self._live: Live | None = None
         self._due = 0.0
-        self._told = 0
+        self._printed = 0
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """The table stands on the screen inside this block, and its last state stays there after it."""
+        """Shows the table inside this block. Its last state stays on the screen."""
         if not self._console.is_terminal:
             for line in _footer(self._links):
                 self._console.print(line, soft_wrap=True)
@@ -58,21 +58,21 @@ class Dashboard:
             yield
         self._live = None
 
-    def show(self, picture: Picture) -> None:
-        """Puts a new picture in the place of the old one."""
+    def show(self, status: Status) -> None:
+        """Replaces the shown status."""
         if self._live is not None:
-            self._live.update(self._rendered(picture), refresh=True)
+            self._live.update(self._rendered(status), refresh=True)
         elif time.monotonic() >= self._due:
             self._due = time.monotonic() + PLAIN_SECONDS
-            self._print_plain(picture)
+            self._print_plain(status)
 
-    def _rendered(self, picture: Picture) -> RenderableType:
-        notices = [*_dead_letter(picture), *(Text(f" {each}", style="yellow") for each in self._board.notices[-2:])]
-        table = [self._table(picture)] if self._stories else []
+    def _rendered(self, status: Status) -> RenderableType:
+        notices = [*_dead_letter(status), *(Text(f" {each}", style="yellow") for each in self._board.notices[-2:])]
+        table = [self._table(status)] if self._stories else []
         headline = [Text(f" {self._board.headline}")] if self._board.headline else []
-        return Group(*table, *headline, _numbers(picture), *notices, *_footer(self._links))
+        return Group(*table, *headline, _numbers(status), *notices, *_footer(self._links))
 
-    def _table(self, picture: Picture) -> Table:
+    def _table(self, status: Status) -> Table:
         table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column("account", style="bold", no_wrap=True, width=11)
         table.add_column("story", no_wrap=True, width=18)
@@ -81,18 +81,18 @@ class Dashboard:
         table.add_column("state", no_wrap=True, width=11)
         table.add_column("last thing that happened", no_wrap=True, ratio=1, overflow="ellipsis")
         for story in self._stories:
-            table.add_row(*self._row(story, picture))
+            table.add_row(*self._row(story, status))
         return table
 
-    def _row(self, story: Story, picture: Picture) -> Iterator[RenderableType]:
-        line = picture.accounts.get(story.account_id)
+    def _row(self, story: Story, status: Status) -> Iterator[RenderableType]:
+        line = status.accounts.get(story.account_id)
         state = self._state(story, line)
         yield story.account_id
         yield Text(story.title, style="dim")
         yield balance_text(line.balance) if line else "–"
         yield balance_text(line.held) if line and line.held else ""
         yield Text(state, style=STATE_STYLES.get(state, ""))
-        yield Text(self._last(story, picture), style="dim" if state == "" else "")
+        yield Text(self._last(story, status), style="dim" if state == "" else "")
 
     def _state(self, story: Story, line: AccountLine | None) -> str:
         if story.account_id in self._board.refused:
@@ -101,27 +101,27 @@ class Dashboard:
             return line.state.replace("_", " ")
         return ""
 
-    def _last(self, story: Story, picture: Picture) -> str:
-        dead = picture.dead_letter
+    def _last(self, story: Story, status: Status) -> str:
+        dead = status.dead_letter
         if dead and dead.fresh and dead.account_id == story.account_id:
             return f"dead letter: {dead.code}"
         return self._board.last.get(story.account_id, "")
 
-    def _print_plain(self, picture: Picture) -> None:
-        for notice in self._board.notices[self._told :]:
+    def _print_plain(self, status: Status) -> None:
+        for notice in self._board.notices[self._printed :]:
             self._console.print(notice)
-        self._told = len(self._board.notices)
+        self._printed = len(self._board.notices)
         if self._board.headline:
             self._console.print(self._board.headline)
-        self._console.print(_numbers(picture), soft_wrap=True)
+        self._console.print(_numbers(status), soft_wrap=True)
 
 
-def _numbers(picture: Picture) -> Text:
-    outcomes, visible = picture.outcomes, picture.visible.p99
+def _numbers(status: Status) -> Text:
+    outcomes, visible = status.outcomes, status.visible.p99
     return Text.assemble(
-        (f" {picture.per_second:,.0f}", "bold"),
+        (f" {status.per_second:,.0f}", "bold"),
         " events/s   lag ",
-        (f"{picture.lag:,}", "bold"),
+        (f"{status.lag:,}", "bold"),
         "   visible p99 ",
         (f"{visible:,.0f} ms" if visible is not None else "–", "bold"),
         "   posted ",
@@ -133,9 +133,9 @@ def _numbers(picture: Picture) -> Text:
     )
 
 
-def _dead_letter(picture: Picture) -> list[Text]:
+def _dead_letter(status: Status) -> list[Text]:
     """One line about the newest dead letter, with its reason."""
-    dead = picture.dead_letter
+    dead = status.dead_letter
     if dead is None:
         return []
     line = Text.assemble((" last dead letter ", "dim"), (f"{dead.account_id or 'unreadable'}  ", "bold"), dead.reason)

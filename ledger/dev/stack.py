@@ -1,4 +1,4 @@
-"""Kafka and Postgres side by side in one home folder: started together, stopped in order, never left behind."""
+"""Kafka and Postgres in one home folder: started together, stopped cleanly, never left behind."""
 
 import signal
 import threading
@@ -8,16 +8,16 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from ledger.dev.jars import kafka_jars
+from ledger.dev.folder_lock import FolderLock
 from ledger.dev.kafka import EmbeddedKafka
-from ledger.dev.lock import FolderLock
+from ledger.dev.kafka_jars import kafka_jars
 from ledger.dev.postgres import EmbeddedPostgres
 from ledger.dev.secrets import SIGNING_KEY_ID, signing_secret
 from ledger.settings import Settings
 
 
 class Stack:
-    """A context manager over both servers. Ctrl-C and SIGTERM leave the block in order; SIGKILL leaves no orphan."""
+    """A context manager for both servers. Ctrl-C and SIGTERM stop them cleanly; SIGKILL leaves no server behind."""
 
     def __init__(self, home: Path, kafka_port: int | None = None, *, kafka_heap: str = "256m") -> None:
         self.home = home.absolute()
@@ -26,7 +26,7 @@ class Stack:
         self._lock = FolderLock(self.home)
 
     def start(self) -> None:
-        """Start both servers; when one fails, neither is left running."""
+        """Starts both servers. If one fails, the other is stopped too."""
         self._lock.acquire()
         try:
             kafka_jars()  # here, in the main thread, so that Ctrl-C ends a long download
@@ -36,14 +36,14 @@ class Stack:
             raise
 
     def stop(self) -> None:
-        """Stop both servers; harmless when they don't run."""
+        """Stops both servers; does nothing if they are not running."""
         try:
             _together(self.kafka.stop, self.postgres.stop)
         finally:
             self._lock.release()
 
     def settings(self, event_partitions: int, **more: Any) -> Settings:
-        """Settings of a ledger on both servers, with secrets that are kept in the home; `more` of them."""
+        """Settings of a ledger on both servers, with the secrets of the home. `more`: further settings."""
         return Settings(
             kafka=self.kafka.bootstrap,
             database=self.postgres.url(),
@@ -73,7 +73,7 @@ def _together(*calls: Callable[[], None]) -> None:
 
 
 def _end_on_sigterm() -> None:
-    """Make SIGTERM unwind the main thread as Ctrl-C does, unless the program has its own way."""
+    """Makes SIGTERM end the main thread as Ctrl-C does, unless the program handles it itself."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     if in_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _exit)

@@ -1,6 +1,6 @@
-"""The named stories of `ledger dev`: each one account, and what keeps happening to it before your eyes.
+"""The named stories of `ledger dev`: each is one account, and shows one behaviour of the ledger again and again.
 
-Together they publish some 50 events a second. Accounts keep their names from run to run.
+Together they publish some 50 events per second. Accounts have the same names in each run.
 """
 
 import asyncio
@@ -8,20 +8,20 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from ledger.dev.cards import save_card
-from ledger.dev.router import Request, Router, agent, chat, trace_event, usage_event
+from ledger.dev.router import Request, Router, agent_request, chat_request, trace_event, usage_event
+from ledger.dev.saved_card import save_card
 from schemas.events import Adjustment, CreditsAdjusted, Trace
 from schemas.fields import json_of
 from schemas.identity import time_ordered_id
 from schemas.money import parse_nanos
 
-PURCHASE_SECONDS = 0.5  # a purchase is on its way through the log
+PURCHASE_SECONDS = 0.5  # time for a purchase to be projected
 
 Play = Callable[["Stage"], Awaitable[None]]
 
 
 class Story(NamedTuple):
-    """An account, what it shows, and the coroutine that plays it for ever."""
+    """An account, what it shows, and the coroutine that plays it without end."""
 
     account_id: str
     title: str
@@ -30,68 +30,68 @@ class Story(NamedTuple):
 
 
 class Stage:
-    """What a story sees: the router, its own account, chance, and a place to say what happened."""
+    """What a story uses: the router, its account, random numbers, and a place to report what happened."""
 
     def __init__(self, router: Router, account_id: str) -> None:
         self.router, self.account_id = router, account_id
         self.rng = random.Random()
 
     async def request(self, request: Request) -> bool:
-        """One request of the customer; False when it was refused."""
+        """One request of the customer; False if it was refused."""
         event = await self.router.request(self.account_id, request)
         if event is None:
-            self.say("402: Insufficient credits")
+            self.report("402: Insufficient credits")
             return False
-        self.say(f"{request.model}, {request.input_tokens + request.output_tokens:,} tokens")
+        self.report(f"{request.model}, {request.input_tokens + request.output_tokens:,} tokens")
         return True
 
     async def buy(self, credits: str) -> None:
         """The customer adds credits."""
         await self.router.buy(self.account_id, credits)
-        self.say(f"bought ${credits} of credits")
+        self.report(f"bought ${credits} of credits")
 
     async def ensure(self, credits: str) -> None:
-        """Buys so many credits, unless an earlier run left as many."""
+        """Buys credits, unless an earlier run left as many."""
         account = await self.router.account(self.account_id)
         if parse_nanos(account["balance"]) < parse_nanos(credits):
             await self.buy(credits)
             await asyncio.sleep(PURCHASE_SECONDS)
 
     async def pause(self, a_second: float) -> None:
-        """Waits so long that this happens so many times a second, on average, at irregular times."""
+        """Waits a random time, on average 1 / `a_second` seconds."""
         await asyncio.sleep(min(self.rng.expovariate(a_second), 5 / a_second))
 
-    def say(self, sentence: str) -> None:
-        """The last thing that happened to this account."""
-        self.router.said(self.account_id, sentence)
+    def report(self, sentence: str) -> None:
+        """Reports the last thing that happened to this account."""
+        self.router.report(self.account_id, sentence)
 
 
 async def tops_itself_up(stage: Stage) -> None:
-    """Spends about a credit a second; below 10 the ledger triggers, and a saved card is charged 15."""
+    """Spends about one credit per second. Below 10 the ledger triggers, and a saved card is charged 15."""
     await save_card(stage.router, stage.account_id)
     policy = {"enabled": True, "threshold": "10", "amount": "15", "provider": "stripe"}
     await stage.router.put(f"/v1/accounts/{stage.account_id}/auto-top-up", policy)
     await stage.ensure("15")
     while True:
-        if await stage.request(agent(stage.rng)):
+        if await stage.request(agent_request(stage.rng)):
             await stage.pause(2.5)
         else:  # its credits were spent while the charge was under way
             await stage.pause(1)
 
 
 async def runs_dry(stage: Stage) -> None:
-    """Spends 5 credits in a few seconds, is refused for a while, buys again, goes on."""
+    """Spends 5 credits in a few seconds, is refused for a while, buys again, and so on."""
     while True:
         await stage.ensure("5")
-        while await stage.request(agent(stage.rng)):
+        while await stage.request(agent_request(stage.rng)):
             await stage.pause(2)
         for _ in range(8):
             await asyncio.sleep(1)
-            await stage.request(agent(stage.rng))
+            await stage.request(agent_request(stage.rng))
 
 
 async def beyond_included_traces(stage: Stage) -> None:
-    """Has 100 traces a month for nothing and sends more; those beyond are charged."""
+    """Has 100 free traces per month and sends more, which are charged."""
     await stage.ensure("10")
     while True:
         for number in range(10):
@@ -99,27 +99,27 @@ async def beyond_included_traces(stage: Stage) -> None:
             await stage.pause(3)
             if number % 3 == 0:
                 traces = (await stage.router.account(stage.account_id))["traces"]
-                stage.say(f"{traces['used']:,} traces, {traces['included']:,} included")
-        if not (await stage.router.request(stage.account_id, chat(stage.rng))):
+                stage.report(f"{traces['used']:,} traces, {traces['included']:,} included")
+        if not (await stage.router.request(stage.account_id, chat_request(stage.rng))):
             await stage.ensure("10")
 
 
 async def sends_twice(stage: Stage) -> None:
-    """Sends every third event a second time, as a router does that missed an acknowledgement."""
+    """Sends every third event twice, as a router that missed an acknowledgement does."""
     await stage.ensure("10")
     while True:
         for _ in range(2):
             await _chat_or_buy(stage)
             await stage.pause(3)
-        event = await stage.router.request(stage.account_id, chat(stage.rng))
+        event = await stage.router.request(stage.account_id, chat_request(stage.rng))
         if event is not None:
             await stage.router.publish(event)
-            stage.say(f"{event.data.request_id} sent twice")
+            stage.report(f"{event.data.request_id} sent twice")
         await stage.pause(2)
 
 
 async def sends_bad_events(stage: Stage) -> None:
-    """Now and then sends what the ledger must refuse, and finds it among the dead letters with its reason."""
+    """Sometimes sends an event that the ledger must refuse; it becomes a dead letter with a reason."""
     await stage.ensure("10")
     while True:
         for bad in (_unknown_model, _forged_credits, _other_content, _not_json):
@@ -130,7 +130,7 @@ async def sends_bad_events(stage: Stage) -> None:
             await asyncio.sleep(2)  # time to read it
 
 
-async def works_away(stage: Stage) -> None:
+async def ordinary_use(stage: Stage) -> None:
     """An ordinary account."""
     await stage.ensure("25")
     while True:
@@ -144,28 +144,28 @@ STORIES = (
     Story("trace-heavy", "beyond its traces", beyond_included_traces, package="free"),
     Story("echo-twice", "sends twice", sends_twice),
     Story("odd-client", "sends bad events", sends_bad_events),
-    Story("acme", "ordinary", works_away),
-    Story("globex", "ordinary", works_away),
-    Story("initech", "ordinary", works_away),
-    Story("umbrella", "ordinary", works_away, package="scale"),
+    Story("acme", "ordinary", ordinary_use),
+    Story("globex", "ordinary", ordinary_use),
+    Story("initech", "ordinary", ordinary_use),
+    Story("umbrella", "ordinary", ordinary_use, package="scale"),
 )
 
 
 async def play(story: Story, router: Router) -> None:
-    """Opens the story's account and plays it until cancelled."""
+    """Opens the story's account and plays the story until it is cancelled."""
     await router.open(story.account_id, story.package)
     await story.play(Stage(router, story.account_id))
 
 
 async def _chat_or_buy(stage: Stage) -> None:
-    if not await stage.request(chat(stage.rng)):
+    if not await stage.request(chat_request(stage.rng)):
         await stage.ensure("10")
 
 
 async def _unknown_model(stage: Stage) -> None:
     request = Request("openai", "gpt-99-unreleased", "auto", 1_000, 100, hold="0.01")
     await stage.router.publish(usage_event(stage.account_id, request))
-    stage.say("sent a model without a price")
+    stage.report("sent a model without a price")
 
 
 async def _forged_credits(stage: Stage) -> None:
@@ -176,7 +176,7 @@ async def _forged_credits(stage: Stage) -> None:
         data=Adjustment(amount="1000000", reason_code="gift", actor_id="nobody"),
     )
     await stage.router.publish(forged)
-    stage.say("tried to mint credits, unsigned")
+    stage.report("tried to mint credits, unsigned")
 
 
 async def _other_content(stage: Stage) -> None:
@@ -184,10 +184,10 @@ async def _other_content(stage: Stage) -> None:
     await stage.router.publish(event)
     other = event.model_copy(update={"data": Trace(trace_id=event.data.trace_id, count=2)})
     await stage.router.publish(other)
-    stage.say("used an id for other content")
+    stage.report("used an id for other content")
 
 
 async def _not_json(stage: Stage) -> None:
     broken = json_of(trace_event(stage.account_id, 1))[:-10]
     await stage.router.publish_raw(stage.account_id, broken)
-    stage.say("sent half an event")
+    stage.report("sent half an event")

@@ -1,4 +1,4 @@
-"""What a run proves at its end: every record accounted for, the trial balance zero, every balance recomputed."""
+"""The proof at the end of a run: each record has an outcome, the trial balance is zero, each balance is recomputed."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from ledger.dev.tallies import Tallies
+from ledger.dev.view_snapshot import ViewSnapshot
 from ledger.dev.visibility import Percentiles
 from ledger.views.trial_balance import trial_balance
 
@@ -16,7 +16,7 @@ SHOWN_DIFFERENCES = 5
 
 
 class Summary(NamedTuple):
-    """Counts of this run only. `usage_events`: usage records on the log, repeated ones too, dead ones too."""
+    """Counts of this run only. `usage_events`: usage records on the log, with duplicates and dead letters."""
 
     usage_events: int
     entries: int
@@ -38,17 +38,17 @@ class Summary(NamedTuple):
 
     @property
     def accounted(self) -> bool:
-        """Every record of the log has exactly one verdict, and every posted one exactly one row."""
+        """Whether each record of the log has exactly one outcome, and each posted record exactly one row."""
         verdicts = self.posted + self.all_duplicates + self.dead_letters + self.forwarded
         return self.records == verdicts and self.rows == self.posted
 
     @property
     def proven(self) -> bool:
-        """Whether all of it holds."""
+        """Whether all checks pass."""
         return self.accounted and self.balances_exact and not any(self.trial_balance.values())
 
-    def for_machines(self) -> dict[str, object]:
-        """The one line of `--json`."""
+    def json_fields(self) -> dict[str, object]:
+        """The fields of the line of `--json`."""
         return {
             "usage_events": self.usage_events,
             "entries": self.entries,
@@ -65,8 +65,8 @@ class Summary(NamedTuple):
         }
 
 
-class Measured(NamedTuple):
-    """What only the run itself knows."""
+class RunFigures(NamedTuple):
+    """Figures that only the run itself knows."""
 
     records: int
     triggers: int
@@ -76,9 +76,9 @@ class Measured(NamedTuple):
     recomputed: Mapping[str, int]
 
 
-def summarise(database: str, before: Tallies, after: Tallies, measured: Measured) -> Summary:
-    """Compares two moments of the views with what the run knows and with the recomputed balances."""
-    differences = different_balances(measured.recomputed, after.balances)
+def summarise(database: str, before: ViewSnapshot, after: ViewSnapshot, figures: RunFigures) -> Summary:
+    """Compares the views at two moments with the run's figures and the recomputed balances."""
+    differences = different_balances(figures.recomputed, after.balances)
     with psycopg.connect(database) as connection:
         sums = trial_balance(connection).sums
     gained = {name: after.outcome(name, before) for name in ("posted", "duplicate", "dead_letter", "forwarded")}
@@ -89,12 +89,12 @@ def summarise(database: str, before: Tallies, after: Tallies, measured: Measured
         duplicates=usage["duplicate"],
         purchases=after.outcome("posted", before, "credits.purchased"),
         dead_letters=gained["dead_letter"],
-        triggers=measured.triggers,
-        refused=measured.refused,
-        events_per_second=round(measured.events_per_second, 1),
-        visible_ms=measured.visible,
+        triggers=figures.triggers,
+        refused=figures.refused,
+        events_per_second=round(figures.events_per_second, 1),
+        visible_ms=figures.visible,
         balances_exact=not differences,
-        records=measured.records,
+        records=figures.records,
         posted=gained["posted"],
         all_duplicates=gained["duplicate"],
         forwarded=gained["forwarded"],
@@ -114,7 +114,7 @@ def different_balances(recomputed: Mapping[str, int], views: Mapping[str, int]) 
 
 
 def print_summary(console: Console, summary: Summary) -> None:
-    """For people: the numbers, then what they prove."""
+    """Prints the numbers, then what they prove."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(justify="right", style="bold")
     table.add_column()

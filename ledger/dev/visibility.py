@@ -1,6 +1,6 @@
-"""How long an event takes from being sent to being visible: until the projection has committed past its offset.
+"""How long an event takes until it is visible: from being sent until the projection has committed past its offset.
 
-Samples and observations may arrive in any order: an append is often acknowledged after its projection was seen.
+Samples and observations may arrive in any order: an append is often acknowledged after its projection was observed.
 """
 
 import threading
@@ -23,7 +23,7 @@ class Percentiles(NamedTuple):
 
 
 class _Partition:
-    """When which offset was first seen as committed, and the samples that are not covered yet."""
+    """When each offset was first seen as committed, and the samples that are not visible yet."""
 
     def __init__(self) -> None:
         self.offsets: list[int] = []
@@ -39,13 +39,13 @@ class _Partition:
             del self.offsets[:stale], self.times[:stale]
 
     def visible_at(self, offset: int) -> float | None:
-        """When the offset was first seen as committed; None when it was not yet."""
+        """When the offset was first seen as committed; None if it was not yet."""
         place = bisect_right(self.offsets, offset)
         return self.times[place] if place < len(self.times) else None
 
 
 class Visibility:
-    """Collects milliseconds from send to visible. Thread-safe."""
+    """Collects the milliseconds from sending to visibility. Thread-safe."""
 
     def __init__(self) -> None:
         self._partitions: dict[int, _Partition] = {}
@@ -53,14 +53,14 @@ class Visibility:
         self._lock = threading.Lock()
 
     def sample(self, partition: int, offset: int, sent_at: float) -> None:
-        """An event that was sent at this (monotonic) time stands at this offset."""
+        """Adds an event that was sent at this (monotonic) time and has this offset."""
         with self._lock:
             held = self._of(partition)
             held.waiting.append((offset, sent_at))
             self._settle(held)
 
     def observe(self, at: float, progress: Mapping[int, int]) -> None:
-        """At this (monotonic) time the projection had committed up to these offsets."""
+        """Notes that at this (monotonic) time the projection had committed up to these offsets."""
         with self._lock:
             for partition, next_offset in progress.items():
                 held = self._of(partition)
@@ -69,11 +69,11 @@ class Visibility:
 
     @property
     def waiting(self) -> int:
-        """Samples that are not visible yet."""
+        """How many samples are not visible yet."""
         return sum(len(held.waiting) for held in self._partitions.values())
 
     def percentiles(self, *, recent: bool = False) -> Percentiles:
-        """Of all samples, or of the last ones only."""
+        """Percentiles of all samples, or of the recent ones only."""
         with self._lock:
             milliseconds = list(self._all[-RECENT:] if recent else self._all)
         return percentiles_of(milliseconds)
@@ -83,16 +83,16 @@ class Visibility:
 
     def _settle(self, held: _Partition) -> None:
         while held.waiting and (visible_at := held.visible_at(held.waiting[0][0])) is not None:
-            # A commit may have been seen before its batch was acknowledged to us, never before it was sent.
+            # A commit may be observed before its batch was acknowledged to this process, but not before it was sent.
             self._all.append(max(visible_at - held.waiting.popleft()[1], 0.0) * 1000)
 
 
 def percentiles_of(milliseconds: Iterable[float]) -> Percentiles:
-    """The nearest ranks of some durations."""
+    """Nearest-rank percentiles of some durations."""
     ordered = sorted(milliseconds)
     return Percentiles(*(round(nearest_rank(ordered, share), 1) if ordered else None for share in (50, 95, 99)))
 
 
 def nearest_rank(ordered: Sequence[float], percent: int) -> float:
-    """The nearest-rank percentile of what is there."""
+    """The nearest-rank percentile of the sorted values."""
     return ordered[-(-len(ordered) * percent // 100) - 1]

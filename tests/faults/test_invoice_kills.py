@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiosmtpd.controller import Controller
 
-from ledger.dev.children import environment_of
+from ledger.dev.child_processes import environment_of
 from ledger.dev.kafka import free_port
 from ledger.log.publisher import Publisher
 from ledger.settings import Settings

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from ledger.dev.bootstrap import bootstrap
-from ledger.dev.children import Child, environment_of, ledger_command
+from ledger.dev.child_processes import Child, environment_of, ledger_command
 from ledger.dev.stack import Stack
 from ledger.records.seats import Seat
 from ledger.settings import Settings
@@ -146,7 +146,7 @@ def test_a_consumer_that_is_killed_and_started_again_has_its_seat(own: Settings,
         before = list(members.assignments(group))
         at = time.monotonic()
         os.kill(child.pid, 9)
-        eventually(lambda: child.revive() and child.alive, 60)
+        eventually(lambda: child.restart_ended() and child.alive, 60)
         eventually(lambda: members_of(members, group) == {"seat-1": 1} and list(members.assignments(group)) != before)
         print(f"a consumer was back after {time.monotonic() - at:.1f} s")
         assert time.monotonic() - at < BOUND_SECONDS

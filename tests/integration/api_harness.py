@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import psycopg
 
-from ledger.dev.children import environment_of
+from ledger.dev.child_processes import environment_of
 from ledger.dev.kafka import free_port
 from ledger.records import api_keys
 from ledger.settings import Settings

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from ledger.cli import app
 from ledger.cli.shared import console
 from ledger.dev.bootstrap import bootstrap
-from ledger.dev.children import environment_of
+from ledger.dev.child_processes import environment_of
 from ledger.dev.first_book import first_book
 from ledger.dev.stack import Stack
 from ledger.log.book import BOOK_BYTES_MAX, publish_version

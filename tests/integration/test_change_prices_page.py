@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ledger.dev.announcement import Announcement
 from ledger.dev.bootstrap import bootstrap
-from ledger.dev.children import variables_of
+from ledger.dev.child_processes import variables_of
+from ledger.dev.connection_files import ConnectionFiles
 from ledger.dev.secrets import SIGNING_KEY_ID, signing_secret
 from ledger.dev.stack import Stack
 from ledger.log.book_history import read_history
@@ -21,7 +21,7 @@ def test_the_page_does_what_it_says(stack: Stack, tmp_path: Path) -> None:
     keys = {SIGNING_KEY_ID: signing_secret(home)}
     settings = new_ledger(stack, signing_key_id=SIGNING_KEY_ID, signing_keys=keys)
     bootstrap(settings)
-    Announcement(home).write({}, variables_of(settings))
+    ConnectionFiles(home).write({}, variables_of(settings))
     reader = Reader(tmp_path, {"COLUMNS": "120"}, {})
     for example in examples(PAGE):
         reader.runs(example)

@@ -20,7 +20,7 @@ from consumers.consumer import Received
 from consumers.runner import Runner
 from ledger.core.errors import EXIT_CONFIG
 from ledger.dev.bootstrap import bootstrap
-from ledger.dev.children import environment_of
+from ledger.dev.child_processes import environment_of
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.guard.guard import Guard

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from ledger.dev.bootstrap import bootstrap
-from ledger.dev.children import environment_of
+from ledger.dev.child_processes import environment_of
 from ledger.dev.stack import Stack
 from ledger.settings import Settings
 from schemas.topics import BOOK, EVENTS

@@ -17,10 +17,10 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
-from ledger.dev import class_cache
+from ledger.dev import java_class_cache
 from ledger.dev.errors import DidNotStart, FolderInUse, PortTaken
-from ledger.dev.jars import PINS, turn
 from ledger.dev.kafka import EmbeddedKafka, free_port
+from ledger.dev.kafka_jars import PINS, exclusive
 from ledger.dev.postgres import EmbeddedPostgres
 from ledger.dev.stack import Stack
 
@@ -198,7 +198,7 @@ def test_sigkill_of_parent_and_supervisors_leaves_no_orphan(home: Path) -> None:
 def test_the_class_cache_is_made_once_and_used_if_java_could_make_it(
     java_can: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(class_cache, "jars_folder", lambda: tmp_path)
+    monkeypatch.setattr(java_class_cache, "jars_folder", lambda: tmp_path)
     trained = []
 
     def train(options: Sequence[str]) -> None:
@@ -206,7 +206,7 @@ def test_the_class_cache_is_made_once_and_used_if_java_could_make_it(
         if java_can:
             Path(options[0].partition("=")[2]).write_bytes(b"classes")
 
-    options = [class_cache.java_options(train) for _ in range(2)]
+    options = [java_class_cache.java_options(train) for _ in range(2)]
     assert len(trained) == 1
     assert options[0] == options[1]
     assert [option.partition("=")[0] for option in options[0][:1]] == (["-XX:AOTCache"] if java_can else [])
@@ -230,6 +230,6 @@ def test_every_pinned_kafka_jar_is_of_one_version() -> None:
 
 def test_who_prepares_kafka_may_download_it_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The first broker on a new machine does both, one within the other."""
-    with turn(tmp_path, "preparing"), turn(tmp_path, "downloading"):
+    with exclusive(tmp_path, "preparing"), exclusive(tmp_path, "downloading"):
         pass
     assert not capsys.readouterr().err, "it waited for itself"

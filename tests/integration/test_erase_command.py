@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from ledger.dev.bootstrap import bootstrap
-from ledger.dev.children import environment_of
+from ledger.dev.child_processes import environment_of
 from ledger.dev.stack import Stack
 from ledger.records import erasing, rebuilds
 from ledger.settings import Settings

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from ledger.dev.bootstrap import bootstrap
-from ledger.dev.children import environment_of
+from ledger.dev.child_processes import environment_of
 from ledger.dev.stack import Stack
 from ledger.guard.guard import Guard
 from ledger.log.connecting import LogRefused, LogUnavailable

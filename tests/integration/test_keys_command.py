@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ledger.cli import app
-from ledger.dev.children import environment_of
+from ledger.dev.child_processes import environment_of
 from ledger.records import api_keys
 from ledger.settings import Settings
 

@@ -19,7 +19,7 @@ from ledger.core.book import Book
 from ledger.core.month_report import MonthReport
 from ledger.dev.board import Board
 from ledger.dev.first_book import first_book
-from ledger.dev.trace import Replay, read_trace
+from ledger.dev.trace_replay import Replay, read_trace
 from ledger.dev.visibility import Visibility
 from ledger.log.publisher import Publisher
 from ledger.settings import Settings

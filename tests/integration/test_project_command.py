@@ -11,8 +11,8 @@ import psutil
 import psycopg
 import pytest
 
-from ledger.bench.load import Load
-from ledger.dev.children import environment_of
+from ledger.bench.event_load import EventLoad
+from ledger.dev.child_processes import environment_of
 from ledger.log.publisher import Publisher
 from ledger.settings import Settings
 from schemas.topics import EVENTS
@@ -25,7 +25,7 @@ def ledger(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command, env=environment_of(settings), capture_output=True, text=True, check=True)
 
 
-def publish(settings: Settings, load: Load, count: int) -> None:
+def publish(settings: Settings, load: EventLoad, count: int) -> None:
     with Publisher(settings) as publisher:
         for append in [publisher.append(EVENTS, made.account.encode(), made.value) for made in load.make(count)]:
             append.position()
@@ -61,7 +61,7 @@ def wait_for_workers(supervisor: psutil.Process, count: int) -> list[psutil.Proc
 
 
 def test_two_workers_project_one_is_killed_and_runs_again_and_sigterm_ends_all(settings: Settings) -> None:
-    load = Load(seed=7, accounts=20)
+    load = EventLoad(seed=7, accounts=20)
     command = [sys.executable, "-m", "ledger.cli", "project", "--workers", "2"]
     with subprocess.Popen(command, env=environment_of(settings), process_group=0) as process:
         try:

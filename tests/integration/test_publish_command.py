@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger.dev.children import environment_of
+from ledger.dev.child_processes import environment_of
 from ledger.settings import Settings
 from schemas.signatures import signature_of, verifies
 from schemas.topics import EVENTS

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from ledger.cli import app
 from ledger.core.errors import EXIT_CONFIG, EXIT_FAILED
 from ledger.dev.bootstrap import bootstrap
-from ledger.dev.children import environment_of
+from ledger.dev.child_processes import environment_of
 from ledger.dev.stack import Stack
 from ledger.records import migrate as migrating
 from ledger.records import release

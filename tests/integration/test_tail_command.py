@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ledger.dev.children import environment_of
+from ledger.dev.child_processes import environment_of
 from ledger.settings import Settings
 from schemas.signatures import SigningKey
 from tests.support.events import Ids, event, json_bytes, purchase, sender, usage

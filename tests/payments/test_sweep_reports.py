@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import structlog
 
-from ledger.dev.children import environment_of
+from ledger.dev.child_processes import environment_of
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.log.publisher import Publisher

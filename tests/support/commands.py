@@ -3,7 +3,7 @@
 from typer.testing import CliRunner, Result
 
 from ledger.cli import app
-from ledger.dev.children import environment_of
+from ledger.dev.child_processes import environment_of
 from ledger.settings import Settings
 
 

@@ -14,7 +14,7 @@ import psycopg
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import CoordinatorNotAvailableError
 
-from ledger.dev.children import environment_of
+from ledger.dev.child_processes import environment_of
 from ledger.log.connecting import kafka_options
 from ledger.settings import Settings
 from schemas.topics import EVENTS
@@ -28,7 +28,7 @@ RUN = """
 import ctypes, signal, sys
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-from ledger.dev.children import environment_of
+from ledger.dev.child_processes import environment_of
 from ledger.settings import Settings
 from projectors.worker import run
 run(Settings())

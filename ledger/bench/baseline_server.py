@@ -1,4 +1,7 @@
-"""What the gate's server could answer if there were nothing to decide: `python -m ledger.bench.bare PORT`."""
+"""The baseline of the gate's benchmark: the same server without decisions.
+
+`python -m ledger.bench.baseline_server PORT`.
+"""
 
 import sys
 
@@ -11,7 +14,7 @@ _HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % 
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads a request and answers 201, whatever it says."""
+    """Reads a request and always responds with 201."""
     if scope["type"] == "lifespan":
         for step in ("startup", "shutdown"):
             await receive()

@@ -1,7 +1,7 @@
-"""A load generator for one POST route: keep-alive connections, bytes that are ready before the clock starts.
+"""A load generator for one POST route: keep-alive connections, and bodies that are ready before the clock starts.
 
-A general HTTP client would cost more than the decision that is measured. It reads what it must of an answer: the
-status and where the body ends.
+A general HTTP client would take more CPU than the decision that is measured. This one reads only the status and the
+length of the body from a response's head.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from typing import NamedTuple
 Bodies = Iterator[bytes]
 
 
-class Answered(NamedTuple):
-    """One answer: how long it took in seconds, its status and its body."""
+class Response(NamedTuple):
+    """One response: seconds until it came, its status and its body."""
 
     seconds: float
     status: int
@@ -21,7 +21,7 @@ class Answered(NamedTuple):
 
 
 class Connection(asyncio.Protocol):
-    """One request at a time."""
+    """A connection that has at most one request under way."""
 
     def __init__(self, head: bytes) -> None:
         self._head = head
@@ -47,21 +47,21 @@ class Connection(asyncio.Protocol):
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error or ConnectionResetError("the server closed the connection"))
 
-    async def ask(self, body: bytes) -> tuple[int, bytes]:
-        """Sends one body, and waits for the status and body of its answer."""
+    async def post(self, body: bytes) -> tuple[int, bytes]:
+        """Sends one body; returns the status and body of the response."""
         assert self._transport is not None
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body))
         return await self._answer
 
     def close(self) -> None:
-        """Lets go."""
+        """Closes the connection."""
         if self._transport is not None:
             self._transport.close()
 
 
 async def connect(host: str, port: int, path: str, token: str, count: int) -> list[Connection]:
-    """So many connections."""
+    """Opens `count` connections."""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {token}\r\n"
         "Content-Type: application/json\r\n"
@@ -70,24 +70,27 @@ async def connect(host: str, port: int, path: str, token: str, count: int) -> li
     return [(await loop.create_connection(lambda: Connection(head), host, port))[1] for _ in range(count)]
 
 
-async def closed_loop(connections: list[Connection], bodies: Bodies, seconds: float) -> tuple[list[Answered], float]:
-    """Every connection asks again as soon as it is answered; the answers, and how long it took."""
-    answers: list[Answered] = []
+async def closed_loop(connections: list[Connection], bodies: Bodies, seconds: float) -> tuple[list[Response], float]:
+    """Each connection sends the next request when it has the response.
+
+    Returns the responses, and how many seconds it took.
+    """
+    answers: list[Response] = []
     started = time.perf_counter()
 
     async def keep_asking(connection: Connection) -> None:
         while (asked_at := time.perf_counter()) < started + seconds:
-            status, body = await connection.ask(next(bodies))
-            answers.append(Answered(time.perf_counter() - asked_at, status, body))
+            status, body = await connection.post(next(bodies))
+            answers.append(Response(time.perf_counter() - asked_at, status, body))
 
     await asyncio.gather(*map(keep_asking, connections))
     return answers, time.perf_counter() - started
 
 
 async def open_loop(
-    connections: list[Connection], bodies: Bodies, rate: float, seconds: float, each: Callable[[Answered], None]
+    connections: list[Connection], bodies: Bodies, rate: float, seconds: float, each: Callable[[Response], None]
 ) -> None:
-    """Asks at a fixed rate. Times count from when a request was due, so that a stall is not left out."""
+    """Sends requests at a fixed rate. Times count from when a request was due, so a stall of the server is included."""
     free: asyncio.Queue[Connection] = asyncio.Queue()
     for connection in connections:
         free.put_nowait(connection)
@@ -95,8 +98,8 @@ async def open_loop(
 
     async def ask(due: float) -> None:
         connection = await free.get()
-        status, body = await connection.ask(next(bodies))
-        each(Answered(time.perf_counter() - due, status, body))
+        status, body = await connection.post(next(bodies))
+        each(Response(time.perf_counter() - due, status, body))
         free.put_nowait(connection)
 
     tasks = set()

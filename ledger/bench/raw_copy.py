@@ -1,4 +1,4 @@
-"""The limit that projection is compared with: raw COPY of the very rows it wrote, indexes and all, and nothing else."""
+"""The limit that projection is compared with: raw COPY of the same rows into a table with the same indexes."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +9,11 @@ BATCH_ROWS = 5_000
 
 
 def copy_rate(database: str, connections: int) -> float:
-    """Rows per second that so many connections copy, in durable transactions of 5,000 rows each."""
+    """Rows per second that `connections` connections copy, in durable transactions of 5,000 rows."""
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA bench; CREATE TABLE bench.entries (LIKE views.entries INCLUDING ALL)")
         batches = _batches(connection)
-        connection.execute("CHECKPOINT")  # so that the cost of writing the projection's pages is not counted here
+        connection.execute("CHECKPOINT")  # so that this measurement does not write the projection's pages
     started = time.monotonic()
     with ThreadPoolExecutor(connections) as threads:
         rows = sum(threads.map(lambda own: _copy(database, batches[own::connections]), range(connections)))
@@ -21,7 +21,7 @@ def copy_rate(database: str, connections: int) -> float:
 
 
 def _batches(connection: psycopg.Connection) -> list[tuple[int, bytes]]:
-    """All rows of the ledger in the order in which they were written, as text that COPY takes."""
+    """All rows of the ledger in the order in which they were written, as COPY text."""
     batches, held = list[tuple[int, bytes]](), list[bytes]()
     query = "COPY (SELECT * FROM views.entries ORDER BY log_time, partition, log_offset) TO STDOUT"
     with connection.cursor().copy(query) as rows:

@@ -1,8 +1,8 @@
-"""Balances recomputed without the ledger: from the log itself, with plain JSON and exact fractions.
+"""Balances recomputed without the ledger's rules: from the log itself, with plain JSON and exact fractions.
 
-It shares no code with `ledger.core`, so that an error there can't hide here. It starts from the balances before the
-run and follows the log as far as it is projected. Which records are dead letters it takes from the view; whether all
-of them were to be expected is the summary's question.
+It shares no code with `ledger.core`, so an error there can't hide here. It starts from the balances before the run and
+follows the log as far as it is projected. It takes from the views which records are dead letters; the summary checks
+whether all of them were expected.
 """
 
 import json
@@ -17,7 +17,7 @@ import psycopg
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from ledger.dev.tallies import Tallies, Traces
+from ledger.dev.view_snapshot import Traces, ViewSnapshot
 from ledger.log.connecting import COMMITTED, kafka_options
 from ledger.log.partitioning import partition_of
 from ledger.settings import Settings
@@ -32,8 +32,8 @@ _POLL_MS = 500
 Identity = tuple[str, bool, str]  # account, signed, id
 
 
-class BookSays(NamedTuple):
-    """The part of a book version that prices; as the JSON on the topic has it."""
+class IndependentPricing(NamedTuple):
+    """The prices of a book version, as the JSON on the topic has them."""
 
     since_ms: float
     data: dict[str, Any]
@@ -60,22 +60,22 @@ class BookSays(NamedTuple):
         return Fraction(credits, MILLION)
 
     def traces(self, beyond: int) -> int:
-        """Nanos of so many traces beyond the included ones."""
+        """Nanos of `beyond` traces beyond the included ones."""
         return round(beyond * Fraction(self.data["trace_price"]) * NANOS)
 
     def included(self, package: str) -> int:
-        """Traces of a month that cost nothing."""
+        """The free traces of a month."""
         return int(next(each["included_traces"] for each in self.data["packages"] if each["name"] == package))
 
 
-class Recount:
-    """Follows `ledger.events` from where the run began; `balances` is what every account must have."""
+class RecomputedBalances:
+    """Follows `ledger.events` from where the run began. `balances`: what every account must have, in nanos."""
 
-    def __init__(self, settings: Settings, before: Tallies) -> None:
+    def __init__(self, settings: Settings, before: ViewSnapshot) -> None:
         self._settings = settings
         self.balances: defaultdict[str, int] = defaultdict(int, before.balances)
         self._traces, self._disputed = dict(before.traces), dict(before.disputed)
-        self._one_at_a_time = threading.Lock()  # a consumer is not thread-safe
+        self._lock = threading.Lock()  # a consumer is not thread-safe
         self._seen: set[Identity] = set()
         self._consumer = KafkaConsumer(**kafka_options(settings), **COMMITTED, enable_auto_commit=False)
         self._book = _BookLog(settings)
@@ -88,7 +88,7 @@ class Recount:
 
     def ends(self) -> dict[int, int]:
         """Where each partition of the log ends now."""
-        with self._one_at_a_time:
+        with self._lock:
             return {each.partition: end for each, end in self._consumer.end_offsets(self._partitions).items()}
 
     @property
@@ -97,27 +97,27 @@ class Recount:
         return self._began
 
     def follow(self, progress: dict[int, int]) -> None:
-        """Takes every record up to where the log is projected; beyond that no verdicts are known yet."""
-        with self._one_at_a_time, psycopg.connect(self._settings.database) as connection:
+        """Adds every record up to where the log is projected; the outcomes of later records are not known yet."""
+        with self._lock, psycopg.connect(self._settings.database) as connection:
             self._book.read()
             while behind := self._behind(progress):
                 self._consumer.pause(*[each for each in self._partitions if each not in behind])
                 self._consumer.resume(*behind)
                 for each, records in self._consumer.poll(timeout_ms=_POLL_MS).items():
-                    self._take(connection, each, [r for r in records if r.offset < progress[each.partition]])
+                    self._add(connection, each, [r for r in records if r.offset < progress[each.partition]])
                     if records[-1].offset >= progress[each.partition]:
                         self._consumer.seek(each, progress[each.partition])
 
     def close(self) -> None:
-        """Lets go of the consumers."""
-        with self._one_at_a_time:
+        """Closes the consumers."""
+        with self._lock:
             self._consumer.close()
             self._book.close()
 
     def _behind(self, progress: dict[int, int]) -> list[TopicPartition]:
         return [each for each in self._partitions if self._consumer.position(each) < progress.get(each.partition, 0)]
 
-    def _take(
+    def _add(
         self, connection: psycopg.Connection[Any], partition: TopicPartition, records: list[ConsumerRecord]
     ) -> None:
         dead = self._dead(connection, partition, records)
@@ -143,11 +143,11 @@ class Recount:
         return {offset for (offset,) in rows}
 
     def _is_at_home(self, record: ConsumerRecord) -> bool:
-        """A record in another partition than its key's is forwarded, and counts where it arrives."""
+        """Whether the record is in its key's partition. If not it is forwarded, and counts where it arrives."""
         return bool(record.key) and _home_of(record.key, len(self._partitions)) == record.partition
 
     def _posted_earlier(self, connection: psycopg.Connection[Any], ids: list[str]) -> set[Identity]:
-        """Which of these were posted before the run began, as when an example is sent again days later."""
+        """Which of these were posted before the run began, for example an example that is sent again days later."""
         if not ids or not any(self._began.values()):
             return set()
         rows = connection.execute(
@@ -158,7 +158,7 @@ class Recount:
         return {(account, signed, id_) for account, signed, id_, at, offset in rows if offset < self._began[at]}
 
     def _amount(self, event: dict[str, Any], at_ms: int) -> int:
-        """What the event does to its account's balance, in nanos."""
+        """The event's change of its account's balance, in nanos."""
         data, account = event["data"], event["subject"]
         match event["type"]:
             case "usage.recorded":
@@ -195,25 +195,27 @@ class Recount:
 
 
 class _BookLog:
-    """All versions of the book, as the JSON on its topic has them; the first applies from the beginning."""
+    """All versions of the book, as the JSON on its topic has them. The first applies from the beginning."""
 
     def __init__(self, settings: Settings) -> None:
         self._partition = TopicPartition(settings.topic(BOOK), 0)
         self._consumer = KafkaConsumer(**kafka_options(settings), enable_auto_commit=False)
         self._consumer.assign([self._partition])
         self._consumer.seek_to_beginning(self._partition)
-        self._versions: list[BookSays] = []
+        self._versions: list[IndependentPricing] = []
 
     def read(self) -> None:
-        """Reads what was added since; whatever is not the next version has been rejected by everybody."""
+        """Reads what was added since the last call. A record that is not the next version is rejected everywhere."""
         end = self._consumer.end_offsets([self._partition])[self._partition]
         while self._consumer.position(self._partition) < end:
             for record in self._consumer.poll(timeout_ms=_POLL_MS).get(self._partition, []):
                 data = json.loads(record.value)["data"]
                 if data["version"] == len(self._versions) + 1:
-                    self._versions.append(BookSays(_since(data, record.timestamp) if self._versions else 0, data))
+                    self._versions.append(
+                        IndependentPricing(_since(data, record.timestamp) if self._versions else 0, data)
+                    )
 
-    def at(self, at_ms: int) -> BookSays:
+    def at(self, at_ms: int) -> IndependentPricing:
         """The version in force at a log time."""
         return [version for version in self._versions if version.since_ms <= at_ms][-1]
 
@@ -222,7 +224,7 @@ class _BookLog:
 
 
 def _since(data: dict[str, Any], appended_ms: int) -> float:
-    """A version that names no time takes effect a minute after its append."""
+    """When a version takes effect: one minute after its append, if it names no time."""
     named = data.get("effective_from")
     return appended_ms + 60_000 if named is None else datetime.fromisoformat(named).timestamp() * 1000
 

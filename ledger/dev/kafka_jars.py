@@ -1,8 +1,8 @@
 """Kafka's jars: pinned by SHA-256 in `kafka_jars.json`, downloaded once per user, then found without the network.
 
-`python -m ledger.dev.jars` resolves `roots` of that file anew and pins what it finds. The cache (`$LEDGER_CACHE`, else
-the platform's) is shared between clones and stacks. A file appears in it only whole and verified, and the manifest only
-when all are there; concurrent first starts take turns.
+`python -m ledger.dev.kafka_jars` resolves `roots` of that file again and pins the result. The cache (`$LEDGER_CACHE`,
+else the platform's) is shared between clones and stacks. A file appears in it only whole and verified, and the manifest
+only when all files are there. First starts at the same time take turns.
 """
 
 import fcntl
@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ledger.dev.download_progress import downloading
 from ledger.dev.errors import JarsUnavailable
-from ledger.dev.progress import downloading
 
 PINS = Path(__file__).with_name("kafka_jars.json")
 ATTEMPTS = 3
@@ -33,7 +33,7 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Jar:
-    """One pinned file: where it comes from and what it must be."""
+    """One pinned file: its Maven coordinate, and the size and hash that it must have."""
 
     coordinate: str
     file: str
@@ -42,23 +42,23 @@ class Jar:
 
 
 def kafka_jars() -> list[Path]:
-    """The jars that make up Kafka's class path; downloads them at the first call on a machine."""
+    """The jars of Kafka's class path. The first call on a machine downloads them."""
     folder = jars_folder()
     jars = [Jar(**jar) for jar in json.loads(PINS.read_bytes())["jars"]]
     if not _complete(folder, jars):
-        with turn(folder, "downloading"):
+        with exclusive(folder, "downloading"):
             if not _complete(folder, jars):
                 _download(folder, jars)
     return [folder / jar.file for jar in jars]
 
 
 def jars_folder() -> Path:
-    """Where the pinned jars lie, and what was made of them."""
+    """The folder of the pinned jars, and of what is made from them."""
     return cache_folder() / f"kafka-{hashlib.sha256(PINS.read_bytes()).hexdigest()[:12]}"
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept for this user."""
+    """The folder of this user's downloads."""
     if "LEDGER_CACHE" in os.environ:
         return Path(os.environ["LEDGER_CACHE"]).absolute()
     if sys.platform == "darwin":
@@ -67,7 +67,7 @@ def cache_folder() -> Path:
 
 
 def pin() -> int:
-    """Resolve the roots, transitively, and write down every jar with its hash; how many there are."""
+    """Resolves the roots with their dependencies and writes each jar with its hash. Returns how many there are."""
     roots = json.loads(PINS.read_text())["roots"]
     with tempfile.TemporaryDirectory() as repository:
         context = _maven(Path(repository))
@@ -97,10 +97,10 @@ def _present(path: Path, size: int) -> bool:
 
 
 @contextmanager
-def turn(folder: Path, doing: str) -> Iterator[None]:
-    """One process at a time does something in the folder; those that wait say for what.
+def exclusive(folder: Path, doing: str) -> Iterator[None]:
+    """Lets one process at a time work in the folder; the others print what they wait for.
 
-    Each thing that is done has a lock of its own: who prepares Kafka may have to download it first.
+    Each kind of work has its own lock: the process that prepares Kafka may have to download it first.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f".{doing}.lock").open("w") as lock:
@@ -116,19 +116,22 @@ def _download(folder: Path, jars: list[Jar]) -> None:
     missing = [jar for jar in jars if not _valid(folder / jar.file, jar)]
     total = sum(jar.size for jar in missing)
     staging = folder / "unfinished"
-    shutil.rmtree(staging, ignore_errors=True)  # what a download that was killed left behind
+    shutil.rmtree(staging, ignore_errors=True)  # of a download that was killed
     staging.mkdir()
-    with downloading("Kafka, once", total) as advance, ThreadPoolExecutor(PARALLEL_DOWNLOADS) as threads:
+    with (
+        downloading("Kafka (only at the first start)", total) as advance,
+        ThreadPoolExecutor(PARALLEL_DOWNLOADS) as threads,
+    ):
         context = _maven(staging, advance)
         for _ in threads.map(lambda jar: _fetch(context, jar, folder), missing):
-            pass  # the first error, or a Ctrl-C, cancels what has not begun
+            pass  # the first error, or a Ctrl-C, cancels the downloads that have not begun
     (staging / "manifest.json").write_text(json.dumps([jar.file for jar in jars]))
     (staging / "manifest.json").replace(folder / "manifest.json")
     shutil.rmtree(staging)
 
 
 def _fetch(context: Any, jar: Jar, folder: Path) -> None:
-    """Download one jar aside, verify it, and only then move it to its place."""
+    """Downloads one jar to a staging folder, verifies it, and then moves it to its place."""
     artifact = context.create_dependency(jar.coordinate).artifact
     staged: Path = artifact.cached_path
     for attempt in range(1, ATTEMPTS + 1):
@@ -156,7 +159,7 @@ def _sha256(path: Path) -> str:
 
 def _maven(repository: Path, advance: Advance | None = None) -> Any:
     """jgo's downloader, with the mirrors of the user's own jgo configuration."""
-    # Imported here, since only a first start needs jgo and its HTTP client.
+    # Imported here, because only a first start needs jgo and its HTTP client.
     from jgo.config import GlobalSettings
     from jgo.constants import MAVEN_CENTRAL_URL
     from jgo.maven import MavenContext, PythonResolver

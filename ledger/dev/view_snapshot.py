@@ -1,4 +1,4 @@
-"""What the views say at one moment, in one consistent read: the two ends between which a run is counted."""
+"""The views at one moment, in one consistent read. A run is counted between two such snapshots."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,14 +8,14 @@ import psycopg
 
 
 class Traces(NamedTuple):
-    """An account's package, and its traces of a UTC month (yyyymm)."""
+    """An account's package, and its traces in a UTC month (yyyymm)."""
 
     package: str
     month: int
     traces: int
 
 
-class Tallies(NamedTuple):
+class ViewSnapshot(NamedTuple):
     """`outcomes`: records by (type, outcome). `disputed`: nanos by (account, purchase). `triggers`: all so far."""
 
     progress: Mapping[int, int]
@@ -26,14 +26,14 @@ class Tallies(NamedTuple):
     disputed: Mapping[tuple[str, str], int]
     triggers: int
 
-    def outcome(self, name: str, since: "Tallies", type_: str | None = None) -> int:
-        """Records with this outcome, of one type or of all, between two moments."""
+    def outcome(self, name: str, since: "ViewSnapshot", type_: str | None = None) -> int:
+        """How many records had this outcome between two snapshots, of one type or of all."""
         gained = self.outcomes - since.outcomes
         return sum(count for (kind, outcome), count in gained.items() if outcome == name and type_ in (None, kind))
 
 
-def read_tallies(database: str) -> Tallies:
-    """The views as of one moment."""
+def read_snapshot(database: str) -> ViewSnapshot:
+    """The views now."""
     with psycopg.connect(database) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
@@ -43,7 +43,7 @@ def read_tallies(database: str) -> Tallies:
         outcomes = fetch("SELECT type, outcome, sum(records)::bigint FROM views.tallies GROUP BY type, outcome")
         accounts = fetch("SELECT account_id, package, month, month_traces FROM views.accounts")
         disputed = fetch("SELECT account_id, purchase_id, disputed FROM views.purchases WHERE disputed > 0")
-        return Tallies(
+        return ViewSnapshot(
             progress=dict(fetch("SELECT partition, next_offset FROM views.progress").fetchall()),
             balances=dict(fetch("SELECT account_id, balance FROM views.balances").fetchall()),
             outcomes=Counter({(kind, outcome): records for kind, outcome, records in outcomes}),

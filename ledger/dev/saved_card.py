@@ -1,4 +1,4 @@
-"""How an account of the stories gets a card: as a customer does, on the provider's page, where it types a test card."""
+"""How an account of the stories gets a card: as a customer does, with a test card on the provider's page."""
 
 import httpx
 
@@ -8,7 +8,7 @@ CARD = {"number": "4242 4242 4242 4242", "expiry": "12 / 34", "cvc": "123", "nam
 
 
 async def save_card(router: Router, account_id: str) -> None:
-    """Unless an earlier run saved one."""
+    """Saves the card, unless an earlier run has."""
     methods = f"/v1/accounts/{account_id}/payment-methods"
     if (await router.get(methods))["data"]:
         return

@@ -1,6 +1,7 @@
-"""How a running `ledger dev` can be reached: `dev.json` for programs, `env` for shells; there while all is ready.
+"""The files that say how to reach a running `ledger dev`: `dev.json` for programs and `env` for shells.
 
-Both hold the operator's key, and `env` the signing key, too; only their owner may read them.
+They exist while everything is ready. Both hold the operator's key, and `env` the signing key too, so only their owner
+may read them.
 """
 
 import json
@@ -14,22 +15,22 @@ from typing import Any, Self
 from ledger.dev.secrets import write_private
 
 
-class Announcement:
-    """The files of one home; leaving the with block removes them. What a killed run left goes at the next start."""
+class ConnectionFiles:
+    """The files of one home. Leaving the with block removes them; the next start removes those of a killed run."""
 
     def __init__(self, home: Path) -> None:
         self._json, self._env = home / "dev.json", home / "env"
         self.remove()
 
     def write(self, facts: Mapping[str, Any], variables: Mapping[str, str]) -> None:
-        """Puts the facts there, whole, and what a shell needs: `ledger` on its path, and these variables."""
+        """Writes both files: the facts for programs; for shells, `ledger` on the path and these variables."""
         commands = shlex.quote(str(Path(sys.executable).parent))
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
         write_private(self._env, "".join([f"export PATH={commands}:$PATH\n", *lines]))
         write_private(self._json, json.dumps(facts, indent=1) + "\n")
 
     def remove(self) -> None:
-        """From now on nobody is to use what they name."""
+        """Removes the files, so that no program uses them any longer."""
         self._json.unlink(missing_ok=True)
         self._env.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Watches a ledger from outside: how far it has projected, with one small query, and whether its API is ready."""
+"""Observes a ledger from outside: how far it has projected, with one small query, and whether its API is ready."""
 
 import threading
 import time
@@ -14,31 +14,31 @@ from ledger.settings import Settings
 SECONDS_BETWEEN = 0.005
 
 
-class Seen(NamedTuple):
-    """At a (monotonic) time so many records were committed, in all partitions."""
+class CommittedAt(NamedTuple):
+    """How many records of all partitions were committed at a (monotonic) time."""
 
     at: float
     committed: int
 
 
-class Watch:
-    """A thread that looks every five milliseconds; `changes` has a line for each time that more was committed."""
+class ProgressWatch:
+    """A thread that reads the progress every five milliseconds. `changes`: each time at which more was committed."""
 
     def __init__(self, database: str, visibility: Visibility) -> None:
         self._database, self._visibility = database, visibility
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, name="watch")
-        self.changes: list[Seen] = []
+        self.changes: list[CommittedAt] = []
 
     @property
     def committed(self) -> int:
-        """Records that are committed, as last seen."""
+        """How many records were committed at the last look."""
         return self.changes[-1].committed if self.changes else 0
 
     def rate_of(self, records: int) -> float:
-        """Records per second between the first commit that was seen and the one that completed so many.
+        """Records per second between the first observed commit and the one that completed `records`.
 
-        Those of the first commit itself don't count, since its beginning was not seen.
+        The records of the first commit don't count, because its beginning was not observed.
         """
         first = self.changes[0]
         last = next(seen for seen in self.changes if seen.committed >= records)
@@ -51,7 +51,7 @@ class Watch:
                 now, committed = time.monotonic(), sum(offset for _, offset in rows)
                 self._visibility.observe(now, dict(rows))
                 if committed > self.committed:
-                    self.changes.append(Seen(now, committed))
+                    self.changes.append(CommittedAt(now, committed))
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -65,7 +65,7 @@ class Watch:
 
 
 def api_ready(settings: Settings) -> bool:
-    """Whether the API answers, and Kafka, Postgres, projection and book are there."""
+    """Whether the API is ready: Kafka, Postgres, the projection and the book are available."""
     try:
         return httpx.get(f"http://{settings.api_host}:{settings.api_port}/readyz", timeout=2).status_code == 200
     except httpx.HTTPError:

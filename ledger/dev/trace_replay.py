@@ -1,7 +1,7 @@
-"""Replays a real trace of requests (CSV: TIMESTAMP, ContextTokens, GeneratedTokens), every event published twice.
+"""Replays a real trace of requests (CSV: TIMESTAMP, ContextTokens, GeneratedTokens) and publishes every event twice.
 
-The repetition has the same id and content and follows a little later, sometimes in the same fetch, sometimes not; so
-exactly half of the records must be duplicates. Requests are spread over accounts and priced by the book.
+The second copy has the same id and content and follows a little later, sometimes in the same fetch. So exactly half of
+the records must be duplicates. Requests are spread over accounts and priced by the book.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class Row(NamedTuple):
 
 
 def read_trace(path: Path) -> list[Row]:
-    """All requests of the file, in its order. Raises TraceUnreadable."""
+    """All requests of the file, in order. Raises TraceUnreadable."""
     try:
         with path.open(newline="") as file:
             rows = [(_moment(line["TIMESTAMP"]), line) for line in csv.DictReader(file)]
@@ -53,7 +53,7 @@ def read_trace(path: Path) -> list[Row]:
 
 
 class Replay:
-    """One replay at full speed, or at `speed` times real time."""
+    """One replay: at full speed, or at `speed` times real time."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Replay:
         self._stopped = threading.Event()
 
     async def play(self) -> None:
-        """Publishes the trace in a thread of its own; cancelled, it ends after the event at hand."""
+        """Publishes the trace in a thread. If it is cancelled, it ends after the current event."""
         publishing = asyncio.ensure_future(asyncio.to_thread(self._publish_all))
         try:
             await asyncio.shield(publishing)
@@ -97,7 +97,7 @@ class Replay:
         self._board.headline = ""
 
     def _events(self) -> Iterator[tuple[float, UsageRecorded]]:
-        """Every event, and each once more behind the ones that follow it."""
+        """Every event, and each once more after some that follow it."""
         repeats: deque[UsageRecorded] = deque()
         for number, row in enumerate(self._rows):
             event = usage_event(account_of(number % ACCOUNTS), _request(number, row))
@@ -109,7 +109,7 @@ class Replay:
             yield self._rows[-1].second, event
 
     def _settle(self, left: int) -> None:
-        """Waits for acknowledgements until only so many are under way."""
+        """Waits for acknowledgements until at most `left` are outstanding."""
         while len(self._pending) > left:
             append, sent_at = self._pending.popleft()
             position = append.position()
@@ -117,7 +117,7 @@ class Replay:
 
 
 def account_of(number: int) -> str:
-    """The account's name."""
+    """The name of an account."""
     return f"trace-{number + 1:02}"
 
 
@@ -127,6 +127,6 @@ def _request(number: int, row: Row) -> Request:
 
 
 def _moment(text: str) -> float:
-    """Seconds; the trace's seven digits of a second are one more than Python reads."""
+    """Seconds. The trace has seven digits of a second, one more than Python reads."""
     whole, _, fraction = text.partition(".")
     return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")

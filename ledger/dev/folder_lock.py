@@ -1,4 +1,4 @@
-"""One folder, one owner: a lock that the kernel releases when the last process that holds it is gone.
+"""One folder, one owner: a lock that the kernel releases when the last process that holds it has ended.
 
 The servers' supervisors inherit the lock, so a folder stays locked while a server of a dead owner is still stopping.
 """
@@ -15,7 +15,7 @@ WAIT_FOR_THE_DEAD_SECONDS = 60.0
 
 
 class FolderLock:
-    """Holds `folder/.lock`, which names the owner's pid; raises FolderInUse while another living process does."""
+    """Holds `folder/.lock`, which has the owner's pid. Raises FolderInUse while another living process holds it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -23,13 +23,13 @@ class FolderLock:
 
     @property
     def file(self) -> int:
-        """The descriptor that carries the lock; a child that inherits it shares the lock."""
+        """The descriptor that carries the lock. A child that inherits it shares the lock."""
         if self._file is None:
             raise ValueError(f"{self._folder} is not locked")
         return self._file
 
     def acquire(self) -> Self:
-        """Take the lock; one that is held only by a dead owner's stopping servers is waited for."""
+        """Takes the lock. If only stopping servers of a dead owner hold it, waits for them."""
         self._folder.mkdir(parents=True, exist_ok=True)
         file = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -43,7 +43,7 @@ class FolderLock:
         return self
 
     def release(self) -> None:
-        """Let go; does nothing when the lock is not held."""
+        """Releases the lock; does nothing if it is not held."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -73,5 +73,5 @@ def _lives(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True  # somebody else's process is a living one
+        return True  # it is alive and belongs to another user
     return True

@@ -1,7 +1,7 @@
-"""The benchmark's events: made from a seed, the same ones every time, with the exact sum that each account must reach.
+"""The benchmark's usage events: generated from a seed, with the exact balance that each account must reach.
 
-Every event is one of a thousand shapes (model, mode, tokens), whose charge is computed once, exactly, and without the
-ledger's own rating. Ids are time-ordered, one millisecond apart, as the ids of a thousand events a second are.
+Each event is one of a thousand shapes (model, mode, tokens). The charge of a shape is computed once, exactly, without
+the ledger's own rating. Ids are time-ordered and one millisecond apart, as with a thousand events per second.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaProducer
 
 from ledger.dev.first_book import first_book
-from ledger.dev.recount import BookSays
+from ledger.dev.recomputed_balances import IndependentPricing
 from ledger.log.partitioning import partition_of
 from schemas.identity import time_ordered_id
 
@@ -29,16 +29,16 @@ _EVENT = (
 )
 
 
-class Made(NamedTuple):
-    """One event: its account, its bytes, and its exact charge in nanos."""
+class GeneratedEvent(NamedTuple):
+    """One event: its account, its JSON, and its exact charge in nanos."""
 
     account: str
     value: bytes
     charge: int
 
 
-class Load:
-    """Makes events one after the other; `expected` is what each account's balance must be after those made so far."""
+class EventLoad:
+    """Generates events. `expected`: each account's balance in nanos after the events generated so far."""
 
     def __init__(self, seed: int, accounts: int) -> None:
         self._rng = random.Random(seed)
@@ -47,22 +47,22 @@ class Load:
         self._made = 0
         self.expected: defaultdict[str, int] = defaultdict(int)
 
-    def make(self, count: int) -> Iterator[Made]:
-        """The next so many events."""
+    def make(self, count: int) -> Iterator[GeneratedEvent]:
+        """The next `count` events."""
         choice = self._rng.choice
         for number in range(self._made, self._made + count):
             account, (fields, charge) = choice(self._accounts), choice(self._shapes)
             at = FIRST_MS + number
             text = _EVENT.format(time_ordered_id(at, self._rng.randbytes(10)), account, _moment(at), number, fields)
             self.expected[account] -= charge
-            yield Made(account, text.encode(), charge)
+            yield GeneratedEvent(account, text.encode(), charge)
         self._made += count
 
 
 async def preload(
-    kafka: str, topic: str, partitions: int, events: Iterator[Made], advance: Callable[[int], None]
+    kafka: str, topic: str, partitions: int, events: Iterator[GeneratedEvent], advance: Callable[[int], None]
 ) -> None:
-    """Appends events in large batches, each to its key's partition."""
+    """Appends events in large batches, each to the partition of its key."""
     home = lru_cache(maxsize=None)(lambda account: partition_of(account.encode(), partitions))
     producer = AIOKafkaProducer(
         bootstrap_servers=kafka, acks="all", max_batch_size=BATCH_BYTES, linger_ms=0, request_timeout_ms=60_000
@@ -88,7 +88,7 @@ async def preload(
 
 
 def _shape(rng: random.Random) -> tuple[str, int]:
-    """The JSON of all fields but the request's id, and the charge."""
+    """The JSON of all fields except the request's id, and the charge in nanos."""
     provider, model = rng.choice(_MODELS)
     data = {
         "provider": provider,
@@ -97,7 +97,7 @@ def _shape(rng: random.Random) -> tuple[str, int]:
         "input_tokens": rng.randint(50, 8_000),
         "output_tokens": rng.randint(10, 1_500),
     }
-    book = BookSays(0, first_book("unused").model_dump(mode="json", exclude_none=True))
+    book = IndependentPricing(0, first_book("unused").model_dump(mode="json", exclude_none=True))
     return json.dumps(data, separators=(",", ":"))[1:-1], book.usage(data)
 
 

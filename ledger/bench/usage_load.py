@@ -1,4 +1,7 @@
-"""Usage at a fixed rate beside a measurement, from a process of its own: in the same one it would delay the timing."""
+"""Usage at a fixed rate beside a measurement.
+
+It runs in its own process, because in the same one it would delay the timing.
+"""
 
 import asyncio
 import multiprocessing
@@ -12,7 +15,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from ledger.bench.load import BATCH_BYTES
+from ledger.bench.event_load import BATCH_BYTES
 from ledger.log.partitioning import partition_of
 from ledger.settings import Settings
 from schemas.identity import time_ordered_id
@@ -30,19 +33,19 @@ Hold = tuple[str, str]
 
 
 class UsageLoad:
-    """Takes holds (account, id) that usage is to settle."""
+    """The running load. It takes holds (account, id) that its usage is to settle."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def settle(self, account_id: str, hold_id: str) -> None:
-        """Has one of the next usage events name the hold."""
+        """Makes one of the next usage events name the hold."""
         self._connection.send((account_id, hold_id))
 
 
 @contextmanager
 def usage_load(settings: Settings, accounts: list[str], rate: int, settling: int, seed: int) -> Iterator[UsageLoad]:
-    """Publishes `rate` events a second until the block ends; up to `settling` of them name holds."""
+    """Publishes `rate` events per second until the block ends. Up to `settling` of them name holds."""
     ours, theirs = multiprocessing.Pipe()
     context = multiprocessing.get_context("spawn")
     given = settings.model_dump(exclude_unset=True)
@@ -66,7 +69,7 @@ def _publish(
 async def _publish_until_told(
     settings: Settings, accounts: list[str], rate: int, settling: int, rng: random.Random, parent: Connection
 ) -> None:
-    """A batch for each partition and tick, made here: publishing one by one took a third of a core from the gate."""
+    """One batch per partition and tick, built here: publishing single events took a third of a core from the gate."""
     holds, topic, partitions = deque[Hold](), settings.topic(EVENTS), settings.event_partitions
     home = {account: partition_of(account.encode(), partitions) for account in accounts}
     async with AIOKafkaProducer(bootstrap_servers=settings.kafka, acks="all", max_batch_size=BATCH_BYTES) as producer:
@@ -88,7 +91,7 @@ async def _publish_until_told(
 
 
 def _received(parent: Connection, holds: deque[Hold]) -> bool:
-    """Takes what the parent sent; False when it has ended."""
+    """Takes the holds that the parent sent; False when the parent has ended."""
     try:
         while parent.poll():
             holds.append(parent.recv())

@@ -1,8 +1,8 @@
-"""Runs one server and ends it when told to, or as soon as the process that wanted it is gone.
+"""Runs one server, and ends it on a signal or as soon as the parent process has ended.
 
-It is started by path with the standard library only, so it is up in some 20 ms. It polls for its parent instead of
-asking the kernel for a signal, since that signal follows the death of a thread and exists on Linux only. Should it
-be killed itself, Linux kills the server with it.
+It is started by path and uses only the standard library, so it is ready in some 20 ms. It polls for its parent: the
+kernel's signal on a parent's death follows the death of a thread, and exists on Linux only. If this process itself is
+killed, Linux kills the server with it.
 """
 
 import ctypes
@@ -19,26 +19,26 @@ POLL_SECONDS = 0.1
 PR_SET_PDEATHSIG = 1
 
 
-def main(order: dict[str, Any]) -> int:
-    """Run the command of the order to its end, which may be ours to bring about; its exit code."""
+def main(job: dict[str, Any]) -> int:
+    """Runs the job's command until it ends or must end; returns its exit code."""
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda received, _frame: asked.append(received))
-    child = _launch(order)
-    while child.poll() is None and not asked and os.getppid() == order["parent"]:
+    child = _launch(job)
+    while child.poll() is None and not asked and os.getppid() == job["parent"]:
         time.sleep(POLL_SECONDS)
-    return _end(child, order["stop_signal"], order["patience"])
+    return _end(child, job["stop_signal"], job["stop_seconds"])
 
 
-def _launch(order: dict[str, Any]) -> subprocess.Popen[bytes]:
-    identity = {"user": order["user"], "group": order["user"], "extra_groups": []} if order["user"] else {}
+def _launch(job: dict[str, Any]) -> subprocess.Popen[bytes]:
+    identity = {"user": job["user"], "group": job["user"], "extra_groups": []} if job["user"] else {}
     errors = sys.stderr.fileno()
     child = subprocess.Popen(  # one thread here, so a preexec_fn cannot deadlock
-        order["command"],
+        job["command"],
         stdin=subprocess.DEVNULL,
         stdout=errors,
         stderr=errors,
-        cwd=order["folder"],
+        cwd=job["folder"],
         preexec_fn=_dies_with(os.getpid()),
         **identity,
     )
@@ -52,17 +52,17 @@ def _dies_with(supervisor: int) -> Callable[[], None]:
     def ask_the_kernel() -> None:
         if prctl is not None:
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != supervisor:  # it died before the kernel was asked
+        if os.getppid() != supervisor:  # the supervisor died before this call
             os.kill(os.getpid(), signal.SIGKILL)
 
     return ask_the_kernel
 
 
-def _end(child: subprocess.Popen[bytes], stop_signal: int, patience: float) -> int:
+def _end(child: subprocess.Popen[bytes], stop_signal: int, stop_seconds: float) -> int:
     if child.poll() is None:
         child.send_signal(stop_signal)
         try:
-            child.wait(patience)
+            child.wait(stop_seconds)
         except subprocess.TimeoutExpired:
             child.kill()
     code = child.wait()

@@ -1,4 +1,4 @@
-"""Progress of a download: a bar with rate and remaining time on a terminal, a line before and after elsewhere."""
+"""Progress of a download: a bar with rate and remaining time on a terminal, one line before and one after elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +10,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 @contextmanager
 def downloading(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Report on stderr, so that output for machines stays clean; yields what takes each count of bytes."""
+    """Reports on stderr, so that stdout has only output for programs.
+
+    Yields a function that takes the bytes of each part.
+    """
     console = Console(stderr=True)
     if console.is_terminal:
         with _bar(console) as bar:
