@@ -80,7 +80,7 @@ class PaymentSweep:
             try:
                 round_.ask(checkout_id)
             except ProviderError as error:
-                log.warning("not_asked", provider=self._provider, checkout_id=checkout_id, reason=error.message)
+                log.warning("not_asked", provider=self._provider, checkout_id=checkout_id, reason=str(error))
                 if not isinstance(error, ProviderRefuses):
                     return  # Is it away, or is it this one? The lists say, and then the others are due before this one.
 
@@ -109,7 +109,7 @@ class PaymentSweep:
             try:
                 yield self._gateway.payment(payment_id)
             except ProviderRefuses as error:
-                log.warning("not_asked", provider=self._provider, payment_id=payment_id, reason=error.message)
+                log.warning("not_asked", provider=self._provider, payment_id=payment_id, reason=str(error))
 
 
 class _Round:
@@ -140,7 +140,7 @@ class _Round:
         try:
             outcome = self._updates.handle(self._provider, news)
         except ProviderRefuses as error:
-            log.warning("not_learned", provider=self._provider, id=id_, reason=error.message)
+            log.warning("not_learned", provider=self._provider, id=id_, reason=str(error))
             return "ignored"
         self._note(id_, outcome)
         return outcome

@@ -102,15 +102,15 @@ _CONSUMERS: dict[str, Callable[[Common], Sequence[Worker]]] = {
 
 
 class NothingToDo(LedgerError, exit_code=EXIT_CONFIG):
-    """None of these consumers has anything to do: LEDGER_PAYMENTS is off, LEDGER_SUPPLIER empty, or so."""
+    message = "None of these consumers has anything to do: LEDGER_PAYMENTS is off, LEDGER_SUPPLIER empty, or so"
 
 
 class NoSuchConsumer(LedgerError, exit_code=EXIT_CONFIG):
-    """There is no consumer of this name."""
+    message = "There is no consumer of this name"
 
 
 class MetricsPortTaken(LedgerError):
-    """Something listens on LEDGER_CONSUMER_METRICS_PORT already."""
+    message = "Something listens on LEDGER_CONSUMER_METRICS_PORT already"
 
 
 def run(settings: Settings, names: Sequence[str] = ()) -> None:

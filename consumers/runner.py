@@ -28,7 +28,7 @@ from consumers.pending_records import PendingRecords
 from consumers.retry_pause import RetryPause
 from consumers.standstill import Standstill
 from ledger.core.book import Book
-from ledger.core.errors import KeyNotValid, Refused, Unsigned
+from ledger.core.errors import KeyNotValid, Unsigned
 from ledger.liveness import KEEPALIVES, LIVENESS
 from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.connecting import (
@@ -43,7 +43,7 @@ from ledger.log.dead_letters import dead_letter_of
 from ledger.log.foreign import naming_the_batch
 from ledger.log.publisher import Permit, Publisher
 from ledger.log.readable import event_of
-from ledger.log.reading import Problem, signer_of
+from ledger.log.reading import Problem, problem_of, signer_of
 from ledger.records.release import connect
 from ledger.records.seats import Seat
 from ledger.settings import Settings
@@ -138,9 +138,9 @@ class Runner:
         if isinstance(key_id, Problem):
             return key_id
         if key_id is None:
-            return _problem(Unsigned(event.type, field="ledger-signature"))
+            return problem_of(Unsigned(event.type, field="ledger-signature"))
         if not book.at(record.timestamp).accepts_key(key_id, record.timestamp):
-            return _problem(KeyNotValid(key_id, field="ledger-signature"))
+            return problem_of(KeyNotValid(key_id, field="ledger-signature"))
         return Received(topic, record.partition, record.offset, record.timestamp, event, key_id)
 
     def _bury(self, record: ConsumerRecord, problem: Problem) -> None:
@@ -186,7 +186,3 @@ class Runner:
                 yield kafka
             finally:
                 kafka.close(autocommit=False, timeout_ms=_LEAVE_MS)
-
-
-def _problem(refused: Refused) -> Problem:
-    return Problem(refused.code, refused.message)

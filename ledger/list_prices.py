@@ -29,7 +29,7 @@ from pydantic import ValidationError
 
 from ledger.core.errors import LedgerError
 from schemas.book import BookVersion, Price
-from schemas.fields import reasons_of
+from schemas.fields import faults_of
 
 _FIELDS = {
     "input_mtok": "input_per_million",
@@ -42,11 +42,11 @@ _FAMILIES = {unit["price_key"]: unit["dimensions"]["family"] for unit in unit_da
 
 
 class UnknownListProvider(LedgerError):
-    """The list prices have no such provider."""
+    message = "The list prices have no such provider"
 
 
 class NothingToImport(LedgerError):
-    """No model of the list prices can be imported so."""
+    message = "No model of the list prices can be imported so"
 
 
 class Remark(NamedTuple):
@@ -112,7 +112,7 @@ def _add(found: ListPrices, provider: str, model: ModelInfo, names: list[str], a
     except _Inexpressible as reason:
         found.skipped.append(Remark(provider, model.id, str(reason)))
     except ValidationError as error:
-        found.skipped.append(Remark(provider, model.id, reasons_of(error)))
+        found.skipped.append(Remark(provider, model.id, str(faults_of(error))))
     else:
         found.prices.extend(made)
         notes += [*_variants(model), *_later(model, at)]

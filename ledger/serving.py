@@ -24,7 +24,7 @@ _YOUNG_OBJECTS = 10_000
 
 
 class PortTaken(LedgerError):
-    """Something listens on this port already."""
+    message = "Something listens on this port already"
 
 
 def serve_app(app: ASGIApp, host: str, port: int, protocol: type[asyncio.Protocol] = HttpToolsProtocol) -> None:

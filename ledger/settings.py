@@ -38,11 +38,11 @@ SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
 class SettingMissing(LedgerError, exit_code=EXIT_CONFIG):
-    """A setting is missing."""
+    message = "A setting is missing"
 
 
 class SettingsInvalid(LedgerError, exit_code=EXIT_CONFIG):
-    """The settings can't be used."""
+    message = "The settings can't be used"
 
 
 # No semicolon, comma or space: it stands in a header.

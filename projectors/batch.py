@@ -11,16 +11,16 @@ from typing import NamedTuple
 from ledger.core.account import Account
 from ledger.core.book import Book
 from ledger.core.entry import Entry, Fact
-from ledger.core.errors import Refused
+from ledger.core.errors import IdReused, Refused
 from ledger.core.fold import apply
 from ledger.gate.settlement import Settlement
-from ledger.log.reading import Problem, Record
+from ledger.log.reading import Problem, Record, problem_of
 from schemas.effects import Effect
 from schemas.events import UsageRecorded
 from schemas.identity import is_uuid
 
 Identity = tuple[str, bool, str]
-REUSED = Problem("id_reused", "id: was used before for an event with other content; the first one stands")
+REUSED = problem_of(IdReused(field="id"))
 
 
 class Dead(NamedTuple):
@@ -91,7 +91,7 @@ class Batch:
         try:
             after, entry, effects = apply(account, fact, record.timestamp, self.book)
         except Refused as refused:
-            self._refuse(Dead(record, fact, Problem(refused.code, refused.message)))
+            self._refuse(Dead(record, fact, problem_of(refused)))
             return
         self.known[identity] = fact.content
         self.accounts[subject] = after

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from ledger.core.entry import Fact
+from ledger.core.errors import BadSignature
 from ledger.log.partitioning import partition_of
 from ledger.log.reading import Record, fact_of
 from ledger.records.skips import Skips, skips
@@ -90,7 +91,7 @@ def _facts(
             fact = fact_of(record, settings.secrets)
             if isinstance(fact, Fact):
                 yield fact, record.offset
-            elif fact.code == "bad_signature":
+            elif fact.code == BadSignature.code:
                 unproven.append((partition, record.offset))
 
 

@@ -18,7 +18,7 @@ from schemas.topics import EVENTS
 
 
 class ViewsLost(LedgerError, exit_code=EXIT_CONFIG):
-    """The views are empty but the log was folded before. Run `ledger rebuild`."""
+    message = "The views are empty but the log was folded before. Run `ledger rebuild`"
 
 
 def check_continuity(settings: Settings, partitions: set[int]) -> None:

@@ -33,6 +33,7 @@ def dead_row(dead: Dead) -> DeadRow:
         log_offset=dead.record.offset,
         log_time_ms=log_time_ms(dead.record),
         code=dead.problem.code,
+        field=dead.problem.field,
         reason=dead.problem.reason,
         account_id=fact.event.subject if fact else None,
         event_id=fact.event_id if fact else None,

@@ -26,11 +26,11 @@ _AT_ONCE = 1_000
 
 
 class NothingKept(LedgerError):
-    """There are no views, so nothing is known of what the log has lost."""
+    message = "There are no views, so nothing is known of what the log has lost"
 
 
 class RecoveredOutOfOrder(LedgerError):
-    """The log has later events of accounts of which it lacks earlier ones: make its topic anew, then recover."""
+    message = "The log has later events of accounts of which it lacks earlier ones: make its topic anew, then recover"
 
 
 class Missing(NamedTuple):

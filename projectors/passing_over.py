@@ -16,23 +16,23 @@ from schemas.topics import EVENTS
 
 
 class StillReadable(LedgerError):
-    """The log can be read at this offset, so there is nothing to pass over."""
+    message = "The log can be read at this offset, so there is nothing to pass over"
 
 
 class EndNotKnown(LedgerError):
-    """How far it can't be read is not known; say it with --to."""
+    message = "How far it can't be read is not known; say it with --to"
 
 
 class BeyondTheLog(LedgerError):
-    """The log does not reach that far."""
+    message = "The log does not reach that far"
 
 
 class PartlyFolded(LedgerError):
-    """A part of it is folded already. Begin at the offset that the worker names."""
+    message = "A part of it is folded already. Begin at the offset that the worker names"
 
 
 class PassedOverAlready(LedgerError):
-    """This, or a part of it, is passed over already."""
+    message = "This, or a part of it, is passed over already"
 
 
 def pass_over(settings: Settings, partition: int, first: int, last: int | None, reason: str) -> Skip:

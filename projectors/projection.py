@@ -14,11 +14,11 @@ from psycopg.errors import UniqueViolation
 from ledger.core.account import NO_PURCHASES, Account
 from ledger.core.book import Book
 from ledger.core.entry import Fact
-from ledger.core.errors import LedgerError
+from ledger.core.errors import LedgerError, RefusedByDatabase
 from ledger.core.fold import purchase_named
 from ledger.gate.settlement import count_unheld, settle
 from ledger.log.partitioning import partition_of
-from ledger.log.reading import PassedOver, Problem, Record, fact_of
+from ledger.log.reading import PassedOver, Problem, Record, fact_of, problem_of
 from ledger.records import outbox
 from ledger.settings import Settings
 from ledger.views import writing
@@ -37,7 +37,7 @@ _CHUNK_RECORDS = 500
 
 
 class Gap(LedgerError):
-    """Records before this fetch have not been folded."""
+    message = "Records before this fetch have not been folded"
 
 
 class _PerhapsRepeated(Exception):
@@ -124,7 +124,7 @@ class Projection:
     ) -> bool:
         """Finds the record whose data Postgres refuses, half by half, and makes it a dead letter."""
         if len(records) == 1:
-            problem = Problem("refused_by_database", f"Postgres refuses it: {error.diag.message_primary}")
+            problem = problem_of(RefusedByDatabase(error.diag.message_primary or ""))
             return self._write(partition, records, ends_at, book, problem)
         middle = len(records) // 2
         first = self._project(partition, records[:middle], records[middle].offset, book)

@@ -39,15 +39,15 @@ _LOOK_SECONDS = 0.5
 
 
 class ProjectorsRunning(LedgerError):
-    """Projectors are running; stop them first."""
+    message = "Projectors are running; stop them first"
 
 
 class LogLacks(LedgerError):
-    """The log lacks what the views have an entry of, so nothing was done. `ledger recover` puts it back."""
+    message = "The log lacks what the views have an entry of, so nothing was done. `ledger recover` puts it back"
 
 
 class RebuildInterrupted(LedgerError):
-    """The rebuild did not end. Run `ledger rebuild` again: it goes on and compares with what stood before."""
+    message = "The rebuild did not end. Run `ledger rebuild` again: it goes on and compares with what stood before"
 
 
 class Difference(NamedTuple):

@@ -26,7 +26,7 @@ from schemas.topics import EVENTS
 
 
 class ConsumersRunning(LedgerError):
-    """Consumers are running; stop them first."""
+    message = "Consumers are running; stop them first"
 
 
 class Recovered(NamedTuple):

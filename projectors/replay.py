@@ -25,11 +25,11 @@ _RECORDS_AT_ONCE = 50_000
 
 
 class LogAway(LedgerError):
-    """Kafka does not answer; what is folded already stays, and the same command goes on from there."""
+    message = "Kafka does not answer; what is folded already stays, and the same command goes on from there"
 
 
 class LogIncomplete(LedgerError, exit_code=EXIT_CONFIG):
-    """The log does not begin with its first record, so it can't be folded again from the start."""
+    message = "The log does not begin with its first record, so it can't be folded again from the start"
 
 
 class Bounds(NamedTuple):

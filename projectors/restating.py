@@ -32,7 +32,9 @@ _SOURCE = "ledger/recover"
 
 
 class NoKeyForBook(LedgerError):
-    """LEDGER_SIGNING_KEYS has no key that may sign this version of the book today, as the version before it says."""
+    message = (
+        "LEDGER_SIGNING_KEYS has no key that may sign this version of the book today, as the version before it says"
+    )
 
 
 def append_book(settings: Settings, lost: Sequence[StatedVersion]) -> None:

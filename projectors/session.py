@@ -21,11 +21,11 @@ _LOCK_NAMESPACE = 0x1ED6E5
 
 
 class Fenced(LedgerError):
-    """Another worker has folded this partition in the meantime."""
+    message = "Another worker has folded this partition in the meantime"
 
 
 class Blocked(LedgerError):
-    """Another writer is in the middle of a batch of this partition."""
+    message = "Another writer is in the middle of a batch of this partition"
 
 
 class Session:

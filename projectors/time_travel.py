@@ -30,7 +30,7 @@ from schemas.topics import EVENTS
 
 
 class OffsetAhead(LedgerError):
-    """The log does not reach this offset yet."""
+    message = "The log does not reach this offset yet"
 
 
 class Until(NamedTuple):

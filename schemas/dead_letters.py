@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from schemas.envelope import Envelope
-from schemas.fields import Code, Frozen, Token, matching, says
+from schemas.fields import Code, FieldName, Frozen, Token, matching, says
 
 Offset = Annotated[int, Field(ge=0)]
 
@@ -17,7 +17,10 @@ class DeadLetter(Frozen):
     partition: Annotated[Offset, says("Its partition.")]
     offset: Annotated[Offset, says("Its offset: the record is still there.")]
     code: Annotated[Code, says("Why, for programs.")]
-    reason: Annotated[str, says("Why, for people; it names the fields, the first 20 of them.")]
+    field: Annotated[
+        FieldName | None, says("The field that is wrong, the first one; absent when it is the whole record.")
+    ] = None
+    reason: Annotated[str, says("What is wrong with it, for people; further fields are named, 20 at most.")]
     excerpt: Annotated[str, says("The beginning of the record's value; what is not printable ASCII is escaped.")]
 
 

@@ -3,14 +3,15 @@
 Control characters are refused everywhere: a tab, newline or NUL in a name breaks tables, logs and terminals downstream.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 RECORD_BYTES_MAX = 65_536
 
-_REASONS_MAX = 20
+_FAULTS_MAX = 20
+_FIELD_CHARACTERS_MAX = 200
 _REASONS_CHARACTERS_MAX = 2_000
 
 _MEANINGS: dict[str, str] = {}
@@ -38,6 +39,8 @@ Text = Annotated[
     str, matching(r"^[^\x00-\x1f\x7f-\x9f]{1,256}$", "1 to 256 characters of any script, no control characters")
 ]
 Currency = Annotated[str, matching(r"^[A-Z]{3}$", "an ISO 4217 code in capitals", examples=["USD"])]
+# The place of a field in a record, "data.model"; what is not printable ASCII is escaped.
+FieldName = Annotated[str, matching(r"^[ -~]{1,200}$", "1 to 200 printable ASCII characters")]
 CountryCode = Annotated[str, matching(r"^[A-Z]{2}$", "an ISO 3166-1 code of two capitals", examples=["DE"])]
 LocaleTag = Annotated[
     str, matching(r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}$", "a BCP 47 tag such as en-US: language, script, region")
@@ -72,28 +75,41 @@ def json_of(model: BaseModel) -> bytes:
     return model.__pydantic_serializer__.to_json(model, exclude_none=True)
 
 
-def reasons_of(error: ValidationError) -> str:
-    """What is wrong, one clause per field, in words that name the field and never repeat its value.
+class Fault(NamedTuple):
+    """What is wrong with one field. `field` None: with the whole record. `str()` is what people read."""
+
+    field: str | None
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.reason}" if self.field else self.reason
+
+
+def faults_of(error: ValidationError) -> Fault:
+    """All that is wrong, as a fault of the first field whose reason goes on with the others. It never repeats a value.
 
     Bounded: a record may have thousands of bad fields, and names of many kB; its dead letter must still fit into one.
     """
     problems = error.errors(include_url=False)
-    reasons = "; ".join(map(reason_of, problems[:_REASONS_MAX]))
+    first, *others = map(fault_of, problems[:_FAULTS_MAX])
+    reasons = "; ".join([first.reason, *map(str, others)])
     if len(reasons) > _REASONS_CHARACTERS_MAX:
         reasons = f"{reasons[:_REASONS_CHARACTERS_MAX]}..."
-    more = len(problems) - _REASONS_MAX
-    return f"{reasons}; and {more} more" if more > 0 else reasons
+    more = len(problems) - _FAULTS_MAX
+    return Fault(first.field, f"{reasons}; and {more} more" if more > 0 else reasons)
 
 
-def reason_of(problem: ErrorDetails) -> str:
-    """One clause: the field, and what is wrong with it."""
-    return f"{_place(problem['loc'])}: {_sentence(problem)}"
+def fault_of(problem: ErrorDetails) -> Fault:
+    """The field, and what is wrong with it."""
+    place, sentence = _place(problem["loc"]), _sentence(problem)
+    return Fault(place, sentence) if place else Fault(None, f"record: {sentence}")
 
 
-def _place(location: tuple[int | str, ...]) -> str:
+def _place(location: tuple[int | str, ...]) -> str | None:
     # A discriminated union puts the event's type first; it is the only part that has a dot.
     path = location[1:] if location and "." in str(location[0]) else location
-    return ".".join(ascii(part)[1:-1] if isinstance(part, str) else str(part) for part in path) or "record"
+    place = ".".join(ascii(part)[1:-1] if isinstance(part, str) else str(part) for part in path)
+    return f"{place[: _FIELD_CHARACTERS_MAX - 3]}..." if len(place) > _FIELD_CHARACTERS_MAX else place or None
 
 
 def _sentence(problem: ErrorDetails) -> str:

@@ -10,7 +10,7 @@ from docs.making.tables import FORMS, Schema, fields_of, resolved, table
 from docs.making.wrapping import wrapped
 from ledger.core import errors
 from ledger.core.entry import Applied
-from ledger.core.errors import Refused
+from ledger.core.errors import Refused, Unusable
 from ledger.log.partitioning import partition_of
 from schemas.book import BookPublished
 from schemas.dead_letters import RecordDeadLettered
@@ -181,7 +181,8 @@ def _escaped(text: str) -> str:
 
 
 def _refusals() -> Iterator[str]:
-    rules = {each().code: str(each.__doc__) for each in Refused.__subclasses__() if each.__module__ == errors.__name__}
+    found = [each for each in Refused.__subclasses__() if each.__module__ == errors.__name__ and each is not Unusable]
+    rules = {each.code: f"{each.message}." for each in found}
     yield "## Why a record is refused"
     yield prose.REFUSALS
     yield table(("code", "why"), ((f"`{code}`", why) for code, why in {**prose.READING, **rules}.items()))

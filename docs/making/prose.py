@@ -111,7 +111,7 @@ be known there; `param` then names the field."""
 READING = {
     "empty": "The record has no value.",
     "too_large": "The value has more than 65,536 bytes.",
-    "invalid": "The value is not an event of the forms on this page; the reason names each field.",
+    "invalid": "The value is not an event of the forms on this page; the field and the reason say where.",
     "wrong_key": "The record's key is not the event's subject.",
     "bad_signature": "The `ledger-signature` is malformed, there are two, or it doesn't verify.",
     "id_reused": "The id was used before for an event with other content.",

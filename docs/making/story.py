@@ -60,7 +60,13 @@ def _dead_letter() -> RecordDeadLettered:
     refusal = Unpriced("openai/gpt-99", field="data.model")
     excerpt = '{"specversion": "1.0", "type": "usage.recorded", "id": "req_10"'
     data = DeadLetter(
-        topic=EVENTS, partition=3, offset=1207, code=refusal.code, reason=refusal.message, excerpt=excerpt
+        topic=EVENTS,
+        partition=3,
+        offset=1207,
+        code=refusal.code,
+        field=refusal.field,
+        reason=refusal.reason,
+        excerpt=excerpt,
     )
     place = f"{EVENTS}/3"
     id = derived_id(place, "dead-letter", "1207")

@@ -24,7 +24,7 @@ View = Literal["activity", "purchases"]
 
 
 class UnknownTransactionType(LedgerError):
-    """The view has no such type of transaction."""
+    message = "The view has no such type of transaction"
 
 
 async def filtered(

@@ -18,10 +18,10 @@ from ledger.core.entry import Fact
 from ledger.core.errors import Refused
 from ledger.core.fold import apply
 from ledger.log.appender import Draft
-from ledger.log.reading import Problem, fact_of
+from ledger.log.reading import Problem, fact_of, problem_of
 from ledger.service.caller import AccountUnknown, Caller
 from ledger.web.dependencies import ResourcesOf
-from ledger.web.errors import ApiError, param_of, status_of
+from ledger.web.errors import ApiError, NotForRouters, status_of_code
 from schemas.events import ROUTER_TYPES
 from schemas.fields import RECORD_BYTES_MAX
 from schemas.http import Appended, UsageAccepted
@@ -33,10 +33,6 @@ _ONE = {"schema": {"anyOf": _SCHEMAS}}
 _MANY = {"schema": {"type": "array", "maxItems": EVENTS_MAX, "items": {"anyOf": _SCHEMAS}}}
 
 router = APIRouter(prefix="/v1/usage", tags=["usage"])
-
-
-class NotForRouters(Refused):
-    """Only usage.recorded and trace.recorded may be sent here."""
 
 
 class _Sent(NamedTuple):
@@ -132,21 +128,21 @@ def _checked(event: _Sent, caller: Caller, book: Book, now_ms: int) -> Fact | Pr
             raise NotForRouters(fact.event.type, field="type")
         apply(Account(fact.event.subject), fact, now_ms, book)
     except (Refused, AccountUnknown) as refusal:
-        return Problem(refusal.code, refusal.message)
+        return problem_of(refusal)
     return fact
 
 
 def _error(problem: Problem) -> ApiError:
-    return ApiError(status_of(problem.code), problem.code, problem.reason, param_of(problem.reason))
+    return ApiError(status_of_code(problem.code), problem.code, str(problem), problem.field)
 
 
 def _refusal(problems: Sequence[tuple[int, Problem]], size: int) -> ApiError:
     """The first problem, how many there are, and each of them as an item."""
     items = [
-        {"index": index, "message": problem.reason, "code": problem.code, "param": _item_param(index, problem)}
+        {"index": index, "message": str(problem), "code": problem.code, "param": _item_param(index, problem)}
         for index, problem in problems
     ]
-    statuses = {status_of(problem.code) for _, problem in problems}
+    statuses = {status_of_code(problem.code) for _, problem in problems}
     first = items[0]
     return ApiError(
         statuses.pop() if len(statuses) == 1 else 422,
@@ -158,5 +154,4 @@ def _refusal(problems: Sequence[tuple[int, Problem]], size: int) -> ApiError:
 
 
 def _item_param(index: int, problem: Problem) -> str:
-    param = param_of(problem.reason)
-    return f"[{index}].{param}" if param else f"[{index}]"
+    return f"[{index}].{problem.field}" if problem.field else f"[{index}]"

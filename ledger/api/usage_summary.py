@@ -23,7 +23,7 @@ _DAYS_MAX = 366
 
 
 class RangeTooLong(LedgerError):
-    """A summary covers 366 days at most, and `from` comes before `to`."""
+    message = "A summary covers 366 days at most, and `from` comes before `to`"
 
 
 @router.get("/{account_id}/usage-summary")

@@ -15,6 +15,7 @@ from ledger.payments.gateways import gateway_of
 from ledger.records import provider_events
 from ledger.service.resources import Resources
 from ledger.web.dependencies import ResourcesOf
+from ledger.web.errors import WebhookOfOtherMode, WebhookUndecided
 from schemas.http import WebhookTaken
 
 # Razorpay waits for 5 seconds.
@@ -24,16 +25,8 @@ router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 log = structlog.get_logger()
 
 
-class WebhookOfOtherMode(LedgerError):
-    """The webhook is of the provider's test mode and this ledger is live, or the other way round."""
-
-
 class PaymentMismatch(LedgerError):
-    """What the provider says does not fit what was agreed; nothing was credited, and an alert was raised."""
-
-
-class WebhookUndecided(LedgerError):
-    """It takes longer to look into the webhook than its provider waits; send it again."""
+    message = "What the provider says does not fit what was agreed; nothing was credited, and an alert was raised"
 
 
 # Outcomes that are refused, so that the provider sends the event again: somebody may have set things right.

@@ -14,15 +14,16 @@ from ledger.api.idempotency import Asked, refused
 from ledger.core.account import Account
 from ledger.core.calendar import ms_of
 from ledger.core.entry import Fact
-from ledger.core.errors import Refused
+from ledger.core.errors import Refused, text_of
 from ledger.core.fold import apply
 from ledger.log.appender import Draft
+from ledger.log.reading import Problem, problem_of
 from ledger.records.idempotency import Answer
 from ledger.service.caller import AccountUnknown, Caller
 from ledger.service.resources import Resources
 from ledger.views.accounts import balance
 from ledger.views.history import Line
-from ledger.web.errors import param_of, status_of
+from ledger.web.errors import status_of_code
 from schemas.events import Event
 from schemas.fields import Frozen, json_of
 from schemas.http import Pending
@@ -68,7 +69,7 @@ async def perform(resources: Resources, caller: Caller, asked: Asked, write: Wri
         return JSONResponse(Pending(event_id=event.id).model_dump(), 202)
     dead = await resources.verdicts.refusal(position)
     if dead is not None:
-        return await asked.keep(resources.pool, caller, _refused(dead.code, dead.reason))
+        return await asked.keep(resources.pool, caller, _refused(Problem(*dead)))
     body = (await write.answer(event.id)).model_dump(mode="json")
     return await asked.keep(resources.pool, caller, Answer(write.status, body))
 
@@ -96,14 +97,12 @@ def _refusal_of_any_account(resources: Resources, event: Event) -> Answer | None
     try:
         apply(Account(event.subject), fact, ms_of(datetime.now(UTC)), resources.current_book())
     except Refused as refusal:
-        return _refused(refusal.code, refusal.message)
+        return _refused(problem_of(refusal))
     return None
 
 
-def _refused(code: str, reason: str) -> Answer:
+def _refused(problem: Problem) -> Answer:
     """The fold's refusal, its field named as the request's body names it."""
-    param = param_of(reason)
-    if param is None:
-        return refused(status_of(code), code, reason, None)
-    name = _FIELDS.get(param, param.removeprefix("data."))
-    return refused(status_of(code), code, name + reason.removeprefix(param), name)
+    code, reason, field = problem
+    param = _FIELDS.get(field, field.removeprefix("data.")) if field else None
+    return refused(status_of_code(code), code, text_of(param, reason), param)

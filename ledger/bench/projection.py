@@ -107,7 +107,7 @@ class _CpuAt(NamedTuple):
 
 
 class StoppedProjecting(LedgerError):
-    """The workers did not project what was on the log."""
+    message = "The workers did not project what was on the log"
 
 
 def run(plan: Plan, console: Console) -> Result:

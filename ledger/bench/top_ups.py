@@ -82,7 +82,7 @@ class Result(NamedTuple):
 
 
 class NotCredited(LedgerError):
-    """Not all accounts have their credits in time."""
+    message = "Not all accounts have their credits in time"
 
 
 def run(plan: Plan, console: Console) -> Result:

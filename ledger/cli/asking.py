@@ -13,15 +13,15 @@ Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
 
 
 class NotAsked(LedgerError):
-    """This is not a terminal, so nobody can be asked; say --yes to do it."""
+    message = "This is not a terminal, so nobody can be asked; say --yes to do it"
 
 
 class NotConfirmed(LedgerError):
-    """Nothing was done."""
+    message = "Nothing was done"
 
 
 class NotAMoment(LedgerError):
-    """A moment is a date and time with its offset from UTC, such as 2026-12-01T00:00:00Z."""
+    message = "A moment is a date and time with its offset from UTC, such as 2026-12-01T00:00:00Z"
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -27,7 +27,7 @@ VersionFile = Annotated[typer.FileText, typer.Argument(encoding="utf-8", help="A
 
 
 class NotJson(LedgerError):
-    """The file is not a JSON object."""
+    message = "The file is not a JSON object"
 
 
 @app.command("show", epilog="Example: ledger book show --prices 'openai/*'")

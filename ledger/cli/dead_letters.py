@@ -21,7 +21,7 @@ app = typer.Typer(no_args_is_help=True, help="Records that could not be read or 
 
 
 class NoDeadLetter(LedgerError):
-    """The record at this place is no dead letter, or is not projected yet."""
+    message = "The record at this place is no dead letter, or is not projected yet"
 
 
 @app.command("list", epilog="Example: ledger deadletters list --code unpriced --since 2026-11-21T00:00:00Z")
@@ -125,7 +125,7 @@ def _line(letter: "DeadLetter") -> str:
 
     told = _fields(letter)
     place = f"{letter.topic}/{letter.partition}/{letter.log_offset}"
-    return printable(f"{told['log_time']}  {place}  {letter.code}  {letter.account_id or '–'}  {letter.reason}")
+    return printable(f"{told['log_time']}  {place}  {letter.code}  {letter.account_id or '–'}  {letter}")
 
 
 def _print(letter: "DeadLetter", record: "ConsumerRecord | None") -> None:
@@ -136,7 +136,7 @@ def _print(letter: "DeadLetter", record: "ConsumerRecord | None") -> None:
         "record": f"{letter.topic}/{letter.partition}/{letter.log_offset}",
         "log time": told["log_time"],
         "code": letter.code,
-        "reason": letter.reason,
+        "reason": str(letter),
         "what to do": told["advice"],
         "account": letter.account_id,
         "type": letter.type,

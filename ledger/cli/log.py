@@ -41,4 +41,4 @@ def skip(
         told = {"topic": topic, "partition": partition, "first_offset": decided.first, "last_offset": decided.last}
         print(json.dumps(told | {"reason": decided.record().problem.reason}))
     else:
-        print(f"{topic}/{partition}: {decided.record().problem.reason}")
+        print(f"{topic}/{partition}: {decided.record().problem}")

@@ -31,7 +31,7 @@ class Shown(NamedTuple):
         place = f"{log_time_text(moment_of(log_time_ms(record)))}  {record.partition}/{record.offset}"
         if self.event is None:
             assert self.problem is not None
-            return f"{place}  UNREADABLE  {printable(self.problem.reason)}  {_cut(readable(record.value))}"
+            return f"{place}  UNREADABLE  {printable(str(self.problem))}  {_cut(readable(record.value))}"
         told = printable(f"{self.event['subject']}  {self.event['type']}  {_seal(self.seal)}")
         return f"{place}  {told}  {_cut(printable(_data(self.event['data'])))}"
 

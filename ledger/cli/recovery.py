@@ -16,7 +16,7 @@ _SHOWN = 20
 
 
 class NotWhole(LedgerError):
-    """So many entries can't be appended again; say --leave-out with their number to recover all others."""
+    message = "So many entries can't be appended again; say --leave-out with their number to recover all others"
 
 
 class OnlyLooked(Exception):

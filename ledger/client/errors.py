@@ -4,31 +4,31 @@ from ledger.core.errors import LedgerError
 
 
 class InvalidEvent(LedgerError):
-    """The ledger would not accept this event; nothing was recorded."""
+    message = "The ledger would not accept this event; nothing was recorded"
 
 
 class SpoolFull(LedgerError):
-    """The spool, or its disk, has no room; nothing was recorded."""
+    message = "The spool, or its disk, has no room; nothing was recorded"
 
 
 class SpoolUnusable(LedgerError):
-    """The spool can't be read or written; nothing was recorded."""
+    message = "The spool can't be read or written; nothing was recorded"
 
 
 class NotDelivered(LedgerError):
-    """Events still wait in the spool; they are sent as soon as the ledger can be reached."""
+    message = "Events still wait in the spool; they are sent as soon as the ledger can be reached"
 
 
 class EventsRejected(LedgerError):
-    """The ledger rejected events, and a retry would not help; they are set aside in the spool."""
+    message = "The ledger rejected events, and a retry would not help; they are set aside in the spool"
 
 
 class Closed(LedgerError):
-    """The ledger's client is closed; nothing was recorded."""
+    message = "The ledger's client is closed; nothing was recorded"
 
 
 class GateClosed(LedgerError):
-    """The gate does not answer, so it is not known whether the account may spend."""
+    message = "The gate does not answer, so it is not known whether the account may spend"
 
     def __init__(self, detail: str = "", *, in_doubt: bool = False) -> None:
         self.in_doubt = in_doubt
@@ -37,7 +37,7 @@ class GateClosed(LedgerError):
 
 
 class InsufficientCredits(LedgerError):
-    """The account's credits don't cover the request."""
+    message = "The account's credits don't cover the request"
 
     def __init__(
         self,
@@ -58,16 +58,16 @@ class InsufficientCredits(LedgerError):
 
 
 class InvalidAuthorization(LedgerError):
-    """The gate would not accept this request; nothing is held."""
+    message = "The gate would not accept this request; nothing is held"
 
 
 class AuthorizationEnded(LedgerError):
-    """The authorization has ended; it can't be extended."""
+    message = "The authorization has ended; it can't be extended"
 
 
 class UnsuitableOption(LedgerError):
-    """This option is not valid here."""
+    message = "This option is not valid here"
 
 
 class UsedAfterFork(LedgerError):
-    """The ledger's client was made before this process was forked; make one after the fork."""
+    message = "The ledger's client was made before this process was forked; make one after the fork"

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from ledger.client.errors import InvalidAuthorization, InvalidEvent
 from schemas.envelope import Source
 from schemas.events import Mode, Trace, TraceRecorded, Usage, UsageRecorded
-from schemas.fields import json_of, reason_of
+from schemas.fields import fault_of, json_of
 from schemas.identity import event_id_of, time_ordered_id
 
 _SOURCE: TypeAdapter[str] = TypeAdapter(Source)
@@ -107,6 +107,6 @@ def invalid(kind: type[_Wrong], error: ValidationError, whole: str | None = None
     `whole`: the field to name when the error is not about a single field.
     """
     first, *others = error.errors(include_url=False)
-    field, _, sentence = reason_of(first).partition(": ")
-    named = _ARGUMENTS.get(field, field) if first["loc"] else whole
-    return kind("; ".join([sentence, *map(reason_of, others)]), field=named)
+    fault = fault_of(first)
+    named = _ARGUMENTS.get(fault.field, fault.field) if fault.field else whole
+    return kind("; ".join([fault.reason, *map(str, map(fault_of, others))]), field=named)

@@ -33,7 +33,7 @@ class HttpTransport:
             return Outcome(delivered=[seq for seq, _ in portion])
         problem = problem_of(answer)
         if items := problem.get("items"):
-            return Outcome(rejected=[_rejection(portion[item["index"]].seq, item) for item in items])
+            return Outcome(rejected=[_rejection(portion[item["index"]].seq, _of_one(item)) for item in items])
         if answer.status_code in _EVENTS_ARE_WRONG:
             return self._narrowed(portion, problem)
         return Outcome(trouble=f"{answer.status_code} {problem['code']}: {problem['message']}")
@@ -69,5 +69,11 @@ def problem_of(answer: httpx.Response) -> dict[str, Any]:
         return {"code": "http_error", "message": answer.reason_phrase}
 
 
+def _of_one(item: dict[str, Any]) -> dict[str, Any]:
+    """The problem of one event of a batch: `param` is "data.model" where the batch's is "[3].data.model"."""
+    place = f"[{item['index']}]"
+    return item | {"param": str(item.get("param") or "").removeprefix(place).removeprefix(".") or None}
+
+
 def _rejection(seq: int, problem: dict[str, Any]) -> Rejection:
-    return Rejection(seq, str(problem["code"]), str(problem["message"]))
+    return Rejection(seq, str(problem["code"]), str(problem["message"]), problem.get("param"))

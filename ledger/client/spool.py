@@ -45,10 +45,14 @@ class Rejection(NamedTuple):
     seq: int
     code: str
     reason: str
+    field: str | None = None
 
 
 class RejectedEvent(NamedTuple):
-    """An event that was set aside, and why: `code` for programs, `reason` for people. `value` is its JSON."""
+    """An event that was set aside, and why: `code` for programs, `reason` for people. `value` is its JSON.
+
+    `field`: the first field that is wrong, "data.model"; None when it is the whole event.
+    """
 
     account_id: str
     event_id: str
@@ -56,6 +60,7 @@ class RejectedEvent(NamedTuple):
     value: bytes
     code: str
     reason: str
+    field: str | None
 
 
 class SpoolInUse(Exception):

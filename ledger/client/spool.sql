@@ -17,7 +17,8 @@ CREATE TABLE IF NOT EXISTS rejected (
     recorded_ms INTEGER NOT NULL,
     value BLOB NOT NULL,
     code TEXT NOT NULL,
-    reason TEXT NOT NULL
+    reason TEXT NOT NULL,
+    field TEXT
 );
 
 -- name: state
@@ -44,10 +45,10 @@ DELETE FROM waiting WHERE seq = ?;
 
 -- name: set_aside
 INSERT INTO rejected
-SELECT seq, account_id, event_id, recorded_ms, value, :code, :reason FROM waiting WHERE seq = :seq;
+SELECT seq, account_id, event_id, recorded_ms, value, :code, :reason, :field FROM waiting WHERE seq = :seq;
 
 -- name: rejected
-SELECT account_id, event_id, recorded_ms, value, code, reason FROM rejected ORDER BY seq;
+SELECT account_id, event_id, recorded_ms, value, code, reason, field FROM rejected ORDER BY seq;
 
 -- name: put_back
 -- At the end: other events may have their old places since.

@@ -1,4 +1,7 @@
-"""One tree of errors for the whole ledger: each one's docstring is its message, its name in snake case its code."""
+"""One tree of errors for the whole ledger. Of a class: its message and its code. Of an error: what it is about.
+
+All of it is data, so that `python -OO` says the same, and a class is found by its code in a table or another process.
+"""
 
 import re
 from typing import Any, ClassVar
@@ -6,10 +9,16 @@ from typing import Any, ClassVar
 EXIT_FAILED = 1
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 
+_BY_CODE: dict[str, type["LedgerError"]] = {}
+
 
 class LedgerError(Exception):
-    """Something went wrong in the ledger."""
+    """What can go wrong in the ledger. `str()` gives "field: message: detail"; field and detail may be absent."""
 
+    # A sentence for people, without its full stop; each class says its own.
+    message: ClassVar[str] = "Something went wrong in the ledger"
+    # Stable, for programs: the class's name in snake case. No two classes have the same.
+    code: ClassVar[str] = "ledger_error"
     # What a process exits with that this error ends. EXIT_CONFIG: a person has to decide, a restart changes nothing.
     exit_code: ClassVar[int] = EXIT_FAILED
 
@@ -17,26 +26,37 @@ class LedgerError(Exception):
         super().__init_subclass__(**more)
         if exit_code is not None:
             cls.exit_code = exit_code
+        if "code" not in vars(cls):
+            cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        other = _BY_CODE.setdefault(cls.code, cls)
+        # A module that is loaded again makes the same class again.
+        if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise TypeError(f"{cls} has the code of {other}")
+        _BY_CODE[cls.code] = cls
 
     def __init__(self, detail: str = "", *, field: str | None = None) -> None:
         self.detail = detail
         self.field = field
-        super().__init__(self.message)
+        super().__init__(text_of(field, self.reason))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # From another process it comes as it was, not with its message as the detail of a second one.
+        # From another process it comes as it was, not with its text as the detail of a second one.
         return _restored, (type(self), self.args, self.__dict__)
 
     @property
-    def code(self) -> str:
-        """The class's name in snake case: stable, for programs."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+    def reason(self) -> str:
+        """The message and its detail, without the field."""
+        return f"{self.message}: {self.detail}" if self.detail else self.message
 
-    @property
-    def message(self) -> str:
-        """A sentence for people; it names the field where there is one."""
-        said = (type(self).__doc__ or "").strip().rstrip(".")
-        return ": ".join(part for part in (self.field, said, self.detail) if part)
+
+def text_of(field: str | None, reason: str) -> str:
+    """What people read: the reason, behind the field that it is about."""
+    return f"{field}: {reason}" if field else reason
+
+
+def error_of_code(code: str) -> type[LedgerError] | None:
+    """The class that has this code; None when no module that is loaded has one."""
+    return _BY_CODE.get(code)
 
 
 def _restored(kind: type[LedgerError], args: tuple[str, ...], state: dict[str, Any]) -> LedgerError:
@@ -46,100 +66,149 @@ def _restored(kind: type[LedgerError], args: tuple[str, ...], state: dict[str, A
 
 
 class Refused(LedgerError):
-    """The rules of the ledger don't accept this event; nothing has happened."""
+    message = "The rules of the ledger don't accept this event; nothing has happened"
+
+
+class Unusable(Refused):
+    """A record that can't be read, checked or stored, so that it becomes a dead letter."""
+
+    message = "The record can't be used"
+
+
+class Empty(Unusable):
+    message = "the record has no value"
+
+
+class TooLarge(Unusable):
+    message = "the record has more bytes than are accepted"
+
+
+class TimeOutOfBounds(Unusable):
+    message = "the record's time on the log is not one that a broker stamps"
+
+
+class Invalid(Unusable):
+    """The form of a record or a request is wrong. The detail says what; the message only names the case."""
+
+    message = "a field is missing, unknown or malformed"
+
+    @property
+    def reason(self) -> str:
+        """What is wrong with the field."""
+        return self.detail or self.message
+
+
+class WrongKey(Unusable):
+    message = "must equal the record's key"
+
+
+class BadSignature(Unusable):
+    message = "the signature is not valid"
+
+
+class IdReused(Unusable):
+    message = "was used before for an event with other content; the first one stands"
+
+
+class RefusedByDatabase(Unusable):
+    message = "Postgres refuses it"
+
+
+class Unreadable(Unusable):
+    message = "the log can't be read here"
 
 
 class Unpriced(Refused):
-    """The book has no price for this model, and the event brings no provider_cost."""
+    message = "The book has no price for this model, and the event brings no provider_cost"
 
 
 class CachedTokensExceedInput(Refused):
-    """Cached and cache-write tokens are part of input_tokens and can't exceed them."""
+    message = "Cached and cache-write tokens are part of input_tokens and can't exceed them"
 
 
 class AmountOutOfBounds(Refused):
-    """The amount is larger than the book's bounds allow for one event."""
+    message = "The amount is larger than the book's bounds allow for one event"
 
 
 class BalanceOutOfBounds(Refused):
-    """The balance would leave the range that the ledger can hold."""
+    message = "The balance would leave the range that the ledger can hold"
 
 
 class AmountIsZero(Refused):
-    """The amount must not be zero."""
+    message = "The amount must not be zero"
 
 
 class UnknownSchemaVersion(Refused):
-    """The book doesn't accept this version of the event's schema."""
+    message = "The book doesn't accept this version of the event's schema"
 
 
 class Unsigned(Refused):
-    """Only usage and traces may be unsigned; this type needs a ledger-signature header."""
+    message = "Only usage and traces may be unsigned; this type needs a ledger-signature header"
 
 
 class KeyNotValid(Refused):
-    """The book doesn't accept the signing key at that time."""
+    message = "The book doesn't accept the signing key at that time"
 
 
 class AccountAlreadyOpened(Refused):
-    """The account has been opened before."""
+    message = "The account has been opened before"
 
 
 class UnknownPackage(Refused):
-    """The book has no such package."""
+    message = "The book has no such package"
 
 
 class PurchaseAlreadyCredited(Refused):
-    """The purchase has been credited before, by another event."""
+    message = "The purchase has been credited before, by another event"
 
 
 class UnknownPurchase(Refused):
-    """The account has no such purchase."""
+    message = "The account has no such purchase"
 
 
 class ExceedsPurchase(Refused):
-    """More than what is left of the purchase."""
+    message = "More than what is left of the purchase"
 
 
 class WrongPurchaseCurrency(Refused):
-    """The purchase was paid by another provider or in another currency."""
+    message = "The purchase was paid by another provider or in another currency"
 
 
 class DisputeAlreadyOpen(Refused):
-    """A dispute of this purchase is open already."""
+    message = "A dispute of this purchase is open already"
 
 
 class NoOpenDispute(Refused):
-    """No dispute of this purchase is open."""
+    message = "No dispute of this purchase is open"
 
 
 class TopUpTooSmall(Refused):
-    """The amount is smaller than the smallest top-up of the book."""
+    message = "The amount is smaller than the smallest top-up of the book"
 
 
 class TopUpCannotReachThreshold(Refused):
-    """This amount can't lift the balance to the threshold."""
+    message = "This amount can't lift the balance to the threshold"
 
 
 class TopUpExceedsCap(Refused):
-    """One top-up would already exceed the cap."""
+    message = "One top-up would already exceed the cap"
 
 
 class WrongProvider(Refused):
-    """The provider is not the one that the subject names."""
+    message = "The provider is not the one that the subject names"
 
 
 class BookVersionOutOfOrder(Refused):
-    """Book versions count up by one and take effect one after the other."""
+    message = "Book versions count up by one and take effect one after the other"
 
 
 class BookNoticeTooShort(Refused):
-    """A book version takes effect at least 60 seconds after its append."""
+    message = "A book version takes effect at least 60 seconds after its append"
 
 
 class NotAMonth(LedgerError):
-    """A month is written as 2026-11."""
+    message = "A month is written as 2026-11"
 
 
 class UnknownRules(LedgerError, exit_code=EXIT_CONFIG):
-    """The book asks for rules that this program doesn't have; a newer one is needed."""
+    message = "The book asks for rules that this program doesn't have; a newer one is needed"

@@ -16,7 +16,7 @@ _POSITION_DIGITS = 7
 
 
 class SeriesFull(LedgerError, exit_code=EXIT_CONFIG):
-    """A series has no more numbers in this financial year; choose another prefix."""
+    message = "A series has no more numbers in this financial year; choose another prefix"
 
 
 class Place(NamedTuple):

@@ -44,11 +44,11 @@ TAXES: tuple[tuple[str, str, str], ...] = (
 
 
 class MonthDoesNotClose(LedgerError):
-    """The month does not close, so there is no report of it; verify the ledger."""
+    message = "The month does not close, so there is no report of it; verify the ledger"
 
 
 class MonthNotBegun(LedgerError):
-    """The projected log has not reached this month yet."""
+    message = "The projected log has not reached this month yet"
 
 
 class Liability(NamedTuple):

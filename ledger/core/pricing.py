@@ -19,7 +19,7 @@ _MINOR_DIGITS |= dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
 
 
 class NoRateInEffect(LedgerError):
-    """No exchange rate is in effect yet; one that begins today or earlier is needed."""
+    message = "No exchange rate is in effect yet; one that begins today or earlier is needed"
 
 
 class Price(NamedTuple):

@@ -21,7 +21,7 @@ from schemas.book import BookVersion
 
 
 class FirstBookInvalid(LedgerError):
-    """The file of the first book is not a JSON object."""
+    message = "The file of the first book is not a JSON object"
 
 
 def bootstrap(settings: Settings, book: Callable[[], BookVersion] | None = None) -> bool:

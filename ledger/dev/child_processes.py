@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 
 class ChildRefuses(LedgerError, exit_code=EXIT_CONFIG):
-    """A process has ended and needs a decision by a person; the last line of its log says which."""
+    message = "A process has ended and needs a decision by a person; the last line of its log says which"
 
 
 class Child:

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ledger.core.errors import text_of
 from ledger.core.statement import balance_text
 from ledger.dev.board import Board
 from ledger.dev.observer import AccountLine, Status
@@ -138,7 +139,11 @@ def _dead_letter(status: Status) -> list[Text]:
     dead = status.dead_letter
     if dead is None:
         return []
-    line = Text.assemble((" last dead letter ", "dim"), (f"{dead.account_id or 'unreadable'}  ", "bold"), dead.reason)
+    line = Text.assemble(
+        (" last dead letter ", "dim"),
+        (f"{dead.account_id or 'unreadable'}  ", "bold"),
+        text_of(dead.field, dead.reason),
+    )
     line.truncate(98, overflow="ellipsis")
     return [line]
 

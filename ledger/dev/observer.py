@@ -20,7 +20,7 @@ RATE_SECONDS = 5.0
 _STATES = "SELECT account_id, state, top_up_enabled IS TRUE FROM views.accounts WHERE account_id = ANY (%s)"
 _OUTCOMES = "SELECT outcome, sum(records)::bigint FROM views.tallies GROUP BY outcome"
 _DEAD_LETTER = """
-SELECT account_id, code, reason, log_time > now() - interval '4 seconds' FROM views.dead_letters
+SELECT account_id, code, field, reason, log_time > now() - interval '4 seconds' FROM views.dead_letters
 WHERE log_time >= %s ORDER BY log_time DESC LIMIT 1
 """
 
@@ -39,6 +39,7 @@ class DeadLetter(NamedTuple):
 
     account_id: str | None
     code: str
+    field: str | None
     reason: str
     fresh: bool
 

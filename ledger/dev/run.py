@@ -44,7 +44,7 @@ class Options(NamedTuple):
 
 
 class NotReady(LedgerError):
-    """The ledger did not get ready in time; the logs in the home report why."""
+    message = "The ledger did not get ready in time; the logs in the home report why"
 
 
 def run(options: Options, traffic: Traffic, console: Console) -> Summary:

@@ -55,7 +55,7 @@ class Traffic(NamedTuple):
 
 
 class Stalled(LedgerError):
-    """The projection did not catch up with the log; the workers' logs in the home report why."""
+    message = "The projection did not catch up with the log; the workers' logs in the home report why"
 
 
 class Session:

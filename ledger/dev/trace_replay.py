@@ -30,7 +30,7 @@ IN_FLIGHT = 2_000
 
 
 class TraceUnreadable(LedgerError):
-    """The trace must be a CSV file with the columns TIMESTAMP, ContextTokens and GeneratedTokens."""
+    message = "The trace must be a CSV file with the columns TIMESTAMP, ContextTokens and GeneratedTokens"
 
 
 class Row(NamedTuple):

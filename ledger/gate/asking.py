@@ -14,11 +14,11 @@ from schemas.money import format_nanos, parse_nanos
 
 
 class TtlTooLong(LedgerError):
-    """The time to live is longer than the setting allows."""
+    message = "The time to live is longer than the setting allows"
 
 
 class NotPriced(LedgerError):
-    """The authorization names no model; extend it by an amount."""
+    message = "The authorization names no model; extend it by an amount"
 
 
 def new_hold(body: NewAuthorization, hold_id: str, version: Version, settings: Settings) -> NewHold:

@@ -41,7 +41,7 @@ Connect = Callable[[], Awaitable[Connection]]
 
 
 class GateUnavailable(LedgerError):
-    """The gate's database does not answer; ask again."""
+    message = "The gate's database does not answer; ask again"
 
 
 class _Waiting(NamedTuple):

@@ -21,19 +21,19 @@ State = Literal["open", "settled", "released", "expired"]
 
 
 class HoldConflict(LedgerError):
-    """This Idempotency-Key was used for another request."""
+    message = "This Idempotency-Key was used for another request"
 
 
 class HoldUnknown(LedgerError):
-    """There is no such authorization."""
+    message = "There is no such authorization"
 
 
 class HoldClosed(LedgerError):
-    """The authorization has ended."""
+    message = "The authorization has ended"
 
 
 class ProjectionBehind(LedgerError):
-    """The account's balance is not known well enough to promise any of it: its projection is behind."""
+    message = "The account's balance is not known well enough to promise any of it: its projection is behind"
 
 
 class NewHold(NamedTuple):

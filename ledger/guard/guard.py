@@ -114,11 +114,11 @@ class Guard:
         try:
             outcome = self._comparing.compare()
         except (KafkaForbids, KafkaRefusesUser, KafkaTlsFailed) as error:
-            self._decide(LogRefused(f"it can't be looked at. {error.message}"))
+            self._decide(LogRefused(f"it can't be looked at. {error}"))
         except LogUnavailable as error:
             self._decide(error)
         except OtherRelease as other:
-            self._decide(LogUnavailable(other.message))
+            self._decide(LogUnavailable(str(other)))
         except KafkaError as error:
             self._decide(LogUnavailable(f"Kafka does not answer ({type(error).__name__})"))
         except psycopg.Error as error:
@@ -178,7 +178,7 @@ class Guard:
                 self._decide(None)
             return
         self._refusals += 1
-        self._decide(LogRefused(" · ".join(problem.message for problem in problems)))
+        self._decide(LogRefused(" · ".join(str(problem) for problem in problems)))
         if self._on_refusal is not None and self._refusals >= _SEEN_TWICE:
             self._on_refusal(problems[0])
 
@@ -205,7 +205,7 @@ class Guard:
 
     def _refuse(self, problem: LedgerError) -> LogRefused:
         """Closes at once, and has the whole log looked at."""
-        refused = LogRefused(problem.message)
+        refused = LogRefused(str(problem))
         self._evidence += 1
         self._decide(refused)
         self._awake.set()

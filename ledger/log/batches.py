@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from crc32c import crc32c
 from kafka.codec import snappy_decode
 
-from ledger.log.reading import PassedOver, PlainRecord, Problem, Record
+from ledger.core.errors import TooLarge
+from ledger.log.reading import PassedOver, PlainRecord, Record, problem_of
 
 # A producer's batch is a few MB at most; one of 1 MB that grows a thousandfold is meant to use up our memory.
 BATCH_BYTES_MAX = 64 * 1024 * 1024
@@ -97,7 +98,7 @@ def read_first(data: bytes, offset: int, end: int, aborted: Collection[tuple[int
             return Readable((), behind)
         records = list(_records(header, decompressed(header.attributes & 0x07, body)))
     except GrowsTooLarge as error:
-        return Readable([PassedOver(offset, header.max_timestamp, Problem("too_large", str(error)))], behind)
+        return Readable([PassedOver(offset, header.max_timestamp, problem_of(TooLarge(str(error))))], behind)
     except Exception as error:  # of any kind: what it holds is a stranger's, and each codec has errors of its own
         return Unreadable(offset, _last_of_first(data, offset, end), str(error) or type(error).__name__)
     return Readable([record for record in records if record.offset >= offset], behind)

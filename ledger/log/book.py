@@ -19,11 +19,11 @@ from ledger.core.fold import RULES
 from ledger.log.connecting import ANSWER_MS, REQUEST_MS, LogUnavailable, kafka_options, refusals_in_words
 from ledger.log.foreign import naming_the_batch
 from ledger.log.publisher import Position, Publisher
-from ledger.log.reading import Problem, Record, recovery_of, signer_of
+from ledger.log.reading import Problem, Record, invalid, problem_of, recovery_of, signer_of
 from ledger.log.topic_settings import BOOK_BYTES_MAX
 from ledger.settings import Settings
 from schemas.book import BOOK, BOOK_SUBJECT, BookPublished, BookVersion
-from schemas.fields import json_of, reasons_of
+from schemas.fields import json_of
 from schemas.identity import derived_id
 from schemas.signatures import SigningKey
 from schemas.topics import BOOK as BOOK_TOPIC
@@ -34,23 +34,23 @@ _CLOSE_MS = 1000
 
 
 class BookStale(LedgerError):
-    """The end of the book was not seen lately; folding waits until it is."""
+    message = "The end of the book was not seen lately; folding waits until it is"
 
 
 class BookEmpty(LedgerError):
-    """The book has no version yet; publish one with `ledger book publish`."""
+    message = "The book has no version yet; publish one with `ledger book publish`"
 
 
 class BookLost(LedgerError, exit_code=EXIT_CONFIG):
-    """The book's topic has lost versions that events were folded by; `ledger recover` puts them back."""
+    message = "The book's topic has lost versions that events were folded by; `ledger recover` puts them back"
 
 
 class BookNotReadable(LedgerError, exit_code=EXIT_CONFIG):
-    """This program can't fold by the book: it lacks its rules or the secret of one of its keys."""
+    message = "This program can't fold by the book: it lacks its rules or the secret of one of its keys"
 
 
 class BookTooLarge(LedgerError):
-    """A version of the book has at most 1,000,000 bytes, so that Kafka takes it as one record."""
+    message = "A version of the book has at most 1,000,000 bytes, so that Kafka takes it as one record"
 
 
 class SignedValue(NamedTuple):
@@ -92,9 +92,9 @@ class Reader:
             self.stated.append(StatedVersion(latest.version, record.value or b"", self._appended_ms(record)))
             self.latest, self.book = latest, book  # last: whoever has the book has all that it consists of
         except ValidationError as error:
-            self._reject(record, Problem("invalid", reasons_of(error)))
+            self._reject(record, invalid(error))
         except Refused as error:
-            self._reject(record, Problem(error.code, error.message))
+            self._reject(record, problem_of(error))
 
     def with_record(self, record: Record) -> tuple[BookVersion, Book]:
         """The version that a record states, and the book with it; nothing changes here, so a record can be rehearsed.
@@ -114,7 +114,7 @@ class Reader:
         """
         key_id = signer_of(record, record.value or b"", self._secrets)
         if isinstance(key_id, Problem):
-            raise UnsignedBook(key_id.reason)
+            raise UnsignedBook(str(key_id))
         if not self.may_sign(key_id, published.data, record.timestamp):
             raise UnsignedBook()
 
@@ -128,7 +128,7 @@ class Reader:
         """The log time of a version: of one that is recovered, the one that it had. Raises UnsignedBook."""
         recovery = recovery_of(record, record.value or b"", self._secrets)
         if isinstance(recovery, Problem):
-            raise UnsignedBook(recovery.reason)
+            raise UnsignedBook(str(recovery))
         if recovery is None:
             return record.timestamp
         if signer_of(record, record.value or b"", self._secrets) != recovery.key_id:
@@ -147,7 +147,7 @@ class Reader:
 
 
 class UnsignedBook(Refused):
-    """A book version must be signed by a key that the book accepts."""
+    message = "A book version must be signed by a key that the book accepts"
 
 
 class Follower:

@@ -29,24 +29,24 @@ from ledger.log.publisher import Permit, Position, Publisher
 from ledger.log.reading import PlainRecord, Record
 from ledger.settings import Settings
 from schemas.book import BOOK_SUBJECT, BookVersion
-from schemas.fields import reasons_of
+from schemas.fields import faults_of
 from schemas.signatures import SigningKey
 
 
 class BookUnreachable(LedgerError):
-    """The book's topic can't be read; is Kafka there, and did `ledger topics --create` make the topic?"""
+    message = "The book's topic can't be read; is Kafka there, and did `ledger topics --create` make the topic?"
 
 
 class UnknownBookVersion(LedgerError):
-    """The book has no version of that number."""
+    message = "The book has no version of that number"
 
 
 class BookVersionInvalid(LedgerError):
-    """This is not a version of the book."""
+    message = "This is not a version of the book"
 
 
 class BookVersionRejected(LedgerError):
-    """The version was appended, but the readers of the book reject it; it is a dead letter and changes nothing."""
+    message = "The version was appended, but the readers of the book reject it; it is a dead letter and changes nothing"
 
 
 class Published(NamedTuple):
@@ -125,7 +125,7 @@ class History:
         """What became of the record there. Raises BookVersionRejected."""
         for rejected in self._reader.rejected:
             if rejected.record.offset == position.offset:
-                raise BookVersionRejected(f"offset {position.offset}: {rejected.problem.reason}")
+                raise BookVersionRejected(f"offset {position.offset}: {rejected.problem}")
         return self._by_offset[position.offset]
 
 
@@ -160,7 +160,7 @@ def version_of(text: str) -> BookVersion:
     try:
         return BookVersion.model_validate_json(text)
     except ValidationError as error:
-        raise BookVersionInvalid(reasons_of(error)) from error
+        raise BookVersionInvalid(str(faults_of(error))) from error
 
 
 def _read_to_the_end(history: History, settings: Settings) -> None:

@@ -24,31 +24,31 @@ REQUEST_MS = 8_000
 
 
 class LogUnavailable(LedgerError):
-    """Kafka did not acknowledge the record; it may or may not be on the log. Send it again with the same id."""
+    message = "Kafka did not acknowledge the record; it may or may not be on the log. Send it again with the same id"
 
 
 class LogRefused(LogUnavailable):
-    """Nothing is written to this log until it is right again. Send it again then, with the same id."""
+    message = "Nothing is written to this log until it is right again. Send it again then, with the same id"
 
 
 class KafkaRefusesUser(LogUnavailable, exit_code=EXIT_CONFIG):
-    """Kafka refuses these credentials; check LEDGER_KAFKA_USERNAME, _PASSWORD and _SASL_MECHANISM."""
+    message = "Kafka refuses these credentials; check LEDGER_KAFKA_USERNAME, _PASSWORD and _SASL_MECHANISM"
 
 
 class KafkaForbids(LogUnavailable, exit_code=EXIT_CONFIG):
-    """This Kafka user lacks an ACL for what it has to do; see docs/how-to/secure-kafka.md."""
+    message = "This Kafka user lacks an ACL for what it has to do; see docs/how-to/secure-kafka.md"
 
 
 class FoldOnly(LedgerError, exit_code=EXIT_CONFIG):
-    """LEDGER_FOLD_ONLY is set: this is a copy, which folds the log of another ledger and writes nothing."""
+    message = "LEDGER_FOLD_ONLY is set: this is a copy, which folds the log of another ledger and writes nothing"
 
 
 class KafkaTlsFailed(LogUnavailable, exit_code=EXIT_CONFIG):
-    """Kafka and we can't agree on TLS; check LEDGER_KAFKA_SECURITY_PROTOCOL, _CA_FILE and _CERTIFICATE_FILE."""
+    message = "Kafka and we can't agree on TLS; check LEDGER_KAFKA_SECURITY_PROTOCOL, _CA_FILE and _CERTIFICATE_FILE"
 
 
 class CertificateUnusable(LedgerError, exit_code=EXIT_CONFIG):
-    """A certificate or key for Kafka can't be used."""
+    message = "A certificate or key for Kafka can't be used"
 
 
 # How ledger.events is read: what an aborted transaction wrote is on the log, and never happened. The other topics are

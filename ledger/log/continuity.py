@@ -18,7 +18,9 @@ _SHOWN = 5
 
 
 class LogDiverged(LedgerError, exit_code=EXIT_CONFIG):
-    """The log is not the one that was folded. Restore the broker's data, or put back what it lost: `ledger recover`."""
+    message = (
+        "The log is not the one that was folded. Restore the broker's data, or put back what it lost: `ledger recover`"
+    )
 
 
 def diverged(differences: Iterable[str]) -> list[LedgerError]:

@@ -3,7 +3,7 @@
 from pydantic import ValidationError
 
 from ledger.core import errors
-from ledger.core.errors import Refused
+from ledger.core.errors import Refused, Unusable
 from ledger.log.book import UnsignedBook
 from ledger.log.reading import Problem, Record
 from schemas.dead_letters import DEAD_LETTER, DeadLetter, RecordDeadLettered
@@ -11,21 +11,14 @@ from schemas.fields import json_of
 from schemas.identity import derived_id
 
 _EXCERPT_CHARACTERS = 500
-# Of what can't be read or stored; all others are what the fold and the book refuse.
-_UNREADABLE = (
-    "bad_signature", "empty", "id_reused", "invalid", "refused_by_database", "time_out_of_bounds", "too_large",
-    "unreadable", "wrong_key",
-)  # fmt: skip
+_SHORT_REASON_CHARACTERS = 500
+_SHORT_EXCERPT_CHARACTERS = 100
 
 
 def codes() -> list[str]:
-    """Every code that a dead letter may have."""
+    """Every code that a dead letter may have: of what can't be used, and what the fold and the book refuse."""
     kinds = (each for each in (*vars(errors).values(), UnsignedBook) if isinstance(each, type))
-    return sorted({*_UNREADABLE, *(kind().code for kind in kinds if issubclass(kind, Refused) and kind is not Refused)})
-
-
-_SHORT_REASON_CHARACTERS = 500
-_SHORT_EXCERPT_CHARACTERS = 100
+    return sorted(kind.code for kind in kinds if issubclass(kind, Refused) and kind not in (Refused, Unusable))
 
 
 def dead_letter_of(source: str, topic: str, partition: int, record: Record, problem: Problem) -> RecordDeadLettered:
@@ -40,6 +33,7 @@ def dead_letter_of(source: str, topic: str, partition: int, record: Record, prob
             partition=partition,
             offset=record.offset,
             code=problem.code,
+            field=problem.field,
             reason=problem.reason,
             excerpt=excerpt_of(record.value),
         ),

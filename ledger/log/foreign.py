@@ -20,11 +20,13 @@ CODECS = ("gzip", "snappy", "lz4", "zstd")
 
 
 class CodecMissing(LedgerError, exit_code=EXIT_CONFIG):
-    """A library is missing that reads what other clients compress; install the ledger with all of its dependencies."""
+    message = (
+        "A library is missing that reads what other clients compress; install the ledger with all of its dependencies"
+    )
 
 
 class LogUnreadable(LedgerError, exit_code=EXIT_CONFIG):
-    """A batch of the log can't be read; decide what becomes of it: docs/how-to/records-of-other-clients.md."""
+    message = "A batch of the log can't be read; decide what becomes of it: docs/how-to/records-of-other-clients.md"
 
 
 def install() -> None:

@@ -24,15 +24,15 @@ _LINE_BYTES_MAX = RECORD_BYTES_MAX + 1024  # room for the white space around an 
 
 
 class BadLine(LedgerError):
-    """The line is not an event that the ledger reads."""
+    message = "The line is not an event that the ledger reads"
 
 
 class NeedsSigning(LedgerError):
-    """Only usage and traces may be unsigned; publish with --sign and a signing key."""
+    message = "Only usage and traces may be unsigned; publish with --sign and a signing key"
 
 
 class LineNotAcknowledged(LedgerError):
-    """Kafka did not acknowledge the event; it may or may not be on the log. Publish it again: it counts once."""
+    message = "Kafka did not acknowledge the event; it may or may not be on the log. Publish it again: it counts once"
 
 
 class Line(NamedTuple):
@@ -61,7 +61,7 @@ def _checked(number: int, value: bytes, signing_key: SigningKey | None) -> Line:
     line = Line(number, _key_of(value), value)
     fact = fact_of(PlainRecord(line.key, line.value), {})
     if isinstance(fact, Problem):
-        raise BadLine(fact.reason, field=field)
+        raise BadLine(str(fact), field=field)
     if fact.event.type in ROUTER_TYPES:
         return line
     if signing_key is None:

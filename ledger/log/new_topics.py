@@ -21,7 +21,7 @@ _LOOK_SECONDS = 0.2
 
 
 class TopicNotReady(LedgerError):
-    """A topic that was just made is not known to every broker yet; run the same command again."""
+    message = "A topic that was just made is not known to every broker yet; run the same command again"
 
 
 def wait_until_known(admin: KafkaAdminClient, names: Sequence[str]) -> None:

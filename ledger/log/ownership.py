@@ -18,7 +18,7 @@ Connection = psycopg.Connection[Any]
 
 
 class LogOfAnother(LedgerError, exit_code=EXIT_CONFIG):
-    """Another database folds this log; to fold a copy of it, set LEDGER_FOLD_ONLY=true (docs/how-to/copies.md)."""
+    message = "Another database folds this log; to fold a copy of it, set LEDGER_FOLD_ONLY=true (docs/how-to/copies.md)"
 
 
 def owner_after(owner: str | None, events: Iterable[RecordsEvent]) -> str | None:

@@ -45,7 +45,7 @@ _REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordErr
 
 
 class RecordRefused(LogUnavailable):
-    """Kafka refuses this record, or one that was sent with it, and will again."""
+    message = "Kafka refuses this record, or one that was sent with it, and will again"
 
 
 class Position(NamedTuple):

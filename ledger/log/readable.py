@@ -8,13 +8,13 @@ from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 
-from ledger.log.reading import PlainRecord, Problem, Record, fact_of
+from ledger.core.errors import WrongKey
+from ledger.log.reading import PlainRecord, Problem, Record, fact_of, invalid, problem_of
 from schemas.book import BOOK as BOOK_SCHEMA
 from schemas.book import BookPublished
 from schemas.dead_letters import DEAD_LETTER, RecordDeadLettered
 from schemas.effects import EFFECT, Effect
 from schemas.events import Event
-from schemas.fields import reasons_of
 from schemas.records import RECORDS_EVENT, RecordsEvent
 from schemas.signatures import signature_of, verifies
 from schemas.topics import BOOK, DEAD_LETTERS, EVENTS, RECORDS, TOP_UPS
@@ -45,9 +45,9 @@ def event_of(topic: str, record: Record) -> Said | Problem:
     try:
         event = _VALIDATE[topic](record.value or b"")
     except ValidationError as error:
-        return Problem("invalid", reasons_of(error))
+        return invalid(error)
     if record.key != event.subject.encode():
-        return Problem("wrong_key", "subject: must equal the record's key")
+        return problem_of(WrongKey(field="subject"))
     return event
 
 

@@ -24,11 +24,11 @@ _BACK = 2_000
 
 
 class LogNotReadable(LedgerError):
-    """Kafka can't be read; does it run, and does LEDGER_KAFKA name it?"""
+    message = "Kafka can't be read; does it run, and does LEDGER_KAFKA name it?"
 
 
 class RecordGone(LedgerError):
-    """Kafka has no such record."""
+    message = "Kafka has no such record"
 
 
 class LogReader:

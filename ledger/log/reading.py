@@ -11,8 +11,18 @@ from pydantic import ValidationError
 
 from ledger.core.calendar import ms_of
 from ledger.core.entry import Fact, Recovery
+from ledger.core.errors import (
+    BadSignature,
+    Empty,
+    Invalid,
+    LedgerError,
+    TimeOutOfBounds,
+    TooLarge,
+    WrongKey,
+    text_of,
+)
 from schemas.events import EVENT
-from schemas.fields import RECORD_BYTES_MAX, reasons_of
+from schemas.fields import RECORD_BYTES_MAX, faults_of
 from schemas.identity import content_of, event_id_of
 from schemas.recovery import RECOVERED_HEADER, proves, recovery_claim_of
 from schemas.signatures import SIGNATURE_HEADER, signature_of, verifies
@@ -46,10 +56,17 @@ class PlainRecord(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """Why a record can't be applied: a stable code for programs and a reason for people."""
+    """Why a record can't be applied: the code of an error's class, its reason, and the field that it is about.
+
+    `str()` is what people read: "field: reason".
+    """
 
     code: str
     reason: str
+    field: str | None = None
+
+    def __str__(self) -> str:
+        return text_of(self.field, self.reason)
 
 
 class PassedOver(NamedTuple):
@@ -61,6 +78,17 @@ class PassedOver(NamedTuple):
     key: bytes | None = None
     value: bytes | None = None
     headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+def problem_of(error: LedgerError) -> Problem:
+    """An error as what is wrong with a record."""
+    return Problem(error.code, error.reason, error.field)
+
+
+def invalid(error: ValidationError) -> Problem:
+    """A record that does not have the form of its type."""
+    wrong = faults_of(error)
+    return problem_of(Invalid(wrong.reason, field=wrong.field))
 
 
 # Brokers stamp records themselves, on a topic that was not changed: no other time has ever been one of the log.
@@ -77,18 +105,18 @@ def fact_of(record: Record, secrets: Mapping[str, bytes]) -> Fact | Problem:
     if isinstance(record, PassedOver):
         return record.problem
     if record.timestamp != log_time_ms(record):
-        return Problem("time_out_of_bounds", f"its time on the log is {record.timestamp} ms")
+        return problem_of(TimeOutOfBounds(f"{record.timestamp} ms"))
     value = record.value
     if not value:
-        return Problem("empty", "the record has no value")
+        return problem_of(Empty())
     if len(value) > RECORD_BYTES_MAX:
-        return Problem("too_large", f"the record has {len(value)} bytes; at most {RECORD_BYTES_MAX} are accepted")
+        return problem_of(TooLarge(f"{len(value)}, at most {RECORD_BYTES_MAX}"))
     try:
         event = _validate(value)
     except ValidationError as error:
-        return Problem("invalid", reasons_of(error))
+        return invalid(error)
     if record.key != event.subject.encode():
-        return Problem("wrong_key", "subject: must equal the record's key")
+        return problem_of(WrongKey(field="subject"))
     key_id, recovery = None, None
     if record.headers:
         signer, recovered = signer_of(record, value, secrets), recovery_of(record, value, secrets)
@@ -97,7 +125,7 @@ def fact_of(record: Record, secrets: Mapping[str, bytes]) -> Fact | Problem:
         if isinstance(recovered, Problem):
             return recovered
         if recovered and signer not in (None, recovered.key_id):
-            return Problem("bad_signature", f"{RECOVERED_HEADER}: must be made with the key of {SIGNATURE_HEADER}")
+            return _unproven(RECOVERED_HEADER, f"must be made with the key of {SIGNATURE_HEADER}")
         key_id, recovery = signer, recovered
     return Fact(event, event_id_of(event.source, event.id), content_of(event), key_id, recovery)
 
@@ -107,11 +135,11 @@ def signer_of(record: Record, value: bytes, secrets: Mapping[str, bytes]) -> str
     try:
         signature = signature_of(record.headers)
     except ValueError as error:
-        return Problem("bad_signature", f"ledger-signature: {error}")
+        return _unproven(SIGNATURE_HEADER, str(error))
     if signature is None:
         return None
     if not verifies(signature, value, secrets):
-        return Problem("bad_signature", "ledger-signature: does not verify with any key of that id")
+        return _unproven(SIGNATURE_HEADER, "does not verify with any key of that id")
     return signature.key_id
 
 
@@ -120,9 +148,13 @@ def recovery_of(record: Record, value: bytes, secrets: Mapping[str, bytes]) -> R
     try:
         claim = recovery_claim_of(record.headers)
     except ValueError as error:
-        return Problem("bad_signature", f"{RECOVERED_HEADER}: {error}")
+        return _unproven(RECOVERED_HEADER, str(error))
     if claim is None:
         return None
     if not proves(claim, value, secrets):
-        return Problem("bad_signature", f"{RECOVERED_HEADER}: does not verify with any key of that id")
+        return _unproven(RECOVERED_HEADER, "does not verify with any key of that id")
     return Recovery(claim.key_id, claim.log_time_ms, record.timestamp)
+
+
+def _unproven(header: str, what: str) -> Problem:
+    return problem_of(BadSignature(what, field=header))

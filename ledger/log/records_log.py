@@ -15,9 +15,8 @@ from pydantic import ValidationError
 from ledger.core.book import Book
 from ledger.core.errors import KeyNotValid, Refused, Unsigned
 from ledger.log.connecting import kafka_options, refusals_in_words
-from ledger.log.reading import Problem, Record, signer_of
+from ledger.log.reading import Problem, Record, invalid, problem_of, signer_of
 from ledger.settings import Settings
-from schemas.fields import reasons_of
 from schemas.records import RECORDS_EVENT, RecordsEvent
 from schemas.topics import RECORDS
 
@@ -67,9 +66,9 @@ class RecordsLog:
             self._check_signature(record, event, book)
             found.append(event)
         except ValidationError as error:
-            self.rejected.append(Rejected(record, Problem("invalid", reasons_of(error))))
+            self.rejected.append(Rejected(record, invalid(error)))
         except Refused as error:
-            self.rejected.append(Rejected(record, Problem(error.code, error.message)))
+            self.rejected.append(Rejected(record, problem_of(error)))
 
     def _check_signature(self, record: Record, event: RecordsEvent, book: Callable[[], Book] | None) -> None:
         key_id = signer_of(record, record.value or b"", self._secrets)

@@ -23,7 +23,7 @@ _EXACT = {
 
 
 class TopicMisconfigured(LedgerError, exit_code=EXIT_CONFIG):
-    """A topic's settings would lose or change records. Set them right; writes open by themselves."""
+    message = "A topic's settings would lose or change records. Set them right; writes open by themselves"
 
 
 def created_with(replicas: int) -> dict[str, str]:

@@ -29,11 +29,11 @@ Connection = psycopg.Connection[Any]
 
 
 class TopicChanged(LedgerError, exit_code=EXIT_CONFIG):
-    """A topic is not the one that this ledger was built on; `ledger recover` fills it and accepts it."""
+    message = "A topic is not the one that this ledger was built on; `ledger recover` fills it and accepts it"
 
 
 class TopicMissing(LedgerError, exit_code=EXIT_CONFIG):
-    """A topic is missing. Restore it; a new ledger makes its topics with `ledger topics --create`."""
+    message = "A topic is missing. Restore it; a new ledger makes its topics with `ledger topics --create`"
 
 
 class Known(NamedTuple):
@@ -162,7 +162,7 @@ def refuse(problems: Sequence[LedgerError]) -> None:
     """Raises the first of the problems, with all of them in its words."""
     if problems:
         first, *rest = problems
-        raise type(first)(" · ".join([first.detail, *(problem.message for problem in rest)]))
+        raise type(first)(" · ".join([first.detail, *(str(problem) for problem in rest)]))
 
 
 def _missing(settings: Settings, survey: Survey) -> list[LedgerError]:

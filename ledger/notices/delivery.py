@@ -131,7 +131,7 @@ def _attempt(send: Callable[[], int]) -> Attempt:
         if not 200 <= status < 300:
             error = "redirects are not followed" if 300 <= status < 400 else f"answered {status}"
     except LedgerError as refused:
-        error = refused.message
+        error = str(refused)
     except smtplib.SMTPResponseException as refused:
         status, error = refused.smtp_code, "the mail server refuses it"
     except (smtplib.SMTPException, OSError) as failed:

@@ -31,11 +31,11 @@ Resolve = Callable[[str, int], Sequence[str]]
 
 
 class AddressForbidden(LedgerError):
-    """Webhooks go to public addresses over https only."""
+    message = "Webhooks go to public addresses over https only"
 
 
 class NoAnswer(LedgerError):
-    """The endpoint could not be reached, or did not answer in time."""
+    message = "The endpoint could not be reached, or did not answer in time"
 
 
 def _addresses_of(host: str, port: int) -> list[str]:

@@ -11,7 +11,7 @@ from ledger.records.profiles import SQL, Profile, TaxId
 
 
 class BillingCountryMissing(LedgerError):
-    """A payment through this provider needs the billing address's country; set it in the profile."""
+    message = "A payment through this provider needs the billing address's country; set it in the profile"
 
 
 def buyer(connection: psycopg.Connection[Any], account_id: str) -> Buyer:

@@ -19,7 +19,7 @@ Decline = Literal["soft", "hard", "authentication_required"]
 
 
 class ProviderError(LedgerError):
-    """The payment provider did not do what it was asked."""
+    message = "The payment provider did not do what it was asked"
 
     def __init__(self, detail: str = "", *, field: str | None = None, request_id: str | None = None) -> None:
         self.request_id = request_id
@@ -27,23 +27,23 @@ class ProviderError(LedgerError):
 
 
 class ProviderRefuses(ProviderError):
-    """The payment provider refuses the request; nothing has happened."""
+    message = "The payment provider refuses the request; nothing has happened"
 
 
 class ProviderUnknown(ProviderError):
-    """The payment provider did not answer; whether anything happened has to be looked up."""
+    message = "The payment provider did not answer; whether anything happened has to be looked up"
 
 
 class ProviderUnavailable(ProviderError):
-    """The payment provider can't work now; nothing has happened."""
+    message = "The payment provider can't work now; nothing has happened"
 
 
 class WebhookForged(LedgerError):
-    """The webhook does not carry a valid signature of its provider."""
+    message = "The webhook does not carry a valid signature of its provider"
 
 
 class WebhookUnreadable(LedgerError):
-    """The webhook is signed, but it is not what its provider documents."""
+    message = "The webhook is signed, but it is not what its provider documents"
 
 
 class Address(NamedTuple):

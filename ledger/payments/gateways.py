@@ -10,7 +10,7 @@ Gateways = Mapping[str, Gateway]
 
 
 class ProviderNotConfigured(LedgerError):
-    """No payments are taken through this provider here."""
+    message = "No payments are taken through this provider here"
 
 
 def gateways_of(settings: Settings) -> dict[str, Gateway]:

@@ -62,7 +62,7 @@ class IncomingPayments:
         except TermsForged as error:
             if payment.status != "paid":
                 return "ignored"
-            return self._recording.alert(provider, payment.payment_id, "terms_forged", None, detail=error.message)
+            return self._recording.alert(provider, payment.payment_id, "terms_forged", None, detail=str(error))
         if agreed.terms is None:
             return "ignored"
         match payment.status:

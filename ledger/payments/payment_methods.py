@@ -11,11 +11,11 @@ from ledger.payments.gateways import Gateways, gateway_of
 
 
 class PaymentMethodUnknown(LedgerError):
-    """The account has no such payment method."""
+    message = "The account has no such payment method"
 
 
 class MethodInUse(LedgerError):
-    """Auto top-up charges this payment method; choose another one there, or switch it off, first."""
+    message = "Auto top-up charges this payment method; choose another one there, or switch it off, first"
 
 
 class Charged(NamedTuple):

@@ -21,7 +21,7 @@ REFUND_KEY = _PREFIX + "refund"
 
 
 class TermsForged(LedgerError):
-    """The payment's metadata is not what this ledger wrote."""
+    message = "The payment's metadata is not what this ledger wrote"
 
 
 class PaymentTerms(NamedTuple):

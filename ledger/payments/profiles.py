@@ -18,19 +18,19 @@ _NO_COUNTRIES = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN
 
 
 class CountryUnknown(LedgerError):
-    """There is no such country in ISO 3166-1."""
+    message = "There is no such country in ISO 3166-1"
 
 
 class EmailMalformed(LedgerError):
-    """This is no e-mail address."""
+    message = "This is no e-mail address"
 
 
 class TimeZoneUnknown(LedgerError):
-    """There is no such time zone; one is named as Europe/Berlin."""
+    message = "There is no such time zone; one is named as Europe/Berlin"
 
 
 class LocaleUnknown(LedgerError):
-    """There is no such locale; one is named as en-US."""
+    message = "There is no such locale; one is named as en-US"
 
 
 @cache

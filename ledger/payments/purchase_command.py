@@ -20,14 +20,14 @@ from ledger.settings import Settings
 from ledger.views.standing import NoSuchAccount
 from ledger.views.writing import load_accounts
 from schemas.events import Event
-from schemas.fields import reasons_of
+from schemas.fields import faults_of
 from schemas.http import NewPurchase
 from schemas.money import parse_nanos
 from schemas.topics import EVENTS
 
 
 class PurchaseMalformed(LedgerError):
-    """This can't be bought."""
+    message = "This can't be bought"
 
 
 def begin_purchase(settings: Settings, account_id: str, wanted: dict[str, str]) -> Checkout:
@@ -39,7 +39,7 @@ def begin_purchase(settings: Settings, account_id: str, wanted: dict[str, str]) 
     try:
         body = NewPurchase.model_validate(wanted)
     except ValidationError as error:
-        raise PurchaseMalformed(reasons_of(error)) from None
+        raise PurchaseMalformed(str(faults_of(error))) from None
     with connect(settings.database) as connection:
         if account_id not in load_accounts(connection, [account_id]):
             raise NoSuchAccount(account_id)

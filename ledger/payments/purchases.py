@@ -35,15 +35,15 @@ _NOT_KEPT = {"prefill", "notes"}
 
 
 class PurchaseTooSmall(LedgerError):
-    """The purchase is smaller than the smallest that is sold."""
+    message = "The purchase is smaller than the smallest that is sold"
 
 
 class PurchaseTooLarge(LedgerError):
-    """The purchase is larger than the largest that is sold."""
+    message = "The purchase is larger than the largest that is sold"
 
 
 class PriceChanged(LedgerError):
-    """The price is not the one that was confirmed."""
+    message = "The price is not the one that was confirmed"
 
 
 class Confirmed(NamedTuple):

@@ -19,23 +19,29 @@ _BY_COUNTRY = {country: tuple(types) for country, types in groupby(TYPES, key=la
 
 
 class TaxIdCountryUnknown(LedgerError):
-    """There are no types of tax ids for this country."""
+    message = "There are no types of tax ids for this country"
 
 
 class TaxIdTypeUnknown(LedgerError):
-    """The country has no such type of tax id."""
+    message = "The country has no such type of tax id"
 
 
 class TaxIdMalformed(LedgerError):
-    """The number does not have the form of its type."""
+    """`example`: a number of the type's form."""
+
+    message = "The number does not have the form of its type"
+
+    def __init__(self, kind: TaxIdType) -> None:
+        self.example = kind.example
+        super().__init__(f"{kind.label}, such as {kind.example}", field="value")
 
 
 class TaxIdCheckDigitWrong(LedgerError):
-    """The check digit does not fit the rest of the number; a character may be mistyped."""
+    message = "The check digit does not fit the rest of the number; a character may be mistyped"
 
 
 class TaxIdPartUnknown(LedgerError):
-    """A part of the number stands for something that does not exist, such as a date, a region or a kind."""
+    message = "A part of the number stands for something that does not exist, such as a date, a region or a kind"
 
 
 def countries() -> dict[str, tuple[TaxIdType, ...]]:
@@ -58,7 +64,7 @@ def normalised(country: str, type_: str, value: str) -> str:
     plain = _SEPARATORS.sub("", unicodedata.normalize("NFKC", value).upper())
     match = re.fullmatch(kind.pattern, plain, re.ASCII)
     if match is None:
-        raise _malformed(kind)
+        raise TaxIdMalformed(kind)
     written = match.expand(kind.form)
     checked = match.groupdict().get("checked", written)
     if checked is not None:
@@ -94,8 +100,4 @@ def _reason(kind: TaxIdType, failures: list[ValidationError]) -> LedgerError:
         return TaxIdCheckDigitWrong(field="value")
     if any(isinstance(failure, InvalidComponent) for failure in failures):
         return TaxIdPartUnknown(field="value")
-    return _malformed(kind)
-
-
-def _malformed(kind: TaxIdType) -> TaxIdMalformed:
-    return TaxIdMalformed(f"{kind.label}, such as {kind.example}", field="value")
+    return TaxIdMalformed(kind)

@@ -133,6 +133,6 @@ class TopUpCharges:
         try:
             row = self._purchases.buy(Wanted(trigger.account_id, trigger.credits, trigger.provider, request=request))
         except LedgerError as error:  # the suspension is what counts; there are other ways to buy
-            log.warning("no_page_for_top_up", trigger_id=trigger.trigger_id, reason=error.message)
+            log.warning("no_page_for_top_up", trigger_id=trigger.trigger_id, reason=str(error))
             return None
         return pay_url(self._settings, row.checkout_id)

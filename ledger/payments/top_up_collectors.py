@@ -15,11 +15,11 @@ _BEFORE = timedelta(minutes=1)  # clocks differ
 
 
 class NoPaymentMethod(LedgerError):
-    """The account has no saved payment method that could be charged."""
+    message = "The account has no saved payment method that could be charged"
 
 
 class CannotCollect(LedgerError):
-    """This payment provider takes no top-ups."""
+    message = "This payment provider takes no top-ups"
 
 
 class Order(NamedTuple):

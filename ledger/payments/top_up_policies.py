@@ -12,7 +12,7 @@ from ledger.settings import Settings
 
 
 class NoAddressForLinks(LedgerError):
-    """This provider collects top-ups by a payment link, and the profile has no e-mail address to send it to."""
+    message = "This provider collects top-ups by a payment link, and the profile has no e-mail address to send it to"
 
 
 def provider_for(gateways: Gateways, named: str | None) -> str | None:

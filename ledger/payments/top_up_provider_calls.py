@@ -27,11 +27,11 @@ log = structlog.get_logger()
 
 
 class SwitchedOff(LedgerError):
-    """Auto top-up was switched off before this attempt was made."""
+    message = "Auto top-up was switched off before this attempt was made"
 
 
 class PolicyUnreadable(LedgerError):
-    """The views are half-built, and can't say what the account wants."""
+    message = "The views are half-built, and can't say what the account wants"
 
 
 # For an operator to set right, or for time; the card is not to blame.
@@ -65,7 +65,7 @@ class TopUpProviderCalls:
         except (LeaseLost, LogUnavailable):
             raise
         except _NOT_NOW as error:
-            log.warning("top_up_not_charged", trigger_id=trigger.trigger_id, reason=error.message)
+            log.warning("top_up_not_charged", trigger_id=trigger.trigger_id, reason=str(error))
             return CallResult(Answer("unavailable", error.code))
         except LedgerError as error:
             return CallResult(_meaning(error, call))

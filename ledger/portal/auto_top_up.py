@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from ledger.api import top_ups as api
-from ledger.core.errors import LedgerError
+from ledger.core.errors import LedgerError, error_of_code
 from ledger.portal.declines import decline_text
 from ledger.portal.display import Display
 from ledger.portal.forms import (
@@ -155,4 +155,5 @@ def _values(policy: TopUps, display: Display) -> dict[str, str]:
 
 def _refused(refusal: ApiError) -> str:
     """The fold's refusal, for a customer."""
-    return REFUSALS.get(refusal.code, refusal.message.partition(": ")[2] or refusal.message)
+    kind = error_of_code(refusal.code)
+    return REFUSALS.get(refusal.code, kind.message if kind else refusal.message)

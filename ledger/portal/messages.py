@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ledger.core.charging import SWITCHED_OFF
 from ledger.core.errors import LedgerError
+from ledger.payments.tax_ids import TaxIdMalformed
 from ledger.portal.declines import decline_text
 
 _ERRORS: Mapping[str, str] = {
@@ -48,10 +49,9 @@ _REASONS: Mapping[str, str] = {
 
 def error_text(error: LedgerError) -> str:
     """A sentence for an error; the error's own where it has none here."""
-    if error.code == "tax_id_malformed":
-        _, _, example = error.message.partition("such as ")
-        return f"This is not written as such a number is{', for example ' + example if example else ''}."
-    return _ERRORS.get(error.code, error.message)
+    if isinstance(error, TaxIdMalformed):
+        return f"This is not written as such a number is, for example {error.example}."
+    return _ERRORS.get(error.code, str(error))
 
 
 def standing_text(*, enabled: bool, state: str, reason: str | None) -> str:

@@ -36,15 +36,15 @@ _SCOPES = frozenset(SCOPES) - {"adjustments:write", "refunds:write", "reports:re
 
 
 class LinkOver(LedgerError):
-    """This link was used, or is too old. Open the billing page again from where you came from."""
+    message = "This link was used, or is too old. Open the billing page again from where you came from"
 
 
 class VisitOver(LedgerError):
-    """Your visit is over. Open the billing page again from where you came from."""
+    message = "Your visit is over. Open the billing page again from where you came from"
 
 
 class FormForged(LedgerError):
-    """This form can't be used any more. Go back, load the page again, and send it from there."""
+    message = "This form can't be used any more. Go back, load the page again, and send it from there"
 
 
 _CLOSED: dict[type[LedgerError], tuple[int, str]] = {
@@ -153,7 +153,7 @@ def _error_page(request: Request, error: Exception) -> Response:
     if isinstance(error, tuple(_CLOSED)):
         assert isinstance(error, LedgerError)
         status, title = _CLOSED[type(error)]
-        return closed(resources.settings, status, title, f"{error.message}.")
+        return closed(resources.settings, status, title, f"{error}.")
     if isinstance(error, RequestValidationError):
         return closed(resources.settings, 422, "This address can't be read", "Go back to where you came from.")
     known = api_error_for(error)

@@ -39,11 +39,11 @@ _TOKEN = re.compile(r"lk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 
 
 class UnknownScope(LedgerError):
-    """There is no such scope."""
+    message = "There is no such scope"
 
 
 class UnknownKey(LedgerError):
-    """There is no key of this id."""
+    message = "There is no key of this id"
 
 
 class NewKey(NamedTuple):

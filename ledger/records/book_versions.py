@@ -18,7 +18,7 @@ Connection = psycopg.Connection[Any]
 
 
 class BookDiffers(LedgerError, exit_code=EXIT_CONFIG):
-    """The book's topic has another version than the one that events were folded by; is it another ledger's?"""
+    message = "The book's topic has another version than the one that events were folded by; is it another ledger's?"
 
 
 def keep(connection: Connection, stated: Sequence[StatedVersion], age_seconds: float = 0) -> None:

@@ -30,7 +30,9 @@ _ERASED = (
 
 
 class NotInvoicedYet(LedgerError):
-    """Purchases of this account are unpaid, or wait for their invoices, which need its name; erase it afterwards."""
+    message = (
+        "Purchases of this account are unpaid, or wait for their invoices, which need its name; erase it afterwards"
+    )
 
 
 class Kept(NamedTuple):

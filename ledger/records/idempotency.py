@@ -14,7 +14,7 @@ _OPERATOR = "operator"
 
 
 class IdempotencyConflict(LedgerError):
-    """This Idempotency-Key was used for another request."""
+    message = "This Idempotency-Key was used for another request"
 
 
 class Answer(NamedTuple):

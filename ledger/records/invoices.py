@@ -19,7 +19,7 @@ Connection = psycopg.Connection[Any]
 
 
 class InvoiceUnknown(LedgerError):
-    """There is no such invoice."""
+    message = "There is no such invoice"
 
 
 class NewInvoice(NamedTuple):

@@ -16,7 +16,7 @@ Connection = psycopg.Connection[Any]
 
 
 class DeliveryUnknown(LedgerError):
-    """The endpoint has no such delivery."""
+    message = "The endpoint has no such delivery"
 
 
 class Notice(NamedTuple):

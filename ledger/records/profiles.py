@@ -22,11 +22,11 @@ Connection = AsyncConnection[Any]
 
 
 class TooManyTaxIds(LedgerError):
-    """An account has at most five tax ids; delete one first."""
+    message = "An account has at most five tax ids; delete one first"
 
 
 class TaxIdUnknown(LedgerError):
-    """The account has no such tax id."""
+    message = "The account has no such tax id"
 
 
 class Profile(NamedTuple):

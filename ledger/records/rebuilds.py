@@ -22,15 +22,15 @@ _LOCK = {"namespace": 0x1ED6E5, "lock": -1}
 
 
 class RebuildRunning(LedgerError):
-    """The views are being rebuilt; nobody else may write them until `ledger rebuild` has ended."""
+    message = "The views are being rebuilt; nobody else may write them until `ledger rebuild` has ended"
 
 
 class RebuildUnfinished(LedgerError, exit_code=EXIT_CONFIG):
-    """The views are half-built, because a rebuild was interrupted. Run `ledger rebuild` again."""
+    message = "The views are half-built, because a rebuild was interrupted. Run `ledger rebuild` again"
 
 
 class ViewsInUse(LedgerError):
-    """Somebody writes the views; stop every projector, then rebuild."""
+    message = "Somebody writes the views; stop every projector, then rebuild"
 
 
 class Rebuild(NamedTuple):

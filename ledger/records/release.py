@@ -29,27 +29,27 @@ _INDEX = re.compile(r"CREATE (?:UNIQUE )?INDEX (\w+) ON views\.")
 
 
 class OtherRelease(LedgerError, exit_code=EXIT_CONFIG):
-    """Database and program are of different versions: run `ledger migrate`, or update this program."""
+    message = "Database and program are of different versions: run `ledger migrate`, or update this program"
 
 
 class NotMigrated(OtherRelease):
-    """The database lacks the ledger's tables; run `ledger migrate`."""
+    message = "The database lacks the ledger's tables; run `ledger migrate`"
 
 
 class DatabaseOlder(OtherRelease):
-    """The database is of an older version; run `ledger migrate`."""
+    message = "The database is of an older version; run `ledger migrate`"
 
 
 class DatabaseNewer(OtherRelease):
-    """The database is of a newer version; update this program."""
+    message = "The database is of a newer version; update this program"
 
 
 class MigrationChanged(OtherRelease):
-    """A migration that ran is another one in this program; database and program are of different versions."""
+    message = "A migration that ran is another one in this program; database and program are of different versions"
 
 
 class ViewsOutdated(OtherRelease):
-    """The views were folded by another version of this program; run `ledger rebuild`."""
+    message = "The views were folded by another version of this program; run `ledger rebuild`"
 
 
 @cache

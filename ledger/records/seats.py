@@ -16,7 +16,7 @@ _TAKE = "SELECT pg_try_advisory_lock(hashtext(%s), %s)"
 
 
 class SeatTaken(LedgerError):
-    """Another process has taken this one's seat in the group while this one was away from Postgres."""
+    message = "Another process has taken this one's seat in the group while this one was away from Postgres"
 
 
 class Seat:

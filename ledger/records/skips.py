@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import psycopg
 
 from ledger.core.calendar import ms_of
+from ledger.core.errors import Unreadable
 from ledger.log.continuity import Stretch
-from ledger.log.reading import PassedOver, Problem
+from ledger.log.reading import PassedOver, problem_of
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "skips.sql")
@@ -27,8 +28,8 @@ class Skip(NamedTuple):
 
     def record(self) -> PassedOver:
         """What is read in their place: a dead letter, the same in every fold."""
-        reason = f"offsets {self.first} to {self.last} can't be read, {self.what}; passed over: {self.reason}"
-        return PassedOver(self.first, ms_of(self.decided_at), Problem("unreadable", reason))
+        detail = f"offsets {self.first} to {self.last}, {self.what}; passed over: {self.reason}"
+        return PassedOver(self.first, ms_of(self.decided_at), problem_of(Unreadable(detail)))
 
 
 Skips = Mapping[int, Sequence[Skip]]

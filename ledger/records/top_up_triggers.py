@@ -19,7 +19,7 @@ Connection = psycopg.Connection[Any]
 
 
 class LeaseLost(LedgerError):
-    """Somebody else works on this trigger now, or it is over."""
+    message = "Somebody else works on this trigger now, or it is over"
 
 
 class NewTrigger(NamedTuple):

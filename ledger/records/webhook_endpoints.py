@@ -17,11 +17,11 @@ _BOTH = timedelta(hours=24)
 
 
 class EndpointUnknown(LedgerError):
-    """There is no such webhook endpoint."""
+    message = "There is no such webhook endpoint"
 
 
 class EndpointEnded(LedgerError):
-    """This webhook endpoint was ended; nothing more is sent there."""
+    message = "This webhook endpoint was ended; nothing more is sent there"
 
 
 class Endpoint(NamedTuple):

@@ -9,7 +9,7 @@ from ledger.settings import Settings
 
 
 class NotForProduction(LedgerError):
-    """The sandbox starts only with LEDGER_PAYMENTS=sandbox."""
+    message = "The sandbox starts only with LEDGER_PAYMENTS=sandbox"
 
 
 def options_of(settings: Settings, port: int, path: Path | None, webhooks_to: str) -> Options:

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 
 class Unauthorized(LedgerError):
-    """A valid API key is needed as Bearer token."""
+    message = "A valid API key is needed as Bearer token"
 
 
 class Known(NamedTuple):

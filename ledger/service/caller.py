@@ -7,11 +7,11 @@ from ledger.records.idempotency import owner_of
 
 
 class ScopeMissing(LedgerError):
-    """This key lacks the scope."""
+    message = "This key lacks the scope"
 
 
 class AccountUnknown(LedgerError):
-    """There is no such account."""
+    message = "There is no such account"
 
 
 class Caller(NamedTuple):

@@ -14,7 +14,7 @@ _SEQ_MAX = 2**62
 
 
 class InvalidCursor(LedgerError):
-    """The cursor is not one that a list has given out."""
+    message = "The cursor is not one that a list has given out"
 
 
 def split(rows: Sequence[Row], limit: int) -> tuple[Sequence[Row], Row | None]:

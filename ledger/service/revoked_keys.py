@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 class RevocationsUnknown(LedgerError):
-    """Perhaps this database was restored, and Kafka does not say which keys were revoked since; try again."""
+    message = "Perhaps this database was restored, and Kafka does not say which keys were revoked since; try again"
 
 
 class RevokedKeys:

@@ -10,11 +10,11 @@ from schemas.money import format_nanos
 
 
 class TransactionUnknown(LedgerError):
-    """There is no such transaction."""
+    message = "There is no such transaction"
 
 
 class AmbiguousTransaction(LedgerError):
-    """Several transactions have this id; choose one by account_id, or by signed."""
+    message = "Several transactions have this id; choose one by account_id, or by signed"
 
 
 def transaction_of(line: Line, *, purchases_view: bool = False) -> Transaction:

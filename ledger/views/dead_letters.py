@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from psycopg.rows import class_row
 
+from ledger.core.errors import text_of
 from ledger.sql import statements
 from ledger.views.writing import SQL, Connection
 
@@ -18,6 +19,7 @@ class DeadRow(NamedTuple):
     log_offset: int
     log_time_ms: int
     code: str
+    field: str | None
     reason: str
     account_id: str | None
     event_id: str | None
@@ -33,18 +35,22 @@ def write_dead_letters(connection: Connection, topic: str, partition: int, rows:
 
 
 class DeadLetter(NamedTuple):
-    """A record that could not be applied. `topic` with the deployment's prefix; `excerpt` escaped."""
+    """A record that could not be applied. `topic` with the deployment's prefix; `excerpt` escaped. `str()`: why."""
 
     topic: str
     partition: int
     log_offset: int
     code: str
+    field: str | None
     reason: str
     account_id: str | None
     event_id: str | None
     type: str | None
     log_time: datetime
     excerpt: str
+
+    def __str__(self) -> str:
+        return text_of(self.field, self.reason)
 
 
 def list_dead_letters(

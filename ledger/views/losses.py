@@ -25,11 +25,13 @@ _AT_ONCE = 2_000
 
 
 class SecretsDiffer(LedgerError):
-    """Records that were folded don't verify: LEDGER_SIGNING_KEYS lacks a secret, or has another one than before."""
+    message = (
+        "Records that were folded don't verify: LEDGER_SIGNING_KEYS lacks a secret, or has another one than before"
+    )
 
 
 class EventNotWhole(LedgerError):
-    """An entry of the views does not have all that its event said: it was changed, or another version wrote it."""
+    message = "An entry of the views does not have all that its event said: it was changed, or another version wrote it"
 
 
 class Loss(NamedTuple):

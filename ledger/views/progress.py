@@ -27,6 +27,7 @@ class Refusal(NamedTuple):
 
     code: str
     reason: str
+    field: str | None
 
 
 class Tally(NamedTuple):

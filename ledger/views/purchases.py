@@ -13,7 +13,7 @@ SQL = statements("ledger.views", "purchases.sql")
 
 
 class PurchaseUnknown(LedgerError):
-    """The account has no such purchase."""
+    message = "The account has no such purchase"
 
 
 class Paid(NamedTuple):

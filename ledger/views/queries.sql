@@ -139,7 +139,7 @@ ORDER BY partition;
 SELECT partition, next_offset FROM views.progress;
 
 -- name: dead_letter
-SELECT code, reason
+SELECT code, reason, field
 FROM views.dead_letters
 WHERE topic = %(topic)s AND partition = %(partition)s AND log_offset = %(offset)s;
 

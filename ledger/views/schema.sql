@@ -175,6 +175,7 @@ CREATE TABLE views.dead_letters (
     partition       integer NOT NULL,
     log_offset      bigint NOT NULL,
     code            text NOT NULL,
+    field           text,  -- NULL: it is not about one field
     reason          text NOT NULL,
     account_id      text,
     event_id        uuid,

@@ -17,7 +17,7 @@ LAST_ENTRIES = 10
 
 
 class NoSuchAccount(LedgerError):
-    """The ledger has no entry of this account."""
+    message = "The ledger has no entry of this account"
 
 
 class LastEntry(NamedTuple):

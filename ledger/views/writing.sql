@@ -140,7 +140,7 @@ ON CONFLICT (partition, type, outcome) DO UPDATE SET records = t.records + exclu
 
 -- name: add_dead_letter
 INSERT INTO views.dead_letters
-    (topic, partition, log_offset, code, reason, account_id, event_id, type, log_time, excerpt)
-VALUES (%(topic)s, %(partition)s, %(log_offset)s, %(code)s, %(reason)s, %(account_id)s, %(event_id)s, %(type)s,
-    to_timestamp(%(log_time_ms)s::numeric / 1000), %(excerpt)s)
+    (topic, partition, log_offset, code, field, reason, account_id, event_id, type, log_time, excerpt)
+VALUES (%(topic)s, %(partition)s, %(log_offset)s, %(code)s, %(field)s, %(reason)s, %(account_id)s, %(event_id)s,
+    %(type)s, to_timestamp(%(log_time_ms)s::numeric / 1000), %(excerpt)s)
 ON CONFLICT DO NOTHING;

@@ -14,9 +14,41 @@ from fastapi.responses import JSONResponse
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
-from ledger.core.errors import LedgerError
+from ledger.core.errors import (
+    AccountAlreadyOpened,
+    IdReused,
+    Invalid,
+    LedgerError,
+    Refused,
+    TooLarge,
+    Unsigned,
+    error_of_code,
+)
+from ledger.core.month_report import MonthDoesNotClose
+from ledger.core.pricing import NoRateInEffect
+from ledger.gate.gate import GateUnavailable
+from ledger.gate.holds import HoldClosed, HoldConflict, HoldUnknown, ProjectionBehind
+from ledger.log.book import BookEmpty, BookNotReadable, BookStale
+from ledger.log.connecting import CertificateUnusable, FoldOnly, LogUnavailable
+from ledger.log.publisher import RecordRefused
+from ledger.payments.documents.invoice_pdf import DocumentNotSet, LogoUnreadable
+from ledger.payments.gateway import ProviderUnavailable, ProviderUnknown, WebhookForged, WebhookUnreadable
+from ledger.payments.payment_methods import MethodInUse, PaymentMethodUnknown
+from ledger.payments.top_up_collectors import NoPaymentMethod
+from ledger.payments.top_up_policies import NoAddressForLinks
+from ledger.records.idempotency import IdempotencyConflict
+from ledger.records.invoices import InvoiceUnknown
+from ledger.records.notices import DeliveryUnknown
+from ledger.records.profiles import TaxIdUnknown
 from ledger.records.release import WRONG_SHAPE, OtherRelease
-from schemas.fields import reason_of
+from ledger.records.webhook_endpoints import EndpointEnded, EndpointUnknown
+from ledger.service.authentication import Unauthorized
+from ledger.service.caller import AccountUnknown, ScopeMissing
+from ledger.service.cursors import InvalidCursor
+from ledger.service.revoked_keys import RevocationsUnknown
+from ledger.service.transactions import TransactionUnknown
+from ledger.views.purchases import PurchaseUnknown
+from schemas.fields import fault_of
 
 RETRY_AFTER = {"Retry-After": "2"}
 _HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: RETRY_AFTER}
@@ -28,62 +60,6 @@ _TYPES = {
     409: "conflict_error",
     500: "internal_error",
     503: "unavailable_error",
-}
-_STATUS = {
-    "account_already_opened": 409,
-    "account_unknown": 404,
-    "book_empty": 503,
-    "book_not_readable": 503,
-    "book_stale": 503,
-    "certificate_unusable": 503,
-    "database_newer": 503,
-    "database_older": 503,
-    "delivery_unknown": 404,
-    "document_not_set": 500,
-    "endpoint_ended": 409,
-    "endpoint_unknown": 404,
-    "fold_only": 403,
-    "gate_unavailable": 503,
-    "hold_closed": 409,
-    "hold_conflict": 409,
-    "hold_unknown": 404,
-    "id_reused": 409,
-    "idempotency_conflict": 409,
-    "invalid_cursor": 400,
-    "invoice_unknown": 404,
-    "invalid_json": 400,
-    "kafka_forbids": 503,
-    "kafka_refuses_user": 503,
-    "kafka_tls_failed": 503,
-    "log_refused": 503,
-    "log_unavailable": 503,
-    "logo_unreadable": 500,
-    "method_in_use": 409,
-    "migration_changed": 503,
-    "month_does_not_close": 500,
-    "not_for_routers": 403,
-    "not_migrated": 503,
-    "no_address_for_links": 409,
-    "no_payment_method": 409,
-    "no_rate_in_effect": 503,
-    "other_release": 503,
-    "payment_method_unknown": 404,
-    "projection_behind": 503,
-    "provider_unavailable": 503,
-    "provider_unknown": 503,
-    "purchase_unknown": 404,
-    "revocations_unknown": 503,
-    "tax_id_unknown": 404,
-    "too_large": 413,
-    "transaction_unknown": 404,
-    "unsigned": 403,
-    "views_outdated": 503,
-    "webhook_forged": 400,
-    "webhook_of_other_mode": 400,
-    "webhook_undecided": 503,
-    "webhook_unreadable": 400,
-    "unauthorized": 401,
-    "scope_missing": 403,
 }
 _HTTP_CODES = {400: "invalid_json", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
@@ -110,15 +86,77 @@ class ApiError(HTTPException):
         self.items = items
 
 
-def status_of(code: str) -> int:
-    """The status of an error of the ledger by its code; 422 for whatever the rules refuse."""
-    return _STATUS.get(code, 422)
+class NotForRouters(Refused):
+    message = "Only usage.recorded and trace.recorded may be sent here"
 
 
-def param_of(reason: str) -> str | None:
-    """The field that a reason names: it stands in front, "data.model: …"."""
-    field, colon, _ = reason.partition(": ")
-    return field if colon and " " not in field and field != "record" else None
+class WebhookOfOtherMode(LedgerError):
+    message = "The webhook is of the provider's test mode and this ledger is live, or the other way round"
+
+
+class WebhookUndecided(LedgerError):
+    message = "It takes longer to look into the webhook than its provider waits; send it again"
+
+
+# A class that is not here has what the nearest class has that it is derived from; 422 is what the rules refuse.
+STATUS: Mapping[type[LedgerError], int] = {
+    LedgerError: 422,
+    InvalidCursor: 400,
+    WebhookForged: 400,
+    WebhookOfOtherMode: 400,
+    WebhookUnreadable: 400,
+    Unauthorized: 401,
+    FoldOnly: 403,
+    ScopeMissing: 403,
+    NotForRouters: 403,
+    Unsigned: 403,
+    AccountUnknown: 404,
+    DeliveryUnknown: 404,
+    EndpointUnknown: 404,
+    HoldUnknown: 404,
+    InvoiceUnknown: 404,
+    PaymentMethodUnknown: 404,
+    PurchaseUnknown: 404,
+    TaxIdUnknown: 404,
+    TransactionUnknown: 404,
+    AccountAlreadyOpened: 409,
+    EndpointEnded: 409,
+    HoldClosed: 409,
+    HoldConflict: 409,
+    IdReused: 409,
+    IdempotencyConflict: 409,
+    MethodInUse: 409,
+    NoAddressForLinks: 409,
+    NoPaymentMethod: 409,
+    TooLarge: 413,
+    RecordRefused: 422,
+    DocumentNotSet: 500,
+    LogoUnreadable: 500,
+    MonthDoesNotClose: 500,
+    BookEmpty: 503,
+    BookNotReadable: 503,
+    BookStale: 503,
+    CertificateUnusable: 503,
+    GateUnavailable: 503,
+    LogUnavailable: 503,
+    NoRateInEffect: 503,
+    OtherRelease: 503,
+    ProjectionBehind: 503,
+    ProviderUnavailable: 503,
+    ProviderUnknown: 503,
+    RevocationsUnknown: 503,
+    WebhookUndecided: 503,
+}
+
+
+def status_of(kind: type[LedgerError]) -> int:
+    """The status of an error's class."""
+    return next(STATUS[each] for each in kind.__mro__ if each in STATUS)
+
+
+def status_of_code(code: str) -> int:
+    """The same of a class that another process or a table names by its code."""
+    return status_of(error_of_code(code) or LedgerError)
 
 
 def install(app: FastAPI) -> None:
@@ -164,7 +202,7 @@ def failure(request_id: str | None) -> JSONResponse:
 
 def api_error_of(error: LedgerError) -> ApiError:
     """An error of the ledger as an answer."""
-    return ApiError(status_of(error.code), error.code, error.message, error.field)
+    return ApiError(status_of(type(error)), error.code, str(error), error.field)
 
 
 def _http_error(error: Any) -> ApiError:
@@ -179,8 +217,8 @@ def _validation_error(error: Any) -> ApiError:
     if problem["type"] == "json_invalid":
         return ApiError(400, "invalid_json", "The body is not JSON.")
     # The first part says where it was looked for: body, query, path, header.
-    reason = reason_of(cast(ErrorDetails, {**problem, "loc": problem["loc"][1:]}))
-    return ApiError(422, "invalid", reason, param_of(reason))
+    fault = fault_of(cast(ErrorDetails, {**problem, "loc": problem["loc"][1:]}))
+    return ApiError(422, Invalid.code, str(fault), fault.field)
 
 
 def _database_error(error: Any) -> ApiError:

@@ -70,6 +70,7 @@ def test_what_the_ledger_refuses_is_set_aside_and_the_others_go_on(opened_http: 
     assert requests_of(settings, "acct_refused") == expected
     assert [event.code for event in ledger.rejected] == ["unpriced", "unpriced"]
     assert all(event.reason.startswith("data.model: ") for event in ledger.rejected)
+    assert [event.field for event in ledger.rejected] == ["data.model", "data.model"]
     assert [json.loads(event.value)["data"]["request_id"] for event in ledger.rejected] == ["req_3", "req_17"]
     ledger.close()
     again = opened_http()

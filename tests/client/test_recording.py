@@ -92,7 +92,7 @@ def test_bad_input_names_the_field_and_records_nothing(opened: Open, field: str,
     with pytest.raises(InvalidEvent) as caught:
         ledger.record_usage(**({"account_id": "acct_1"} | CALL | changes))
     assert caught.value.field == field
-    assert caught.value.message.startswith(f"{field}: ")
+    assert str(caught.value).startswith(f"{field}: ")
     assert ledger.depth == 0
 
 

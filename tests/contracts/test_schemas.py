@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.events import EVENT, EVENT_TYPES, ROUTER_TYPES, Event
-from schemas.fields import json_of, reasons_of
+from schemas.fields import faults_of, json_of
 from schemas.identity import content_of, derived_id, event_id_of
 from schemas.money import format_nanos, parse_attos, parse_nanos
 from schemas.signatures import SIGNATURE_HEADER, SigningKey, signature_of, verifies
@@ -70,7 +70,7 @@ def _wire(type: str = "usage.recorded", *, envelope: Wire | None = None, **data:
 def _reasons(wire: bytes) -> str:
     with pytest.raises(ValidationError) as refusal:
         EVENT.validate_json(wire)
-    return reasons_of(refusal.value)
+    return str(faults_of(refusal.value))
 
 
 # Form.

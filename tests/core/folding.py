@@ -70,7 +70,7 @@ def bytes_of(result: Folded) -> bytes:
 
 def _answer_line(answer: Answer) -> str:
     if isinstance(answer, Refused):
-        return f"{answer.code} {answer.message}"
+        return f"{answer.code} {answer}"
     effects = [json_of(effect).decode() for effect in answer.effects]
     return json.dumps([_plain(answer.entry), effects])
 

@@ -70,7 +70,7 @@ def refused_to(publisher: Publisher, topic: str) -> str:
         try:
             publisher.append(topic, key, b"{}").position()
         except LogRefused as refused:
-            return refused.message
+            return str(refused)
         except LogUnavailable:  # a producer may first find that its partitions are gone
             return ""
     raise AssertionError("all was accepted")
@@ -114,7 +114,7 @@ def test_what_is_acknowledged_is_on_two_replicas_where_there_are_two(replicas: i
     if least == 2:
         problem = misconfigured("a", EVENTS, {**made, "min.insync.replicas": "1"}, replicas)
         assert problem is not None
-        assert "min.insync.replicas is 1, must be at least 2" in problem.message
+        assert "min.insync.replicas is 1, must be at least 2" in str(problem)
 
 
 @pytest.mark.parametrize(

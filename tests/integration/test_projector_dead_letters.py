@@ -161,7 +161,8 @@ def views(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
 def test_a_bad_record_is_a_dead_letter_that_says_where_and_why(
     bad: Bad, projected: dict[str, Place], settings: Settings, views: psycopg.Connection[Any]
 ) -> None:
-    query = "SELECT code, reason, topic FROM views.dead_letters WHERE (partition, log_offset) = (%s, %s)"
+    query = "SELECT code, concat_ws(': ', field, reason), topic"
+    query += " FROM views.dead_letters WHERE (partition, log_offset) = (%s, %s)"
     found = views.execute(query, projected[bad.name]).fetchone()
     assert found is not None, "no dead letter"
     code, reason, topic = found
@@ -185,8 +186,10 @@ def test_every_dead_letter_is_on_its_topic_signed_and_says_the_same_as_the_views
 ) -> None:
     records = records_of(settings, DEAD_LETTERS, 1)
     letters = [DEAD_LETTER.validate_json(record.value).data for record in records]
-    query = "SELECT topic, partition, log_offset, code, reason, excerpt FROM views.dead_letters"
-    said = {(each.topic, each.partition, each.offset, each.code, each.reason, each.excerpt) for each in letters}
+    query = "SELECT topic, partition, log_offset, code, field, reason, excerpt FROM views.dead_letters"
+    said = {
+        (each.topic, each.partition, each.offset, each.code, each.field, each.reason, each.excerpt) for each in letters
+    }
     assert said == set(views.execute(query).fetchall())
     assert len(letters) == len(BAD)
     for record in records:

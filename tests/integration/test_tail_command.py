@@ -155,7 +155,7 @@ def test_what_cannot_be_read_is_shown_with_the_reason_and_moves_no_cursor(settin
     assert not CONTROLS.search(tail(settings, *arguments, "--json").stdout)
     assert {"\u009b", "\u202e"}.isdisjoint(text.decode())
     assert [line.get("problem", {}).get("code") for line in lines] == ["invalid", "invalid", "empty", None]
-    assert "data.model" in lines[1]["problem"]["reason"]
+    assert lines[1]["problem"]["field"] == "data.model"
     assert lines[3]["event"] == extended
 
 

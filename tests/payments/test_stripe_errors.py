@@ -95,7 +95,7 @@ def test_a_refusal_names_the_code_and_the_request_and_nothing_that_a_customer_ty
     with saying(refusal) as (gateway, _), pytest.raises(ProviderRefuses) as raised:
         gateway.payment("pi_1")
     assert raised.value.request_id == "req_7"
-    assert raised.value.message == (
+    assert str(raised.value) == (
         "The payment provider refuses the request; nothing has happened: email_invalid, email (request req_7)"
     )
     assert raised.value.__cause__ is None

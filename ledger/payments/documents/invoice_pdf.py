@@ -29,11 +29,11 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 class LogoUnreadable(LedgerError, exit_code=EXIT_CONFIG):
-    """LEDGER_INVOICE_LOGO can't be printed: it must be a readable file in SVG, PNG or JPEG."""
+    message = "LEDGER_INVOICE_LOGO can't be printed: it must be a readable file in SVG, PNG or JPEG"
 
 
 class DocumentNotSet(LedgerError):
-    """The document can't be set; LEDGER_INVOICE_LOGO, if there is one, must be an image in SVG, PNG or JPEG."""
+    message = "The document can't be set; LEDGER_INVOICE_LOGO, if there is one, must be an image in SVG, PNG or JPEG"
 
 
 def invoice_pdf(settings: Settings, content: Content) -> bytes:

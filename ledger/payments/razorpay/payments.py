@@ -51,7 +51,7 @@ class Payments:
             try:
                 payment = self._captured(payment, order)
             except ProviderRefuses as error:
-                log.warning("payment_not_captured", payment_id=payment.id, error=error.message)
+                log.warning("payment_not_captured", payment_id=payment.id, error=str(error))
         return translation.payment_of(payment, order)
 
     def _captured(self, payment: Payment, order: Order | None) -> Payment:
