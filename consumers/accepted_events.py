@@ -8,7 +8,7 @@ must have read the log before it is asked what is new.
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from consumers.periodic import Connection
+from ledger.postgres.types import Connection
 from ledger.records import fact_positions, rebuilds
 from ledger.views import facts
 from ledger.views.facts import Accepted

@@ -11,14 +11,15 @@ import structlog
 
 from consumers.appending import Appending
 from consumers.consumer import Received
-from consumers.periodic import Connection
 from consumers.top_up_metrics import TRIGGERS, count
 from ledger.core.calendar import moment_of
 from ledger.log.publisher import Permit
 from ledger.payments.clock import Clock, utc_now
 from ledger.payments.gateways import Gateways
 from ledger.payments.top_up_charges import TopUpCharges
-from ledger.records.pools import ThreadPool
+from ledger.postgres.kinds import CHARGER
+from ledger.postgres.pools import ThreadPool
+from ledger.postgres.types import Connection
 from ledger.records.top_up_triggers import NewTrigger
 from ledger.settings import Settings
 from schemas.effects import AutoTopUpTriggered
@@ -39,7 +40,7 @@ class Charging:
 
     def __init__(self, settings: Settings, gateways: Gateways, permit: Permit, clock: Clock = utc_now) -> None:
         self.gateways = gateways
-        self._connections = ThreadPool(settings.database, _CONNECTIONS, kwargs={"autocommit": True})
+        self._connections = ThreadPool(settings.database, CHARGER, _CONNECTIONS)
         self.append = Appending(settings, permit)
         self.charges = TopUpCharges(settings, gateways, self._connections.connection, self.append, count, clock)
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 from consumers.accepted_events import Facts
 from consumers.appending import Appending
-from consumers.periodic import Connection
 from ledger.log.publisher import Permit
 from ledger.payments.invoices import FACTS, InvoiceIssuer, issued_event, reach_the_log
+from ledger.postgres.types import Connection
 from ledger.records import invoices
 from ledger.settings import Settings
 from ledger.views.facts import Accepted

@@ -11,14 +11,15 @@ from typing import ClassVar
 
 from consumers.accepted_events import Facts
 from consumers.consumer import Received
-from consumers.periodic import Connection
 from ledger.core.calendar import moment_of, ms_of
 from ledger.log.book import Follower
 from ledger.notices import kinds
 from ledger.notices.delivery import Delivering
+from ledger.postgres.kinds import NOTIFIER
+from ledger.postgres.pools import ThreadPool
+from ledger.postgres.types import Connection
 from ledger.records import notices
 from ledger.records.notices import Notice
-from ledger.records.pools import ThreadPool
 from ledger.settings import Settings
 from ledger.views.facts import Accepted
 from schemas.effects import AutoTopUpSkipped, AutoTopUpSuspended, BalanceLevelChanged
@@ -50,7 +51,7 @@ class NotifyOfEffects:
 
     def __init__(self, settings: Settings, book: Follower) -> None:
         self._book, self._note = book, _Noting(settings)
-        self._connections = ThreadPool(settings.database, 1)
+        self._connections = ThreadPool(settings.database, NOTIFIER, 1)
 
     def handle(self, received: Received) -> None:
         """Writes the notice, unless it was written before."""

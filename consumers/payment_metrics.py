@@ -7,9 +7,10 @@ import psycopg
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ledger.liveness import LIVENESS, hang_up
 from ledger.payments.payment_alerts import Row, metrics
-from ledger.records import release
+from ledger.postgres.connections import connect, hang_up
+from ledger.postgres.kinds import FIGURES
+from ledger.postgres.release import OtherRelease
 from ledger.records.payment_alerts import SQL
 
 _ANSWER_SECONDS = 3
@@ -33,12 +34,12 @@ class PaymentMetrics(Collector):
 
     def _rows(self) -> Sequence[Row] | None:
         try:
-            with release.connect(self._database, **LIVENESS) as connection:
+            with connect(self._database, FIGURES) as connection:
                 late = Timer(_ANSWER_SECONDS, hang_up, [connection])
                 late.start()
                 try:
                     return connection.execute(SQL["figures"]).fetchall()
                 finally:
                     late.cancel()
-        except (psycopg.Error, release.OtherRelease):
+        except (psycopg.Error, OtherRelease):
             return None

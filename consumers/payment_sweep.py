@@ -15,7 +15,6 @@ import structlog
 from prometheus_client import Counter
 
 from consumers.appending import Appending
-from consumers.periodic import Connection
 from ledger.log.publisher import Permit
 from ledger.payments.event_recorder import Append, EventRecorder
 from ledger.payments.gateway import Gateway, News, Payment, ProviderError, ProviderRefuses
@@ -23,6 +22,7 @@ from ledger.payments.gateways import gateways_of
 from ledger.payments.provider_updates import ProviderUpdates
 from ledger.payments.purchases import Purchases
 from ledger.payments.reconciliation import Reconciliation
+from ledger.postgres.types import Connection
 from ledger.records import checkouts, rebuilds, sweeps
 from ledger.settings import Settings
 from ledger.views.payments import oldest_open_dispute, perhaps_lost

@@ -6,18 +6,18 @@ is waited for, without the lock: perhaps they answer somebody else. Anything els
 
 import threading
 from contextlib import closing
-from typing import Any, Protocol
+from typing import Protocol
 
 import psycopg
 
 from consumers.retry_pause import RetryPause
-from ledger.liveness import KEEPALIVES, LIVENESS
 from ledger.log.connecting import KafkaForbids, KafkaRefusesUser, LogUnavailable
 from ledger.payments.gateway import ProviderUnavailable, ProviderUnknown
-from ledger.records import release
+from ledger.postgres import release
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import WORKER
+from ledger.postgres.types import Connection
 from ledger.settings import Settings
-
-Connection = psycopg.Connection[Any]
 
 _COMES_BACK = (psycopg.OperationalError, LogUnavailable, ProviderUnavailable, ProviderUnknown)
 # The second key is the task's; projectors and rebuilds have a namespace of their own.
@@ -61,9 +61,7 @@ class Periodic:
 
     def _take_turns(self, patience: RetryPause) -> None:
         name = f"ledger-{self._task.name}"
-        with release.connect(
-            self._settings.database, autocommit=True, options=KEEPALIVES, application_name=name, **LIVENESS
-        ) as connection:
+        with connect(self._settings.database, WORKER.named(name)) as connection:
             mine = False
             while not self._stopping.is_set():
                 mine = mine or _locked(connection, name)

@@ -33,12 +33,12 @@ from ledger import logs
 from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.guard.figures import GuardFigures
 from ledger.guard.guard import Guard
-from ledger.liveness import LIVENESS
 from ledger.log.book import Follower
 from ledger.log.connecting import check_may_write
 from ledger.log.topics import check_topics
 from ledger.payments.gateways import gateways_of
-from ledger.records import release
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import START
 from ledger.settings import Settings
 
 _FIRST_BOOK_SECONDS = 5.0
@@ -159,7 +159,7 @@ def _wait_for_topics(settings: Settings) -> None:
     patience = RetryPause("all", threading.Event())
     while True:
         try:
-            with release.connect(settings.database, **LIVENESS) as connection:
+            with connect(settings.database, START) as connection:
                 check_topics(settings, connection)
             return patience.over()
         except (psycopg.OperationalError, KafkaError) as error:

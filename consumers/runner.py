@@ -29,7 +29,6 @@ from consumers.retry_pause import RetryPause
 from consumers.standstill import Standstill
 from ledger.core.book import Book
 from ledger.core.errors import KeyNotValid, Unsigned
-from ledger.liveness import KEEPALIVES, LIVENESS
 from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.connecting import (
     REQUEST_MS,
@@ -44,7 +43,8 @@ from ledger.log.foreign import naming_the_batch
 from ledger.log.publisher import Permit, Publisher
 from ledger.log.readable import event_of
 from ledger.log.reading import Problem, problem_of, signer_of
-from ledger.records.release import connect
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import SEAT
 from ledger.records.seats import Seat
 from ledger.settings import Settings
 from schemas.topics import DEAD_LETTERS
@@ -156,9 +156,7 @@ class Runner:
         Should Postgres be restarted, it is free: a process that takes it then fences this one, which takes another.
         """
         seat = Seat(self._settings.group(self._consumer.name))
-        with connect(
-            self._settings.database, autocommit=True, options=KEEPALIVES, application_name="ledger-seat", **LIVENESS
-        ) as connection:
+        with connect(self._settings.database, SEAT) as connection:
             seat.taken(connection)
             yield seat
 

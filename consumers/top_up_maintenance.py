@@ -8,11 +8,11 @@ import structlog
 from prometheus_client import Gauge
 
 from consumers.charge_top_ups import NAME, Charging
-from consumers.periodic import Connection
 from consumers.top_up_metrics import OPEN, OPEN_SECONDS, OVERDUE, OVERDUE_SECONDS
 from ledger.payments import payment_events
 from ledger.payments.clock import Clock, utc_now
 from ledger.payments.event_recorder import EventRecorder
+from ledger.postgres.types import Connection
 from ledger.records import rebuilds
 from ledger.records.top_up_triggers import NewTrigger
 from ledger.views import top_ups

@@ -12,10 +12,11 @@ from ledger.core.entry import Fact
 from ledger.core.errors import BadSignature
 from ledger.log.partitioning import partition_of
 from ledger.log.reading import Record, fact_of
+from ledger.postgres.types import Connection
 from ledger.records.skips import Skips, skips
 from ledger.settings import Settings
 from ledger.views import losses
-from ledger.views.losses import Connection, Loss
+from ledger.views.losses import Loss
 from projectors.continuity import diverged
 from projectors.refolding import Watch
 from projectors.replay import Bounds, bounds, fetches

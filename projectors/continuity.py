@@ -11,9 +11,10 @@ from ledger.guard.comparing import Comparing
 from ledger.log.continuity import compare
 from ledger.log.survey import Surveyor
 from ledger.log.topics import refuse
+from ledger.postgres.types import Connection
 from ledger.records.skips import skipped
 from ledger.settings import Settings
-from ledger.views.writing import Connection, folded
+from ledger.views.writing import folded
 from schemas.topics import EVENTS
 
 

@@ -6,7 +6,8 @@ posted the same event; a second one folds the partitions in another order, and c
 
 from ledger.core.entry import Fact
 from ledger.log.reading import PlainRecord, fact_of
-from ledger.records.rebuilds import SQL, Connection
+from ledger.postgres.types import Connection
+from ledger.records.rebuilds import SQL
 from ledger.settings import Settings
 from ledger.views.writing import find_posted
 from schemas.signatures import SIGNATURE_HEADER

@@ -1,8 +1,7 @@
 """The Kafka group of the workers: one per ledger, and one of its own for every copy, which takes no partitions away."""
 
-import psycopg
-
-from ledger.liveness import LIVENESS
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import QUESTION
 from ledger.settings import Settings
 
 # A restored dump is another database, on whichever server it stands; which ledger it is a copy of makes no difference.
@@ -17,7 +16,7 @@ def group_of(settings: Settings) -> str:
     name = settings.group("projector")
     if not settings.fold_only:
         return name
-    with psycopg.connect(settings.database, **LIVENESS) as connection:
+    with connect(settings.database, QUESTION) as connection:
         row = connection.execute(_DATABASE).fetchone()
     assert row, "every database is listed in pg_database"
     return f"{name}-copy-{row[0]}"

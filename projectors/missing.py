@@ -10,8 +10,8 @@ from ledger.log.book_history import read_history
 from ledger.log.readable import seal_of
 from ledger.log.reader import reading
 from ledger.log.topics import changed_topics
+from ledger.postgres.types import Connection
 from ledger.records import book_versions, outbox
-from ledger.records.rebuilds import Connection
 from ledger.settings import Settings
 from ledger.views import losses
 from ledger.views.dead_letters import count_from

@@ -6,7 +6,8 @@ from aiokafka import TopicPartition
 
 from ledger.core.errors import LedgerError
 from ledger.log.batches import Unreadable
-from ledger.records.release import connect
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import COMMAND
 from ledger.records.skips import Skip, skip
 from ledger.settings import Settings
 from projectors.fetching import Fetching, examine
@@ -49,7 +50,7 @@ def pass_over(settings: Settings, partition: int, first: int, last: int | None, 
         raise EndNotKnown(f"{topic}/{partition}/{first}, {found.reason}; the log ends at {ends.high}")
     if not first <= last < ends.high:
         raise BeyondTheLog(f"{topic}/{partition} ends at {ends.high}", field="--to")
-    with connect(settings.database) as connection:
+    with connect(settings.database, COMMAND) as connection:
         row = connection.execute("SELECT next_offset FROM views.progress WHERE partition = %s", (partition,)).fetchone()
         if row and first < row[0] <= last:
             raise PartlyFolded(f"{topic}/{partition} is folded to {row[0]}")

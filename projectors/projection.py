@@ -19,11 +19,12 @@ from ledger.core.fold import purchase_named
 from ledger.gate.settlement import count_unheld, settle
 from ledger.log.partitioning import partition_of
 from ledger.log.reading import PassedOver, Problem, Record, fact_of, problem_of
+from ledger.postgres.types import Connection
 from ledger.records import outbox
 from ledger.settings import Settings
 from ledger.views import writing
 from ledger.views.dead_letters import write_dead_letters
-from ledger.views.writing import Connection, Postings
+from ledger.views.writing import Postings
 from projectors.batch import Batch
 from projectors.messages import dead_letter_message, dead_row, effect_message, forward_message
 from projectors.misplaced import MisplacedReport

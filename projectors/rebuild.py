@@ -18,10 +18,13 @@ from ledger.core.errors import LedgerError
 from ledger.log.book import BookEmpty
 from ledger.log.connecting import administrating
 from ledger.log.topics import check_topics
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import REBUILD_READER
+from ledger.postgres.release import views_version
+from ledger.postgres.types import Connection
 from ledger.records import book_versions, rebuilds
 from ledger.records.migrate import create_views, migrate_records
-from ledger.records.rebuilds import Connection, Rebuild
-from ledger.records.release import views_version
+from ledger.records.rebuilds import Rebuild
 from ledger.settings import Settings
 from ledger.views import digests, losses
 from projectors.comparing import VIEWS, Comparison, compare
@@ -239,7 +242,10 @@ def _note(
     """Writes the digests of what is committed, read in a session beside the one that writes them."""
     watch.begin(stage, None)
     rows = 0
-    with psycopg.connect(settings.database) as reader, connection.cursor().copy(rebuilds.SQL[statement]) as copy:
+    with (
+        connect(settings.database, REBUILD_READER) as reader,
+        connection.cursor().copy(rebuilds.SQL[statement]) as copy,
+    ):
         for digest in digests.digests(reader, columns):
             copy.write(digest.line())
             rows += digest.rows

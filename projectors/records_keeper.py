@@ -14,17 +14,17 @@ import structlog
 from kafka.errors import KafkaError
 
 from ledger.core.errors import LedgerError
-from ledger.liveness import LIVENESS
 from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.connecting import LogUnavailable
 from ledger.log.ownership import installation_id, owner_after, refuse_another
 from ledger.log.publisher import Publisher
 from ledger.log.records_log import RecordsLog, records_log
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import RECORDS_KEEPER
+from ledger.postgres.types import Connection
 from ledger.records import log_events, rebuilds
 from ledger.records.ending import end_again
 from ledger.records.erasing import NotInvoicedYet
-from ledger.records.log_events import Connection
-from ledger.records.release import connect
 from ledger.settings import Settings
 from ledger.views import facts
 from projectors.rejections import report_rejected
@@ -61,9 +61,7 @@ class RecordsKeeper:
         while True:
             try:
                 with (
-                    connect(
-                        self._settings.database, autocommit=True, application_name="ledger-records", **LIVENESS
-                    ) as connection,
+                    connect(self._settings.database, RECORDS_KEEPER) as connection,
                     records_log(self._settings) as topic,
                 ):
                     rounds = _Rounds(self._settings, self._book, connection, topic)

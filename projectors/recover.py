@@ -13,9 +13,10 @@ from ledger.log import groups
 from ledger.log.connecting import check_may_write
 from ledger.log.ownership import check_owner
 from ledger.log.topics import accept_topics
+from ledger.postgres.release import check
+from ledger.postgres.types import Connection
 from ledger.records import outbox, rebuilds
-from ledger.records.rebuilds import Connection, RebuildUnfinished
-from ledger.records.release import check
+from ledger.records.rebuilds import RebuildUnfinished
 from ledger.settings import Settings
 from ledger.views import losses
 from projectors.missing import SAID, Missing, missing

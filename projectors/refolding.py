@@ -14,12 +14,11 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wai
 from contextlib import aclosing
 from multiprocessing import get_context, parent_process
 from multiprocessing.synchronize import Event
-from typing import Any, Protocol
-
-import psycopg
+from typing import Protocol
 
 from ledger import logs
 from ledger.core.book import Book
+from ledger.postgres.types import Connection
 from ledger.records.skips import skips
 from ledger.settings import Settings
 from projectors.projection import Projection
@@ -27,7 +26,6 @@ from projectors.replay import fetches
 from projectors.session import Session
 from schemas.topics import EVENTS
 
-Connection = psycopg.Connection[Any]
 _LOOK_SECONDS = 0.2
 _FOLDED = "SELECT coalesce(sum(next_offset), 0)::bigint FROM views.progress"
 

@@ -7,10 +7,10 @@ and places make the second report of one harmless.
 from collections.abc import Iterable
 
 from ledger.log.reading import Problem, Record
+from ledger.postgres.types import Connection
 from ledger.records import outbox
 from ledger.settings import Settings
 from ledger.views.dead_letters import write_dead_letters
-from ledger.views.writing import Connection
 from projectors.batch import Dead
 from projectors.messages import dead_letter_message, dead_row
 

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Sequence
 import psycopg
 import structlog
 
-from ledger.liveness import LIVENESS
 from ledger.log.dead_letters import shortened
 from ledger.log.publisher import Append, LogUnavailable, Permit, Publisher, RecordRefused
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import RELAY
+from ledger.postgres.types import Connection
 from ledger.records import outbox, rebuilds
-from ledger.records.release import connect
 from ledger.settings import Settings
 from schemas.fields import json_of
 from schemas.signatures import SIGNATURE_HEADER
@@ -69,9 +70,7 @@ class Relay:
                 self._awake.wait(_IDLE_SECONDS)
 
     def _relay_until_closed(self) -> None:
-        with connect(
-            self._settings.database, autocommit=True, application_name="ledger-relay", **LIVENESS
-        ) as connection:
+        with connect(self._settings.database, RELAY) as connection:
             rebuilds.share(connection)  # what a rebuild puts into the outbox is not settled before its end
             while not self._closing:
                 self._awake.clear()
@@ -86,7 +85,7 @@ class Relay:
                 else:
                     outbox.mark_sent(connection, messages)
 
-    def _publish_one_by_one(self, connection: outbox.Connection, left: deque[outbox.Message]) -> None:
+    def _publish_one_by_one(self, connection: Connection, left: deque[outbox.Message]) -> None:
         """Finds what Kafka refuses: of what is sent together it refuses all."""
         while left and not self._closing:
             try:
@@ -96,9 +95,7 @@ class Relay:
             else:
                 outbox.mark_sent(connection, [left.popleft()])
 
-    def _shortened(
-        self, connection: outbox.Connection, message: outbox.Message, error: RecordRefused
-    ) -> list[outbox.Message]:
+    def _shortened(self, connection: Connection, message: outbox.Message, error: RecordRefused) -> list[outbox.Message]:
         """The message, cut down; none when that can't be, and it is set aside."""
         letter = shortened(message.value) if message.topic == DEAD_LETTERS else None
         if letter is None:

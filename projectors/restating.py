@@ -12,8 +12,8 @@ from ledger.log.book_history import History, read_history
 from ledger.log.publisher import Append, Publisher
 from ledger.log.topics import topic_ids
 from ledger.payments.invoices import issued_event
+from ledger.postgres.types import Connection
 from ledger.records import invoices
-from ledger.records.rebuilds import Connection
 from ledger.settings import Settings
 from ledger.views import losses
 from ledger.views.losses import EventNotWhole, LostEntry

@@ -4,17 +4,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 from psycopg.errors import LockNotAvailable
 
 from ledger.core.errors import LedgerError
-from ledger.liveness import LIVENESS, hang_up
 from ledger.log.fingerprint import fingerprint
 from ledger.log.reading import Record, log_time_ms
-from ledger.records import rebuilds, release
+from ledger.postgres import release
+from ledger.postgres.connections import connect, hang_up
+from ledger.postgres.kinds import PROJECTOR
+from ledger.postgres.types import Connection
+from ledger.records import rebuilds
 from ledger.records.seats import Seat
 from ledger.settings import Settings
-from ledger.views.writing import SQL, Connection
+from ledger.views.writing import SQL
 from projectors.waiting import Waiting
 
 _LOCK_NAMESPACE = 0x1ED6E5
@@ -50,11 +52,8 @@ class Session:
         return self._connection
 
     def _connect(self) -> Connection:
-        connection = psycopg.connect(
-            self._settings.database, autocommit=True, application_name="ledger-projector", **LIVENESS
-        )
+        connection = connect(self._settings.database, PROJECTOR)
         try:
-            release.check(connection)
             connection.execute(f"SET lock_timeout = '{int(self._settings.lock_seconds * 1000)}ms'")
             if self._shares_views:
                 rebuilds.share(connection)

@@ -1,14 +1,15 @@
 """What must be true before a worker folds: topics as remembered, progress for every partition, views not lost."""
 
-import psycopg
 from kafka import KafkaConsumer, TopicPartition
 
-from ledger.liveness import LIVENESS
 from ledger.log.connecting import ANSWER_MS, kafka_options, refusals_in_words
 from ledger.log.topics import check_topics
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import START
+from ledger.postgres.release import WRONG_SHAPE, NotMigrated
+from ledger.postgres.types import Connection
 from ledger.records import rebuilds
 from ledger.records.claiming import claim
-from ledger.records.release import WRONG_SHAPE, NotMigrated, connect
 from ledger.settings import Settings
 from ledger.views.writing import SQL
 from projectors.continuity import ViewsLost
@@ -21,7 +22,7 @@ def prepare(settings: Settings) -> int:
     Raises TopicMissing, TopicChanged, LogOfAnother, ViewsLost, OtherRelease, RebuildRunning, RebuildUnfinished,
     KafkaRefusesUser or KafkaForbids.
     """
-    with refusals_in_words(), connect(settings.database, **LIVENESS) as connection:
+    with refusals_in_words(), connect(settings.database, START) as connection:
         try:
             rebuilds.share(connection)
             partitions = check_topics(settings, connection)
@@ -33,7 +34,7 @@ def prepare(settings: Settings) -> int:
     return partitions
 
 
-def _make_progress(settings: Settings, connection: psycopg.Connection, partitions: int) -> None:
+def _make_progress(settings: Settings, connection: Connection, partitions: int) -> None:
     name = settings.topic(EVENTS)
     known = connection.execute("SELECT projected_at FROM records.topics WHERE name = %s FOR UPDATE", (name,)).fetchone()
     stored = connection.execute("SELECT count(*) FROM views.progress").fetchone()

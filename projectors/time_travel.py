@@ -19,7 +19,8 @@ from ledger.core.errors import LedgerError
 from ledger.log.partitioning import partition_of
 from ledger.log.reading import Record, fact_of, log_time_ms
 from ledger.log.topics import TopicMissing
-from ledger.records.release import connect
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import COMMAND
 from ledger.records.skips import Skip, skips
 from ledger.settings import Settings
 from ledger.views.standing import LAST_ENTRIES, LastEntry, NoSuchAccount, Standing, refused_by_database
@@ -67,7 +68,7 @@ def state_at(settings: Settings, account_id: str, until: Until, watch: Watch) ->
 
 def _log_of(settings: Settings, account_id: str, until: Until) -> _Log:
     topic = settings.topic(EVENTS)
-    with connect(settings.database) as connection:
+    with connect(settings.database, COMMAND) as connection:
         row = connection.execute("SELECT partitions FROM records.topics WHERE name = %s", (topic,)).fetchone()
         if row is None:
             raise TopicMissing(topic)

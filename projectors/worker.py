@@ -27,9 +27,9 @@ from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.guard.guard import Guard
 from ledger.log.book import FRESH_SECONDS, BookEmpty, BookStale, Follower
 from ledger.log.connecting import LogUnavailable, tls_of, uses_sasl
+from ledger.postgres.release import WRONG_SHAPE
 from ledger.records import book_versions
 from ledger.records.rebuilds import RebuildRunning
-from ledger.records.release import WRONG_SHAPE
 from ledger.records.seats import Seat
 from ledger.records.skips import skips
 from ledger.settings import Settings

@@ -13,8 +13,8 @@ from ledger.core.errors import LedgerError
 from ledger.gate.figures import figures
 from ledger.guard.figures import metrics as guard_metrics
 from ledger.payments.payment_alerts import metrics as payment_alert_metrics
+from ledger.postgres.release import OtherRelease
 from ledger.records import payment_alerts
-from ledger.records.release import OtherRelease
 from ledger.service.caller import Caller
 from ledger.service.resources import Resources
 from ledger.views.progress import Progress, outbox, tallies
@@ -40,7 +40,7 @@ async def readyz(resources: ResourcesOf) -> Response:
 
     `missing` names what isn't so: `log` while the log is not the one that the views were folded from.
     """
-    rows = resources.postgres.progress
+    rows = resources.postgres.latest
     through = min((row.through for row in rows if row.through), default=None)
     behind = max((datetime.now(UTC) - through).total_seconds(), 0) if through else None
     checks = {
@@ -73,7 +73,7 @@ async def metrics(
     text = exposition(
         request_metrics,
         resources.postgres.up,
-        resources.postgres.progress,
+        resources.postgres.latest,
         not resources.log.trouble,
         guard_metrics(resources.guard),
         await _stored(resources),

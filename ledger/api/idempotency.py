@@ -11,8 +11,9 @@ from typing import Annotated, NamedTuple
 from fastapi import Depends, Header, Request
 from fastapi.responses import JSONResponse, Response
 
-from ledger.postgres.pools import Pool
-from ledger.records.idempotency import Answer, Connection, Reserved, note_answer, reserve
+from ledger.postgres.pools import AsyncPool
+from ledger.postgres.types import AsyncConnection
+from ledger.records.idempotency import Answer, Reserved, note_answer, reserve
 from ledger.service.caller import Caller
 from ledger.web.errors import ApiError, error_response
 from schemas.fields import Token
@@ -30,14 +31,14 @@ class Asked(NamedTuple):
         """The id of the event that this request makes."""
         return derived_id(caller.owner, "request", self.key) if self.key else str(uuid.uuid4())
 
-    async def reserve(self, pool: Pool, caller: Caller) -> Reserved:
+    async def reserve(self, pool: AsyncPool, caller: Caller) -> Reserved:
         """Who asked first, and what was answered. Raises IdempotencyConflict when another request took the key."""
         if self.key is None:
             return Reserved(caller.key_id, None)
         async with pool.connection() as connection:
             return await self.reserved(connection, caller)
 
-    async def reserved(self, connection: Connection, caller: Caller) -> Reserved:
+    async def reserved(self, connection: AsyncConnection, caller: Caller) -> Reserved:
         """The same in the caller's transaction."""
         if self.key is None:
             return Reserved(caller.key_id, None)
@@ -49,14 +50,14 @@ class Asked(NamedTuple):
             return JSONResponse(answer.body, answer.status)
         return error_response(self.request_id, ApiError(answer.status, **answer.body))
 
-    async def keep(self, pool: Pool, caller: Caller, answer: Answer) -> Response:
+    async def keep(self, pool: AsyncPool, caller: Caller, answer: Answer) -> Response:
         """Keeps an answer for later, and is it."""
         if self.key is None:
             return self.response(answer)
         async with pool.connection() as connection:
             return await self.kept(connection, caller, answer)
 
-    async def kept(self, connection: Connection, caller: Caller, answer: Answer) -> Response:
+    async def kept(self, connection: AsyncConnection, caller: Caller, answer: Answer) -> Response:
         """The same in the caller's transaction."""
         if self.key is not None:
             await note_answer(connection, caller.owner, self.key, answer)

@@ -11,11 +11,11 @@ from ledger.api.writes import Write, known_account, perform
 from ledger.core.calendar import day_of, month_of, ms_of
 from ledger.core.charging import FINAL
 from ledger.payments.top_up_policies import check, provider_for
+from ledger.postgres.types import AsyncConnection
 from ledger.records.top_up_triggers import SQL, Trigger
 from ledger.service.caller import AccountUnknown
 from ledger.service.resources import Resources
 from ledger.views.accounts import account
-from ledger.views.reading import Connection
 from ledger.web.dependencies import ResourcesOf
 from schemas.events import AutoTopUpConfigured, TopUpPolicy
 from schemas.http import Pending, TopUpCharge, TopUps, TopUpSettings
@@ -84,7 +84,7 @@ async def _top_ups(resources: Resources, account_id: str) -> TopUps:
     )
 
 
-async def _last_charge(connection: Connection, account_id: str) -> TopUpCharge | None:
+async def _last_charge(connection: AsyncConnection, account_id: str) -> TopUpCharge | None:
     """What became of the last trigger at its provider."""
     async with connection.cursor(row_factory=class_row(Trigger)) as cursor:
         found = await (await cursor.execute(SQL["last"], {"account_id": account_id})).fetchone()

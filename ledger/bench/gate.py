@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil  # type: ignore[import-untyped]
-import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from ledger.bench.http_load import Connection, Response, closed_loop, connect, open_loop
+from ledger.bench.http_load import Connection, Response, closed_loop, open_connections, open_loop
 from ledger.bench.machine import Machine, flush_milliseconds
 from ledger.bench.progress_watch import api_ready
 from ledger.bench.projection import StoppedProjecting
@@ -35,6 +34,8 @@ from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.dev.visibility import nearest_rank
 from ledger.log.publisher import Publisher
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import COMMAND, COMMAND_AUTOCOMMIT
 from ledger.records import api_keys
 from ledger.settings import Settings
 from schemas.events import Adjustment, CreditsAdjusted
@@ -163,7 +164,7 @@ class _Api:
 
     async def connect(self, count: int) -> list[Connection]:
         """Opens `count` connections to it."""
-        return await connect("127.0.0.1", self._port, PATH, self._token, count)
+        return await open_connections("127.0.0.1", self._port, PATH, self._token, count)
 
     def cpu_seconds(self) -> CpuSeconds:
         """CPU time of its processes so far, and the time that the host gave to others."""
@@ -254,7 +255,7 @@ def _fund(settings: Settings, accounts: list[str]) -> None:
 
 def _wait_until_ready(settings: Settings, accounts: int) -> None:
     deadline = time.monotonic() + _READY_SECONDS
-    with psycopg.connect(settings.database, autocommit=True) as connection:
+    with connect(settings.database, COMMAND_AUTOCOMMIT) as connection:
         while time.monotonic() < deadline:
             row = connection.execute("SELECT count(*) FROM views.balances").fetchone()
             if row and row[0] == accounts and api_ready(settings):
@@ -264,13 +265,13 @@ def _wait_until_ready(settings: Settings, accounts: int) -> None:
 
 
 def _token(settings: Settings) -> str:
-    with psycopg.connect(settings.database) as connection:
+    with connect(settings.database, COMMAND) as connection:
         return api_keys.create(connection, api_keys.SCOPES).token
 
 
 def _verify_holds(settings: Settings) -> tuple[int, bool]:
     """How many holds were settled, and whether held amounts are the sums of open holds."""
-    with psycopg.connect(settings.database) as connection:
+    with connect(settings.database, COMMAND) as connection:
         settled = connection.execute("SELECT count(*) FROM records.holds WHERE state = 'settled'").fetchone()
         wrong = connection.execute(
             "SELECT count(*) FROM records.held_accounts a LEFT JOIN ("

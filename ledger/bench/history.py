@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import httpx
-import psycopg
 from rich.console import Console
 from rich.table import Table
 
@@ -27,6 +26,8 @@ from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.dev.visibility import nearest_rank
 from ledger.portal.visits import COOKIE
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import COMMAND, COMMAND_AUTOCOMMIT
 from ledger.service.cursors import place_cursor
 from ledger.settings import Settings
 from ledger.views.history import Place
@@ -132,7 +133,7 @@ def _timed(browser: httpx.Client, name: str, paths: list[str]) -> Measured:
 def _places(settings: Settings, plan: Plan) -> list[Place]:
     """Places spread over the whole history."""
     sql = "SELECT log_time, seq FROM views.entries WHERE account_id = %s AND seq %% %s = 0"
-    with psycopg.connect(settings.database) as connection:
+    with connect(settings.database, COMMAND) as connection:
         rows = connection.execute(sql, (ACCOUNT, max(plan.entries // 500, 1)))
         return [Place(*row) for row in rows]
 
@@ -140,7 +141,7 @@ def _places(settings: Settings, plan: Plan) -> list[Place]:
 def _projected(settings: Settings, wanted: int) -> int:
     """Waits until the account has `wanted` entries and the API is ready. Returns how many entries it has."""
     moved, last = time.monotonic(), -1
-    with psycopg.connect(settings.database, autocommit=True) as connection:
+    with connect(settings.database, COMMAND_AUTOCOMMIT) as connection:
         while True:
             row = connection.execute("SELECT seq FROM views.balances WHERE account_id = %s", (ACCOUNT,)).fetchone()
             found = int(row[0]) if row else 0

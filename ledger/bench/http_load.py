@@ -60,7 +60,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
 
-async def connect(host: str, port: int, path: str, token: str, count: int) -> list[Connection]:
+async def open_connections(host: str, port: int, path: str, token: str, count: int) -> list[Connection]:
     """Opens `count` connections."""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {token}\r\n"

@@ -6,9 +6,10 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 import httpx
-import psycopg
 
 from ledger.dev.visibility import Visibility
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
 from ledger.settings import Settings
 
 SECONDS_BETWEEN = 0.005
@@ -45,7 +46,7 @@ class ProgressWatch:
         return (last.committed - first.committed) / (last.at - first.at) if last.at > first.at else 0.0
 
     def _look(self) -> None:
-        with psycopg.connect(self._database, autocommit=True) as connection:
+        with connect(self._database, COMMAND_AUTOCOMMIT) as connection:
             while not self._ended.wait(SECONDS_BETWEEN):
                 rows = connection.execute("SELECT partition, next_offset FROM views.progress").fetchall()
                 now, committed = time.monotonic(), sum(offset for _, offset in rows)

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil  # type: ignore[import-untyped]
-import psycopg
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -43,6 +42,8 @@ from ledger.dev.stack import Stack
 from ledger.dev.summary import different_balances
 from ledger.dev.visibility import Percentiles, Visibility
 from ledger.log.publisher import Append, Publisher
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import COMMAND
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 
@@ -209,7 +210,7 @@ def _open_loop(settings: Settings, plan: Plan, load: EventLoad, visibility: Visi
 
 def _differences(settings: Settings, events: int, load: EventLoad) -> list[str]:
     """Sentences for rows or balances that are wrong."""
-    with psycopg.connect(settings.database) as connection:
+    with connect(settings.database, COMMAND) as connection:
         rows = connection.execute("SELECT count(*) FROM views.entries").fetchone()
         balances: dict[str, int] = dict(connection.execute("SELECT account_id, balance FROM views.balances").fetchall())
     found = [] if rows == (events,) else [f"{rows} rows of {events} events"]

@@ -3,14 +3,16 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import psycopg
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import COMMAND, COMMAND_AUTOCOMMIT
+from ledger.postgres.types import Connection
 
 BATCH_ROWS = 5_000
 
 
 def copy_rate(database: str, connections: int) -> float:
     """Rows per second that `connections` connections copy, in durable transactions of 5,000 rows."""
-    with psycopg.connect(database, autocommit=True) as connection:
+    with connect(database, COMMAND_AUTOCOMMIT) as connection:
         connection.execute("CREATE SCHEMA bench; CREATE TABLE bench.entries (LIKE views.entries INCLUDING ALL)")
         batches = _batches(connection)
         connection.execute("CHECKPOINT")  # so that this measurement does not write the projection's pages
@@ -20,7 +22,7 @@ def copy_rate(database: str, connections: int) -> float:
     return rows / (time.monotonic() - started)
 
 
-def _batches(connection: psycopg.Connection) -> list[tuple[int, bytes]]:
+def _batches(connection: Connection) -> list[tuple[int, bytes]]:
     """All rows of the ledger in the order in which they were written, as COPY text."""
     batches, held = list[tuple[int, bytes]](), list[bytes]()
     query = "COPY (SELECT * FROM views.entries ORDER BY log_time, partition, log_offset) TO STDOUT"
@@ -34,7 +36,7 @@ def _batches(connection: psycopg.Connection) -> list[tuple[int, bytes]]:
 
 
 def _copy(database: str, batches: list[tuple[int, bytes]]) -> int:
-    with psycopg.connect(database) as connection:
+    with connect(database, COMMAND) as connection:
         for _, text in batches:
             with connection.cursor().copy("COPY bench.entries FROM STDIN") as copy:
                 copy.write(text)

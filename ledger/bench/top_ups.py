@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
-import psycopg
 import stripe
 from rich.console import Console
 from rich.table import Table
@@ -27,6 +26,9 @@ from ledger.dev.router import SOURCE
 from ledger.dev.stack import Stack
 from ledger.dev.visibility import Percentiles, percentiles_of
 from ledger.log.publisher import Publisher
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
+from ledger.postgres.types import Connection
 from ledger.records import customers
 from ledger.settings import Settings
 from schemas.events import (
@@ -95,7 +97,7 @@ def run(plan: Plan, console: Console) -> Result:
             Children(console.print) as children,
             httpx.Client(base_url=sandbox, timeout=10) as control,
             Publisher(settings) as publisher,
-            psycopg.connect(settings.database, autocommit=True) as views,
+            connect(settings.database, COMMAND_AUTOCOMMIT) as views,
         ):
             _start(children, settings, sandbox, control)
             accounts = [f"acct_{number}" for number in range(plan.accounts)]
@@ -140,7 +142,7 @@ def _start(children: Children, settings: Settings, sandbox: str, control: httpx.
             time.sleep(0.1)
 
 
-def _prepare(accounts: list[str], settings: Settings, publisher: Publisher, views: psycopg.Connection[Any]) -> None:
+def _prepare(accounts: list[str], settings: Settings, publisher: Publisher, views: Connection) -> None:
     """Gives each account a card, a policy, and 30 credits."""
     key = settings.signing_key()
     base: Any = {"api": settings.stripe_url}
@@ -159,7 +161,7 @@ def _prepare(accounts: list[str], settings: Settings, publisher: Publisher, view
     _wait_until_full(accounts, views)
 
 
-def _round(accounts: list[str], publisher: Publisher, views: psycopg.Connection[Any]) -> Iterable[float]:
+def _round(accounts: list[str], publisher: Publisher, views: Connection) -> Iterable[float]:
     """All accounts cross at once. Returns how many milliseconds each took until it was full again."""
     before = _sequence_numbers(views)
     sent_at = time.monotonic()
@@ -168,9 +170,7 @@ def _round(accounts: list[str], publisher: Publisher, views: psycopg.Connection[
     return [(at - sent_at) * 1000 for at in _wait_until_full(accounts, views, before).values()]
 
 
-def _wait_until_full(
-    accounts: list[str], views: psycopg.Connection[Any], before: dict[str, int] | None = None
-) -> dict[str, float]:
+def _wait_until_full(accounts: list[str], views: Connection, before: dict[str, int] | None = None) -> dict[str, float]:
     """When each account was first seen with all its credits, two entries after `before`. Raises NotCredited."""
     seen: dict[str, float] = {}
     deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -185,7 +185,7 @@ def _wait_until_full(
     return seen
 
 
-def _sequence_numbers(views: psycopg.Connection[Any], *, full: bool = False) -> dict[str, int]:
+def _sequence_numbers(views: Connection, *, full: bool = False) -> dict[str, int]:
     """How many entries each account has. `full`: only accounts with all their credits."""
     rows = views.execute("SELECT account_id, seq FROM views.balances WHERE balance = %s OR NOT %s", [_FULL_NANOS, full])
     return dict(rows.fetchall())

@@ -191,12 +191,13 @@ def _show_changes(shown: Console, settings: "Settings", history: "History", vers
 
 def _used_lately(settings: "Settings", models: list[tuple[str, str]]) -> "list[ModelUse]":
     """Which of these models were used in the last days; Postgres is asked only when there are some."""
-    from ledger.records.release import connect
+    from ledger.postgres.connections import connect
+    from ledger.postgres.kinds import COMMAND
     from ledger.views.models_used import models_used
 
     if not models:
         return []
-    with connect(settings.database) as connection:
+    with connect(settings.database, COMMAND) as connection:
         return models_used(connection, models, datetime.now(UTC).date() - timedelta(days=USED_DAYS))
 
 

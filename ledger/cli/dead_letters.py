@@ -35,14 +35,15 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List dead letters, newest first: time, place, code, account, reason."""
-    from ledger.records.release import connect
+    from ledger.postgres.connections import connect
+    from ledger.postgres.kinds import COMMAND
     from ledger.views.dead_letters import list_dead_letters
 
     with failing_in_words():
         settings = read_settings()
         name = settings.topic(f"ledger.{topic}") if topic else None
         begin = moment(since, "--since") if since else None
-        with connect(settings.database) as connection:
+        with connect(settings.database, COMMAND) as connection:
             found = list_dead_letters(connection, code=code, topic=name, since=begin, limit=limit)
     if as_json:
         print(json.dumps({"data": [_fields(each) for each in found]}))
@@ -79,10 +80,11 @@ def place_of(text: str, settings: "Settings") -> tuple[str, int, int]:
 
 
 def _found(settings: "Settings", topic: str, partition: int, offset: int) -> "DeadLetter":
-    from ledger.records.release import connect
+    from ledger.postgres.connections import connect
+    from ledger.postgres.kinds import COMMAND
     from ledger.views.dead_letters import find_dead_letter
 
-    with connect(settings.database) as connection:
+    with connect(settings.database, COMMAND) as connection:
         letter = find_dead_letter(connection, topic, partition, offset)
     if letter is None:
         raise NoDeadLetter(f"{topic}/{partition}/{offset}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from ledger.log.ownership import Connection
+    from ledger.postgres.types import Connection
     from ledger.settings import Settings
     from schemas.records import Ending
 

@@ -21,12 +21,13 @@ def erase(
     Issued invoices stay as they are, because the law has them kept; the log never had personal data. A database that is
     restored is erased again.
     """
+    from ledger.postgres.connections import connect
+    from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
     from ledger.records import erasing
-    from ledger.records.release import connect
 
     with failing_in_words():
         settings = read_settings()
-        with connect(settings.database, autocommit=True) as connection:
+        with connect(settings.database, COMMAND_AUTOCOMMIT) as connection:
             confirm(f"Erase the personal data of {account_id}, for ever?", yes=yes)
             invoiced = bool(settings.supplier.name) and not settings.fold_only
             done = erasing.erase(connection, account_id, invoiced=invoiced, on_log=not settings.fold_only)

@@ -55,14 +55,15 @@ def topics(
 ) -> None:
     """List the topics and see that they are those that the ledger was built on."""
     from ledger.log.topics import check_topics, create_topics
+    from ledger.postgres.connections import connect
+    from ledger.postgres.kinds import COMMAND
     from ledger.records.claiming import claim
-    from ledger.records.release import connect
     from schemas.topics import TOPICS
 
     with failing_in_words():
         settings = read_settings()
         made = create_topics(settings) if create else []
-        with connect(settings.database) as connection:
+        with connect(settings.database, COMMAND) as connection:
             if take_over:
                 confirm("Take the log over? The database that folded it is refused from then on.", yes=yes)
                 claim(settings, connection, take_over=True)

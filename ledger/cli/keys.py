@@ -23,10 +23,11 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Make a key of the HTTP API and show it, once."""
+    from ledger.postgres.connections import connect
+    from ledger.postgres.kinds import COMMAND
     from ledger.records import api_keys
-    from ledger.records.release import connect
 
-    with failing_in_words(), connect(read_settings().database) as connection:
+    with failing_in_words(), connect(read_settings().database, COMMAND) as connection:
         made = api_keys.create(connection, scope or api_keys.SCOPES, account, description)
     if as_json:
         print(json.dumps({"key_id": made.key_id, "key": made.token}))
@@ -41,10 +42,11 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List keys, oldest first, the revoked ones too. Of a key's secret nothing is kept that could be shown."""
+    from ledger.postgres.connections import connect
+    from ledger.postgres.kinds import COMMAND
     from ledger.records import api_keys
-    from ledger.records.release import connect
 
-    with failing_in_words(), connect(read_settings().database) as connection:
+    with failing_in_words(), connect(read_settings().database, COMMAND) as connection:
         found = [_shown(key) for key in api_keys.listed(connection, account)]
     if as_json:
         print(json.dumps({"data": found}))
@@ -56,11 +58,12 @@ def list_(
 @app.command("revoke", epilog="Example: ledger keys revoke 0c9f2b6a1e77d530")
 def revoke(key_id: str, yes: Yes = False, as_json: Json = False) -> None:
     """End a key, for ever. The API refuses it within two seconds, and after a restore of the database, too."""
+    from ledger.postgres.connections import connect
+    from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
     from ledger.records import api_keys
     from ledger.records.log_events import key_revoked
-    from ledger.records.release import connect
 
-    with failing_in_words(), connect((settings := read_settings()).database, autocommit=True) as connection:
+    with failing_in_words(), connect((settings := read_settings()).database, COMMAND_AUTOCOMMIT) as connection:
         key = api_keys.key_info(connection, key_id)
         if key.revoked_at is None:
             whose = key.account_id or "an operator"

@@ -27,10 +27,11 @@ def payments(
 
     The payment sweep and webhooks find them; nothing is credited or debited for them until people decide.
     """
+    from ledger.postgres.connections import connect
+    from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
     from ledger.records import payment_alerts
-    from ledger.records.release import connect
 
-    with failing_in_words(), connect(read_settings().database, autocommit=True) as connection:
+    with failing_in_words(), connect(read_settings().database, COMMAND_AUTOCOMMIT) as connection:
         if resolve:
             confirm(f"Is everything about {resolve} dealt with, and never to be shown again?", yes=yes)
             typer.echo(f"Resolved: {payment_alerts.resolve(connection, resolve)}", err=True)

@@ -15,10 +15,11 @@ def trial_balance(as_json: Json = False) -> None:
 
     Each unit must sum to zero; the exit code is 1 if one doesn't.
     """
-    from ledger.records.release import connect
+    from ledger.postgres.connections import connect
+    from ledger.postgres.kinds import COMMAND
     from ledger.views.trial_balance import trial_balance
 
-    with failing_in_words(), connect(read_settings().database) as connection:
+    with failing_in_words(), connect(read_settings().database, COMMAND) as connection:
         found = trial_balance(connection)
     if as_json:
         print(json.dumps({"data": [line.shown() for line in found.lines], "balanced": found.balanced}))

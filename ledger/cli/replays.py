@@ -37,7 +37,8 @@ def state(
     """
     from ledger.cli.account_state import shown, table_lines
     from ledger.cli.bars import Stages
-    from ledger.records.release import connect
+    from ledger.postgres.connections import connect
+    from ledger.postgres.kinds import COMMAND
     from ledger.views.standing import standing
     from projectors.time_travel import state_at
 
@@ -47,7 +48,7 @@ def state(
             with Stages() as stages:
                 found = state_at(settings, account_id, _until(at), stages)
         else:
-            with connect(settings.database) as connection:
+            with connect(settings.database, COMMAND) as connection:
                 found = standing(connection, account_id)
     said = shown(found)
     if as_json:

@@ -43,7 +43,8 @@ def _read(month: str) -> "MonthReportAnswer":
 
     from ledger.core.month_statement import answer_of
     from ledger.log.book import Follower
-    from ledger.records.release import connect_async
+    from ledger.postgres.connections import connect_async
+    from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
     from ledger.views.months import report_of_month
 
     settings = read_settings()
@@ -52,7 +53,7 @@ def _read(month: str) -> "MonthReportAnswer":
         book = follower.book()
 
     async def read() -> "MonthReportAnswer":
-        async with await connect_async(settings.database, autocommit=True) as connection:
+        async with await connect_async(settings.database, COMMAND_AUTOCOMMIT) as connection:
             return answer_of(await report_of_month(connection, month, book))
 
     return asyncio.run(read())

@@ -57,7 +57,7 @@ def _told(error: Exception) -> Exception | str | None:
     from kafka.errors import KafkaError
 
     from ledger.dev.errors import EmbeddedStackError
-    from ledger.records.release import WRONG_SHAPE, OtherRelease
+    from ledger.postgres.release import WRONG_SHAPE, OtherRelease
 
     match error:
         case LedgerError() | EmbeddedStackError():

@@ -11,7 +11,7 @@ def _show(wanted: bool) -> None:
     from importlib.metadata import version
 
     from ledger.core.fold import RULES
-    from ledger.records.release import migrations, views_version
+    from ledger.postgres.release import migrations, views_version
 
     typer.echo(f"ledger {version('prepaid-ledger')}")
     typer.echo(f"rules {', '.join(map(str, sorted(RULES)))}")

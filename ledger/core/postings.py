@@ -1,7 +1,7 @@
 """Double entry: the table of which event moves what between which accounts, and the postings of one entry.
 
 A posting belongs to one unit, CREDIT (in nanos) or a currency (in minor units); an entry's postings sum to zero in
-each. The SQL view `views.postings` is generated from this table, so that the rule stands once.
+each. The SQL view `views.postings` (ledger/views/schema.sql) has the same table; a test compares the two.
 """
 
 from typing import NamedTuple

@@ -3,9 +3,9 @@
 import asyncio
 from datetime import timedelta
 
-import psycopg
-
 from ledger.payments.public_urls import entry_url
+from ledger.postgres.connections import connect_async
+from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
 from ledger.records import portal_sessions
 from ledger.settings import Settings
 
@@ -18,6 +18,6 @@ def page_link(settings: Settings, account_id: str) -> str:
 
 
 async def _link(settings: Settings, account_id: str) -> str:
-    async with await psycopg.AsyncConnection.connect(settings.database, autocommit=True) as connection:
+    async with await connect_async(settings.database, COMMAND_AUTOCOMMIT) as connection:
         made = await portal_sessions.create(connection, account_id, "overview", None, _LASTS)
     return entry_url(settings, made.token)

@@ -6,14 +6,14 @@ Safe to repeat.
 import json
 from collections.abc import Callable
 
-import psycopg
-
 from ledger.core.errors import LedgerError
 from ledger.dev.first_book import first_book
 from ledger.log.book import BookEmpty, Follower, publish_version
 from ledger.log.book_history import version_of
 from ledger.log.publisher import Publisher
 from ledger.log.topics import check_topics, create_topics
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import COMMAND
 from ledger.records.claiming import claim
 from ledger.records.migrate import migrate
 from ledger.settings import Settings
@@ -32,7 +32,7 @@ def bootstrap(settings: Settings, book: Callable[[], BookVersion] | None = None)
     """
     migrate(settings.database)
     create_topics(settings)
-    with psycopg.connect(settings.database) as connection:
+    with connect(settings.database, COMMAND) as connection:
         check_topics(settings, connection)
         claim(settings, connection)
     follower = Follower(settings)

@@ -4,12 +4,14 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx
-import psycopg
 
 from ledger.dev.visibility import Percentiles, Visibility
+from ledger.postgres.connections import connect_async
+from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
+from ledger.postgres.types import AsyncConnection
 from schemas.money import parse_nanos
 
 PROGRESS_SECONDS = 0.01
@@ -89,7 +91,7 @@ class Observer:
             self._balances[account_id] = parse_nanos(found["balance"]), parse_nanos(found["held"])
 
     async def _watch_views(self, changed: Callable[[Status], None]) -> None:
-        connection = await psycopg.AsyncConnection.connect(self._database, autocommit=True)
+        connection = await connect_async(self._database, COMMAND_AUTOCOMMIT)
         async with connection:
             due = 0.0
             while True:
@@ -109,12 +111,12 @@ class Observer:
         """How many records on the log are not projected yet."""
         return sum(max(end - self.progress.get(partition, 0), 0) for partition, end in self.ends.items())
 
-    async def _look_at_progress(self, connection: psycopg.AsyncConnection[Any]) -> None:
+    async def _look_at_progress(self, connection: AsyncConnection) -> None:
         rows = await (await connection.execute("SELECT partition, next_offset FROM views.progress")).fetchall()
         self.progress = dict(rows)
         self._visibility.observe(time.monotonic(), self.progress)
 
-    async def _look(self, connection: psycopg.AsyncConnection[Any]) -> Status:
+    async def _look(self, connection: AsyncConnection) -> Status:
         states = await (await connection.execute(_STATES, (self._accounts,))).fetchall()
         dead_letter = await (await connection.execute(_DEAD_LETTER, (self._began,))).fetchone()
         outcomes = dict(await (await connection.execute(_OUTCOMES)).fetchall())

@@ -13,13 +13,15 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import psycopg
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from ledger.dev.view_snapshot import Traces, ViewSnapshot
 from ledger.log.connecting import COMMITTED, kafka_options
 from ledger.log.partitioning import partition_of
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import COMMAND
+from ledger.postgres.types import Connection
 from ledger.settings import Settings
 from schemas.identity import event_id_of
 from schemas.topics import BOOK, EVENTS
@@ -98,7 +100,7 @@ class RecomputedBalances:
 
     def follow(self, progress: dict[int, int]) -> None:
         """Adds every record up to where the log is projected; the outcomes of later records are not known yet."""
-        with self._lock, psycopg.connect(self._settings.database) as connection:
+        with self._lock, connect(self._settings.database, COMMAND) as connection:
             self._book.read()
             while behind := self._behind(progress):
                 self._consumer.pause(*[each for each in self._partitions if each not in behind])
@@ -117,9 +119,7 @@ class RecomputedBalances:
     def _behind(self, progress: dict[int, int]) -> list[TopicPartition]:
         return [each for each in self._partitions if self._consumer.position(each) < progress.get(each.partition, 0)]
 
-    def _add(
-        self, connection: psycopg.Connection[Any], partition: TopicPartition, records: list[ConsumerRecord]
-    ) -> None:
+    def _add(self, connection: Connection, partition: TopicPartition, records: list[ConsumerRecord]) -> None:
         dead = self._dead(connection, partition, records)
         own = [r for r in records if r.offset not in dead and self._is_at_home(r)]
         parsed = [(record, json.loads(record.value)) for record in own]
@@ -130,9 +130,7 @@ class RecomputedBalances:
                 self._seen.add(identity)
                 self.balances[event["subject"]] += self._amount(event, record.timestamp)
 
-    def _dead(
-        self, connection: psycopg.Connection[Any], partition: TopicPartition, records: list[ConsumerRecord]
-    ) -> set[int]:
+    def _dead(self, connection: Connection, partition: TopicPartition, records: list[ConsumerRecord]) -> set[int]:
         if not records:
             return set()
         rows = connection.execute(
@@ -146,7 +144,7 @@ class RecomputedBalances:
         """Whether the record is in its key's partition. If not it is forwarded, and counts where it arrives."""
         return bool(record.key) and _home_of(record.key, len(self._partitions)) == record.partition
 
-    def _posted_earlier(self, connection: psycopg.Connection[Any], ids: list[str]) -> set[Identity]:
+    def _posted_earlier(self, connection: Connection, ids: list[str]) -> set[Identity]:
         """Which of these were posted before the run began, for example an example that is sent again days later."""
         if not ids or not any(self._began.values()):
             return set()

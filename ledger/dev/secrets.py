@@ -6,9 +6,11 @@ import secrets
 from pathlib import Path
 from typing import NamedTuple
 
-import psycopg
 from psycopg.rows import class_row
 
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import COMMAND
+from ledger.postgres.types import Connection
 from ledger.records import api_keys
 from ledger.records.log_events import LATELY
 
@@ -48,7 +50,7 @@ def payment_secrets(home: Path) -> PaymentSecrets:
 
 def operator_key(home: Path, database: str) -> str:
     """An API key with all scopes: the home's, as long as it is in the database; otherwise a new one."""
-    with psycopg.connect(database) as connection:
+    with connect(database, COMMAND) as connection:
         kept = _kept(home / "operator.key")
         if kept and _is_known(connection, kept):
             return kept
@@ -65,7 +67,7 @@ def write_private(path: Path, text: str) -> None:
     unfinished.replace(path)
 
 
-def _is_known(connection: psycopg.Connection, text: str) -> bool:
+def _is_known(connection: Connection, text: str) -> bool:
     token = api_keys.parse(text)
     if token is None:
         return False

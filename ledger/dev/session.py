@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager, closing, suppress
 from typing import NamedTuple
 
 import httpx
-import psycopg
 from rich.console import Console
 
 from ledger.core.errors import LedgerError
@@ -25,6 +24,8 @@ from ledger.dev.trace_replay import Replay, Row, account_of
 from ledger.dev.view_snapshot import ViewSnapshot, read_snapshot
 from ledger.dev.visibility import Visibility
 from ledger.log.publisher import Publisher
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import COMMAND
 from ledger.settings import Settings
 
 FOLLOW_SECONDS = 2.0
@@ -180,7 +181,7 @@ class Session:
         return f"{lag:,} records are not projected, {unpublished:,} messages not published" if lag + unpublished else ""
 
     def _unpublished(self) -> int:
-        with psycopg.connect(self._settings.database) as connection:
+        with connect(self._settings.database, COMMAND) as connection:
             row = connection.execute("SELECT count(*) FROM records.outbox WHERE sent_at IS NULL").fetchone()
         return int(row[0]) if row else 0
 

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import psycopg
 from rich.console import Console
 from rich.table import Table
 
 from ledger.dev.view_snapshot import ViewSnapshot
 from ledger.dev.visibility import Percentiles
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import COMMAND
 from ledger.views.trial_balance import trial_balance
 
 USAGE = "usage.recorded"
@@ -79,7 +80,7 @@ class RunFigures(NamedTuple):
 def summarise(database: str, before: ViewSnapshot, after: ViewSnapshot, figures: RunFigures) -> Summary:
     """Compares the views at two moments with the run's figures and the recomputed balances."""
     differences = different_balances(figures.recomputed, after.balances)
-    with psycopg.connect(database) as connection:
+    with connect(database, COMMAND) as connection:
         sums = trial_balance(connection).sums
     gained = {name: after.outcome(name, before) for name in ("posted", "duplicate", "dead_letter", "forwarded")}
     usage = {name: after.outcome(name, before, USAGE) for name in gained}

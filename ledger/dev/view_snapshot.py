@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import psycopg
 
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import COMMAND
+
 
 class Traces(NamedTuple):
     """An account's package, and its traces in a UTC month (yyyymm)."""
@@ -34,7 +37,7 @@ class ViewSnapshot(NamedTuple):
 
 def read_snapshot(database: str) -> ViewSnapshot:
     """The views now."""
-    with psycopg.connect(database) as connection:
+    with connect(database, COMMAND) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         fetch = connection.execute

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ledger.gate.holds import SQL, Connection
+from ledger.gate.holds import SQL
+from ledger.postgres.types import AsyncConnection
 
 CAUSES = ("no_hold", "hold_ended", "above_hold")
 
@@ -24,7 +25,7 @@ class Figures(NamedTuple):
     uncovered: Sequence[Uncovered]
 
 
-async def figures(connection: Connection) -> Figures:
+async def figures(connection: AsyncConnection) -> Figures:
     """As they are now."""
     holds = await (await connection.execute(SQL["open_holds"])).fetchone()
     assert holds, "a count has a row"

@@ -10,34 +10,25 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psycopg
-from psycopg import AsyncConnection
 
 from ledger.core.errors import LedgerError
 from ledger.gate.deciding import decide_group
-from ledger.gate.holds import Connection, Decision, NewHold
+from ledger.gate.holds import Decision, NewHold
 from ledger.gate.unheard import Unheard
 from ledger.gate.wire import Wire
-from ledger.liveness import KEEPALIVES, LIVENESS
+from ledger.postgres.connections import connect_async
+from ledger.postgres.kinds import GATE
+from ledger.postgres.types import AsyncConnection
 from ledger.settings import Settings
 
 GROUP_MAX = 256
 _LANES = (1, 8)  # by how many must wait before a lane takes them
 _ANSWER_SECONDS = 12  # of a server that stands still, and with it its own timeouts
-# What the gate reads are a few rows by their keys. So its statements are planned once, and by nothing but keys: tables
-# grow faster than the planner's statistics, and scanning one that was believed to be small took half of Postgres' time.
-_PLANNING = (
-    "-c plan_cache_mode=force_generic_plan -c jit=off "
-    "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_material=off"
-)
-# A process that stands still in the middle of a decision lets go of its locks: usage that ends their holds waits for
-# them. No other timeout sees it, since a pipeline is not idle between its statements.
-_OPTIONS = f"-c statement_timeout=10000 -c lock_timeout=3000 -c transaction_timeout=15000 {_PLANNING} {KEEPALIVES}"
 
-
-Connect = Callable[[], Awaitable[Connection]]
+Connect = Callable[[], Awaitable[AsyncConnection]]
 
 
 class GateUnavailable(LedgerError):
@@ -126,12 +117,12 @@ class _Queue:
 class Gate:
     """Decides requests of this process, in groups; any number of processes may run beside it.
 
-    `connect_lane` makes its connections, as `connect` does, and may refuse to while Postgres is known to be away.
+    `connect_lane` makes a connection of the kind GATE, and may refuse to while Postgres is known to be away.
     """
 
     def __init__(self, settings: Settings, connect_lane: Connect | None = None) -> None:
         self._stale_seconds = settings.gate_stale_seconds
-        self._connect = connect_lane or partial(connect, settings)
+        self._connect = connect_lane or partial(connect_async, settings.database, GATE)
         self._arrived, self._busy = _Queue(), _Queue()
         self._unheard = Unheard(self._connect)
 
@@ -162,10 +153,3 @@ class Gate:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def connect(settings: Settings) -> Connection:
-    """A connection as the gate's lanes have theirs."""
-    return await AsyncConnection[Any].connect(
-        settings.database, autocommit=True, options=_OPTIONS, application_name="ledger-gate", **LIVENESS
-    )

@@ -6,17 +6,15 @@ locked its account, so that two steps of one account follow each other, and each
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
-
-from psycopg import AsyncConnection
+from typing import Literal, NamedTuple
 
 from ledger.core.errors import LedgerError
 from ledger.core.spending import Ask, granted
+from ledger.postgres.types import AsyncConnection
 from ledger.sql import statements
 from schemas.events import Mode
 
 SQL = statements("ledger.gate", "holds.sql")
-Connection = AsyncConnection[Any]
 State = Literal["open", "settled", "released", "expired"]
 
 
@@ -116,7 +114,7 @@ class Decision(NamedTuple):
 Answer = Decision | LedgerError | None
 
 
-async def find(connection: Connection, hold_ids: Collection[str]) -> dict[str, Hold]:
+async def find(connection: AsyncConnection, hold_ids: Collection[str]) -> dict[str, Hold]:
     """Those of the holds that exist, by id."""
     rows = await (await connection.execute(SQL["find_holds"], {"ids": list(hold_ids)})).fetchall()
     return {row[0]: Hold(*row) for row in rows}
@@ -130,7 +128,12 @@ class Extended(NamedTuple):
 
 
 async def extend(
-    connection: Connection, hold: Hold, amount: int, output_tokens: int | None, until: datetime, stale_seconds: float
+    connection: AsyncConnection,
+    hold: Hold,
+    amount: int,
+    output_tokens: int | None,
+    until: datetime,
+    stale_seconds: float,
 ) -> Extended:
     """Adds to an open hold, all or nothing; an `amount` of 0 only renews it. Raises HoldClosed or ProjectionBehind."""
     async with connection.transaction():
@@ -162,7 +165,7 @@ async def extend(
 
 
 async def close(
-    connection: Connection, holds: Sequence[tuple[str, str]], state: State, *, wait: bool = True
+    connection: AsyncConnection, holds: Sequence[tuple[str, str]], state: State, *, wait: bool = True
 ) -> set[str]:
     """Ends those of the holds (id, account) that are open, in one transaction; returns their ids."""
     accounts = sorted({account_id for _, account_id in holds})
@@ -174,12 +177,12 @@ async def close(
     return {hold_id for (hold_id,) in rows}
 
 
-async def expire(connection: Connection, limit: int = 1000) -> int:
+async def expire(connection: AsyncConnection, limit: int = 1000) -> int:
     """Ends open holds whose partition is projected past their end; returns how many. Locked accounts wait."""
     due = await (await connection.execute(SQL["expirable"], {"limit": limit})).fetchall()
     return len(await close(connection, due, "expired", wait=False)) if due else 0
 
 
-async def forget(connection: Connection) -> int:
+async def forget(connection: AsyncConnection) -> int:
     """Drops holds that ended more than seven days ago; returns how many."""
     return (await connection.execute(SQL["forget"])).rowcount

@@ -4,14 +4,11 @@ No account is ever owed more than that count: `overdraft ≤ Σ (charge − hold
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
-
-import psycopg
+from typing import NamedTuple
 
 from ledger.gate.holds import SQL
+from ledger.postgres.types import Connection
 from ledger.views.arrays import integers, texts
-
-Connection = psycopg.Connection[Any]
 
 
 class Settlement(NamedTuple):

@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable
 import psycopg
 import structlog
 
-from ledger.gate.holds import Connection, NewHold, close
-from ledger.records.release import OtherRelease
+from ledger.gate.holds import NewHold, close
+from ledger.postgres.release import OtherRelease
+from ledger.postgres.types import AsyncConnection
 
 _MAX = 10_000
 _RETRY_SECONDS = 1.0
@@ -23,7 +24,7 @@ log = structlog.get_logger()
 class Unheard:
     """Takes note of such holds; `run` does the work."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Connection]]) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[AsyncConnection]]) -> None:
         self._connect = connect
         self._waiting: deque[tuple[str, str]] = deque(maxlen=_MAX)
         self._some = asyncio.Event()

@@ -9,12 +9,14 @@ a pipeline without BEGIN is one until its sync.
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import OperationalError
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
+
+from ledger.postgres.types import AsyncConnection
 
 _PLACEHOLDER = re.compile(rb"%\((\w+)\)s")
 _FULL_SECONDS = 0.001  # a pause while the server reads
@@ -40,7 +42,7 @@ class Statement(NamedTuple):
 class Wire:
     """One conversation at a time. After any error it can't be used: close it."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
+    def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
         self._pgconn = connection.pgconn
         self._loop = asyncio.get_running_loop()

@@ -2,26 +2,26 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psycopg
 from kafka import TopicPartition
 
 from ledger.core.errors import LedgerError
-from ledger.liveness import LIVENESS
 from ledger.log.connecting import LogUnavailable
 from ledger.log.continuity import Folded, Stretch, compare, diverged
 from ledger.log.foreign import LogUnreadable
 from ledger.log.ownership import LogOfAnother, check_owner
 from ledger.log.survey import Survey, Surveyor
 from ledger.log.topics import Known, differences, known_topics, losses, note_ends
-from ledger.records.release import WRONG_SHAPE, OtherRelease, connect
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import GUARD
+from ledger.postgres.release import WRONG_SHAPE, OtherRelease
+from ledger.postgres.types import Connection
 from ledger.records.skips import skipped
 from ledger.settings import Settings
 from ledger.views.writing import folded
 from schemas.topics import EVENTS, TOPICS
-
-_OPTIONS = "-c statement_timeout=3s"
 
 
 class Memory(NamedTuple):
@@ -57,7 +57,7 @@ class Comparing:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._surveyor = Surveyor(settings)
-        self._database: psycopg.Connection[Any] | None = None
+        self._database: Connection | None = None
         self._memory: Memory | None = None
         self._ours = settings.fold_only  # a copy writes nothing, so whose log it reads is no matter
 
@@ -125,11 +125,9 @@ class Comparing:
             if self._memory is None:
                 raise
 
-    def _connection(self) -> psycopg.Connection[Any]:
+    def _connection(self) -> Connection:
         if self._database is None:
-            self._database = connect(
-                self._settings.database, autocommit=True, options=_OPTIONS, application_name="ledger-guard", **LIVENESS
-            )
+            self._database = connect(self._settings.database, GUARD)
         return self._database
 
     def _disconnect(self) -> None:

@@ -28,7 +28,7 @@ from ledger.log.connecting import (
 from ledger.log.partitioning import partition_of
 from ledger.log.publisher import Place
 from ledger.log.topics import Known, TopicChanged
-from ledger.records.release import OtherRelease
+from ledger.postgres.release import OtherRelease
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 

@@ -5,16 +5,12 @@ The first to start claims the log by an event on `ledger.records`; another takes
 """
 
 from collections.abc import Iterable
-from typing import Any
-
-import psycopg
 
 from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log.records_log import RecordsLog, records_log
+from ledger.postgres.types import Connection
 from ledger.settings import Settings
 from schemas.records import LogClaimed, RecordsEvent
-
-Connection = psycopg.Connection[Any]
 
 
 class LogOfAnother(LedgerError, exit_code=EXIT_CONFIG):

@@ -6,9 +6,8 @@ accounts in two places or lose the past without a sound. So all of that is compa
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import psycopg
 from kafka import TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import TopicAlreadyExistsError
@@ -20,12 +19,14 @@ from ledger.log.new_topics import wait_until_known
 from ledger.log.ownership import check_owner
 from ledger.log.survey import Found, Survey, Surveyor
 from ledger.log.topic_settings import created_with, misconfigured
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import QUESTION
+from ledger.postgres.types import Connection
 from ledger.settings import Settings
 from ledger.sql import statements
 from schemas.topics import EVENTS, TOPICS, Topic
 
 SQL = statements("ledger.log", "topics.sql")
-Connection = psycopg.Connection[Any]
 
 
 class TopicChanged(LedgerError, exit_code=EXIT_CONFIG):
@@ -128,7 +129,7 @@ def known_topics(settings: Settings, connection: Connection) -> dict[str, Known]
 
 def partitions_built_on(settings: Settings, name: str) -> int | None:
     """How many partitions a topic had when it was remembered; None: it is not. Raises psycopg's OperationalError."""
-    with psycopg.connect(settings.database, connect_timeout=5) as connection:
+    with connect(settings.database, QUESTION) as connection:
         known = known_topics(settings, connection).get(name)
     return known and known.partitions
 

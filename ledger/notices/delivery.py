@@ -11,9 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import timedelta
-from typing import Any
 
-import psycopg
 import structlog
 
 from ledger.core.calendar import log_time_text
@@ -22,11 +20,11 @@ from ledger.notices.mail import mailbox, message
 from ledger.notices.public_addresses import AddressPolicy, Poster
 from ledger.notices.signing import headers
 from ledger.payments.documents.stored_pdf import pdf_of
+from ledger.postgres.types import Connection
 from ledger.records import notices, webhook_endpoints
 from ledger.records.notices import Attempt, Due
 from ledger.settings import Settings
 
-Connection = psycopg.Connection[Any]
 # After the first attempt, the second, …; after the last one it has failed.
 PAUSES = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)

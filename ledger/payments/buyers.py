@@ -1,12 +1,10 @@
 """An account as a payment provider may know it: its profile and tax ids, read together."""
 
-from typing import Any
-
-import psycopg
 from psycopg.rows import class_row
 
 from ledger.core.errors import LedgerError
 from ledger.payments.gateway import Address, Buyer
+from ledger.postgres.types import Connection
 from ledger.records.profiles import SQL, Profile, TaxId
 
 
@@ -14,7 +12,7 @@ class BillingCountryMissing(LedgerError):
     message = "A payment through this provider needs the billing address's country; set it in the profile"
 
 
-def buyer(connection: psycopg.Connection[Any], account_id: str) -> Buyer:
+def buyer(connection: Connection, account_id: str) -> Buyer:
     """The buyer that an account is; all but the id is None or empty where nothing was said."""
     parameters = {"account_id": account_id}
     with connection.cursor(row_factory=class_row(Profile)) as cursor:

@@ -2,18 +2,17 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-import psycopg
 import structlog
 
 from ledger.core.account import Purchase
+from ledger.postgres.types import Connection
 from ledger.records import payment_alerts
 from ledger.records.payment_alerts import Alert
 from ledger.views.writing import find_posted, load_purchases
 from schemas.events import Event
 
-Connection = psycopg.Connection[Any]
 # A connection in autocommit mode, for one statement or a few.
 Database = Callable[[], AbstractContextManager[Connection]]
 

@@ -5,16 +5,15 @@ shown: a database that is restored from yesterday reads there which numbers are 
 """
 
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
-import psycopg
 import structlog
 
 from ledger.core.invoicing import Place, financial_year, number_of, place_of
 from ledger.payments import invoice_content
 from ledger.payments.buyers import buyer
 from ledger.payments.invoice_content import Content
+from ledger.postgres.types import Connection
 from ledger.records import invoices
 from ledger.records.invoices import NewInvoice, Unrecorded
 from ledger.settings import Settings
@@ -25,7 +24,6 @@ from schemas.identity import derived_id
 
 SOURCE = "ledger/invoices"
 FACTS = ("credits.purchased", "credits.refunded")
-Connection = psycopg.Connection[Any]
 
 log = structlog.get_logger()
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import psycopg
 from pydantic import ValidationError
 
 from ledger.core.errors import LedgerError
@@ -14,8 +13,10 @@ from ledger.log.publisher import Publisher
 from ledger.payments.gateways import gateways_of
 from ledger.payments.provider_updates import ProviderUpdates
 from ledger.payments.purchases import Purchases, Wanted
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import COMMAND, COMMAND_AUTOCOMMIT
+from ledger.postgres.types import Connection
 from ledger.records.checkouts import Checkout
-from ledger.records.release import connect
 from ledger.settings import Settings
 from ledger.views.standing import NoSuchAccount
 from ledger.views.writing import load_accounts
@@ -40,7 +41,7 @@ def begin_purchase(settings: Settings, account_id: str, wanted: dict[str, str]) 
         body = NewPurchase.model_validate(wanted)
     except ValidationError as error:
         raise PurchaseMalformed(str(faults_of(error))) from None
-    with connect(settings.database) as connection:
+    with connect(settings.database, COMMAND) as connection:
         if account_id not in load_accounts(connection, [account_id]):
             raise NoSuchAccount(account_id)
     with _purchases(settings) as purchases:
@@ -54,8 +55,8 @@ def _purchases(settings: Settings) -> Iterator[Purchases]:
     gateways, key = gateways_of(settings), settings.signing_key()
 
     @contextmanager
-    def database() -> Iterator[psycopg.Connection]:
-        with connect(settings.database, autocommit=True, connect_timeout=5) as connection:
+    def database() -> Iterator[Connection]:
+        with connect(settings.database, COMMAND_AUTOCOMMIT) as connection:
             yield connection
 
     with Guard(settings) as guard, Publisher(settings, guard, delivery_seconds=10) as publisher:

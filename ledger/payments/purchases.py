@@ -20,8 +20,9 @@ from ledger.payments.payment_terms import claims, metadata_of
 from ledger.payments.prices import country_of, price
 from ledger.payments.provider_updates import ProviderUpdates
 from ledger.payments.public_urls import return_url
+from ledger.postgres.types import Connection
 from ledger.records import checkouts
-from ledger.records.checkouts import BEGINNING, Checkout, Connection, NewCheckout
+from ledger.records.checkouts import BEGINNING, Checkout, NewCheckout
 from ledger.settings import Settings
 from ledger.views.purchases import PurchaseUnknown
 from schemas.money import parse_nanos

@@ -1,1 +1,1 @@
-"""The one way to Postgres: connections, pools, and whether it answers."""
+"""The one way to Postgres: kinds of connection, connecting, pools, the check of the release, and whether it answers."""

@@ -1,35 +1,34 @@
-"""Whether Postgres answers this process, asked twice a second on a connection of its own, and how far the views are.
+"""Whether Postgres answers this process: asked twice a second, on a connection of its own.
 
-A database of another release of this program does not answer it either: only that the reason is another one.
+A database of another release of this program counts as one that does not answer, with that reason.
 
-While it doesn't, what comes is refused at once and waits for no connection, and what waits already is hung up on: a
-server that stands still, or whose machine is gone, would keep every request for as long. What was known last is kept,
-so that the age of the views can be told meanwhile.
+While Postgres does not answer, each new request is refused at once, and the connections that wait for an answer are
+ended: a server that hangs, or whose machine is gone, would keep every request waiting for as long. The latest answer
+is kept meanwhile.
 """
 
 import asyncio
 import contextlib
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
 
 import psycopg
 import structlog
-from psycopg import AsyncConnection
 
-from ledger.liveness import LIVENESS, hang_up
-from ledger.records.release import OtherRelease, check_async
-from ledger.views.progress import Progress, progress
+from ledger.postgres.connections import connect_async, hang_up
+from ledger.postgres.kinds import HEALTH
+from ledger.postgres.release import OtherRelease, check_async
+from ledger.postgres.types import AsyncConnection, Connection
 
 _PAUSE_SECONDS = 0.5
-_TICKS, _TICK_SECONDS = 30, 0.1  # counted, so that a time in which this very process stood still is one tick
-# A lock on the views is no outage.
-_OPTIONS = "-c lock_timeout=1000 -c statement_timeout=2000"
-# What a server says that ends or can't begin; anything else that it says is an answer.
-_ENDS = ("57P", "08")
+_TICKS, _TICK_SECONDS = 30, 0.1  # counted, so that a time in which this process itself was stopped is one tick
+# The errors of a server that is ending or can't start; every other error is an answer.
+_SERVER_ENDS = ("57P", "08")
 
-AnyConnection = TypeVar("AnyConnection", bound=psycopg.Connection[Any] | AsyncConnection[Any])
+AnyConnection = TypeVar("AnyConnection", bound=Connection | AsyncConnection)
+Answer = TypeVar("Answer")
 
 log = structlog.get_logger()
 
@@ -38,80 +37,81 @@ class PostgresAway(psycopg.OperationalError):
     """Postgres does not answer."""
 
 
-class Postgres:
-    """`up` until it is known better. `progress`: how far the views were when it answered last."""
+class PostgresHealth(Generic[Answer]):
+    """Asks `question`, a query of the caller's, and keeps its `latest` answer; `before` until there is one.
 
-    def __init__(self, database: str) -> None:
+    `up` is true until a question fails; then `reason` says why.
+    """
+
+    def __init__(self, database: str, question: Callable[[AsyncConnection], Awaitable[Answer]], before: Answer) -> None:
         self.up = True
         self.reason = ""
-        self.progress: Sequence[Progress] = ()
-        self._database = database
+        self.latest = before
+        self._database, self._question = database, question
         self._other: OtherRelease | None = None
-        self._watched = weakref.WeakSet[psycopg.Connection[Any] | AsyncConnection[Any]]()
+        self._watched = weakref.WeakSet[Connection | AsyncConnection]()
         self._watching = threading.Lock()
-        self._connection: AsyncConnection[Any] | None = None
+        self._connection: AsyncConnection | None = None
         self._wanted = asyncio.Event()
-        self._verdict = asyncio.Event()
+        self._answered = asyncio.Event()
 
-    def demand(self) -> None:
-        """Raises PostgresAway while it does not answer, and OtherRelease."""
+    def require(self) -> None:
+        """Raises PostgresAway while Postgres does not answer, and OtherRelease."""
         if self._other:
             raise self._other.with_traceback(None)
         if not self.up:
             raise PostgresAway(f"Postgres does not answer: {self.reason}")
 
-    def watched(self, connection: AnyConnection) -> AnyConnection:
-        """This connection, on which nothing waits longer than until it is known that Postgres is away."""
+    def watch(self, connection: AnyConnection) -> AnyConnection:
+        """Ends this connection, which it returns, as soon as Postgres is known to be away."""
         with self._watching:
             self._watched.add(connection)
         return connection
 
     async def answers(self) -> bool:
-        """Whether it answers; asked anew, by a question that begins now."""
-        for _ in range(2):  # the one under way may have been asked before
+        """Whether Postgres answers a question that is asked now."""
+        for _ in range(2):  # the question under way may have been asked before
             if self.up:
                 self._wanted.set()
-                await self._verdict.wait()
+                await self._answered.wait()
         return self.up
 
     async def run(self, when_back: Callable[[], Awaitable[None]]) -> None:
-        """Asks for ever; `when_back` is done before others may ask again."""
+        """Asks for ever. After an outage it runs `when_back` before `require` lets requests through."""
         try:
             while True:
-                await self._look(when_back)
-                verdict, self._verdict = self._verdict, asyncio.Event()
-                verdict.set()
+                await self._check(when_back)
+                answered, self._answered = self._answered, asyncio.Event()
+                answered.set()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wanted.wait(), _PAUSE_SECONDS)
                 self._wanted.clear()
         finally:
             await self._drop()
 
-    async def _look(self, when_back: Callable[[], Awaitable[None]]) -> None:
+    async def _check(self, when_back: Callable[[], Awaitable[None]]) -> None:
         try:
-            self.progress = await self._ask()
+            self.latest = await self._ask()
             self._other = None
         except OtherRelease as other:
             self._other = other
-            await self._away(other, str(other))
+            await self._note_away(other, str(other))
             return
         except psycopg.Error as error:
-            if error.sqlstate is None or error.sqlstate.startswith(_ENDS):
+            if error.sqlstate is None or error.sqlstate.startswith(_SERVER_ENDS):
                 self._other = None
-                await self._away(error, type(error).__name__)
+                await self._note_away(error, type(error).__name__)
                 return
-            # It answers, though not this: the views are locked, or not made yet.
+            # Postgres answers, only not this question: the views are locked, or not made yet.
         if not self.up:
             await when_back()
             log.info("postgres_is_back")
         self.up, self.reason = True, ""
 
-    async def _ask(self) -> Sequence[Progress]:
+    async def _ask(self) -> Answer:
         if self._connection is None:
-            self._connection = await AsyncConnection.connect(
-                self._database, autocommit=True, options=_OPTIONS, application_name="ledger-watch", **LIVENESS
-            )
-        asking = asyncio.create_task(_progress(self._connection))
+            self._connection = await connect_async(self._database, HEALTH)
+        asking = asyncio.create_task(self._check_and_ask(self._connection))
         for _ in range(_TICKS):
             done, _ = await asyncio.wait({asking}, timeout=_TICK_SECONDS)
             if done:
@@ -120,7 +120,12 @@ class Postgres:
             hang_up(self._connection)
         return await asking
 
-    async def _away(self, error: Exception, reason: str) -> None:
+    async def _check_and_ask(self, connection: AsyncConnection) -> Answer:
+        """Raises OtherRelease."""
+        await check_async(connection)
+        return await self._question(connection)
+
+    async def _note_away(self, error: Exception, reason: str) -> None:
         if self.up:
             log.warning("postgres_is_away", error=type(error).__name__, reason=reason)
         self.up, self.reason = False, reason
@@ -135,9 +140,3 @@ class Postgres:
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
-
-
-async def _progress(connection: AsyncConnection[Any]) -> Sequence[Progress]:
-    """How far the views are. Raises OtherRelease."""
-    await check_async(connection)
-    return await progress(connection)

@@ -10,12 +10,12 @@ import re
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import psycopg
 from psycopg.rows import class_row
 
 from ledger.core.errors import LedgerError
+from ledger.postgres.types import AsyncConnection, Connection
 from ledger.records import log_events
 from ledger.sql import statements
 
@@ -85,9 +85,7 @@ class Token(NamedTuple):
         return hmac.compare_digest(_hash(self.secret), stored.secret_hash)
 
 
-def create(
-    connection: psycopg.Connection[Any], scopes: Iterable[str], account_id: str = "", description: str = ""
-) -> NewKey:
+def create(connection: Connection, scopes: Iterable[str], account_id: str = "", description: str = "") -> NewKey:
     """Makes a key. Raises UnknownScope."""
     wanted = sorted(set(scopes))
     unknown = [scope for scope in wanted if scope not in SCOPES]
@@ -99,13 +97,13 @@ def create(
     return NewKey(key_id, f"lk_{key_id}_{secret}")
 
 
-def listed(connection: psycopg.Connection[Any], account_id: str | None = None) -> list[KeyInfo]:
+def listed(connection: Connection, account_id: str | None = None) -> list[KeyInfo]:
     """The keys of one account (of operators: ""), or all; oldest first, the revoked ones too."""
     with connection.cursor(row_factory=class_row(KeyInfo)) as cursor:
         return cursor.execute(SQL["list"], {"account_id": account_id}).fetchall()
 
 
-def key_info(connection: psycopg.Connection[Any], key_id: str) -> KeyInfo:
+def key_info(connection: Connection, key_id: str) -> KeyInfo:
     """What may be shown of one key. Raises UnknownKey."""
     with connection.cursor(row_factory=class_row(KeyInfo)) as cursor:
         found = cursor.execute(SQL["info"], {"key_id": key_id}).fetchone()
@@ -114,7 +112,7 @@ def key_info(connection: psycopg.Connection[Any], key_id: str) -> KeyInfo:
     return found
 
 
-def revoke(connection: psycopg.Connection[Any], key_id: str, *, on_log: bool = True) -> bool:
+def revoke(connection: Connection, key_id: str, *, on_log: bool = True) -> bool:
     """Ends a key and notes that for the log; False when there is none to end. `on_log` False: only in this copy."""
     with connection.transaction():
         ended = connection.execute(SQL["revoke"], {"key_id": key_id}).rowcount > 0
@@ -129,7 +127,7 @@ def parse(text: str) -> Token | None:
     return Token(match[1], match[2]) if match else None
 
 
-async def find(connection: psycopg.AsyncConnection[Any], key_ids: Sequence[str]) -> list[StoredKey]:
+async def find(connection: AsyncConnection, key_ids: Sequence[str]) -> list[StoredKey]:
     """Those of the keys that exist and were not revoked."""
     async with connection.cursor(row_factory=class_row(StoredKey)) as cursor:
         parameters = {"key_ids": list(key_ids), "lately": log_events.LATELY}

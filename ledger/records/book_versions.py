@@ -5,16 +5,13 @@ nobody folds with it.
 """
 
 from collections.abc import Sequence
-from typing import Any
-
-import psycopg
 
 from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log.book import BookLost, StatedVersion
+from ledger.postgres.types import Connection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "book_versions.sql")
-Connection = psycopg.Connection[Any]
 
 
 class BookDiffers(LedgerError, exit_code=EXIT_CONFIG):

@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from ledger.postgres.types import Connection
 from ledger.sql import statements
 from schemas.identity import is_uuid
 
 SQL = statements("ledger.records", "checkouts.sql")
-Connection = psycopg.Connection[Any]
 
 # Who begins a purchase waits no longer for the provider, repetitions included.
 BEGINNING = timedelta(minutes=2)

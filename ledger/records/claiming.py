@@ -3,8 +3,8 @@
 from ledger.log.ownership import installation_id, owner_after, read_owner, refuse_another
 from ledger.log.publisher import Publisher
 from ledger.log.records_log import records_log
+from ledger.postgres.types import Connection
 from ledger.records import log_events
-from ledger.records.log_events import Connection
 from ledger.settings import Settings
 from schemas.identity import derived_id
 from schemas.records import RECORDS_SUBJECT, Claim, LogClaimed

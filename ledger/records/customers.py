@@ -1,13 +1,9 @@
 """Customers: who an account is at a payment provider."""
 
-from typing import Any
-
-import psycopg
-
+from ledger.postgres.types import Connection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "customers.sql")
-Connection = psycopg.Connection[Any]
 
 
 def find(connection: Connection, account_id: str, provider: str) -> str | None:

@@ -1,16 +1,13 @@
 """Ends again what the log says was ended: after a restore, what was ended since the dump stands there as it was."""
 
 from functools import singledispatch
-from typing import Any
 
-import psycopg
-
+from ledger.postgres.types import Connection
 from ledger.records import api_keys, erasing, webhook_endpoints
 from ledger.sql import statements
 from schemas.records import AccountErased, ApiKeyRevoked, Ending, TaxIdDeleted, WebhookEndpointEnded
 
 SQL = statements("ledger.records", "ending.sql")
-Connection = psycopg.Connection[Any]
 
 
 def end_again(connection: Connection, event: Ending, *, invoiced: bool) -> None:

@@ -5,11 +5,10 @@ was erased is on the log, so that a database that is restored is erased again.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
-
-import psycopg
+from typing import NamedTuple
 
 from ledger.core.errors import LedgerError
+from ledger.postgres.types import Connection
 from ledger.records import log_events, rebuilds
 from ledger.records.idempotency import owner_of
 from ledger.sql import statements
@@ -50,7 +49,7 @@ class Erasure(NamedTuple):
     noted: list[Ending]
 
 
-def erase(connection: psycopg.Connection[Any], account_id: str, *, invoiced: bool, on_log: bool = True) -> Erasure:
+def erase(connection: Connection, account_id: str, *, invoiced: bool, on_log: bool = True) -> Erasure:
     """Erases all or nothing; again, it erases nothing. `invoiced`: invoices are issued here.
 
     `on_log` False: only here, in a copy, or because the log says it already.
@@ -71,12 +70,12 @@ def erase(connection: psycopg.Connection[Any], account_id: str, *, invoiced: boo
         return Erasure(erased, list(_kept(connection, parameters)), noted)
 
 
-def _ended(connection: psycopg.Connection[Any], parameters: dict[str, str]) -> Iterator[Ending]:
+def _ended(connection: Connection, parameters: dict[str, str]) -> Iterator[Ending]:
     for kind, id_ in connection.execute(SQL["ended"], parameters).fetchall():
         yield log_events.key_revoked(id_) if kind == "key" else log_events.endpoint_ended(id_)
 
 
-def _kept(connection: psycopg.Connection[Any], parameters: dict[str, str]) -> list[Kept]:
+def _kept(connection: Connection, parameters: dict[str, str]) -> list[Kept]:
     kept = []
     invoices = connection.execute(SQL["kept_invoices"], parameters).fetchone()
     if invoices and invoices[0]:

@@ -1,13 +1,9 @@
 """How far each consumer of facts has come in each partition: moved in the transaction of its work, so never past it."""
 
-from typing import Any
-
-import psycopg
-
+from ledger.postgres.types import Connection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "fact_positions.sql")
-Connection = psycopg.Connection[Any]
 
 
 def lock(connection: Connection, consumer: str, partition: int) -> int:

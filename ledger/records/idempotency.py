@@ -2,14 +2,13 @@
 
 from typing import Any, NamedTuple
 
-from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 from ledger.core.errors import LedgerError
+from ledger.postgres.types import AsyncConnection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "idempotency.sql")
-Connection = AsyncConnection[Any]
 _OPERATOR = "operator"
 
 
@@ -39,7 +38,7 @@ def owner_of(account_id: str) -> str:
     return f":{account_id}" if account_id == _OPERATOR else account_id or _OPERATOR
 
 
-async def reserve(connection: Connection, owner: str, key: str, request_hash: bytes, actor_id: str) -> Reserved:
+async def reserve(connection: AsyncConnection, owner: str, key: str, request_hash: bytes, actor_id: str) -> Reserved:
     """Takes the key for a request, or says what became of it. Raises IdempotencyConflict."""
     parameters = {"owner": owner, "key": key, "request_hash": request_hash, "actor_id": actor_id}
     row = await (await connection.execute(SQL["reserve"], parameters)).fetchone()
@@ -52,12 +51,12 @@ async def reserve(connection: Connection, owner: str, key: str, request_hash: by
     return Reserved(actor_id, Answer(status, body))
 
 
-async def note_answer(connection: Connection, owner: str, key: str, answer: Answer) -> None:
+async def note_answer(connection: AsyncConnection, owner: str, key: str, answer: Answer) -> None:
     """Keeps what was answered."""
     parameters = {"owner": owner, "key": key, "status": answer.status, "answer": Jsonb(answer.body)}
     await connection.execute(SQL["answer"], parameters)
 
 
-async def forget_old(connection: Connection) -> int:
+async def forget_old(connection: AsyncConnection) -> int:
     """Drops what is older than seven days; returns how many."""
     return (await connection.execute(SQL["forget"])).rowcount

@@ -5,17 +5,16 @@ What is not recorded on the log yet is shown to nobody.
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import psycopg
 from psycopg.rows import class_row
 
 from ledger.core.errors import LedgerError
 from ledger.core.invoicing import Place
+from ledger.postgres.types import Connection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "invoices.sql")
-Connection = psycopg.Connection[Any]
 
 
 class InvoiceUnknown(LedgerError):

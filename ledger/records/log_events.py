@@ -6,10 +6,9 @@ and not on the log, and ends here what is on the log and not noted.
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import psycopg
-
+from ledger.postgres.types import Connection
 from ledger.sql import statements
 from schemas.fields import json_of
 from schemas.identity import derived_id, time_ordered_id
@@ -31,8 +30,6 @@ SOURCE = "ledger/records"
 # A database in use has applied what ledger.records says within this time.
 LATELY = timedelta(minutes=15)
 _OWN_APPEND = timedelta(seconds=10)
-
-Connection = psycopg.Connection[Any]
 
 
 class Unseen(NamedTuple):

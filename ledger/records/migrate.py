@@ -6,13 +6,12 @@ indexes alone are made and dropped here, beside whatever reads and writes meanwh
 """
 
 import time
-from typing import Any
 
-import psycopg
 from psycopg import sql
 
-from ledger.records import rebuilds
-from ledger.records.release import (
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import MIGRATION, MIGRATION_AUTOCOMMIT
+from ledger.postgres.release import (
     VIEWS,
     ViewsOutdated,
     checksum,
@@ -22,12 +21,13 @@ from ledger.records.release import (
     views_statements,
     views_version,
 )
+from ledger.postgres.types import Connection
+from ledger.records import rebuilds
 
 _LOCK = 0x1ED6E5
 _INDEXES_LOCK = 0x1ED6E7
 _LOOK_SECONDS = 0.5
 
-Connection = psycopg.Connection[Any]
 
 # The indexes of `views` that no constraint made, with what was noted of how each was made; None when it was cut short.
 _INDEXES = """
@@ -40,9 +40,9 @@ WHERE c.relnamespace = 'views'::regnamespace
 
 def migrate(database: str) -> list[str]:
     """Runs what has not run yet and returns its names. Raises OtherRelease."""
-    with psycopg.connect(database) as connection:
+    with connect(database, MIGRATION) as connection:
         ran = [*migrate_records(connection), *_create_views(connection)]
-    with psycopg.connect(database, autocommit=True) as connection:
+    with connect(database, MIGRATION_AUTOCOMMIT) as connection:
         while not _alone(connection):
             time.sleep(_LOOK_SECONDS)
         return ran + _update_indexes(connection)
@@ -80,7 +80,7 @@ def migrate_records(connection: Connection) -> list[str]:
     if other := difference(after.items()):
         raise other
     if missing:
-        # Whoever checks the release meanwhile waits until it is the new one: see ledger.records.release.
+        # Whoever checks the release meanwhile waits until it is the new one: see ledger.postgres.release.
         connection.execute("LOCK TABLE records.migrations IN ACCESS EXCLUSIVE MODE")
     for name, text in missing.items():
         connection.execute(text)

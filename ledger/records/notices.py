@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from ledger.core.errors import LedgerError
+from ledger.postgres.types import Connection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "notices.sql")
-Connection = psycopg.Connection[Any]
 
 
 class DeliveryUnknown(LedgerError):

@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import psycopg
-
+from ledger.postgres.types import Connection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "outbox.sql")
-
-Connection = psycopg.Connection[Any]
 
 
 class Message(NamedTuple):

@@ -8,16 +8,14 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
+from ledger.postgres.types import AsyncConnection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "portal_sessions.sql")
 LINK_LASTS = timedelta(minutes=5)
 SESSION_LASTS = timedelta(hours=2)
-
-Connection = AsyncConnection[Any]
 
 
 class NewLink(NamedTuple):
@@ -44,7 +42,7 @@ class Opened(NamedTuple):
 
 
 async def create(
-    connection: Connection, account_id: str, page: str, return_url: str | None, lasts: timedelta = LINK_LASTS
+    connection: AsyncConnection, account_id: str, page: str, return_url: str | None, lasts: timedelta = LINK_LASTS
 ) -> NewLink:
     """A link for an account's customer."""
     token = secrets.token_urlsafe(24)  # short enough for one line of a terminal
@@ -54,7 +52,7 @@ async def create(
     return NewLink(token, row[0])
 
 
-async def open_(connection: Connection, token: str) -> Opened | None:
+async def open_(connection: AsyncConnection, token: str) -> Opened | None:
     """The session of a link that nobody has opened yet; None for one that was, is too old, or never was."""
     cookie = secrets.token_urlsafe(32)
     parameters = {"link_hash": _hash(token), "cookie_hash": _hash(cookie), "lasts": SESSION_LASTS}
@@ -62,22 +60,22 @@ async def open_(connection: Connection, token: str) -> Opened | None:
     return Opened(found, cookie) if found else None
 
 
-async def find(connection: Connection, cookie: str) -> PortalSession | None:
+async def find(connection: AsyncConnection, cookie: str) -> PortalSession | None:
     """The session that a browser has; None when it is over."""
     return await _one(connection, "find", {"cookie_hash": _hash(cookie)})
 
 
-async def close(connection: Connection, session_id: str) -> None:
+async def close(connection: AsyncConnection, session_id: str) -> None:
     """Ends a session."""
     await connection.execute(SQL["close"], {"session_id": session_id})
 
 
-async def forget(connection: Connection) -> int:
+async def forget(connection: AsyncConnection) -> int:
     """Drops what has been over for a day; returns how many."""
     return (await connection.execute(SQL["forget"])).rowcount
 
 
-async def _one(connection: Connection, name: str, parameters: dict[str, Any]) -> PortalSession | None:
+async def _one(connection: AsyncConnection, name: str, parameters: dict[str, Any]) -> PortalSession | None:
     async with connection.cursor(row_factory=class_row(PortalSession)) as cursor:
         return await (await cursor.execute(SQL[name], parameters)).fetchone()
 

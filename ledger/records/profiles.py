@@ -4,21 +4,18 @@ What is stored has been checked before, by ledger.payments.profiles and ledger.p
 """
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import psycopg
-from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
 from ledger.core.errors import LedgerError
+from ledger.postgres.types import AsyncConnection, Connection
 from ledger.records import log_events
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "profiles.sql")
 # As many as Stripe keeps of one customer.
 TAX_IDS_MAX = 5
-
-Connection = AsyncConnection[Any]
 
 
 class TooManyTaxIds(LedgerError):
@@ -54,24 +51,24 @@ class TaxId(NamedTuple):
     created_at: datetime
 
 
-async def profile(connection: Connection, account_id: str) -> Profile:
+async def profile(connection: AsyncConnection, account_id: str) -> Profile:
     """The profile of an account, empty until one was put."""
     async with connection.cursor(row_factory=class_row(Profile)) as cursor:
         return await (await cursor.execute(SQL["profile"], {"account_id": account_id})).fetchone() or Profile()
 
 
-async def put_profile(connection: Connection, account_id: str, new: Profile) -> None:
+async def put_profile(connection: AsyncConnection, account_id: str, new: Profile) -> None:
     """Replaces the profile of an account."""
     await connection.execute(SQL["put"], {"account_id": account_id, **new._asdict()})
 
 
-async def tax_ids(connection: Connection, account_id: str) -> list[TaxId]:
+async def tax_ids(connection: AsyncConnection, account_id: str) -> list[TaxId]:
     """The tax ids of an account, the oldest first."""
     async with connection.cursor(row_factory=class_row(TaxId)) as cursor:
         return await (await cursor.execute(SQL["tax_ids"], {"account_id": account_id})).fetchall()
 
 
-async def add_tax_id(connection: Connection, account_id: str, country: str, type_: str, value: str) -> TaxId:
+async def add_tax_id(connection: AsyncConnection, account_id: str, country: str, type_: str, value: str) -> TaxId:
     """Adds a tax id; the same number of the same type again is the one that is there. Raises TooManyTaxIds."""
     async with connection.transaction():
         await connection.execute(SQL["lock"], {"account_id": account_id})
@@ -88,7 +85,7 @@ async def add_tax_id(connection: Connection, account_id: str, country: str, type
     return added
 
 
-def delete_tax_id(connection: psycopg.Connection[Any], account_id: str, tax_id: str) -> None:
+def delete_tax_id(connection: Connection, account_id: str, tax_id: str) -> None:
     """Deletes a tax id and notes that for the log. Raises TaxIdUnknown."""
     with connection.transaction():
         deleted = connection.execute(SQL["delete_tax_id"], {"account_id": account_id, "tax_id": tax_id})

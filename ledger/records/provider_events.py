@@ -1,14 +1,11 @@
 """Events of providers: every webhook that was signed, how often it came, and what it did."""
 
 from datetime import datetime
-from typing import Any
 
-import psycopg
-
+from ledger.postgres.types import Connection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "provider_events.sql")
-Connection = psycopg.Connection[Any]
 
 
 def received(connection: Connection, provider: str, event_id: str, type_: str, created: datetime) -> str | None:

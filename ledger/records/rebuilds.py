@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import psycopg
 from psycopg.types.json import Jsonb
 
 from ledger.core.errors import EXIT_CONFIG, LedgerError
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import REBUILD
+from ledger.postgres.types import Connection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "rebuilds.sql")
 
-Connection = psycopg.Connection[Any]
 # Partitions have the numbers from 0 on in this namespace, where a batch takes its partition's lock.
 _LOCK = {"namespace": 0x1ED6E5, "lock": -1}
 
@@ -55,7 +56,7 @@ def share(connection: Connection) -> None:
 @contextmanager
 def alone(database: str) -> Iterator[Connection]:
     """A session in autocommit that nobody writes beside. Raises ViewsInUse, naming who does."""
-    with psycopg.connect(database, autocommit=True, application_name="ledger-rebuild") as connection:
+    with connect(database, REBUILD) as connection:
         if not _true(connection, "take_alone"):
             raise ViewsInUse("; ".join(_holders(connection)))
         yield connection
@@ -63,7 +64,7 @@ def alone(database: str) -> Iterator[Connection]:
 
 def writers(database: str) -> list[str]:
     """Who shares the lock of those who write the views, or has it alone."""
-    with psycopg.connect(database, autocommit=True, application_name="ledger-rebuild") as connection:
+    with connect(database, REBUILD) as connection:
         return _holders(connection)
 
 

@@ -6,11 +6,9 @@ processes have one name: the lock is Postgres', which frees it when a process is
 """
 
 from itertools import count
-from typing import Any
-
-import psycopg
 
 from ledger.core.errors import LedgerError
+from ledger.postgres.types import Connection
 
 _TAKE = "SELECT pg_try_advisory_lock(hashtext(%s), %s)"
 
@@ -31,13 +29,13 @@ class Seat:
         """What the group knows the process by: names are a group's own."""
         return f"seat-{self._number}"
 
-    def taken(self, connection: psycopg.Connection[Any]) -> None:
+    def taken(self, connection: Connection) -> None:
         """Takes a seat until the connection ends: the one that it had, or a free one. Raises SeatTaken."""
         if not self._number:
             self._number = next(number for number in count(1) if self._free(connection, number))
         elif not self._free(connection, self._number):
             raise SeatTaken(f"{self.name} of {self._group}")
 
-    def _free(self, connection: psycopg.Connection[Any], number: int) -> bool:
+    def _free(self, connection: Connection, number: int) -> bool:
         row = connection.execute(_TAKE, [f"ledger-seat:{self._group}", number]).fetchone()
         return bool(row and row[0])

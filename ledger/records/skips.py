@@ -2,19 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
-
-import psycopg
+from typing import NamedTuple
 
 from ledger.core.calendar import ms_of
 from ledger.core.errors import Unreadable
 from ledger.log.continuity import Stretch
 from ledger.log.reading import PassedOver, problem_of
+from ledger.postgres.types import Connection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "skips.sql")
-
-Connection = psycopg.Connection[Any]
 
 
 class Skip(NamedTuple):

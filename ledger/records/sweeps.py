@@ -1,15 +1,12 @@
 """What the payment sweep remembers: what it is time to ask about, and when all lists were last read to their end."""
 
 from datetime import datetime
-from typing import Any
 
-import psycopg
-
+from ledger.postgres.types import Connection
 from ledger.records.checkouts import BEGINNING
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "sweeps.sql")
-Connection = psycopg.Connection[Any]
 
 _AT_ONCE = 100
 

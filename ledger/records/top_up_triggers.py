@@ -12,10 +12,10 @@ from psycopg.rows import class_row
 
 from ledger.core.charging import Charge, Decision, State
 from ledger.core.errors import LedgerError
+from ledger.postgres.types import Connection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "top_up_triggers.sql")
-Connection = psycopg.Connection[Any]
 
 
 class LeaseLost(LedgerError):

@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import psycopg
 from psycopg.rows import class_row
 
 from ledger.core.errors import LedgerError
+from ledger.postgres.types import Connection
 from ledger.records import log_events
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "webhook_endpoints.sql")
-Connection = psycopg.Connection[Any]
 _BOTH = timedelta(hours=24)
 
 

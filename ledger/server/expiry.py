@@ -6,8 +6,8 @@ import psycopg
 import structlog
 
 from ledger.gate.holds import expire
-from ledger.postgres.pools import Pool
-from ledger.records.release import OtherRelease
+from ledger.postgres.pools import AsyncPool
+from ledger.postgres.release import OtherRelease
 from ledger.web.metrics import RequestMetrics
 
 _SECONDS = 1.0
@@ -16,7 +16,7 @@ _LIMIT = 1000
 log = structlog.get_logger()
 
 
-async def expire_holds(pool: Pool, metrics: RequestMetrics) -> None:
+async def expire_holds(pool: AsyncPool, metrics: RequestMetrics) -> None:
     """Looks once a second, for ever."""
     while True:
         try:

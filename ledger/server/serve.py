@@ -17,14 +17,13 @@ from ledger import logs
 from ledger.core.errors import LedgerError
 from ledger.log.connecting import tls_of
 from ledger.payments.gateways import gateways_of
-from ledger.records.release import connect
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import START
 from ledger.server.app import create_app
 from ledger.server.protocol import Protocol
 from ledger.serving import prepare_process, serve_app, serve_in_processes, spare_collections
 from ledger.settings import Settings
 from ledger.web.metrics import FOLDER_VARIABLE
-
-_CONNECT_SECONDS = 3
 
 log = structlog.get_logger()
 
@@ -51,7 +50,7 @@ def _check(settings: Settings) -> None:
     tls_of(settings)
     gateways_of(settings)
     with suppress(psycopg.OperationalError):
-        connect(settings.database, connect_timeout=_CONNECT_SECONDS).close()
+        connect(settings.database, START).close()
 
 
 def application() -> ASGIApp:

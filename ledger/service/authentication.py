@@ -8,16 +8,16 @@ accepted without Postgres. An account's key sees no other account: for it, they 
 
 import asyncio
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 import structlog
 
 from ledger.core.errors import LedgerError
-from ledger.postgres.health import Postgres
-from ledger.postgres.pools import Pool
+from ledger.postgres.health import PostgresHealth
+from ledger.postgres.pools import AsyncPool
+from ledger.postgres.release import OtherRelease
 from ledger.records.api_keys import StoredKey, Token, find, parse
-from ledger.records.release import OtherRelease
 from ledger.service.caller import Caller
 from ledger.service.revoked_keys import RevocationsUnknown, RevokedKeys
 
@@ -42,7 +42,9 @@ class Known(NamedTuple):
 class Keys:
     """The keys that were seen lately. Postgres is asked once a second which of them are valid still."""
 
-    def __init__(self, pool: Pool, postgres: Postgres, revoked: RevokedKeys, grace_seconds: float) -> None:
+    def __init__(
+        self, pool: AsyncPool, postgres: PostgresHealth[Any], revoked: RevokedKeys, grace_seconds: float
+    ) -> None:
         self._pool, self._postgres, self._revoked, self._grace_seconds = pool, postgres, revoked, grace_seconds
         self._known: dict[str, Known] = {}
         self._asking: dict[str, asyncio.Task[StoredKey | None]] = {}

@@ -8,7 +8,7 @@ from it.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from ledger.log.appender import APPEND_SECONDS, Appender, Draft
 from ledger.log.publisher import LogUnavailable, Permit
@@ -17,8 +17,9 @@ from ledger.payments.payment_methods import PaymentMethods
 from ledger.payments.provider_updates import ProviderUpdates
 from ledger.payments.purchases import Purchases
 from ledger.payments.refunds import Refunds
-from ledger.postgres.health import Postgres
-from ledger.postgres.pools import ThreadPool
+from ledger.postgres.health import PostgresHealth
+from ledger.postgres.kinds import API
+from ledger.postgres.pools import WatchedThreadPool
 from ledger.settings import Settings
 from schemas.events import Event
 from schemas.fields import json_of
@@ -34,7 +35,7 @@ class Payments(NamedTuple):
     """What the routes about money use; with payments off there is no gateway, and each says so."""
 
     gateways: Gateways
-    connections: ThreadPool
+    connections: WatchedThreadPool
     updates: ProviderUpdates
     purchases: Purchases
     refunds: Refunds
@@ -58,10 +59,10 @@ class Payments(NamedTuple):
         self.connections.close()
 
 
-def payments_of(settings: Settings, appender: Appender, permit: Permit, postgres: Postgres) -> Payments:
+def payments_of(settings: Settings, appender: Appender, permit: Permit, postgres: PostgresHealth[Any]) -> Payments:
     """What pays and refunds, for the running event loop. Raises SettingMissing or SettingsInvalid."""
     gateways = gateways_of(settings)
-    connections = ThreadPool(settings.database, postgres, 2 * _THREADS)
+    connections = WatchedThreadPool(settings.database, API, postgres, 2 * _THREADS)
     connections.open()
     database = connections.connection
     append = _Append(settings, appender, permit, asyncio.get_running_loop())

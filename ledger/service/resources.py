@@ -6,7 +6,7 @@ Nothing here needs Kafka or Postgres to be there yet.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -14,22 +14,26 @@ import structlog
 
 from ledger.core.book import Book, Version
 from ledger.gate import holds
-from ledger.gate.gate import Gate, connect
+from ledger.gate.gate import Gate
 from ledger.guard.guard import Guard
 from ledger.log.appender import Appender
 from ledger.log.book import BookEmpty, BookStale, Follower
 from ledger.log.publisher import LogUnavailable
-from ledger.postgres.health import Postgres
-from ledger.postgres.pools import Pool
+from ledger.postgres.connections import connect_async
+from ledger.postgres.health import PostgresHealth
+from ledger.postgres.kinds import API, GATE
+from ledger.postgres.pools import AsyncPool
+from ledger.postgres.release import OtherRelease
+from ledger.postgres.types import AsyncConnection
 from ledger.records import portal_sessions
 from ledger.records.idempotency import forget_old
-from ledger.records.release import OtherRelease
 from ledger.service.authentication import Keys
 from ledger.service.payments import Payments, payments_of
 from ledger.service.revoked_keys import RevokedKeys
 from ledger.service.top_up_requests import TopUpRequests
 from ledger.service.verdicts import Verdicts
 from ledger.settings import Settings
+from ledger.views.progress import Progress, progress
 
 _FORGET_SECONDS = 3600
 _BOOK_SECONDS = 2
@@ -42,8 +46,8 @@ class Resources:
     """What the use cases work with: the settings, Postgres, the log, the book, the gate, and the payment providers."""
 
     settings: Settings
-    postgres: Postgres
-    pool: Pool
+    postgres: PostgresHealth[Sequence[Progress]]
+    pool: AsyncPool
     keys: Keys
     book: Follower
     guard: Guard
@@ -71,16 +75,16 @@ class Resources:
 @contextlib.asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """The resources of this process, open until the block ends."""
-    postgres = Postgres(settings.database)
-    pool = Pool(settings.database, postgres)
+    postgres: PostgresHealth[Sequence[Progress]] = PostgresHealth(settings.database, progress, ())
+    pool = AsyncPool(settings.database, API, postgres)
     guard = Guard(settings).start()
     appender = Appender(settings, guard)
     book = Follower(settings)
     revoked = RevokedKeys(settings, book)
 
-    async def connect_gate() -> holds.Connection:
-        postgres.demand()
-        return postgres.watched(await connect(settings))
+    async def connect_gate() -> AsyncConnection:
+        postgres.require()
+        return postgres.watch(await connect_async(settings.database, GATE))
 
     async def check_pools() -> None:
         """Replaces the connections that died, which else each had to find out for itself."""
@@ -127,7 +131,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         await pool.close()
 
 
-async def _forget_old(pool: Pool) -> None:
+async def _forget_old(pool: AsyncPool) -> None:
     """Idempotency keys and holds that ended are kept for seven days, visits to the billing page for one."""
     while True:
         try:

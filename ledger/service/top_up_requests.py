@@ -13,8 +13,8 @@ import structlog
 from ledger.gate.holds import SQL, Funds
 from ledger.log.appender import Appender, Draft
 from ledger.log.publisher import LogUnavailable
-from ledger.postgres.pools import Pool
-from ledger.records.release import OtherRelease
+from ledger.postgres.pools import AsyncPool
+from ledger.postgres.release import OtherRelease
 from ledger.settings import Settings
 from schemas.events import AutoTopUpRequested, TopUpRequest
 from schemas.fields import json_of
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 class TopUpRequests:
     """Notes refusals and appends what they ask for; `run` does the work."""
 
-    def __init__(self, pool: Pool, appender: Appender, settings: Settings) -> None:
+    def __init__(self, pool: AsyncPool, appender: Appender, settings: Settings) -> None:
         self._pool, self._appender, self._settings = pool, appender, settings
         self._said: dict[str, int] = {}
         self._waiting: asyncio.Queue[Funds] = asyncio.Queue(_WAITING_MAX)

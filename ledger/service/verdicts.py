@@ -10,8 +10,8 @@ from typing import NamedTuple
 import psycopg
 
 from ledger.log.publisher import Position
-from ledger.postgres.pools import Pool
-from ledger.records.release import OtherRelease
+from ledger.postgres.pools import AsyncPool
+from ledger.postgres.release import OtherRelease
 from ledger.settings import Settings
 from ledger.views.history import Line, entries
 from ledger.views.progress import Refusal, offsets, refusal
@@ -29,7 +29,7 @@ class _Waiting(NamedTuple):
 class Verdicts:
     """Waits for positions to be projected."""
 
-    def __init__(self, pool: Pool, settings: Settings) -> None:
+    def __init__(self, pool: AsyncPool, settings: Settings) -> None:
         self._pool = pool
         self._topic = settings.topic(EVENTS)
         self._seconds = settings.verdict_seconds

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from ledger.views.reading import SQL, Connection, fetch_all, fetch_one
+from ledger.postgres.types import AsyncConnection
+from ledger.views.reading import SQL, fetch_all, fetch_one
 from schemas.events import Sizing
 from schemas.http import TopUpState
 
@@ -45,23 +46,23 @@ class Account(NamedTuple):
     month_spent: int
 
 
-async def balance(connection: Connection, account_id: str) -> Balance | None:
+async def balance(connection: AsyncConnection, account_id: str) -> Balance | None:
     """The balance now, or None for an unknown account."""
     return await fetch_one(connection, Balance, "balance", {"account_id": account_id})
 
 
-async def balance_at(connection: Connection, account_id: str, at: datetime) -> int:
+async def balance_at(connection: AsyncConnection, account_id: str, at: datetime) -> int:
     """The balance after the last entry up to a moment, 0 before the first."""
     cursor = await connection.execute(SQL["balance_at"], {"account_id": account_id, "at": at})
     row = await cursor.fetchone()
     return int(row[0]) if row else 0
 
 
-async def account(connection: Connection, account_id: str) -> Account | None:
+async def account(connection: AsyncConnection, account_id: str) -> Account | None:
     """An account, or None for an unknown one."""
     return await fetch_one(connection, Account, "account", {"account_id": account_id})
 
 
-async def accounts(connection: Connection, after: str, limit: int) -> list[Account]:
+async def accounts(connection: AsyncConnection, after: str, limit: int) -> list[Account]:
     """Accounts in the order of their ids, from the one that follows `after`."""
     return await fetch_all(connection, Account, "accounts", {"after": after, "limit": limit})

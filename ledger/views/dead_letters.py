@@ -7,8 +7,9 @@ from typing import NamedTuple
 from psycopg.rows import class_row
 
 from ledger.core.errors import text_of
+from ledger.postgres.types import Connection
 from ledger.sql import statements
-from ledger.views.writing import SQL, Connection
+from ledger.views.writing import SQL
 
 _READING = statements("ledger.views", "dead_letters.sql")
 

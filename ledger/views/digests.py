@@ -6,12 +6,12 @@ columns say which one differs, and let tables be compared that have gained or lo
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import psycopg
 from psycopg.sql import SQL, Identifier
 
-Connection = psycopg.Connection[Any]
+from ledger.postgres.types import Connection
+
 # Every table that belongs to accounts, and the order of an account's rows there: a key, so that it is the only one.
 ORDERS = {
     "entries": ("log_time", "seq"),

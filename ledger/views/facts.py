@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import psycopg
-
+from ledger.postgres.types import Connection
 from ledger.sql import statements
 from schemas.fields import INVOICE_NUMBER
 
 SQL = statements("ledger.views", "facts.sql")
-Connection = psycopg.Connection[Any]
 
 
 class Accepted(NamedTuple):

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ledger.core.statement import event_types
-from ledger.views.reading import Connection, fetch_all
+from ledger.postgres.types import AsyncConnection
+from ledger.views.reading import fetch_all
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 END = datetime(9999, 1, 1, tzinfo=UTC)
@@ -72,7 +73,7 @@ class Wanted(NamedTuple):
     before: Place = Place(END, 0)
 
 
-async def history(connection: Connection, account_id: str, wanted: Wanted, limit: int) -> list[Line]:
+async def history(connection: AsyncConnection, account_id: str, wanted: Wanted, limit: int) -> list[Line]:
     """At most `limit` lines, newest first."""
     parameters = {
         **wanted._asdict(),
@@ -93,7 +94,7 @@ async def history(connection: Connection, account_id: str, wanted: Wanted, limit
 
 
 async def entries(
-    connection: Connection, event_id: str, account_id: str | None = None, signed: bool | None = None
+    connection: AsyncConnection, event_id: str, account_id: str | None = None, signed: bool | None = None
 ) -> list[Line]:
     """The lines of a history that have this id: none, one, or two when it is ambiguous."""
     parameters = {"event_id": event_id, "account_id": account_id, "signed": signed, "types": list(event_types())}

@@ -6,7 +6,7 @@ The caller has read the log and says what is on it. Everything is temporary, of 
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psycopg
 from psycopg.sql import SQL as Composable
@@ -14,12 +14,12 @@ from psycopg.sql import Identifier
 
 from ledger.core.entry import Fact
 from ledger.core.errors import LedgerError
+from ledger.postgres.types import Connection
 from ledger.sql import statements
 from schemas.events import EVENT, Event
 from schemas.identity import content_of
 
 SQL = statements("ledger.views", "losses.sql")
-Connection = psycopg.Connection[Any]
 _USED = ("usage.recorded", "trace.recorded")
 _AT_ONCE = 2_000
 

@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from datetime import date
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import psycopg
+from ledger.postgres.types import Connection
 
 _QUERY = files("ledger.views").joinpath("models_used.sql").read_bytes()
 
@@ -18,9 +18,7 @@ class ModelUse(NamedTuple):
     requests: int
 
 
-def models_used(
-    connection: psycopg.Connection[Any], models: Collection[tuple[str, str]], since: date
-) -> list[ModelUse]:
+def models_used(connection: Connection, models: Collection[tuple[str, str]], since: date) -> list[ModelUse]:
     """Which of these (provider, model) were used on or after a UTC day, the most used first."""
     parameters = {
         "providers": [provider for provider, _ in models],

@@ -11,9 +11,9 @@ from ledger.core.calendar import month_bounds, ms_of
 from ledger.core.entry import EntrySums
 from ledger.core.month_report import Clearing, Days, Liability, MonthReport, Read, month_report
 from ledger.log.book import BookEmpty
+from ledger.postgres.types import AsyncConnection
 from ledger.sql import statements
 from ledger.views.progress import progress
-from ledger.views.reading import Connection
 
 SQL = statements("ledger.views", "months.sql")
 Row = TypeVar("Row")
@@ -25,7 +25,7 @@ SET LOCAL work_mem = '64MB'
 """
 
 
-async def report_of_month(connection: Connection, month: str, book: Book) -> MonthReport:
+async def report_of_month(connection: AsyncConnection, month: str, book: Book) -> MonthReport:
     """The report of a month, "2026-11"; `book` prices free traces. The connection is in no transaction.
 
     Raises NotAMonth, MonthNotBegun, MonthDoesNotClose, or BookEmpty when an entry's version is not in the book.
@@ -39,7 +39,7 @@ async def report_of_month(connection: Connection, month: str, book: Book) -> Mon
     return month_report(read, book)
 
 
-async def read_month(connection: Connection, month: str, since: datetime, until: datetime) -> Read:
+async def read_month(connection: AsyncConnection, month: str, since: datetime, until: datetime) -> Read:
     """What the report of the month between two moments is made of; the caller holds the snapshot."""
     bounds = {"since": since, "until": until}
     throughs = [partition.through for partition in await progress(connection)]
@@ -57,12 +57,12 @@ async def read_month(connection: Connection, month: str, since: datetime, until:
     )
 
 
-async def _liability(connection: Connection, at: datetime) -> Liability:
+async def _liability(connection: AsyncConnection, at: datetime) -> Liability:
     (liability,) = await _rows(connection, Liability, "liability", {"at": at, "at_ms": ms_of(at)})
     return liability
 
 
-async def _rows(connection: Connection, kind: type[Row], name: str, parameters: Mapping[str, Any]) -> list[Row]:
+async def _rows(connection: AsyncConnection, kind: type[Row], name: str, parameters: Mapping[str, Any]) -> list[Row]:
     """Rows as values. Postgres' sums of integers are numeric, since they may be larger than its integers."""
     async with connection.cursor(row_factory=dict_row) as cursor:
         rows = await (await cursor.execute(SQL[name], parameters)).fetchall()

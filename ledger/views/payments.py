@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import psycopg
-
+from ledger.postgres.types import Connection
 from ledger.sql import statements
 
 SQL = statements("ledger.views", "payments.sql")
-Connection = psycopg.Connection[Any]
 
 
 class PaidPurchase(NamedTuple):

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from ledger.views.reading import SQL, Connection, fetch_all, fetch_one
+from ledger.postgres.types import AsyncConnection
+from ledger.views.reading import SQL, fetch_all, fetch_one
 
 # What becomes of a record; the type of one that can't be read.
 OUTCOMES = ("posted", "duplicate", "dead_letter", "forwarded")
@@ -46,27 +47,27 @@ class Outbox(NamedTuple):
     refused: int
 
 
-async def progress(connection: Connection) -> list[Progress]:
+async def progress(connection: AsyncConnection) -> list[Progress]:
     """Every partition that a projector has begun."""
     return await fetch_all(connection, Progress, "progress")
 
 
-async def offsets(connection: Connection) -> dict[int, int]:
+async def offsets(connection: AsyncConnection) -> dict[int, int]:
     """The offset up to which each partition is folded."""
     return dict(await (await connection.execute(SQL["offsets"])).fetchall())
 
 
-async def refusal(connection: Connection, topic: str, partition: int, offset: int) -> Refusal | None:
+async def refusal(connection: AsyncConnection, topic: str, partition: int, offset: int) -> Refusal | None:
     """Why the record there was not applied; None when it was. `topic` with the deployment's prefix."""
     where = {"topic": topic, "partition": partition, "offset": offset}
     return await fetch_one(connection, Refusal, "dead_letter", where)
 
 
-async def tallies(connection: Connection) -> list[Tally]:
+async def tallies(connection: AsyncConnection) -> list[Tally]:
     """What became of all records, by event type."""
     return await fetch_all(connection, Tally, "tallies")
 
 
-async def outbox(connection: Connection) -> Outbox:
+async def outbox(connection: AsyncConnection) -> Outbox:
     """What waits to be published."""
     return await fetch_one(connection, Outbox, "outbox_waiting", {}) or Outbox(0, 0, 0)

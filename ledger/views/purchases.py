@@ -1,11 +1,10 @@
 """Purchases as they are projected: what is left of one, and who was paid for it."""
 
-from typing import Any, NamedTuple
-
-import psycopg
+from typing import NamedTuple
 
 from ledger.core.account import Purchase
 from ledger.core.errors import LedgerError
+from ledger.postgres.types import Connection
 from ledger.sql import statements
 from ledger.views.writing import load_purchases
 
@@ -23,7 +22,7 @@ class Paid(NamedTuple):
     payment_id: str
 
 
-def paid(connection: psycopg.Connection[Any], account_id: str, purchase_id: str) -> Paid:
+def paid(connection: Connection, account_id: str, purchase_id: str) -> Paid:
     """Raises PurchaseUnknown until it is credited."""
     found = load_purchases(connection, [(account_id, purchase_id)]).get(account_id, {}).get(purchase_id)
     row = connection.execute(SQL["payment"], {"account_id": account_id, "purchase_id": purchase_id}).fetchone()

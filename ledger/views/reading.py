@@ -3,25 +3,26 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
+from ledger.postgres.types import AsyncConnection
 from ledger.sql import statements
 
-Connection = AsyncConnection[Any]
 Row = TypeVar("Row")
 
 SQL = statements("ledger.views", "queries.sql")
 
 
-async def fetch_one(connection: Connection, kind: type[Row], name: str, parameters: Mapping[str, Any]) -> Row | None:
+async def fetch_one(
+    connection: AsyncConnection, kind: type[Row], name: str, parameters: Mapping[str, Any]
+) -> Row | None:
     """The first row of a statement as a `kind`, whose fields are its columns."""
     async with connection.cursor(row_factory=class_row(kind)) as cursor:
         return await (await cursor.execute(SQL[name], parameters)).fetchone()
 
 
 async def fetch_all(
-    connection: Connection, kind: type[Row], name: str, parameters: Mapping[str, Any] | None = None
+    connection: AsyncConnection, kind: type[Row], name: str, parameters: Mapping[str, Any] | None = None
 ) -> list[Row]:
     """Every row of a statement."""
     async with connection.cursor(row_factory=class_row(kind)) as cursor:

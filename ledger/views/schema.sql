@@ -185,3 +185,29 @@ CREATE TABLE views.dead_letters (
     PRIMARY KEY (topic, partition, log_offset)
 );
 CREATE INDEX dead_letters_event ON views.dead_letters (event_id) WHERE event_id IS NOT NULL;
+
+-- The postings of every entry, without those of zero. The rule is in ledger/core/postings.py: a test compares this text
+-- with it, and shows the right one.
+CREATE VIEW views.postings AS
+SELECT e.account_id, e.event_id, e.signed, e.seq, e.log_time,
+       leg.account AS posting_account, leg.unit, leg.amount
+FROM views.entries e CROSS JOIN LATERAL (VALUES
+    (ARRAY['usage.recorded', 'trace.recorded', 'credits.purchased', 'credits.refunded', 'dispute.opened',
+           'dispute.closed', 'credits.adjusted'], 'customer_credits', 'CREDIT', + e.amount),
+    (ARRAY['usage.recorded'], 'provider_cost', 'CREDIT', + e.cost),
+    (ARRAY['usage.recorded'], 'markup', 'CREDIT', - e.amount - e.cost),
+    (ARRAY['trace.recorded'], 'trace_revenue', 'CREDIT', - e.amount),
+    (ARRAY['credits.adjusted'], 'adjustments', 'CREDIT', - e.amount),
+    (ARRAY['credits.purchased'], 'purchases', 'CREDIT', - e.amount),
+    (ARRAY['credits.refunded'], 'refunds', 'CREDIT', - e.amount),
+    (ARRAY['dispute.opened', 'dispute.closed'], 'disputes', 'CREDIT', - e.amount),
+    (ARRAY['credits.purchased', 'credits.refunded', 'dispute.opened', 'dispute.closed', 'payout.received'],
+        'clearing:' || e.provider || '', e.currency, + e.clearing_minor),
+    (ARRAY['credits.purchased', 'credits.refunded'], 'tax:' || e.provider || '', e.currency, - e.tax_minor),
+    (ARRAY['credits.purchased'], 'purchases:' || e.provider || '', e.currency, - e.clearing_minor + e.tax_minor),
+    (ARRAY['credits.refunded'], 'refunds:' || e.provider || '', e.currency, - e.clearing_minor + e.tax_minor),
+    (ARRAY['dispute.opened', 'dispute.closed'], 'disputes:' || e.provider || '', e.currency, - e.clearing_minor),
+    (ARRAY['payout.received'], 'payouts:' || e.provider || '', e.currency, - e.clearing_minor - e.fee_minor),
+    (ARRAY['payout.received'], 'fees:' || e.provider || '', e.currency, + e.fee_minor)
+) AS leg (types, account, unit, amount)
+WHERE e.type = ANY (leg.types) AND leg.amount <> 0;

@@ -1,12 +1,11 @@
 """Where an account stands: its whole state, its last entries, and up to where in the log that is true."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
-
-import psycopg
+from typing import NamedTuple
 
 from ledger.core.account import Account
 from ledger.core.errors import LedgerError
+from ledger.postgres.types import Connection
 from ledger.records import top_up_triggers
 from ledger.records.top_up_triggers import Trigger
 from ledger.sql import statements
@@ -46,7 +45,7 @@ class Standing(NamedTuple):
     trigger: Trigger | None = None
 
 
-def standing(connection: psycopg.Connection[Any], account_id: str) -> Standing:
+def standing(connection: Connection, account_id: str) -> Standing:
     """Where an account stands in the views. Raises NoSuchAccount."""
     parameters = {"account_id": account_id, "limit": LAST_ENTRIES}
     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")  # one moment for all of it
@@ -58,7 +57,7 @@ def standing(connection: psycopg.Connection[Any], account_id: str) -> Standing:
     return Standing(account, last, *place)._replace(trigger=top_up_triggers.last(connection, account_id))
 
 
-def refused_by_database(connection: psycopg.Connection[Any], topic: str, partition: int) -> frozenset[int]:
+def refused_by_database(connection: Connection, topic: str, partition: int) -> frozenset[int]:
     """The offsets of a partition whose records Postgres refused. `topic` with the deployment's prefix."""
     rows = connection.execute(SQL["refused_by_database"], {"topic": topic, "partition": partition})
     return frozenset(offset for (offset,) in rows)

@@ -4,17 +4,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import psycopg
-
 from ledger.core.calendar import day_of, month_of, ms_of
+from ledger.postgres.types import Connection
 from ledger.sql import statements
 from schemas.effects import Window
 
 SQL = statements("ledger.views", "top_ups.sql")
 KINDS = ("trigger", "unavailable", "attempt", "payment", "in_flight", "checkout", "outbox")
 STATES = ("due", "sent", "pending", "canceling")
-
-Connection = psycopg.Connection[Any]
 
 
 class Unattended(NamedTuple):

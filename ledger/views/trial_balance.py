@@ -2,11 +2,10 @@
 
 from collections import defaultdict
 from importlib.resources import files
-from typing import Any, NamedTuple
-
-import psycopg
+from typing import NamedTuple
 
 from ledger.core.postings import CREDIT
+from ledger.postgres.types import Connection
 from schemas.money import format_nanos
 
 _QUERY = files("ledger.views").joinpath("trial_balance.sql").read_bytes()
@@ -37,7 +36,7 @@ class TrialBalance(NamedTuple):
         return not any(self.sums.values())
 
 
-def trial_balance(connection: psycopg.Connection[Any]) -> TrialBalance:
+def trial_balance(connection: Connection) -> TrialBalance:
     """The trial balance of all that is projected."""
     lines = tuple(Line(account, unit, int(total)) for account, unit, total in connection.execute(_QUERY))
     sums: dict[str, int] = defaultdict(int)

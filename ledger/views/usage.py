@@ -3,7 +3,8 @@
 from datetime import date
 from typing import NamedTuple
 
-from ledger.views.reading import Connection, fetch_all
+from ledger.postgres.types import AsyncConnection
+from ledger.views.reading import fetch_all
 
 
 class Group(NamedTuple):
@@ -25,7 +26,7 @@ class Group(NamedTuple):
 
 
 async def usage_summary(
-    connection: Connection, account_id: str, since: date, until: date, by: frozenset[str]
+    connection: AsyncConnection, account_id: str, since: date, until: date, by: frozenset[str]
 ) -> list[Group]:
     """Usage from `since` up to, not including, `until`, newest first; `by`: any of day, model, api_key."""
     parameters = {

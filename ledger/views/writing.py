@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import psycopg
-
 from ledger.core.account import Account, Policy, Purchase, TopUps
 from ledger.core.calendar import day_of
 from ledger.core.entry import Entry
 from ledger.log.continuity import Folded
+from ledger.postgres.types import Connection
 from ledger.sql import statements
 from ledger.views.arrays import integers, texts
 from ledger.views.rows import UsageValues, copy_texts, other_line, usage_line, usage_values
@@ -16,7 +15,6 @@ from schemas.events import TraceRecorded, UsageRecorded
 
 SQL = statements("ledger.views", "writing.sql")
 
-Connection = psycopg.Connection[Any]
 # Account, days since 1970, provider, model, API key or "".
 Day = tuple[str, int, str, str, str]
 _SUMS = (

@@ -36,11 +36,11 @@ from ledger.payments.gateway import ProviderUnavailable, ProviderUnknown, Webhoo
 from ledger.payments.payment_methods import MethodInUse, PaymentMethodUnknown
 from ledger.payments.top_up_collectors import NoPaymentMethod
 from ledger.payments.top_up_policies import NoAddressForLinks
+from ledger.postgres.release import WRONG_SHAPE, OtherRelease
 from ledger.records.idempotency import IdempotencyConflict
 from ledger.records.invoices import InvoiceUnknown
 from ledger.records.notices import DeliveryUnknown
 from ledger.records.profiles import TaxIdUnknown
-from ledger.records.release import WRONG_SHAPE, OtherRelease
 from ledger.records.webhook_endpoints import EndpointEnded, EndpointUnknown
 from ledger.service.authentication import Unauthorized
 from ledger.service.caller import AccountUnknown, ScopeMissing

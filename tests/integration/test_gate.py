@@ -17,16 +17,16 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
-from ledger.gate.gate import connect
 from ledger.gate.holds import SQL
 from ledger.gate.wire import Statement, Wire
 from ledger.log.partitioning import partition_of
-from ledger.postgres.health import Postgres
-from ledger.postgres.pools import Pool
+from ledger.postgres.connections import connect_async
+from ledger.postgres.kinds import GATE
 from ledger.settings import Settings
 from ledger.views.arrays import texts
 from tests.integration.api_harness import api, client, eventually, key, projector, usage
 from tests.support.events import event, purchase, sender
+from tests.support.pools import api_pool
 
 INSUFFICIENT = b'{"error":{"message":"Insufficient credits. Please top up your account.","type":"billing_error"}}'
 CALL = {"provider": "openai", "model": "gpt-4o", "mode": "auto", "input_tokens": 1000}
@@ -191,8 +191,8 @@ def test_a_process_that_stands_still_in_the_middle_of_a_decision_lets_go_of_its_
     async def stand_still() -> None:
         """Locks one account as a lane of the gate does, the other one as an extension, and does nothing more."""
         async with (
-            await connect(settings) as lane,
-            Pool(settings.database, Postgres(settings.database)) as pool,
+            await connect_async(settings.database, GATE) as lane,
+            api_pool(settings) as pool,
             pool.connection() as extension,
         ):
             await _sooner(lane, "transaction_timeout")

@@ -26,12 +26,13 @@ from ledger.core.spending import Ask
 from ledger.gate import holds
 from ledger.gate.gate import Gate
 from ledger.gate.holds import Decision, Extended, Hold, HoldClosed, HoldConflict, NewHold
-from ledger.postgres.health import Postgres
-from ledger.postgres.pools import Pool
+from ledger.postgres.pools import AsyncPool
+from ledger.postgres.types import AsyncConnection
 from ledger.settings import Settings
 from schemas.money import format_nanos
 from tests.support import events
 from tests.support.past import Past
+from tests.support.pools import api_pool
 
 SLOW = os.environ.get("LEDGER_HYPOTHESIS") == "slow"
 GATES = 3
@@ -143,13 +144,13 @@ class World:
         self._runner = asyncio.Runner()
         self._parts = contextlib.AsyncExitStack()
         self.gates = [Gate(self.settings) for _ in range(GATES)]
-        self.pool: Pool = self.run(self._start())
+        self.pool: AsyncPool = self.run(self._start())
         self.database = psycopg.connect(settings.database, autocommit=True)
 
-    async def _start(self) -> Pool:
+    async def _start(self) -> AsyncPool:
         for gate in self.gates:
             await self._parts.enter_async_context(gate.running())
-        return await self._parts.enter_async_context(Pool(self.settings.database, Postgres(self.settings.database)))
+        return await self._parts.enter_async_context(api_pool(self.settings))
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self._runner.run(work)
@@ -305,7 +306,7 @@ class GateMachine(RuleBasedStateMachine):
                 elif isinstance(step, Extend):
                     await self.extended(connection, (await holds.find(connection, [hold_id]))[hold_id], step.amount)
 
-    async def extended(self, connection: holds.Connection, hold: Hold, amount: int) -> None:
+    async def extended(self, connection: AsyncConnection, hold: Hold, amount: int) -> None:
         try:
             found: Extended = await holds.extend(connection, hold, amount, None, hold.expires_at, 1e9)
         except LedgerError as refused:

@@ -15,8 +15,8 @@ from ledger.core.errors import EXIT_CONFIG, EXIT_FAILED
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.child_processes import environment_of
 from ledger.dev.stack import Stack
+from ledger.postgres import release
 from ledger.records import migrate as migrating
-from ledger.records import release
 from ledger.records.migrate import migrate
 from ledger.settings import Settings
 from tests.integration.api_harness import api, client, eventually, key, usage

@@ -10,14 +10,11 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
-import psycopg
-from psycopg import AsyncConnection, Connection
 from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedFunction, UndefinedTable
 
 from ledger.core.errors import EXIT_CONFIG, LedgerError
-from ledger.views.postings import view_sql
+from ledger.postgres.types import AsyncConnection, Connection
 
 VIEWS = "views"
 VIEWS_BEFORE = "views_before"  # those that a rebuild has not replaced yet
@@ -84,7 +81,7 @@ def views_version() -> str:
 
 def _statements() -> list[str]:
     schema = files("ledger.views").joinpath("schema.sql").read_text(encoding="utf-8")
-    parts = _COMMENT.sub("", f"{schema}\n{view_sql()}").split(";")
+    parts = _COMMENT.sub("", schema).split(";")
     return [" ".join(part.split()) for part in parts if part.strip()]
 
 
@@ -115,7 +112,7 @@ def _checksums() -> dict[str, str]:
     return {name: checksum(text) for name, text in migrations().items()}
 
 
-def check(connection: Connection[Any]) -> None:
+def check(connection: Connection) -> None:
     """Raises the OtherRelease that the database is of."""
     try:
         found = difference(connection.execute(RAN).fetchall())
@@ -125,7 +122,7 @@ def check(connection: Connection[Any]) -> None:
         raise found
 
 
-async def check_async(connection: AsyncConnection[Any]) -> None:
+async def check_async(connection: AsyncConnection) -> None:
     """The same."""
     try:
         found = difference(await (await connection.execute(RAN)).fetchall())
@@ -133,29 +130,3 @@ async def check_async(connection: AsyncConnection[Any]) -> None:
         found = NotMigrated()
     if found:
         raise found
-
-
-def connect(database: str, **options: Any) -> Connection[Any]:
-    """A connection to a database of this release, no transaction begun. Raises OtherRelease."""
-    connection = psycopg.connect(database, **options)
-    try:
-        check(connection)
-        if not connection.autocommit:
-            connection.rollback()
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-async def connect_async(database: str, **options: Any) -> AsyncConnection[Any]:
-    """The same."""
-    connection = await AsyncConnection[Any].connect(database, **options)
-    try:
-        await check_async(connection)
-        if not connection.autocommit:
-            await connection.rollback()
-    except BaseException:
-        await connection.close()
-        raise
-    return connection

@@ -1,10 +1,20 @@
-"""The SQL view `views.postings`, generated from the table of ledger.core.postings, where the rule stands."""
+"""The SQL view `views.postings` says what the table of ledger.core.postings says."""
+
+from importlib.resources import files
 
 from ledger.core.postings import CREDIT, LEGS, Leg
 
 
-def view_sql() -> str:
-    """The statement that creates the view: every entry beside the legs of its type, the zero ones left out."""
+def test_the_view_has_the_legs_of_the_core() -> None:
+    schema = files("ledger.views").joinpath("schema.sql").read_text(encoding="utf-8")
+    assert _squeezed(_view()) in _squeezed(schema), f"ledger/views/schema.sql needs:\n{_view()}"
+
+
+def _squeezed(sql: str) -> str:
+    return "".join(sql.split())
+
+
+def _view() -> str:
     legs = ",\n    ".join(_values(leg) for leg in LEGS)
     return (
         "CREATE VIEW views.postings AS\n"
