@@ -13,10 +13,10 @@ from ledger.api.accounts import AccountPath
 from ledger.api.dependencies import Needs
 from ledger.api.idempotency import Asked, Once
 from ledger.api.writes import known_account
-from ledger.core.errors import AmountOutOfBounds
+from ledger.core.purchasing import check_purchase
 from ledger.payments.payment_events import purchase_event_id, refund_event_id
 from ledger.payments.public_urls import pay_url
-from ledger.payments.purchases import Wanted
+from ledger.payments.purchases import Wanted, purchase_limits
 from ledger.payments.refunds import Refunded
 from ledger.records.checkouts import Checkout
 from ledger.records.idempotency import Answer
@@ -55,15 +55,17 @@ async def buy(
     After a 503 repeat it with the same Idempotency-Key: it is the same purchase, and is paid once.
     """
     await known_account(resources, caller, account_id)
-    credits = parse_nanos(body.amount)
-    if credits > resources.version_now().event_nanos_max:  # paid, it could not be credited
-        raise AmountOutOfBounds(field="amount")
+    credits, limits = (
+        parse_nanos(body.amount),
+        purchase_limits(resources.settings, resources.version_now().event_nanos_max),
+    )
+    check_purchase(credits, limits)
     reserved = await asked.reserve(resources.pool, caller)
     if reserved.answer is not None:
         return asked.response(reserved.answer)
     request = _request(asked, caller)
     wanted = Wanted(account_id, credits, body.provider, body.payment_method_id, body.return_url, request)
-    row = await resources.payments.call(resources.payments.purchases.buy, wanted)
+    row = await resources.payments.call(resources.payments.purchases.buy, wanted, limits)
     answer = await _answer(resources, row, resources.settings.verdict_seconds)
     return await asked.keep(resources.pool, caller, Answer(201, answer.model_dump(mode="json")))
 

@@ -10,7 +10,8 @@ from ledger.core.account import Policy, TopUps
 from ledger.core.calendar import day_of, moment_of, month_of, next_day_ms, next_month_ms
 from ledger.core.effects import effect_id, effect_of
 from ledger.core.entry import Occasion
-from ledger.core.errors import AmountOutOfBounds, TopUpCannotReachThreshold, TopUpExceedsCap, TopUpTooSmall
+from ledger.core.errors import TopUpCannotReachThreshold, TopUpExceedsCap, TopUpTooSmall
+from ledger.core.purchasing import check_creditable
 from schemas.effects import (
     AutoTopUpSkipped,
     AutoTopUpSuspended,
@@ -178,8 +179,8 @@ def _refuse(policy: Policy, balance: int, occasion: Occasion) -> None:
     """Raises for a policy that would fail later: too small, too large, short of the threshold, or above its caps."""
     if policy.amount < occasion.version.top_up_nanos_min:
         raise TopUpTooSmall(format_nanos(occasion.version.top_up_nanos_min), field="data.amount")
-    if policy.sizing == "fixed" and policy.amount > occasion.version.event_nanos_max:
-        raise AmountOutOfBounds(f"at most {format_nanos(occasion.version.event_nanos_max)}", field="data.amount")
+    if policy.sizing == "fixed":
+        check_creditable(policy.amount, occasion.version.event_nanos_max, "data.amount")
     reached = policy.amount if policy.sizing == "target" else min(balance, policy.threshold) + policy.amount
     if reached < policy.threshold:
         raise TopUpCannotReachThreshold(field="data.amount")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
 from ledger.core.errors import LedgerError
+from ledger.core.holds import is_over
 from ledger.core.spending import Ask, granted
 from ledger.postgres.types import AsyncConnection
 from ledger.sql import statements
@@ -77,7 +78,7 @@ class Hold(NamedTuple):
     def ended(self, now: datetime) -> State | None:
         """How it has ended; None while it promises its credits. One that is over may still wait to be expired."""
         if self.state == "open":
-            return "expired" if self.expires_at <= now else None
+            return "expired" if is_over(self.expires_at, now) else None
         return self.state
 
 

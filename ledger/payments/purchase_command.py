@@ -1,18 +1,21 @@
 """Purchases begun by a process of its own, such as a command: the same as the API's, with the process's settings."""
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from ledger.core.book import Version
 from ledger.core.errors import LedgerError
 from ledger.guard.guard import Guard
+from ledger.log.book import Follower
 from ledger.log.connecting import check_may_write
 from ledger.log.publisher import Publisher
 from ledger.payments.gateways import gateways_of
 from ledger.payments.provider_updates import ProviderUpdates
-from ledger.payments.purchases import Purchases, Wanted
+from ledger.payments.purchases import Purchases, Wanted, purchase_limits
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import COMMAND, COMMAND_AUTOCOMMIT
 from ledger.postgres.types import Connection
@@ -26,28 +29,37 @@ from schemas.http import NewPurchase
 from schemas.money import parse_nanos
 from schemas.topics import EVENTS
 
+_BOOK_SECONDS = 10
+
 
 class PurchaseMalformed(LedgerError):
     message = "This can't be bought"
 
 
-def begin_purchase(settings: Settings, account_id: str, wanted: dict[str, str]) -> Checkout:
-    """Begins a purchase of an account that there is; `wanted` as in NewPurchase.
+def begin_purchase(settings: Settings, account_id: str, asked: dict[str, str]) -> Checkout:
+    """Begins a purchase of an account that there is; `asked` as in NewPurchase.
 
     Raises FoldOnly, PurchaseMalformed, NoSuchAccount, and what Purchases.buy raises.
     """
     check_may_write(settings)
     try:
-        body = NewPurchase.model_validate(wanted)
+        body = NewPurchase.model_validate(asked)
     except ValidationError as error:
         raise PurchaseMalformed(str(faults_of(error))) from None
     with connect(settings.database, COMMAND) as connection:
         if account_id not in load_accounts(connection, [account_id]):
             raise NoSuchAccount(account_id)
+    limits = purchase_limits(settings, _version_now(settings).event_nanos_max)
+    wanted = Wanted(account_id, parse_nanos(body.amount), body.provider, body.payment_method_id, body.return_url)
     with _purchases(settings) as purchases:
-        return purchases.buy(
-            Wanted(account_id, parse_nanos(body.amount), body.provider, body.payment_method_id, body.return_url)
-        )
+        return purchases.buy(wanted, limits)
+
+
+def _version_now(settings: Settings) -> Version:
+    """The version of the book in force. Raises BookStale, BookEmpty, BookNotReadable or LogUnreadable."""
+    with closing(Follower(settings)) as follower:
+        follower.wait(_BOOK_SECONDS)
+        return follower.book().at(time.time_ns() // 1_000_000)
 
 
 @contextmanager

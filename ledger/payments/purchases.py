@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ledger.core.errors import LedgerError
 from ledger.core.pricing import Price
+from ledger.core.purchasing import PurchaseLimits, check_purchase
 from ledger.payments.buyers import buyer
 from ledger.payments.customers import put_customer
 from ledger.payments.event_recorder import Database
@@ -33,14 +34,6 @@ _PAUSE = timedelta(seconds=1)
 _CLOCKS_DIFFER = timedelta(minutes=5)
 # Options of a provider's script that it can do without: who the customer is, and what the provider has anyway.
 _NOT_KEPT = {"prefill", "notes"}
-
-
-class PurchaseTooSmall(LedgerError):
-    message = "The purchase is smaller than the smallest that is sold"
-
-
-class PurchaseTooLarge(LedgerError):
-    message = "The purchase is larger than the largest that is sold"
 
 
 class PriceChanged(LedgerError):
@@ -78,16 +71,16 @@ class Purchases:
         self._database, self._updates = database, updates
         self._methods = PaymentMethods(gateways, database)
 
-    def buy(self, wanted: Wanted) -> Checkout:
+    def buy(self, wanted: Wanted, limits: PurchaseLimits) -> Checkout:
         """Begins a purchase; paid at once with a saved method, if the bank doesn't ask the customer.
 
-        Raises ProviderNotConfigured, PurchaseTooSmall, PurchaseTooLarge, PaymentMethodUnknown, BillingCountryMissing,
+        Raises ProviderNotConfigured, what `check_purchase` raises, PaymentMethodUnknown, BillingCountryMissing,
         NoRateInEffect, PriceChanged, a ProviderError, LogUnavailable, LogRefused. After ProviderUnknown: the same
         request again.
         """
         self._updates.check()
         gateway = gateway_of(self._gateways, wanted.provider)
-        check_amount(self._settings, wanted.credits)
+        check_purchase(wanted.credits, limits)
         if wanted.method_id is not None:
             provider, _ = self._methods.find(wanted.account_id, wanted.method_id)
             if provider != wanted.provider:
@@ -212,10 +205,7 @@ def _begun_within(row: Checkout) -> timedelta:
     return _SURELY_THE_SAME if row.method_id is None else BEGINNING
 
 
-def check_amount(settings: Settings, credits: int) -> None:
-    """Raises PurchaseTooSmall or PurchaseTooLarge."""
-    least, most = settings.purchase_credits_min, settings.purchase_credits_max
-    if credits < parse_nanos(least):
-        raise PurchaseTooSmall(f"{least} credits", field="amount")
-    if credits > parse_nanos(most):
-        raise PurchaseTooLarge(f"{most} credits", field="amount")
+def purchase_limits(settings: Settings, event_max: int) -> PurchaseLimits:
+    """The bounds of a purchase by the settings; `event_max`: of the book's version, or what the fold has allowed."""
+    smallest, largest = parse_nanos(settings.purchase_credits_min), parse_nanos(settings.purchase_credits_max)
+    return PurchaseLimits(smallest, largest, event_max)

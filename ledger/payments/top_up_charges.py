@@ -18,7 +18,7 @@ from ledger.payments.gateway import Payment
 from ledger.payments.gateways import Gateways
 from ledger.payments.provider_updates import ProviderUpdates
 from ledger.payments.public_urls import pay_url
-from ledger.payments.purchases import Purchases, Wanted
+from ledger.payments.purchases import Purchases, Wanted, purchase_limits
 from ledger.payments.top_up_provider_calls import CallResult, TopUpProviderCalls
 from ledger.records import top_up_triggers
 from ledger.records.top_up_triggers import LeaseLost, NewTrigger, Trigger
@@ -129,9 +129,11 @@ class TopUpCharges:
 
     def _page_instead(self, trigger: Trigger) -> str | None:
         """Where the customer buys as much, and the bank can ask: an ordinary purchase, which lifts the suspension."""
-        request = f"topup:{trigger.trigger_id}"
+        wanted = Wanted(trigger.account_id, trigger.credits, trigger.provider, request=f"topup:{trigger.trigger_id}")
+        # The fold has sized the trigger so that one event may credit it.
+        limits = purchase_limits(self._settings, event_max=trigger.credits)
         try:
-            row = self._purchases.buy(Wanted(trigger.account_id, trigger.credits, trigger.provider, request=request))
+            row = self._purchases.buy(wanted, limits)
         except LedgerError as error:  # the suspension is what counts; there are other ways to buy
             log.warning("no_page_for_top_up", trigger_id=trigger.trigger_id, reason=str(error))
             return None

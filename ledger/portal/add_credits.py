@@ -13,12 +13,19 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from ledger.api import profiles as api
-from ledger.core.errors import LedgerError
+from ledger.core.errors import AmountOutOfBounds, LedgerError
 from ledger.core.pricing import Price
+from ledger.core.purchasing import (
+    PurchaseLimits,
+    PurchaseNotInWholeCents,
+    PurchaseTooLarge,
+    PurchaseTooSmall,
+    check_purchase,
+)
 from ledger.payments import tax_ids
 from ledger.payments.prices import price
 from ledger.payments.profiles import countries
-from ledger.payments.purchases import PurchaseTooLarge, PurchaseTooSmall, check_amount
+from ledger.payments.purchases import purchase_limits
 from ledger.portal.forms import (
     Choice,
     Errors,
@@ -30,6 +37,7 @@ from ledger.portal.forms import (
     profile_of,
     saved_methods,
 )
+from ledger.portal.messages import error_text
 from ledger.portal.purchases import request_of
 from ledger.portal.shell import shown
 from ledger.portal.visits import FormOf, HtmlRoute, Visit, VisitOf, see
@@ -61,7 +69,7 @@ async def form(request: Request, visit: VisitOf, resources: ResourcesOf, amount:
 async def check(request: Request, visit: VisitOf, resources: ResourcesOf, given: FormOf) -> Response:
     """Keeps name, address and tax id; on to the confirmation, or back with what is wrong."""
     errors: Errors = {}
-    amount = _checked_amount(visit, given, errors)
+    amount = _checked_amount(visit, resources, given, errors)
     choice = await _chosen(request, visit, given.get("pay", ""), errors)
     if not given.get("country"):
         errors["country"] = "Choose the country of your billing address."
@@ -78,7 +86,7 @@ async def quote(
 ) -> Response:
     """What the form as it stands would cost."""
     errors: Errors = {}
-    credits = _checked_amount(visit, {"amount": amount, "custom": custom}, errors)
+    credits = _checked_amount(visit, resources, {"amount": amount, "custom": custom}, errors)
     found = _priced(resources, pay.partition(":")[0], credits, country or None) if credits else None
     return shown(visit.shell, "price", price=found)
 
@@ -104,7 +112,7 @@ async def confirm(
     if row is not None:
         return see(f"/purchases/{row.checkout_id}")
     errors: Errors = {}
-    checked = _checked_amount(visit, {"amount": amount}, errors, plain=True)
+    checked = _checked_amount(visit, resources, {"amount": amount}, errors, plain=True)
     choice = await _chosen(http, visit, pay, errors)
     found = _priced(resources, choice.provider, checked, visit.profile.country) if choice and checked else None
     if found is None or choice is None:
@@ -132,7 +140,7 @@ async def _form(
     values["pay"] = values["pay"] or (options[0].value if options else "")
     values["tax_country"] = values["tax_country"] or values["country"]
     errors_of_amount: Errors = {}
-    credits = _checked_amount(visit, values, errors_of_amount)
+    credits = _checked_amount(visit, resources, values, errors_of_amount)
     found = _priced(resources, values["pay"].partition(":")[0], credits, values["country"]) if credits else None
     return shown(
         visit.shell,
@@ -158,9 +166,11 @@ def address_options() -> dict[str, Any]:
     return {"countries": sorted(countries().items(), key=lambda each: each[1])}
 
 
-def _checked_amount(visit: Visit, given: Mapping[str, str], errors: Errors, *, plain: bool = False) -> str | None:
+def _checked_amount(
+    visit: Visit, resources: Resources, given: Mapping[str, str], errors: Errors, *, plain: bool = False
+) -> str | None:
     """Decimal text of what is to be bought. `plain`: from our own address, not in the customer's notation."""
-    settings, chosen = visit.shell.settings, given.get("amount", "")
+    chosen = given.get("amount", "")
     typed = given.get("custom", "") if chosen == "custom" else chosen
     is_plain = plain or chosen != "custom"
     amount = credits_of(typed) if is_plain else credits_of(visit.shell.display.read_amount(typed))
@@ -168,18 +178,25 @@ def _checked_amount(visit: Visit, given: Mapping[str, str], errors: Errors, *, p
     if amount is None:
         errors[at] = "Choose or type an amount." if not typed else "Type an amount, such as 40."
         return None
+    limits = purchase_limits(resources.settings, resources.version_now().event_nanos_max)
     try:
-        check_amount(settings, parse_nanos(amount))
-    except PurchaseTooSmall:
-        errors[at] = f"The smallest purchase is {_dollars(visit, settings.purchase_credits_min)}."
-        return None
-    except PurchaseTooLarge:
-        errors[at] = f"The largest purchase is {_dollars(visit, settings.purchase_credits_max)}."
-        return None
-    if parse_nanos(amount) % 10_000_000:
-        errors[at] = "Type whole cents."
+        check_purchase(parse_nanos(amount), limits)
+    except LedgerError as error:
+        errors[at] = _amount_text(visit, error, limits)
         return None
     return amount
+
+
+def _amount_text(visit: Visit, error: LedgerError, limits: PurchaseLimits) -> str:
+    """Why an amount is not sold."""
+    match error:
+        case PurchaseTooSmall():
+            return f"The smallest purchase is {visit.shell.display.balance(limits.smallest)}."
+        case PurchaseTooLarge() | AmountOutOfBounds():
+            return f"The largest purchase is {visit.shell.display.balance(min(limits.largest, limits.event_max))}."
+        case PurchaseNotInWholeCents():
+            return "Type whole cents."
+    return error_text(error)
 
 
 def _dollars(visit: Visit, credits: str) -> str:

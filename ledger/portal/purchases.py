@@ -8,11 +8,10 @@ from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
 from ledger.api.purchases import credits_are_there
-from ledger.core.errors import AmountOutOfBounds
 from ledger.log.publisher import LogUnavailable
 from ledger.payments.gateway import ProviderError, ProviderRefuses
 from ledger.payments.public_urls import billing_url, pay_url
-from ledger.payments.purchases import Confirmed, PriceChanged, Wanted
+from ledger.payments.purchases import Confirmed, PriceChanged, Wanted, purchase_limits
 from ledger.portal.declines import decline_text
 from ledger.portal.forms import credits_of
 from ledger.portal.messages import error_text
@@ -32,11 +31,10 @@ router = APIRouter(prefix="/billing/purchases", include_in_schema=False, route_c
 async def buy(visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
     """Begins the purchase that was confirmed, or finds it begun; at another price, it is to be confirmed again."""
     request, wanted = _wanted(visit, form)
-    if wanted.credits > resources.version_now().event_nanos_max:  # paid, it could not be credited
-        raise AmountOutOfBounds(field="amount")
     purchases = resources.payments.purchases
+    limits = purchase_limits(resources.settings, resources.version_now().event_nanos_max)
     try:
-        row = await resources.payments.call(purchases.buy, wanted)
+        row = await resources.payments.call(purchases.buy, wanted, limits)
     except PriceChanged:  # the country did, in another tab, or the rate at midnight
         again = {name: form[name] for name in ("request", "amount", "pay")}
         return see(f"/add/confirm?{urlencode(again)}&changed=1")
