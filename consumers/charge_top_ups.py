@@ -1,6 +1,6 @@
-"""Charges top-ups: each trigger of `ledger.topups` once, and those that could not be charged at once again later.
+"""Charges auto top-ups: each trigger of `ledger.topups` once, and again later where an attempt did not end it.
 
-A record is committed when its trigger is credited or given up, or its row says when somebody goes on with it.
+A record is committed when its trigger is credited or given up, or when its row says at what time it is due again.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 
 class Charging:
-    """What charging needs: threads' connections to Postgres, a way to the log, the providers."""
+    """What charging needs: connections to Postgres for its threads, a producer for the log, the providers."""
 
     def __init__(self, settings: Settings, gateways: Gateways, permit: Permit, clock: Clock = utc_now) -> None:
         self.gateways = gateways
@@ -45,13 +45,13 @@ class Charging:
         self.charges = TopUpCharges(settings, gateways, self._connections.connection, self.append, count, clock)
 
     def close(self) -> None:
-        """Lets go of connections and producer."""
+        """Closes connections and producer."""
         self._connections.close()
         self.append.close()
 
 
 class ChargeTopUps:
-    """The triggers as the fold says them. A Consumer."""
+    """Starts each trigger of the fold. A Consumer."""
 
     name = NAME
     topics: ClassVar[Sequence[str]] = (TOP_UPS,)
@@ -61,7 +61,7 @@ class ChargeTopUps:
         self._charging = charging
 
     def handle(self, received: Received) -> None:
-        """Charges, unless that was done before. A policy without a provider means the first one of this ledger."""
+        """Charges, unless that was done before. A policy without a provider means the first provider of this ledger."""
         event = received.event
         if not isinstance(event, AutoTopUpTriggered):
             return
@@ -75,11 +75,11 @@ class ChargeTopUps:
             parse_nanos(event.data.credits),
             event.time or moment_of(received.log_time_ms),
         )
-        self._charging.charges.take(new)
+        self._charging.charges.start(new)
 
 
 class ChargeLater:
-    """Those that are due again: retries, unknown outcomes, links, and what a process left that was killed. A Task."""
+    """Advances the triggers that are due: retries, unknown outcomes, links, and what a killed process left. A Task."""
 
     name, seconds = f"{NAME}:later", _LATER_SECONDS
 
@@ -87,13 +87,13 @@ class ChargeLater:
         self._charging = charging
 
     def once(self, connection: Connection) -> None:
-        """All that are due now."""
+        """Advances all that are due now."""
         self._charging.append.check()
         due = self._charging.charges.due(limit=_LATER_AT_ONCE * 10)
         if due:
             with ThreadPoolExecutor(_LATER_AT_ONCE, NAME) as threads:
-                list(threads.map(self._charging.charges.go_on, due))
+                list(threads.map(self._charging.charges.advance, due))
 
     def close(self) -> None:
-        """Lets go."""
+        """Closes connections and producer."""
         self._charging.close()

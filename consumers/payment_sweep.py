@@ -1,8 +1,8 @@
-"""The payment sweep: asks providers for everything that webhooks may have missed, until it is final.
+"""The payment sweep: asks the providers for everything that webhooks may have missed.
 
-Every few seconds the open purchases that are due, by their id; every some minutes all payments, refunds, disputes and
-payouts of the last 30 days. What they say goes the way of every news, so that to hear it again changes nothing. Each
-provider has a sweep of its own: one that is away does not keep the others waiting.
+Every few seconds it asks for the open purchases that are due, by id. Every few minutes it reads all payments, refunds,
+disputes and payouts of the last 30 days. Their updates are handled like those of webhooks, so repetitions change
+nothing. Each provider has its own sweep, so a provider that is away does not delay the others.
 """
 
 import threading
@@ -17,8 +17,9 @@ from prometheus_client import Counter
 from consumers.appending import Appending
 from ledger.log.publisher import Permit
 from ledger.payments.event_recorder import Append, EventRecorder
-from ledger.payments.gateway import Gateway, News, Payment, ProviderError, ProviderRefuses
+from ledger.payments.gateway import Gateway, Payment, ProviderError, ProviderRefuses, ProviderUpdate
 from ledger.payments.gateways import gateways_of
+from ledger.payments.outcomes import APPENDED, CREDITED, Outcome
 from ledger.payments.provider_updates import ProviderUpdates
 from ledger.payments.purchases import Purchases
 from ledger.payments.reconciliation import Reconciliation
@@ -29,10 +30,8 @@ from ledger.views.payments import oldest_open_dispute, perhaps_lost
 
 NAME = "payment-sweep"
 _OVERLAP = timedelta(days=30)
-_CREDITED = {"credited", "already"}
-_HEALED = {"credited", "refunded", "disputed", "won", "lost", "received"}
 HEALED = Counter(
-    "ledger_payment_sweep_healed", "What no webhook or customer told before the sweep.", ("provider", "outcome")
+    "ledger_payment_sweep_healed", "Updates that the sweep was the first to handle.", ("provider", "outcome")
 )
 
 log = structlog.get_logger()
@@ -44,21 +43,21 @@ def payment_sweeps(settings: Settings, permit: Permit, stopping: threading.Event
 
 
 class PaymentSweep:
-    """Of one provider. A Task, whose rounds raise what asking the provider, Postgres and the log raises."""
+    """The sweep of one provider. A Task; a round raises what asking the provider, Postgres and the log raises."""
 
     def __init__(self, settings: Settings, gateway: Gateway, permit: Permit, stopping: threading.Event) -> None:
         self.name, self.seconds = f"{NAME}:{gateway.provider}", settings.sweep_seconds
         self._settings, self._gateway, self._provider = settings, gateway, gateway.provider
         self._stopping = stopping
         self._append = Appending(settings, permit)
-        for outcome in _HEALED:  # from zero on, for alarms
+        for outcome in APPENDED:  # shown from zero, so that an alarm sees the first increase
             HEALED.labels(gateway.provider, outcome)
-        self._reconciling = Reconciliation(settings, gateway)
+        self._reconciliation = Reconciliation(settings, gateway)
 
     def once(self, connection: Connection) -> None:
-        """Asks about what is due, and reads the lists when it is time to."""
+        """Asks for the purchases that are due, and reads the lists when they are due."""
         self._append.check()
-        if rebuilds.unfinished(connection):  # half-built views say of everything that it is missing
+        if rebuilds.unfinished(connection):  # in half-built views every purchase looks missing
             return
         round_ = _Round(self._settings, self._gateway, connection, self._append)
         self._ask_open(round_)
@@ -67,10 +66,10 @@ class PaymentSweep:
             self._read_lists(round_, (last or began) - _OVERLAP)
             if not self._stopping.is_set():
                 sweeps.completed(connection, self._provider, began)
-        self._reconciling.charged(round_.recording)
+        self._reconciliation.check_charged(round_.recorder)
 
     def close(self) -> None:
-        """Lets go of the producer."""
+        """Closes the producer."""
         self._append.close()
 
     def _ask_open(self, round_: "_Round") -> None:
@@ -82,29 +81,29 @@ class PaymentSweep:
             except ProviderError as error:
                 log.warning("not_asked", provider=self._provider, checkout_id=checkout_id, reason=str(error))
                 if not isinstance(error, ProviderRefuses):
-                    return  # Is it away, or is it this one? The lists say, and then the others are due before this one.
+                    return  # the provider may be away, or only this purchase fails: next time the others are due first
 
     def _read_lists(self, round_: "_Round", since: datetime) -> None:
         paid = set()
-        for news in self._lists(round_.connection, since):
+        for update in self._lists(round_.connection, since):
             if self._stopping.is_set():
                 return
-            outcome = round_.handle(news)
-            if isinstance(news, Payment) and outcome in _CREDITED:
-                paid.add(news.payment_id)
-                self._reconciling.expect(news)
-        self._reconciling.credited(round_.recording, since, paid)
+            outcome = round_.handle(update)
+            if isinstance(update, Payment) and outcome in CREDITED:
+                paid.add(update.payment_id)
+                self._reconciliation.expect(update)
+        self._reconciliation.check_credited(round_.recorder, since, paid)
 
-    def _lists(self, connection: Connection, since: datetime) -> Iterator[News]:
-        """Payments before what becomes of them. Banks decide for months: back to the oldest dispute that is open."""
+    def _lists(self, connection: Connection, since: datetime) -> Iterator[ProviderUpdate]:
+        """Payments first, then their refunds and disputes. Disputes since the oldest open one: banks take months."""
         opened = oldest_open_dispute(connection, self._provider) or since
         gateway = self._gateway
         disputes = gateway.disputes(min(since, opened))
         payments = chain(self._lost(connection), gateway.payments(since))
         return chain(payments, gateway.refunds(since), disputes, gateway.payouts(since))
 
-    def _lost(self, connection: Connection) -> Iterator[News]:
-        """Payments of any age that were credited, and that the log has lost since."""
+    def _lost(self, connection: Connection) -> Iterator[ProviderUpdate]:
+        """Payments that were credited, of any age, whose event the log may have lost since."""
         for payment_id in perhaps_lost(connection, self._provider):
             try:
                 yield self._gateway.payment(payment_id)
@@ -113,7 +112,7 @@ class PaymentSweep:
 
 
 class _Round:
-    """What one round asks with, over its own connection."""
+    """One round, on its own connection."""
 
     def __init__(self, settings: Settings, gateway: Gateway, connection: Connection, append: Append) -> None:
         self._settings, self._provider, self.connection = settings, gateway.provider, connection
@@ -122,30 +121,30 @@ class _Round:
         def database() -> nullcontext[Connection]:
             return nullcontext(connection)
 
-        self.recording = EventRecorder(database, append)
+        self.recorder = EventRecorder(database, append)
         self._updates = ProviderUpdates(settings, gateways, database, append)
         self._purchases = Purchases(settings, gateways, database, self._updates)
 
     def ask(self, checkout_id: str) -> None:
-        """Asks what became of a purchase. One that stays unpaid for too long is over, as far as we wait for it."""
+        """Asks for a purchase. One that is unpaid after LEDGER_UNPAID_DAYS has expired."""
         row = self._purchases.refresh(checkout_id)
-        if not row.open:
-            self._note(checkout_id, row.state)
-        elif datetime.now(UTC) - row.created_at > timedelta(days=self._settings.unpaid_days):
+        if row.state == "credited":
+            self._note(checkout_id, "credited")
+        elif row.open and datetime.now(UTC) - row.created_at > timedelta(days=self._settings.unpaid_days):
             checkouts.ended(self.connection, checkout_id, "expired", "not_paid")
 
-    def handle(self, news: News) -> str:
-        """What came of it. News that the provider itself can't complete is passed over, not lost: it comes again."""
-        id_ = news[0]  # each kind begins with the provider's id of it
+    def handle(self, update: ProviderUpdate) -> Outcome:
+        """Handles an update. One that the provider refuses to complete is skipped; the next round has it again."""
+        id_ = update[0]  # the first field of every kind of update is the provider's id
         try:
-            outcome = self._updates.handle(self._provider, news)
+            outcome = self._updates.handle(self._provider, update)
         except ProviderRefuses as error:
-            log.warning("not_learned", provider=self._provider, id=id_, reason=str(error))
+            log.warning("update_not_handled", provider=self._provider, id=id_, reason=str(error))
             return "ignored"
         self._note(id_, outcome)
         return outcome
 
-    def _note(self, id_: str, outcome: str) -> None:
-        if outcome in _HEALED:
+    def _note(self, id_: str, outcome: Outcome) -> None:
+        if outcome in APPENDED:
             HEALED.labels(self._provider, outcome).inc()
-            log.info("learned", provider=self._provider, id=id_, outcome=outcome)
+            log.info("update_handled", provider=self._provider, id=id_, outcome=outcome)

@@ -1,4 +1,4 @@
-"""What time brings to top-ups: caps whose window opens, triggers that nobody works on, and alarms about what hangs."""
+"""Keeps auto top-ups going: reopens caps, takes up triggers without a row, and reports what takes too long."""
 
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -18,18 +18,18 @@ from ledger.records.top_up_triggers import NewTrigger
 from ledger.views import top_ups
 from ledger.views.top_ups import Hanging
 
-# The broker's clock may be behind ours; a recheck before the window opens by it would be in vain.
+# The broker's clock may be behind ours; a recheck that it dates before the window opens has no effect.
 _MARGIN = timedelta(seconds=30)
-# When a trigger that is only known from the views may have been charged first.
+# A trigger that only the views know may have been charged up to this long ago.
 _LOOK_BACK = timedelta(days=40)
 
 log = structlog.get_logger()
 
 
 class TopUpMaintenance:
-    """A Task; one process at a time does it."""
+    """A Task."""
 
-    name, seconds = f"{NAME}:clockwork", 30.0
+    name, seconds = f"{NAME}:maintenance", 30.0
 
     def __init__(self, charging: Charging, clock: Clock = utc_now) -> None:
         self._charging, self._clock = charging, clock
@@ -41,30 +41,30 @@ class TopUpMaintenance:
             return
         self._recheck(connection)
         self._take_up(connection)
-        self._alarm(connection)
+        self._report(connection)
 
     def close(self) -> None:
-        """Lets go."""
+        """Closes connections and producer."""
         self._charging.close()
 
     def _recheck(self, connection: Connection) -> None:
-        """Says of each cap whose window has opened that it has."""
+        """Appends a recheck for each cap whose window has opened."""
         now = self._clock() - _MARGIN
-        recording = EventRecorder(lambda: nullcontext(connection), self._charging.append)
+        recorder = EventRecorder(lambda: nullcontext(connection), self._charging.append)
         for account_id, window in top_ups.opened_caps(connection, now):
-            if recording.record(payment_events.top_up_rechecked(account_id, window, now)):
+            if recorder.append_once(payment_events.top_up_rechecked(account_id, window, now)):
                 log.info("cap_opened", account_id=account_id, window=window)
 
     def _take_up(self, connection: Connection) -> None:
-        """Accounts in flight whose trigger has no row: its record, or its row, was lost."""
+        """Starts the triggers of accounts in flight that have no row: the record or the row was lost."""
         for account_id, trigger_id, credits, provider, method_id, since in top_ups.unattended(connection):
             log.warning("trigger_taken_up", account_id=account_id, trigger_id=trigger_id)
             provider = provider or next(iter(self._charging.gateways))
             look_from = self._clock() - _LOOK_BACK
             new = NewTrigger(trigger_id, account_id, provider, method_id, credits, since, look_from)
-            self._charging.charges.take(new)
+            self._charging.charges.start(new)
 
-    def _alarm(self, connection: Connection) -> None:
+    def _report(self, connection: Connection) -> None:
         now = self._clock()
         _show(OPEN, OPEN_SECONDS, top_ups.open_(connection, now))
         overdue = top_ups.overdue(connection, now)

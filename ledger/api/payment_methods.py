@@ -8,7 +8,7 @@ from ledger.api.accounts import AccountPath
 from ledger.api.dependencies import Needs
 from ledger.api.writes import known_account
 from ledger.payments.gateway import Method
-from ledger.payments.payment_methods import Charged
+from ledger.payments.payment_methods import TopUpMethod
 from ledger.service.caller import AccountUnknown, Caller
 from ledger.views.accounts import account
 from ledger.web.dependencies import ResourcesOf
@@ -56,7 +56,7 @@ async def delete_method(account_id: AccountPath, method_id: MethodPath, resource
         row = await account(connection, account_id)
     if row is None:
         raise AccountUnknown(account_id, field="account_id")
-    charged = Charged(bool(row.top_up_enabled), row.top_up_provider, row.payment_method_id)
+    charged = TopUpMethod(bool(row.top_up_enabled), row.top_up_provider, row.payment_method_id)
     await resources.payments.call(resources.payments.methods.remove, account_id, method_id, charged)
 
 

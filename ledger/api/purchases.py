@@ -16,9 +16,9 @@ from ledger.api.writes import known_account
 from ledger.core.purchasing import check_purchase
 from ledger.payments.payment_events import purchase_event_id, refund_event_id
 from ledger.payments.public_urls import pay_url
-from ledger.payments.purchases import Wanted, purchase_limits
+from ledger.payments.purchases import PurchaseRequest, purchase_limits
 from ledger.payments.refunds import Refunded
-from ledger.records.checkouts import Checkout
+from ledger.records.checkouts import Checkout, CheckoutState
 from ledger.records.idempotency import Answer
 from ledger.service.caller import Caller
 from ledger.service.resources import Resources
@@ -36,7 +36,7 @@ Buyer = Annotated[Caller, Depends(Needs("purchases:write"))]
 Refunder = Annotated[Caller, Depends(Needs("refunds:write"))]
 PurchasePath = Annotated[Token, Path(description="The id of a purchase.")]
 
-_STATES: dict[str, PurchaseState] = {
+_STATES: dict[CheckoutState, PurchaseState] = {
     "created": "pending",
     "begun": "pending",
     "credited": "paid",
@@ -64,7 +64,7 @@ async def buy(
     if reserved.answer is not None:
         return asked.response(reserved.answer)
     request = _request(asked, caller)
-    wanted = Wanted(account_id, credits, body.provider, body.payment_method_id, body.return_url, request)
+    wanted = PurchaseRequest(account_id, credits, body.provider, body.payment_method_id, body.return_url, request)
     row = await resources.payments.call(resources.payments.purchases.buy, wanted, limits)
     answer = await _answer(resources, row, resources.settings.verdict_seconds)
     return await asked.keep(resources.pool, caller, Answer(201, answer.model_dump(mode="json")))

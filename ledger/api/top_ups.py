@@ -10,7 +10,7 @@ from ledger.api.idempotency import Once
 from ledger.api.writes import Write, known_account, perform
 from ledger.core.calendar import day_of, month_of, ms_of
 from ledger.core.charging import FINAL
-from ledger.payments.top_up_policies import check, provider_for
+from ledger.payments.top_up_policies import check_policy, provider_for
 from ledger.postgres.types import AsyncConnection
 from ledger.records.top_up_triggers import SQL, Trigger
 from ledger.service.caller import AccountUnknown
@@ -44,7 +44,9 @@ async def put_auto_top_up(
     provider = provider_for(payments.gateways, body.provider)
     if body.enabled and provider and payments.gateways:
         database, method_id = payments.connections.connection, body.payment_method_id
-        await payments.call(check, resources.settings, payments.gateways, database, account_id, provider, method_id)
+        await payments.call(
+            check_policy, resources.settings, payments.gateways, database, account_id, provider, method_id
+        )
 
     async def answer(event_id: str) -> TopUps:
         return await _top_ups(resources, account_id)

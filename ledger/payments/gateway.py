@@ -1,7 +1,7 @@
-"""What a payment provider does for us, and what it says, in our own words: the same for every provider.
+"""The interface to a payment provider: what we ask of it and what it answers, the same for every provider.
 
 Calls block, and are made outside any database transaction. Each has a timeout and a bounded number of retries with the
-same idempotency key; what is raised in the end says whether anything may have happened.
+same idempotency key. The error that is raised in the end says whether money may have moved.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,8 @@ from ledger.payments.payment_terms import PaymentTerms
 PaymentStatus = Literal["pending", "paid", "failed"]
 RefundStatus = Literal["pending", "succeeded", "failed"]
 DisputeStatus = Literal["open", "won", "lost"]
-# How a decline is to be met: try again later, never again with this card, or let the customer confirm it.
+# What to do after a decline. soft: try again later. hard: never with this method again. authentication_required: the
+# customer has to confirm the payment.
 Decline = Literal["soft", "hard", "authentication_required"]
 
 
@@ -68,7 +69,7 @@ class Buyer(NamedTuple):
 
 
 class Method(NamedTuple):
-    """A saved way to pay. `kind`: "card", "upi", …; the rest as far as the provider tells."""
+    """A saved payment method. `kind`: "card", "upi", …; the other fields are None where the provider does not tell."""
 
     method_id: str
     kind: str
@@ -80,12 +81,12 @@ class Method(NamedTuple):
 
 
 class Payment(NamedTuple):
-    """What the provider says of one payment. `created`: the provider's own time of it, the same whenever it is asked.
+    """What the provider reports of one payment. `created`: the provider's time of it, the same in every answer.
 
-    `payment_id`: until somebody has tried to pay, the provider may have none; then it is the reference.
-    `reference`: what `begin` returned for it, where the provider tells. `amount_minor`: what was paid (or is to be).
-    `metadata`: what we wrote. `action_url`: where the customer can go on with a payment that is pending.
-    `failure`: the provider's code of the last decline, and `decline` how to meet it.
+    `payment_id`: before the customer tries to pay, the provider may have none; then it is the reference.
+    `reference`: what `begin` returned for it, where the provider tells. `amount_minor`: what was paid, or is to be.
+    `metadata`: what we wrote. `action_url`: where the customer can continue a payment that is pending.
+    `failure`: the provider's code of the last decline; `decline`: what to do after it.
     """
 
     payment_id: str
@@ -101,7 +102,7 @@ class Payment(NamedTuple):
 
 
 class Refund(NamedTuple):
-    """Money that goes back, whole or in part. `before_minor`: of the payment's earlier refunds that were not failed."""
+    """A refund of a payment, in whole or in part. `before_minor`: the sum of its earlier refunds that did not fail."""
 
     refund_id: str
     payment_id: str
@@ -113,7 +114,7 @@ class Refund(NamedTuple):
 
 
 class Dispute(NamedTuple):
-    """A customer's bank takes money back, until it is decided."""
+    """A customer's bank took a payment back; it keeps the money if the dispute is lost."""
 
     dispute_id: str
     payment_id: str
@@ -124,7 +125,7 @@ class Dispute(NamedTuple):
 
 
 class Payout(NamedTuple):
-    """What the provider paid to our bank, and the fees that it kept before."""
+    """What the provider paid to our bank, and the fees that it had kept."""
 
     payout_id: str
     currency: str
@@ -134,29 +135,29 @@ class Payout(NamedTuple):
 
 
 class MethodsChanged(NamedTuple):
-    """A customer's saved methods are others now."""
+    """A customer's saved payment methods have changed."""
 
     customer_id: str
 
 
-News = Payment | Refund | Dispute | Payout | MethodsChanged
+ProviderUpdate = Payment | Refund | Dispute | Payout | MethodsChanged
 
 
 class Webhook(NamedTuple):
-    """One verified message. `event_id`: from the signed body, the same when repeated. `news` None: not ours."""
+    """One verified webhook. `event_id`: from the signed body, the same when repeated. `update` None: nothing for us."""
 
     event_id: str
     type: str
     live: bool
     created: datetime
-    news: News | None
+    update: ProviderUpdate | None
 
 
 class Begun(NamedTuple):
-    """A payment that was begun. `reference`: the provider's id to ask for it by.
+    """A payment that was begun. `reference`: the provider's id, by which we ask for it.
 
-    The customer goes on at `url` (hosted by the provider), or on our page with these `fields` for the provider's
-    script (as it takes them, ready for JSON); neither: it needs no customer, and `payment` says what came of it.
+    The customer continues at `url` (hosted by the provider), or on our page with these `fields` for the provider's
+    script (as it takes them, ready for JSON). Without both the customer is not needed, and `payment` has the result.
     """
 
     reference: str
@@ -172,7 +173,7 @@ class Gateway(Protocol):
     def provider(self) -> str: ...
 
     def put_customer(self, buyer: Buyer, customer_id: str | None) -> str:
-        """Makes the customer, or brings it up to date; returns its id."""
+        """Creates or updates the customer; returns its id."""
 
     def begin(
         self,
@@ -183,22 +184,22 @@ class Gateway(Protocol):
         return_url: str,
         description: str,
     ) -> Begun:
-        """Begins a payment with the customer present: by a saved method, or a new one that may be saved.
+        """Begins a payment with the customer present, by a saved method or a new one that may be saved.
 
-        Idempotent by the purchase's id: asked again with the same terms, it is the same payment.
+        Idempotent by the purchase's id: the same terms again are the same payment.
         """
 
     def payment(self, reference: str) -> Payment:
-        """What became of a payment, by what `begin` returned or by the payment's own id."""
+        """A payment as it is now, by the reference that `begin` returned or by the payment's own id."""
 
     def payments(self, since: datetime) -> Iterator[Payment]:
         """All payments that were made since then."""
 
     def refund(self, payment_id: str, amount_minor: int, key: str) -> Refund:
-        """Gives money back; idempotent by `key`, for as long as the provider remembers it: see `refund_under`."""
+        """Refunds; idempotent by `key` for as long as the provider remembers it: see `refund_under`."""
 
     def refund_under(self, payment_id: str, key: str) -> Refund | None:
-        """The refund that was made under this key, however long ago; None: there is none."""
+        """The refund that was made with this key, at any time; None: there is none."""
 
     def refunds(self, since: datetime) -> Iterator[Refund]:
         """All refunds since then."""
@@ -213,16 +214,16 @@ class Gateway(Protocol):
         """The saved methods of a customer."""
 
     def add_method(self, customer_id: str, return_url: str) -> str:
-        """Where the customer adds a method without buying."""
+        """The address where the customer adds a method without buying."""
 
     def set_default(self, customer_id: str, method_id: str) -> None:
-        """The method that is charged when none is named."""
+        """Makes it the method that is charged when none is named."""
 
     def detach(self, customer_id: str, method_id: str) -> None:
-        """Forgets a method. Raises ProviderRefuses when it is not this customer's."""
+        """Removes a method. Raises ProviderRefuses when it is not this customer's."""
 
     def webhook(self, raw: bytes, headers: Mapping[str, str]) -> Webhook:
-        """Verifies a message and reads it. `headers` by lower-case name. Raises WebhookForged or WebhookUnreadable."""
+        """Verifies and reads a webhook. `headers` by lower-case name. Raises WebhookForged or WebhookUnreadable."""
 
 
 @runtime_checkable
@@ -232,10 +233,10 @@ class Charger(Gateway, Protocol):
     def charge_saved(
         self, terms: PaymentTerms, metadata: Mapping[str, str], customer_id: str, method_id: str, key: str
     ) -> Payment:
-        """Charges; a decline is a payment that failed. Idempotent by `key`: a new attempt needs another one."""
+        """Charges; a decline is a payment that failed. Idempotent by `key`: a new attempt needs a new key."""
 
     def cancel(self, payment_id: str) -> Payment:
-        """Ends a payment that is not paid, and returns what it is now. One that was paid stays paid."""
+        """Cancels a payment that is not paid, and returns it as it is now. A payment that was paid stays paid."""
 
     def payments_of(self, customer_id: str, since: datetime) -> Iterator[Payment]:
         """All payments of one customer that were made since then."""
@@ -243,15 +244,15 @@ class Charger(Gateway, Protocol):
 
 @runtime_checkable
 class LinkSender(Gateway, Protocol):
-    """A provider that sends the customer a page to pay on, because it charges nobody without a notice of days."""
+    """A provider that sends the customer a payment link: it may charge only days after it has announced the charge."""
 
     def create_link(
         self, terms: PaymentTerms, metadata: Mapping[str, str], buyer: Buyer, expires_at: datetime
     ) -> Begun:
-        """A page to pay on until then. Idempotent by the purchase's id."""
+        """Creates a page to pay on until `expires_at`. Idempotent by the purchase's id."""
 
     def link(self, reference: str) -> Payment:
-        """What became of it. One that expired or was cancelled has failed."""
+        """A link's payment as it is now. A link that expired or was cancelled has failed."""
 
     def cancel_link(self, reference: str) -> Payment:
-        """Takes it back; what became of it then."""
+        """Cancels a link; its payment as it is then."""

@@ -1,39 +1,69 @@
-"""What of payments does not fit together, counted for operators, from records: every process can tell."""
+"""Alerts of payments that contradict the ledger: their reasons, and how many are unresolved, for operators."""
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-# Reasons of alerts, and the kinds that they are counted by.
-CHARGED_NOT_CREDITED, CREDITED_NOT_CHARGED, OTHER = "charged_not_credited", "credited_not_charged", "other"
-_KINDS = (CHARGED_NOT_CREDITED, CREDITED_NOT_CHARGED, OTHER)
-_PAID_AND_REFUSED = {"terms_forged", "paid_twice"} | {
-    f"other_{what}" for what in ("provider", "account", "terms", "currency", "amount")
-}
+# Why a payment that is paid was not credited.
+MismatchReason = Literal[
+    "terms_forged", "other_provider", "other_account", "other_terms", "other_currency", "other_amount", "paid_twice"
+]
+AlertReason = (
+    MismatchReason
+    | Literal[
+        "charged_not_credited",
+        "credited_not_charged",
+        "refund_in_other_currency",
+        "refund_exceeds_payment",
+        "refund_exceeds_purchase",
+        "refund_failed",
+        "dispute_in_other_currency",
+        "nothing_left_to_dispute",
+        "dispute_now_won",
+        "dispute_now_lost",
+        "negative_payout",
+    ]
+)
+# The kinds that alerts are counted by. other: a refund, a dispute or a payout.
+AlertKind = Literal["charged_not_credited", "credited_not_charged", "other"]
+_KINDS: tuple[AlertKind, ...] = ("charged_not_credited", "credited_not_charged", "other")
+_CHARGED_NOT_CREDITED: frozenset[AlertReason] = frozenset(
+    {
+        "charged_not_credited",
+        "terms_forged",
+        "other_provider",
+        "other_account",
+        "other_terms",
+        "other_currency",
+        "other_amount",
+        "paid_twice",
+    }
+)
 
-# As `figures` of records.payment_alerts has them: provider, reason (None: its last sweep), how many, seconds.
+# A row of the statement `figures` of records.payment_alerts: provider, reason, number of alerts, age in seconds.
+# Without a reason it is the provider's last sweep and its age.
 Row = tuple[str, str | None, int, float]
 
 
 class Unreconciled(NamedTuple):
-    """Alerts of one kind that nobody has resolved. `oldest_seconds`: since the first was raised; 0 without any."""
+    """The unresolved alerts of one kind. `oldest_seconds`: the age of the oldest one; 0 without any."""
 
     provider: str
-    kind: str
+    kind: AlertKind
     alerts: int
     oldest_seconds: float
 
 
-def kind_of(reason: str) -> str:
-    """charged_not_credited, credited_not_charged, or other: a refund, a dispute or a payout."""
-    if reason in _PAID_AND_REFUSED:
-        return CHARGED_NOT_CREDITED
-    return reason if reason in _KINDS else OTHER
+def kind_of(reason: str) -> AlertKind:
+    """The kind that an alert with this reason is counted by."""
+    if reason in _CHARGED_NOT_CREDITED:
+        return "charged_not_credited"
+    return "credited_not_charged" if reason == "credited_not_charged" else "other"
 
 
 def unreconciled(rows: Iterable[Row]) -> list[Unreconciled]:
-    """Every kind for each provider, the zeros too."""
+    """Every kind for each provider, also those without an alert."""
     rows = list(rows)
     found = []
     for provider in sorted({row[0] for row in rows}):
@@ -45,16 +75,16 @@ def unreconciled(rows: Iterable[Row]) -> list[Unreconciled]:
 
 
 def metrics(rows: Iterable[Row]) -> Iterator[Metric]:
-    """The same for Prometheus."""
+    """The unresolved alerts and the age of each provider's last sweep, for Prometheus."""
     rows = list(rows)
     count = GaugeMetricFamily(
         "ledger_payments_unreconciled",
-        "Payments, refunds, disputes and payouts that do not fit, as of the last sweep, until they are resolved.",
+        "Payments, refunds, disputes and payouts that contradict the ledger, unresolved, as of the last sweep.",
         labels=["provider", "kind"],
     )
     oldest = GaugeMetricFamily(
         "ledger_payments_unreconciled_oldest_seconds",
-        "Since when the oldest of them is known; 0 without any.",
+        "Age of the oldest unresolved one; 0 without any.",
         labels=["provider", "kind"],
     )
     for found in unreconciled(rows):
@@ -62,7 +92,7 @@ def metrics(rows: Iterable[Row]) -> Iterator[Metric]:
         oldest.add_metric([found.provider, found.kind], found.oldest_seconds)
     swept = GaugeMetricFamily(
         "ledger_payment_sweep_age_seconds",
-        "Since when all that a provider lists is known to be learned.",
+        "Age of the last sweep that read all lists of the provider to their end.",
         labels=["provider"],
     )
     for provider, reason, _, seconds in rows:

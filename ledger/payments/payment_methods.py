@@ -1,13 +1,22 @@
-"""Saved methods of an account, at every provider that keeps some."""
+"""Saved payment methods of an account, at every provider that keeps some, and what a change of them does."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ledger.core.charging import MISMATCHED
 from ledger.core.errors import LedgerError
+from ledger.payments import payment_events
+from ledger.payments.clock import utc_now
 from ledger.payments.customers import customer_of, put_customer
-from ledger.payments.event_recorder import Database
+from ledger.payments.event_recorder import Database, EventRecorder
 from ledger.payments.gateway import Method
 from ledger.payments.gateways import Gateways, gateway_of
+from ledger.payments.outcomes import MethodsOutcome
+from ledger.records import customers, top_up_triggers
+from ledger.views import top_ups
+
+# Why an auto top-up was resumed.
+CARD_CHANGED = "card_changed"
 
 
 class PaymentMethodUnknown(LedgerError):
@@ -18,28 +27,28 @@ class MethodInUse(LedgerError):
     message = "Auto top-up charges this payment method; choose another one there, or switch it off, first"
 
 
-class Charged(NamedTuple):
-    """What an account's auto top-up charges. `method_id` None: the default one of the provider."""
+class TopUpMethod(NamedTuple):
+    """What an account's auto top-up charges. `method_id` None: the provider's default method of the account."""
 
     enabled: bool
     provider: str | None
     method_id: str | None
 
     def needs(self, provider: str, method_id: str, saved: Sequence[tuple[str, Method]]) -> bool:
-        """Whether it could not go on without this one of the saved methods."""
+        """Whether auto top-up would fail without this method. `saved`: all methods of the account."""
         if not self.enabled or provider != self.provider:
             return False
         return method_id == self.method_id or [each for each, _ in saved].count(provider) == 1
 
 
 class PaymentMethods:
-    """Asks the providers, who alone know the methods; blocks meanwhile."""
+    """Blocks while it asks the providers: they alone know the methods."""
 
     def __init__(self, gateways: Gateways, database: Database) -> None:
         self._gateways, self._database = gateways, database
 
     def of(self, account_id: str) -> list[tuple[str, Method]]:
-        """All methods, each with its provider."""
+        """All methods of an account, each with its provider."""
         found = []
         for provider, gateway in self._gateways.items():
             customer_id = customer_of(self._database, provider, account_id)
@@ -55,23 +64,23 @@ class PaymentMethods:
         raise PaymentMethodUnknown(field="payment_method_id")
 
     def add(self, account_id: str, provider: str, return_url: str) -> str:
-        """Where the customer adds one. Raises ProviderNotConfigured."""
+        """The address of the page where the customer adds a method. Raises ProviderNotConfigured."""
         gateway = gateway_of(self._gateways, provider)
         return gateway.add_method(put_customer(self._database, gateway, account_id), return_url)
 
     def make_default(self, account_id: str, method_id: str) -> tuple[str, Method]:
-        """From now on it is charged when none is named. Raises PaymentMethodUnknown."""
+        """Makes it the method that is charged when none is named. Raises PaymentMethodUnknown."""
         provider, method = self.find(account_id, method_id)
         self._gateways[provider].set_default(self._customer(provider, account_id), method_id)
         return provider, method._replace(default=True)
 
-    def remove(self, account_id: str, method_id: str, charged: Charged) -> None:
-        """Forgets one. Raises PaymentMethodUnknown, and MethodInUse while auto top-up needs it."""
+    def remove(self, account_id: str, method_id: str, top_up: TopUpMethod) -> None:
+        """Removes a method. Raises PaymentMethodUnknown, and MethodInUse while auto top-up needs it."""
         saved = self.of(account_id)
         provider = next((provider for provider, method in saved if method.method_id == method_id), None)
         if provider is None:
             raise PaymentMethodUnknown(field="payment_method_id")
-        if charged.needs(provider, method_id, saved):
+        if top_up.needs(provider, method_id, saved):
             raise MethodInUse(field="payment_method_id")
         self._gateways[provider].detach(self._customer(provider, account_id), method_id)
 
@@ -79,3 +88,20 @@ class PaymentMethods:
         customer_id = customer_of(self._database, provider, account_id)
         assert customer_id, "its methods have just been listed"
         return customer_id
+
+
+def resume_top_ups(recorder: EventRecorder, provider: str, customer_id: str) -> MethodsOutcome:
+    """A customer's methods changed: resumes the auto top-ups that were suspended, once per suspension.
+
+    A retry that waits is due now. Raises LogUnavailable.
+    """
+    with recorder.database() as connection:
+        accounts = customers.accounts_of(connection, provider, customer_id)
+        suspended = top_ups.suspended(connection, accounts)
+        top_up_triggers.hasten(connection, accounts)
+    resumed = [
+        recorder.append_once(payment_events.top_up_resumed(account_id, since_seq, CARD_CHANGED, utc_now()))
+        for account_id, since_seq, reason in suspended
+        if reason != MISMATCHED  # people have to look at a payment that does not match first
+    ]
+    return "resumed" if any(resumed) else "ignored"

@@ -1,7 +1,7 @@
-"""The terms of one payment: what was agreed before the provider was asked, and what travels with it, signed.
+"""The terms of one payment: what was agreed before the provider was asked. They travel with the payment, signed.
 
-The terms stand in the row that is written first and in the provider's own metadata, so that a payment whose row was
-lost still credits the right account, and one whose metadata somebody edited credits nobody.
+The terms are in the row that is written first and in the provider's metadata. So a payment whose row was lost is still
+credited to the right account, and a payment whose metadata was edited is credited to none.
 """
 
 import hmac
@@ -15,8 +15,8 @@ from schemas.signatures import SigningKey
 
 _PREFIX = "ledger_"
 _SIGNATURE = _PREFIX + "signature"
-_NAME = _PREFIX + "name"
-# What a refund of ours carries: the key under which it was asked for.
+_LEDGER = _PREFIX + "name"
+# The metadata field of a refund of ours: the key under which it was asked for.
 REFUND_KEY = _PREFIX + "refund"
 
 
@@ -25,7 +25,7 @@ class TermsForged(LedgerError):
 
 
 class PaymentTerms(NamedTuple):
-    """What is paid and for what. `credits` in nanos; `amount_minor` in cents or paise, with `tax_minor` in it.
+    """What is paid and for what. `credits` in nanos; `amount_minor` in cents or paise, including `tax_minor`.
 
     `fx_rate`: units of the currency for one credit, as decimal text. `trigger_id`: of the auto top-up that this pays.
     """
@@ -41,50 +41,51 @@ class PaymentTerms(NamedTuple):
     trigger_id: str | None = None
 
 
-def metadata_of(terms: PaymentTerms, key: SigningKey, ledger: str = "") -> dict[str, str]:
-    """The terms as a provider keeps them: eleven short texts, signed. `ledger`: its topic prefix, if it has one.
+def signed_metadata(terms: PaymentTerms, key: SigningKey, ledger: str = "") -> dict[str, str]:
+    """The terms as the provider keeps them: at most eleven short texts, signed. `ledger`: its topic prefix, if any.
 
-    Ledgers that share a provider's account, and perhaps their keys, must not credit each other's payments.
+    Several ledgers can share a provider's account, and perhaps their keys. `ledger` keeps them from crediting each
+    other's payments.
     """
-    texts = _texts(terms) | ({_NAME: ledger} if ledger else {})
+    texts = _texts(terms) | ({_LEDGER: ledger} if ledger else {})
     return {**texts, _SIGNATURE: f"{key.key_id}:{_digest(texts, key.secret)}"}
 
 
-def is_ours(metadata: Mapping[str, str]) -> bool:
-    """Whether a payment says that it is a ledger's; `terms_of` says whether that is true, and of which."""
+def has_terms(metadata: Mapping[str, str]) -> bool:
+    """Whether a payment claims to be a ledger's. `read_terms` verifies the claim, and of which ledger it is."""
     return any(name.startswith(_PREFIX) for name in metadata)
 
 
-def claims(metadata: Mapping[str, str], purchase_id: str) -> bool:
-    """Whether a payment says that it pays this purchase; `terms_of` says whether that is true."""
+def claims_purchase(metadata: Mapping[str, str], purchase_id: str) -> bool:
+    """Whether a payment claims to pay this purchase. `read_terms` verifies the claim."""
     return metadata.get(_PREFIX + "purchase") == purchase_id
 
 
-def terms_of(metadata: Mapping[str, str], secrets: Mapping[str, bytes], ledger: str = "") -> PaymentTerms | None:
+def read_terms(metadata: Mapping[str, str], secrets: Mapping[str, bytes], ledger: str = "") -> PaymentTerms | None:
     """The terms that a provider kept; None for a payment that is not this ledger's. Raises TermsForged."""
     texts = {name: text for name, text in metadata.items() if name.startswith(_PREFIX)}
-    if not texts or texts.get(_NAME, "") != ledger:
+    if not texts or texts.get(_LEDGER, "") != ledger:
         return None
     key_id, _, digest = texts.pop(_SIGNATURE, "").rpartition(":")
     secret = secrets.get(key_id)
     if secret is None or not hmac.compare_digest(_digest(texts, secret).encode(), digest.encode()):
         raise TermsForged(key_id and f"signed with {key_id!a}")
-    said = {name.removeprefix(_PREFIX): text for name, text in texts.items()}
+    fields = {name.removeprefix(_PREFIX): text for name, text in texts.items()}
     return PaymentTerms(
-        said["purchase"],
-        said["account"],
-        "auto_top_up" if said["kind"] == "auto_top_up" else "purchase",
-        parse_nanos(said["credits"]),
-        said["currency"],
-        int(said["amount"]),
-        int(said["tax"]),
-        said["rate"],
-        said.get("trigger"),
+        fields["purchase"],
+        fields["account"],
+        "auto_top_up" if fields["kind"] == "auto_top_up" else "purchase",
+        parse_nanos(fields["credits"]),
+        fields["currency"],
+        int(fields["amount"]),
+        int(fields["tax"]),
+        fields["rate"],
+        fields.get("trigger"),
     )
 
 
 def _texts(terms: PaymentTerms) -> dict[str, str]:
-    said = {
+    fields = {
         "purchase": terms.purchase_id,
         "account": terms.account_id,
         "kind": terms.kind,
@@ -95,9 +96,9 @@ def _texts(terms: PaymentTerms) -> dict[str, str]:
         "rate": terms.fx_rate,
         "trigger": terms.trigger_id,
     }
-    return {_PREFIX + name: text for name, text in said.items() if text is not None}
+    return {_PREFIX + name: text for name, text in fields.items() if text is not None}
 
 
 def _digest(texts: Mapping[str, str], secret: bytes) -> str:
-    said = "\n".join(f"{name}={text}" for name, text in sorted(texts.items()))
-    return hmac.digest(secret, b"payment terms\n" + said.encode(), "sha256").hex()
+    lines = "\n".join(f"{name}={text}" for name, text in sorted(texts.items()))
+    return hmac.digest(secret, b"payment terms\n" + lines.encode(), "sha256").hex()

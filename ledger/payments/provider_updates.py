@@ -1,53 +1,46 @@
-"""The one place where what a provider says becomes facts: for webhooks, return pages, sweeps and chargers.
+"""Handles every update from a provider, whoever received it: a webhook, a return page, the sweep or the charger.
 
-Learning is idempotent, in any order and however often: what is on the log already stays as it is.
+Handling is idempotent: updates may come in any order and more than once. An event that is on the log stays as it is.
 """
 
-from ledger.payments import payment_events
+from ledger.payments.disputes import Disputes
 from ledger.payments.event_recorder import Append, Database, EventRecorder
-from ledger.payments.gateway import Dispute, MethodsChanged, News, Payment, Payout, Refund
+from ledger.payments.gateway import Dispute, MethodsChanged, Payment, Payout, ProviderUpdate, Refund
 from ledger.payments.gateways import Gateways
 from ledger.payments.incoming_payments import IncomingPayments
-from ledger.payments.resuming import Resuming
-from ledger.payments.reversing import Reversing
+from ledger.payments.outcomes import Outcome
+from ledger.payments.payment_methods import resume_top_ups
+from ledger.payments.payouts import handle_payout
+from ledger.payments.refunds import Refunds
 from ledger.settings import Settings
 
 
 class ProviderUpdates:
-    """Blocks while it asks providers, Postgres and the log; several threads may use it at once."""
+    """Blocks while it asks providers, Postgres and the log; threads may share it."""
 
     def __init__(self, settings: Settings, gateways: Gateways, database: Database, append: Append) -> None:
-        self._append = append
-        self._recording = EventRecorder(database, append)
-        self._crediting = IncomingPayments(settings, self._recording)
-        self._reversing = Reversing(gateways, self._crediting, self._recording)
-        self._resuming = Resuming(self._recording)
+        self._recorder = EventRecorder(database, append)
+        self.payments = IncomingPayments(settings, gateways, self._recorder)
+        self.refunds = Refunds(gateways, self.payments, self._recorder)
+        self._disputes = Disputes(self.payments, self._recorder)
 
     def check(self) -> None:
-        """Before anybody pays: whether it could be recorded now. Raises LogUnavailable or LogRefused."""
-        self._append.check()
+        """Called before a customer pays: raises LogUnavailable or LogRefused if it could not be recorded now."""
+        self._recorder.append.check()
 
-    def handle(self, provider: str, news: News) -> str:
-        """Does what the news calls for, and says what that was.
+    def handle(self, provider: str, update: ProviderUpdate) -> Outcome:
+        """Appends the events that follow from an update, and says what it led to.
 
-        credited, refunded, disputed, won, lost, received, resumed: a fact was appended and acknowledged. already: it
-        was before. pending, declined, failed, expired: no money came or went. mismatch: people were told. ignored: none
-        of ours. Raises LogUnavailable, psycopg.Error, and what asking the provider raises.
+        Raises LogUnavailable, psycopg.Error, and what asking the provider raises.
         """
-        match news:
+        match update:
             case Payment():
-                return self._crediting.handle(provider, news)
+                return self.payments.handle(provider, update)
             case Refund():
-                return self._reversing.refunded(provider, news)
+                return self.refunds.handle(provider, update)
             case Dispute():
-                return self._reversing.disputed(provider, news)
+                return self._disputes.handle(provider, update)
             case Payout():
-                return self._paid_out(provider, news)
+                return handle_payout(self._recorder, provider, update)
             case MethodsChanged():
-                return self._resuming.changed(provider, news)
-
-    def _paid_out(self, provider: str, payout: Payout) -> str:
-        if payout.amount_minor < 0 or payout.fee_minor < 0:  # the provider took money from our bank
-            details = {"currency": payout.currency, "amount_minor": payout.amount_minor, "fee_minor": payout.fee_minor}
-            return self._recording.alert(provider, payout.payout_id, "negative_payout", None, **details)
-        return "received" if self._recording.record(payment_events.payout_received(provider, payout)) else "already"
+                return resume_top_ups(self._recorder, provider, update.customer_id)

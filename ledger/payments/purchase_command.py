@@ -15,7 +15,7 @@ from ledger.log.connecting import check_may_write
 from ledger.log.publisher import Publisher
 from ledger.payments.gateways import gateways_of
 from ledger.payments.provider_updates import ProviderUpdates
-from ledger.payments.purchases import Purchases, Wanted, purchase_limits
+from ledger.payments.purchases import PurchaseRequest, Purchases, purchase_limits
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import COMMAND, COMMAND_AUTOCOMMIT
 from ledger.postgres.types import Connection
@@ -50,7 +50,9 @@ def begin_purchase(settings: Settings, account_id: str, asked: dict[str, str]) -
         if account_id not in load_accounts(connection, [account_id]):
             raise NoSuchAccount(account_id)
     limits = purchase_limits(settings, _version_now(settings).event_nanos_max)
-    wanted = Wanted(account_id, parse_nanos(body.amount), body.provider, body.payment_method_id, body.return_url)
+    wanted = PurchaseRequest(
+        account_id, parse_nanos(body.amount), body.provider, body.payment_method_id, body.return_url
+    )
     with _purchases(settings) as purchases:
         return purchases.buy(wanted, limits)
 

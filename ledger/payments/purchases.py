@@ -1,6 +1,6 @@
-"""Purchases: a row first, then the provider, then what it says; and asking again until that is final.
+"""Purchases: begun with a row, then at the provider; then the provider is asked until the purchase is over.
 
-Everything here may be done again: the same request is the same row, and the same row is the same payment.
+Every step can be repeated: the same request finds the same row, and the same row is the same payment.
 """
 
 import uuid
@@ -17,7 +17,7 @@ from ledger.payments.gateway import Gateway, Payment, ProviderRefuses
 from ledger.payments.gateways import Gateways, gateway_of
 from ledger.payments.incoming_payments import description_of, terms_of_row
 from ledger.payments.payment_methods import PaymentMethods, PaymentMethodUnknown
-from ledger.payments.payment_terms import claims, metadata_of
+from ledger.payments.payment_terms import claims_purchase, signed_metadata
 from ledger.payments.prices import country_of, price
 from ledger.payments.provider_updates import ProviderUpdates
 from ledger.payments.public_urls import return_url
@@ -28,30 +28,30 @@ from ledger.settings import Settings
 from ledger.views.purchases import PurchaseUnknown
 from schemas.money import parse_nanos
 
-# Providers keep an idempotency key for a day; after that, beginning again could be another payment.
-_SURELY_THE_SAME = timedelta(hours=23)
+# Providers keep an idempotency key for a day. Later, beginning the purchase again could make a second payment.
+_KEY_LASTS = timedelta(hours=23)
 _PAUSE = timedelta(seconds=1)
 _CLOCKS_DIFFER = timedelta(minutes=5)
-# Options of a provider's script that it can do without: who the customer is, and what the provider has anyway.
-_NOT_KEPT = {"prefill", "notes"}
+# Options of the provider's script that are not stored: personal data, and what the provider has anyway.
+_NOT_STORED = {"prefill", "notes"}
 
 
 class PriceChanged(LedgerError):
     message = "The price is not the one that was confirmed"
 
 
-class Confirmed(NamedTuple):
-    """The price that somebody saw and agreed to."""
+class ConfirmedPrice(NamedTuple):
+    """The price that the customer saw and agreed to."""
 
     currency: str
     amount_minor: int
 
 
-class Wanted(NamedTuple):
-    """What somebody wants to buy. `credits` in nanos; `request`: the same one again is the same purchase.
+class PurchaseRequest(NamedTuple):
+    """What a customer wants to buy. `credits` in nanos; `request`: the same one again is the same purchase.
 
-    `method_id`: a saved method; None: a new one. `return_url`: where our page leads in the end. `confirmed`: to be
-    begun at this price only; None: at the price of the day.
+    `method_id`: a saved method; None: a new one. `return_url`: where our page leads in the end. `confirmed`: the only
+    price at which the purchase may begin; None: the price of the day.
     """
 
     account_id: str
@@ -60,22 +60,22 @@ class Wanted(NamedTuple):
     method_id: str | None = None
     return_url: str | None = None
     request: str | None = None
-    confirmed: Confirmed | None = None
+    confirmed: ConfirmedPrice | None = None
 
 
 class Purchases:
-    """Blocks while it asks providers, Postgres and the log; several threads may use it at once."""
+    """Blocks while it asks providers, Postgres and the log; threads may share it."""
 
     def __init__(self, settings: Settings, gateways: Gateways, database: Database, updates: ProviderUpdates) -> None:
         self._settings, self._gateways = settings, gateways
         self._database, self._updates = database, updates
         self._methods = PaymentMethods(gateways, database)
 
-    def buy(self, wanted: Wanted, limits: PurchaseLimits) -> Checkout:
-        """Begins a purchase; paid at once with a saved method, if the bank doesn't ask the customer.
+    def buy(self, wanted: PurchaseRequest, limits: PurchaseLimits) -> Checkout:
+        """Begins a purchase. With a saved method it is paid at once, unless the bank wants the customer to confirm.
 
         Raises ProviderNotConfigured, what `check_purchase` raises, PaymentMethodUnknown, BillingCountryMissing,
-        NoRateInEffect, PriceChanged, a ProviderError, LogUnavailable, LogRefused. After ProviderUnknown: the same
+        NoRateInEffect, PriceChanged, a ProviderError, LogUnavailable, LogRefused. After ProviderUnknown make the same
         request again.
         """
         self._updates.check()
@@ -90,15 +90,15 @@ class Purchases:
         country = country_of(self._settings, wanted.provider, who)
         priced = price(self._settings, wanted.provider, wanted.credits, country, datetime.now(UTC).date())
         with self._database() as connection:
-            row = _begun_before(connection, wanted) or checkouts.open_(connection, _new_row(wanted, priced))
-        if row.state == "created" and _age(row) < _begun_within(row):
+            row = _found_by_request(connection, wanted) or checkouts.open_(connection, _new_row(wanted, priced))
+        if row.state == "created" and _age(row) < _time_to_begin(row):
             self._begin(gateway, row)
         elif row.state == "created":
             return self.refresh(row.checkout_id)
         return self.get(row.checkout_id)
 
     def get(self, checkout_id: str) -> Checkout:
-        """A purchase as it stands. Raises PurchaseUnknown."""
+        """A purchase as its row has it. Raises PurchaseUnknown."""
         with self._database() as connection:
             found = checkouts.find(connection, checkout_id)
         if found is None:
@@ -106,9 +106,9 @@ class Purchases:
         return found
 
     def refresh(self, checkout_id: str) -> Checkout:
-        """A purchase after its provider was asked what became of it, at most once a second.
+        """A purchase after its provider was asked about it, at most once a second.
 
-        It never charges a saved method: who was told that nothing had happened may have bought again, or left.
+        Never charges a saved method: the customer was told that the purchase failed, and may have bought again.
         Raises PurchaseUnknown, ProviderNotConfigured, a ProviderError, LogUnavailable.
         """
         row = self.get(checkout_id)
@@ -120,59 +120,59 @@ class Purchases:
                 return row
         if row.reference is not None:
             self._updates.handle(row.provider, gateway.payment(row.reference))
-        elif row.method_id is None and _age(row) < _begun_within(row):
+        elif row.method_id is None and _age(row) < _time_to_begin(row):
             self._begin(gateway, row)
         else:
-            self._look_for(gateway, row)
+            self._search_provider(gateway, row)
         return self.get(checkout_id)
 
     def _begin(self, gateway: Gateway, row: Checkout) -> None:
         self._updates.check()
         terms = terms_of_row(row)
-        metadata = metadata_of(terms, self._settings.signing_key(), self._settings.topic_prefix)
-        back = return_url(self._settings, row.checkout_id)
+        metadata = signed_metadata(terms, self._settings.signing_key(), self._settings.topic_prefix)
+        return_to = return_url(self._settings, row.checkout_id)
         try:
-            customer_id = row.customer_id or self._name_customer(gateway, row)
-            begun = gateway.begin(terms, metadata, customer_id, row.method_id, back, row.description)
+            customer_id = row.customer_id or self._put_customer(gateway, row)
+            begun = gateway.begin(terms, metadata, customer_id, row.method_id, return_to, row.description)
         except ProviderRefuses:
             with self._database() as connection:
                 checkouts.ended(connection, row.checkout_id, "failed", "refused")
             raise
-        fields = {name: value for name, value in begun.fields.items() if name not in _NOT_KEPT}
+        fields = {name: value for name, value in begun.fields.items() if name not in _NOT_STORED}
         with self._database() as connection:
             checkouts.begun(connection, row.checkout_id, begun.reference, begun.url, fields)
         if begun.payment is not None:
             self._updates.handle(row.provider, begun.payment)
 
-    def _name_customer(self, gateway: Gateway, row: Checkout) -> str:
+    def _put_customer(self, gateway: Gateway, row: Checkout) -> str:
         customer_id = put_customer(self._database, gateway, row.account_id)
         with self._database() as connection:
             return checkouts.name_customer(connection, row.checkout_id, customer_id)
 
-    def _look_for(self, gateway: Gateway, row: Checkout) -> None:
-        """The answer to its beginning was lost: either there is a payment by now, or nothing was begun."""
+    def _search_provider(self, gateway: Gateway, row: Checkout) -> None:
+        """The answer to `begin` was lost: finds its payment in the provider's list, or ends the purchase."""
         for payment in gateway.payments(row.created_at - _CLOCKS_DIFFER):
-            if claims(payment.metadata, row.checkout_id):
-                self._found(row, payment)
+            if claims_purchase(payment.metadata, row.checkout_id):
+                self._resume(row, payment)
                 return
-        if _age(row) < _begun_within(row) + BEGINNING:  # a call may be under way
+        if _age(row) < _time_to_begin(row) + BEGINNING:  # another process may be calling the provider now
             return
         with self._database() as connection:
             checkouts.ended(connection, row.checkout_id, "failed" if row.method_id else "expired", "never_begun")
 
-    def _found(self, row: Checkout, payment: Payment) -> None:
-        if row.method_id is not None and payment.reference is not None:  # its bank may want the customer
+    def _resume(self, row: Checkout, payment: Payment) -> None:
+        if row.method_id is not None and payment.reference is not None:  # the bank may want the customer to confirm
             with self._database() as connection:
                 checkouts.begun(connection, row.checkout_id, payment.reference, payment.action_url, {})
         self._updates.handle(row.provider, payment)
 
     def find_by_request(self, request: str) -> Checkout | None:
-        """The purchase that a request began; None when it began none."""
+        """The purchase that a request began; None if it began none."""
         with self._database() as connection:
             return checkouts.find_request(connection, request)
 
 
-def _new_row(wanted: Wanted, priced: Price) -> NewCheckout:
+def _new_row(wanted: PurchaseRequest, priced: Price) -> NewCheckout:
     """Raises PriceChanged."""
     if wanted.confirmed not in (None, (priced.currency, priced.amount_minor)):
         raise PriceChanged(f"{priced.currency} {priced.amount_minor}")
@@ -192,7 +192,7 @@ def _new_row(wanted: Wanted, priced: Price) -> NewCheckout:
     )
 
 
-def _begun_before(connection: Connection, wanted: Wanted) -> Checkout | None:
+def _found_by_request(connection: Connection, wanted: PurchaseRequest) -> Checkout | None:
     return checkouts.find_request(connection, wanted.request) if wanted.request else None
 
 
@@ -200,12 +200,12 @@ def _age(row: Checkout) -> timedelta:
     return datetime.now(UTC) - row.created_at
 
 
-def _begun_within(row: Checkout) -> timedelta:
-    """How long it may be begun. A saved method: only as long as who buys waits, since that charges it."""
-    return _SURELY_THE_SAME if row.method_id is None else BEGINNING
+def _time_to_begin(row: Checkout) -> timedelta:
+    """For how long `begin` may be repeated. With a saved method, which it charges, only while the caller waits."""
+    return _KEY_LASTS if row.method_id is None else BEGINNING
 
 
 def purchase_limits(settings: Settings, event_max: int) -> PurchaseLimits:
-    """The bounds of a purchase by the settings; `event_max`: of the book's version, or what the fold has allowed."""
+    """The bounds of a purchase by the settings. `event_max`: the most nanos that one event may credit."""
     smallest, largest = parse_nanos(settings.purchase_credits_min), parse_nanos(settings.purchase_credits_max)
     return PurchaseLimits(smallest, largest, event_max)

@@ -1,62 +1,69 @@
-"""What providers say was paid held against what the ledger has credited, both ways; each difference is one alert.
+"""Compares what providers say was paid with what the ledger has credited, in both directions.
 
-An alert that is not true any more is taken back, unless people have resolved it.
+Each difference raises one alert. An alert that is no longer true is withdrawn, unless people have resolved it.
 """
 
 import time
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Literal
 
 from ledger.payments.event_recorder import EventRecorder
 from ledger.payments.gateway import Gateway, Payment, ProviderRefuses
-from ledger.payments.payment_alerts import CHARGED_NOT_CREDITED, CREDITED_NOT_CHARGED
-from ledger.payments.payment_terms import terms_of
+from ledger.payments.payment_terms import read_terms
 from ledger.records import payment_alerts
 from ledger.settings import Settings
 from ledger.views.payments import PaidPurchase, credited_since, uncredited
 
 
 class Reconciliation:
-    """Of one provider. What was just credited is given its time to be projected (LEDGER_CREDITED_SECONDS)."""
+    """For one provider. A payment that was just credited gets LEDGER_CREDITED_SECONDS to be projected."""
 
     def __init__(self, settings: Settings, gateway: Gateway) -> None:
         self._settings, self._gateway, self._provider = settings, gateway, gateway.provider
-        self._awaited: dict[PaidPurchase, float] = {}  # since when, by this machine's clock
+        self._expected: dict[PaidPurchase, float] = {}  # since when, by this machine's monotonic clock
 
     def expect(self, payment: Payment) -> None:
-        """This payment is paid and was credited, now or before: its purchase must be projected soon."""
-        terms = terms_of(payment.metadata, self._settings.secrets, self._settings.topic_prefix)
+        """Notes a payment that is paid and credited: its purchase must be projected soon."""
+        terms = read_terms(payment.metadata, self._settings.secrets, self._settings.topic_prefix)
         if terms is not None:
             paid = PaidPurchase(payment.payment_id, terms.account_id, terms.purchase_id)
-            self._awaited.setdefault(paid, time.monotonic())
+            self._expected.setdefault(paid, time.monotonic())
 
-    def charged(self, recording: EventRecorder) -> None:
-        """Alerts of what was paid so long ago, and is still not projected."""
-        with recording.database() as connection:
-            missing = uncredited(connection, list(self._awaited))
-            payment_alerts.withdraw_credited(connection, self._provider, CHARGED_NOT_CREDITED)
+    def check_charged(self, recorder: EventRecorder) -> None:
+        """Raises an alert for each expected purchase that is still not projected after the time it was given."""
+        with recorder.database() as connection:
+            missing = uncredited(connection, list(self._expected))
+            payment_alerts.withdraw_credited(connection, self._provider, "charged_not_credited")
         overdue = time.monotonic() - self._settings.credited_seconds
-        self._alert(recording, CHARGED_NOT_CREDITED, [paid for paid in missing if self._awaited[paid] <= overdue])
-        self._awaited = {paid: self._awaited[paid] for paid in missing if self._awaited[paid] > overdue}
+        late = [paid for paid in missing if self._expected[paid] <= overdue]
+        self._alert(recorder, "charged_not_credited", late)
+        self._expected = {paid: self._expected[paid] for paid in missing if self._expected[paid] > overdue}
 
-    def credited(self, recording: EventRecorder, since: datetime, paid: Collection[str]) -> None:
-        """Alerts of purchases since then whose payment the provider does not know, or says is not paid.
+    def check_credited(self, recorder: EventRecorder, since: datetime, paid: Collection[str]) -> None:
+        """Raises an alert for each purchase since `since` whose payment is unknown to the provider, or is not paid.
 
-        `paid`: payments that it says are. Raises what the gateway raises.
+        `paid`: ids of payments that the provider has listed as paid. Raises what the gateway raises.
         """
-        with recording.database() as connection:
-            payment_alerts.withdraw(connection, self._provider, CREDITED_NOT_CHARGED, paid)
-            known = payment_alerts.known(connection, self._provider, CREDITED_NOT_CHARGED).union(paid)
-            doubtful = [one for one in credited_since(connection, self._provider, since) if one.payment_id not in known]
-        self._alert(recording, CREDITED_NOT_CHARGED, [one for one in doubtful if not self._is_paid(one.payment_id)])
+        with recorder.database() as connection:
+            payment_alerts.withdraw(connection, self._provider, "credited_not_charged", paid)
+            settled = payment_alerts.known(connection, self._provider, "credited_not_charged").union(paid)
+            credited = credited_since(connection, self._provider, since)
+        unpaid = [one for one in credited if one.payment_id not in settled and not self._is_paid(one.payment_id)]
+        self._alert(recorder, "credited_not_charged", unpaid)
 
     def _is_paid(self, payment_id: str) -> bool:
-        """A payment can be older than its list: paid days after it was made, or while the list was read."""
+        """Asks for one payment. The list can miss it: it was paid days after it was made, or during the listing."""
         try:
             return self._gateway.payment(payment_id).status == "paid"
         except ProviderRefuses:
             return False
 
-    def _alert(self, recording: EventRecorder, reason: str, found: Sequence[PaidPurchase]) -> None:
+    def _alert(
+        self,
+        recorder: EventRecorder,
+        reason: Literal["charged_not_credited", "credited_not_charged"],
+        found: Sequence[PaidPurchase],
+    ) -> None:
         for one in found:
-            recording.alert(self._provider, one.payment_id, reason, one.account_id, purchase_id=one.purchase_id)
+            recorder.raise_alert(self._provider, one.payment_id, reason, one.account_id, purchase_id=one.purchase_id)

@@ -1,7 +1,7 @@
-"""Carries out what `ledger.core.charging` decides about triggers: rows, calls of providers, facts on the log.
+"""Charges auto top-ups: carries out what `ledger.core.charging` decides about each trigger.
 
-The provider is what is true: each step may be done again, by anybody, and comes to the same. A row is written before
-the provider is asked, and again after the fact is on the log.
+The provider has the truth: every process may repeat every step, with the same result. The row is written before the
+provider is asked, and again after the event is on the log.
 """
 
 from collections.abc import Callable
@@ -18,22 +18,22 @@ from ledger.payments.gateway import Payment
 from ledger.payments.gateways import Gateways
 from ledger.payments.provider_updates import ProviderUpdates
 from ledger.payments.public_urls import pay_url
-from ledger.payments.purchases import Purchases, Wanted, purchase_limits
+from ledger.payments.purchases import PurchaseRequest, Purchases, purchase_limits
 from ledger.payments.top_up_provider_calls import CallResult, TopUpProviderCalls
 from ledger.records import top_up_triggers
 from ledger.records.top_up_triggers import LeaseLost, NewTrigger, Trigger
 from ledger.settings import Settings
 
-# What a call came to, for whoever counts.
-Watch = Callable[[Trigger, Call, Answer], None]
+# Called with the result of each call, for metrics.
+Observe = Callable[[Trigger, Call, Answer], None]
 
 log = structlog.get_logger()
 
 
 class TopUpCharges:
-    """Blocks while it asks providers, Postgres and the log; several threads and processes may use it at once.
+    """Blocks while it asks providers, Postgres and the log; threads and processes may share triggers.
 
-    Every method may raise LogUnavailable and psycopg.Error; then it is gone on with later.
+    Every method may raise LogUnavailable and psycopg.Error; the trigger is then continued later.
     """
 
     def __init__(
@@ -42,29 +42,29 @@ class TopUpCharges:
         gateways: Gateways,
         database: Database,
         append: Append,
-        watch: Watch,
+        observe: Observe,
         clock: Clock = utc_now,
     ) -> None:
-        self._settings, self._database, self._watch, self._clock = settings, database, watch, clock
-        self._recording = EventRecorder(database, append)
+        self._settings, self._database, self._observe, self._clock = settings, database, observe, clock
+        self._recorder = EventRecorder(database, append)
         updates = ProviderUpdates(settings, gateways, database, append)
         self._calls = TopUpProviderCalls(settings, gateways, database, updates, clock)
         self._purchases = Purchases(settings, gateways, database, updates)
         self._lease = timedelta(seconds=settings.top_up_lease_seconds)
 
-    def take(self, new: NewTrigger) -> None:
-        """Notes a trigger, if its account is in flight with it, and goes on with it as far as that is possible now."""
+    def start(self, new: NewTrigger) -> None:
+        """Writes the row of a trigger, if its account is in flight with it, and advances it as far as possible now."""
         with self._database() as connection:
-            top_up_triggers.take(connection, new, self._clock())
-        self.go_on(new.trigger_id)
+            top_up_triggers.insert(connection, new, self._clock())
+        self.advance(new.trigger_id)
 
     def due(self, limit: int) -> list[str]:
-        """Triggers that somebody should go on with, the longest due first."""
+        """Ids of triggers that are due, the longest due first."""
         with self._database() as connection:
             return top_up_triggers.due(connection, self._clock(), limit)
 
-    def go_on(self, trigger_id: str) -> None:
-        """Does all that can be done about a trigger now, unless somebody else does."""
+    def advance(self, trigger_id: str) -> None:
+        """Does all that can be done about a trigger now, unless another process does."""
         with self._database() as connection:
             trigger = top_up_triggers.lease(connection, trigger_id, self._lease, self._clock())
         if trigger is None:
@@ -73,30 +73,30 @@ class TopUpCharges:
             step: Trigger | None = trigger
             while step is not None:
                 step = self._step(step)
-        except LeaseLost:  # whoever has it now goes on
+        except LeaseLost:  # another process has it now
             return
         except Exception:
             with self._database() as connection:
-                top_up_triggers.let_go(connection, trigger)
+                top_up_triggers.release_lease(connection, trigger)
             raise
 
     def _step(self, trigger: Trigger) -> Trigger | None:
-        """One call, what it decides, and the row after it; None when there is nothing more to do now."""
+        """Makes one call and saves the row with what it decided; None if there is nothing more to do now."""
         call = self._next_call(trigger)
-        # Without a call the views can't say whether the trigger is wanted: as if the provider were away.
-        heard = CallResult(Answer("unavailable")) if call in (None, "drop") else self._called(trigger, call)
+        # Without a call: the views can't say whether the trigger is wanted, so it waits as if the provider were away.
+        result = CallResult(Answer("unavailable")) if call in (None, "drop") else self._make(trigger, call)
         now = self._clock()
-        decision = after(trigger.charge, heard.answer, now, self._settings.top_up_attempts)
+        decision = after(trigger.charge, result.answer, now, self._settings.top_up_attempts)
         if call == "drop":
             decision = dropped(trigger.charge)
         if decision.failure is not None:
             failure = payment_events.top_up_failed(trigger.account_id, trigger.trigger_id, decision.failure, now)
-            self._recording.record(failure)
-        later = self._with_payment(trigger.decided(decision), heard.payment)
-        rests = decision.due_at is None or decision.due_at > now
+            self._recorder.append_once(failure)
+        later = self._with_payment(trigger.decided(decision), result.payment)
+        is_idle = decision.due_at is None or decision.due_at > now
         with self._database() as connection:
-            top_up_triggers.save(connection, later, self._lease, rests=rests)
-        return None if rests else later
+            top_up_triggers.save(connection, later, self._lease, rests=is_idle)
+        return None if is_idle else later
 
     def _next_call(self, trigger: Trigger) -> Call | None:
         """None while the views are half-built and can't say whether the trigger is wanted."""
@@ -108,33 +108,35 @@ class TopUpCharges:
             return None
         return next_call(trigger.charge, wanted=wanted, search_from=trigger.search_from, now=self._clock())
 
-    def _called(self, trigger: Trigger, call: Call) -> CallResult:
-        heard = self._calls.heard(trigger, call)
-        self._watch(trigger, call, heard.answer)
-        payment_id = heard.payment.payment_id if heard.payment else None
+    def _make(self, trigger: Trigger, call: Call) -> CallResult:
+        result = self._calls.make(trigger, call)
+        self._observe(trigger, call, result.answer)
+        payment_id = result.payment.payment_id if result.payment else None
         with self._database() as connection:
-            top_up_triggers.answered(connection, trigger, heard.answer.kind, heard.answer.code, payment_id)
-        return heard
+            top_up_triggers.answered(connection, trigger, result.answer.kind, result.answer.code, payment_id)
+        return result
 
     def _with_payment(self, later: Trigger, payment: Payment | None) -> Trigger:
-        """The row with the payment that is known now, and where the customer can pay."""
+        """The row with its payment, and where the customer can pay."""
         if later.state in ("due", "dropped"):
             return later._replace(payment_id=None, url=None)
         if payment is not None:
-            known_as = payment.payment_id if payment.status == "paid" else payment.reference or payment.payment_id
-            later = later._replace(payment_id=known_as, url=payment.action_url)
+            payment_id = payment.payment_id if payment.status == "paid" else payment.reference or payment.payment_id
+            later = later._replace(payment_id=payment_id, url=payment.action_url)
         if later.state == "suspended" and later.failure == AUTHENTICATION_REQUIRED:
-            later = later._replace(url=self._page_instead(later))
+            later = later._replace(url=self._begin_purchase(later))
         return later
 
-    def _page_instead(self, trigger: Trigger) -> str | None:
-        """Where the customer buys as much, and the bank can ask: an ordinary purchase, which lifts the suspension."""
-        wanted = Wanted(trigger.account_id, trigger.credits, trigger.provider, request=f"topup:{trigger.trigger_id}")
+    def _begin_purchase(self, trigger: Trigger) -> str | None:
+        """The page of an ordinary purchase of as much, where the bank can ask the customer. It lifts the suspension."""
+        wanted = PurchaseRequest(
+            trigger.account_id, trigger.credits, trigger.provider, request=f"topup:{trigger.trigger_id}"
+        )
         # The fold has sized the trigger so that one event may credit it.
         limits = purchase_limits(self._settings, event_max=trigger.credits)
         try:
             row = self._purchases.buy(wanted, limits)
-        except LedgerError as error:  # the suspension is what counts; there are other ways to buy
+        except LedgerError as error:  # the page is only a help; the customer can buy otherwise
             log.warning("no_page_for_top_up", trigger_id=trigger.trigger_id, reason=str(error))
             return None
         return pay_url(self._settings, row.checkout_id)

@@ -1,4 +1,4 @@
-"""How a provider collects a top-up: it charges a saved card at once, or sends a link and waits for the customer."""
+"""How a provider collects the money of a top-up: it charges a saved method at once, or sends the customer a link."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -6,12 +6,12 @@ from typing import NamedTuple, Protocol
 
 from ledger.core.errors import LedgerError
 from ledger.payments.gateway import Buyer, Charger, Gateway, LinkSender, Payment
-from ledger.payments.payment_terms import PaymentTerms, claims
+from ledger.payments.payment_terms import PaymentTerms, claims_purchase
 
-# Beside the signed terms, which say for what a payment is made; this says which attempt it was.
+# The metadata field, beside the signed terms, that says which attempt of a trigger a payment is.
 ATTEMPT = "attempt"
 LINK_LASTS = timedelta(days=3)
-_BEFORE = timedelta(minutes=1)  # clocks differ
+_CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 class NoPaymentMethod(LedgerError):
@@ -22,8 +22,8 @@ class CannotCollect(LedgerError):
     message = "This payment provider takes no top-ups"
 
 
-class Order(NamedTuple):
-    """One attempt to collect, as the provider is asked for it, now and again."""
+class AttemptRequest(NamedTuple):
+    """One attempt to collect, the same in every repetition. `key`: the idempotency key."""
 
     terms: PaymentTerms
     metadata: dict[str, str]
@@ -37,32 +37,32 @@ class Collector(Protocol):
     """Every method asks the provider, and raises what a Gateway raises."""
 
     def source(self, customer_id: str | None, method_id: str | None) -> tuple[str | None, str | None]:
-        """Whom and what to charge. Raises NoPaymentMethod."""
+        """The customer and the method to charge. Raises NoPaymentMethod."""
 
-    def collect(self, order: Order, now: datetime) -> Payment:
-        """Makes one attempt, or finds the one that was made with the same key."""
+    def collect(self, request: AttemptRequest, now: datetime) -> Payment:
+        """Makes an attempt, or finds the one that was made with the same key."""
 
     def find(self, customer_id: str | None, purchase_id: str, since: datetime) -> Iterable[Payment]:
         """The payments of a purchase that were begun since then."""
 
-    def ask(self, reference: str) -> Payment:
-        """What became of a payment."""
+    def payment(self, reference: str) -> Payment:
+        """A payment as it is now."""
 
     def cancel(self, reference: str) -> Payment:
-        """Takes a payment back that is not paid; what it is now."""
+        """Cancels a payment that is not paid; the payment as it is then."""
 
 
 def collector_of(gateway: Gateway) -> Collector:
     """How this provider collects. Raises CannotCollect."""
     if isinstance(gateway, Charger):
-        return Cards(gateway)
+        return SavedMethodCollector(gateway)
     if isinstance(gateway, LinkSender):
-        return Links(gateway)
+        return PaymentLinkCollector(gateway)
     raise CannotCollect(gateway.provider)
 
 
-class Cards:
-    """Charges a saved method: the one that is named, or the customer's default, or the only one."""
+class SavedMethodCollector:
+    """Charges a saved method: the one that is named, else the customer's default, else the first one."""
 
     def __init__(self, gateway: Charger) -> None:
         self._gateway = gateway
@@ -77,26 +77,28 @@ class Cards:
             method_id = methods[0].method_id
         return customer_id, method_id
 
-    def collect(self, order: Order, now: datetime) -> Payment:
-        assert order.customer_id is not None
-        assert order.method_id is not None
-        return self._gateway.charge_saved(order.terms, order.metadata, order.customer_id, order.method_id, order.key)
+    def collect(self, request: AttemptRequest, now: datetime) -> Payment:
+        assert request.customer_id is not None
+        assert request.method_id is not None
+        return self._gateway.charge_saved(
+            request.terms, request.metadata, request.customer_id, request.method_id, request.key
+        )
 
     def find(self, customer_id: str | None, purchase_id: str, since: datetime) -> Iterable[Payment]:
-        if customer_id is None:  # nobody has been charged
+        if customer_id is None:  # without a customer no payment was made
             return ()
-        payments = self._gateway.payments_of(customer_id, since - _BEFORE)
-        return [payment for payment in payments if claims(payment.metadata, purchase_id)]
+        payments = self._gateway.payments_of(customer_id, since - _CLOCKS_DIFFER)
+        return [payment for payment in payments if claims_purchase(payment.metadata, purchase_id)]
 
-    def ask(self, reference: str) -> Payment:
+    def payment(self, reference: str) -> Payment:
         return self._gateway.payment(reference)
 
     def cancel(self, reference: str) -> Payment:
         return self._gateway.cancel(reference)
 
 
-class Links:
-    """Sends a payment link. There is one per trigger: the provider takes our reference once, and finds it again."""
+class PaymentLinkCollector:
+    """Sends a payment link, one per trigger: the provider accepts our reference once, and finds the link by it."""
 
     def __init__(self, gateway: LinkSender) -> None:
         self._gateway = gateway
@@ -104,20 +106,20 @@ class Links:
     def source(self, customer_id: str | None, method_id: str | None) -> tuple[str | None, str | None]:
         return None, None
 
-    def collect(self, order: Order, now: datetime) -> Payment:
-        begun = self._gateway.create_link(order.terms, order.metadata, order.buyer, now + LINK_LASTS)
-        return _of_link(begun.payment) if begun.payment else self.ask(begun.reference)
+    def collect(self, request: AttemptRequest, now: datetime) -> Payment:
+        begun = self._gateway.create_link(request.terms, request.metadata, request.buyer, now + LINK_LASTS)
+        return _with_link_failure(begun.payment) if begun.payment else self.payment(begun.reference)
 
     def find(self, customer_id: str | None, purchase_id: str, since: datetime) -> Iterable[Payment]:
         return ()
 
-    def ask(self, reference: str) -> Payment:
-        return _of_link(self._gateway.link(reference))
+    def payment(self, reference: str) -> Payment:
+        return _with_link_failure(self._gateway.link(reference))
 
     def cancel(self, reference: str) -> Payment:
-        return _of_link(self._gateway.cancel_link(reference))
+        return _with_link_failure(self._gateway.cancel_link(reference))
 
 
-def _of_link(payment: Payment) -> Payment:
-    """The failure of a link, told from that of a card."""
+def _with_link_failure(payment: Payment) -> Payment:
+    """Prefixes the failure code of a link, so that it differs from a card's."""
     return payment._replace(failure=f"link_{payment.failure}") if payment.status == "failed" else payment

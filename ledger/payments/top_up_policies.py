@@ -1,4 +1,4 @@
-"""Whether an auto-top-up policy could be paid: asked when it is set, so that it isn't found out at night."""
+"""Checks that an auto-top-up policy can be paid, when it is set and not only when it first triggers."""
 
 from ledger.core.errors import LedgerError
 from ledger.payments.buyers import buyer
@@ -16,14 +16,17 @@ class NoAddressForLinks(LedgerError):
 
 
 def provider_for(gateways: Gateways, named: str | None) -> str | None:
-    """Who is to charge: the named provider, or the first of this ledger; None where somebody else charges."""
+    """The provider that charges: the named one, else the first of this ledger; None if this ledger does not charge."""
     return named or next(iter(gateways), None)
 
 
-def check(
+def check_policy(
     settings: Settings, gateways: Gateways, database: Database, account_id: str, provider: str, method_id: str | None
 ) -> None:
-    """Asks the provider. Raises ProviderNotConfigured, BillingCountryMissing, NoPaymentMethod, NoAddressForLinks."""
+    """Asks the provider whether it could charge.
+
+    Raises ProviderNotConfigured, BillingCountryMissing, NoPaymentMethod, NoAddressForLinks.
+    """
     gateway = gateway_of(gateways, provider)
     with database() as connection:
         who = buyer(connection, account_id)

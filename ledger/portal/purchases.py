@@ -11,7 +11,7 @@ from ledger.api.purchases import credits_are_there
 from ledger.log.publisher import LogUnavailable
 from ledger.payments.gateway import ProviderError, ProviderRefuses
 from ledger.payments.public_urls import billing_url, pay_url
-from ledger.payments.purchases import Confirmed, PriceChanged, Wanted, purchase_limits
+from ledger.payments.purchases import ConfirmedPrice, PriceChanged, PurchaseRequest, purchase_limits
 from ledger.portal.declines import decline_text
 from ledger.portal.forms import credits_of
 from ledger.portal.messages import error_text
@@ -73,19 +73,21 @@ def request_of(visit: Visit, request: str) -> str:
     return hashlib.sha256(f"portal\n{visit.account_id}\n{request}".encode()).hexdigest()
 
 
-def _wanted(visit: Visit, form: dict[str, str]) -> tuple[str, Wanted]:
+def _wanted(visit: Visit, form: dict[str, str]) -> tuple[str, PurchaseRequest]:
     provider, _, method_id = form.get("pay", "").partition(":")
     amount = credits_of(form.get("amount"))
     try:
         request = request_of(visit, str(uuid.UUID(form.get("request", ""))))
-        confirmed = Confirmed(form["currency"], int(form["amount_minor"]))
+        confirmed = ConfirmedPrice(form["currency"], int(form["amount_minor"]))
     except (KeyError, ValueError):
         raise FormForged() from None
     if amount is None:  # our own page sends others
         raise FormForged()
     # In a frame the provider's page opens in a window of its own, where the cookie of the frame is not known.
     back = None if visit.embedded else billing_url(visit.shell.settings)
-    wanted = Wanted(visit.account_id, parse_nanos(amount), provider, method_id or None, back, request, confirmed)
+    wanted = PurchaseRequest(
+        visit.account_id, parse_nanos(amount), provider, method_id or None, back, request, confirmed
+    )
     return request, wanted
 
 

@@ -5,7 +5,7 @@ Each function is one statement, so that no transaction is open while a provider 
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
@@ -16,7 +16,12 @@ from schemas.identity import is_uuid
 
 SQL = statements("ledger.records", "checkouts.sql")
 
-# Who begins a purchase waits no longer for the provider, repetitions included.
+# created: the provider may not know it yet. begun: the provider has it. mismatched: it was not paid as agreed.
+CheckoutState = Literal["created", "begun", "credited", "failed", "expired", "mismatched"]
+# How a purchase ends without credits.
+EndState = Literal["failed", "expired", "mismatched"]
+
+# A caller that begins a purchase waits no longer for the provider, retries included.
 BEGINNING = timedelta(minutes=2)
 
 
@@ -38,7 +43,7 @@ class NewCheckout(NamedTuple):
 
 
 class Checkout(NamedTuple):
-    """A purchase as it stands. `state`: created, begun, credited, failed, expired or mismatched.
+    """A purchase as its row has it.
 
     `reference`, `url` and `fields` are what the provider gave; `failure`: its code of the last decline.
     """
@@ -55,7 +60,7 @@ class Checkout(NamedTuple):
     customer_id: str | None
     method_id: str | None
     return_url: str | None
-    state: str
+    state: CheckoutState
     reference: str | None
     url: str | None
     fields: dict[str, Any]
@@ -117,7 +122,7 @@ def restore(connection: Connection, new: NewCheckout, reference: str | None, pay
     connection.execute(SQL["restore"], {**new._asdict(), "reference": reference, "payment_id": payment_id})
 
 
-def ended(connection: Connection, checkout_id: str, state: str, failure: str | None) -> None:
+def ended(connection: Connection, checkout_id: str, state: EndState, failure: str | None) -> None:
     """It failed, expired or does not match."""
     connection.execute(SQL["ended"], {"checkout_id": checkout_id, "state": state, "failure": failure})
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.rows import class_row
 
-from ledger.core.charging import Charge, Decision, State
+from ledger.core.charging import Charge, Decision, Kind, State
 from ledger.core.errors import LedgerError
 from ledger.postgres.types import Connection
 from ledger.sql import statements
@@ -87,9 +87,9 @@ class Attempt(NamedTuple):
     fx_rate: str
 
 
-def take(connection: Connection, new: NewTrigger, now: datetime) -> None:
+def insert(connection: Connection, new: NewTrigger, now: datetime) -> None:
     """Writes the row of a trigger that its account is in flight with; a row that is there stays, unless dropped."""
-    connection.execute(SQL["take"], {**new._asdict(), "now": now})
+    connection.execute(SQL["insert"], {**new._asdict(), "now": now})
 
 
 def is_wanted(connection: Connection, account_id: str, trigger_id: str) -> bool | None:
@@ -121,9 +121,9 @@ def save(connection: Connection, trigger: Trigger, length: timedelta, *, rests: 
         raise LeaseLost(trigger.trigger_id)
 
 
-def let_go(connection: Connection, trigger: Trigger) -> None:
+def release_lease(connection: Connection, trigger: Trigger) -> None:
     """Gives the lease back, and changes nothing."""
-    connection.execute(SQL["let_go"], trigger._asdict())
+    connection.execute(SQL["release_lease"], trigger._asdict())
 
 
 def hasten(connection: Connection, accounts: Sequence[str]) -> None:
@@ -164,7 +164,7 @@ def attempting(connection: Connection, trigger: Trigger, new: Attempt, length: t
     return row
 
 
-def answered(connection: Connection, trigger: Trigger, outcome: str, code: str, payment_id: str | None) -> None:
+def answered(connection: Connection, trigger: Trigger, outcome: Kind, code: str, payment_id: str | None) -> None:
     """What came of the current attempt, for people."""
     parameters = {"trigger_id": trigger.trigger_id, "attempt": trigger.attempt, "payment_id": payment_id}
     connection.execute(SQL["answered"], {**parameters, "outcome": outcome, "code": code or None})

@@ -1,6 +1,6 @@
 -- Triggers on their way to money. Whoever works on one holds its lease; writes name the lease's token.
 
--- name: take
+-- name: insert
 -- Unless the views say that the account is not in flight with it. One that was dropped is taken up again: the views were
 -- behind when it was.
 INSERT INTO records.top_up_triggers (trigger_id, account_id, provider, method_id, credits, triggered_at, search_from,
@@ -50,7 +50,7 @@ SET state = %(state)s, attempt = %(attempt)s, silent = %(silent)s, searched_at =
     leased_until = CASE WHEN NOT %(rests)s THEN clock_timestamp() + %(lease)s::interval END
 WHERE trigger_id = %(trigger_id)s AND token = %(token)s AND ended_at IS NULL;
 
--- name: let_go
+-- name: release_lease
 -- So that nobody has to wait until the lease is over.
 UPDATE records.top_up_triggers SET leased_until = NULL
 WHERE trigger_id = %(trigger_id)s AND token = %(token)s;

@@ -17,6 +17,7 @@ from ledger.payments.payment_methods import PaymentMethods
 from ledger.payments.provider_updates import ProviderUpdates
 from ledger.payments.purchases import Purchases
 from ledger.payments.refunds import Refunds
+from ledger.payments.webhooks import Webhooks
 from ledger.postgres.health import PostgresHealth
 from ledger.postgres.kinds import API
 from ledger.postgres.pools import WatchedThreadPool
@@ -36,9 +37,9 @@ class Payments(NamedTuple):
 
     gateways: Gateways
     connections: WatchedThreadPool
-    updates: ProviderUpdates
     purchases: Purchases
     refunds: Refunds
+    webhooks: Webhooks
     methods: PaymentMethods
     threads: ThreadPoolExecutor
     query_threads: ThreadPoolExecutor
@@ -70,9 +71,9 @@ def payments_of(settings: Settings, appender: Appender, permit: Permit, postgres
     return Payments(
         gateways,
         connections,
-        updates,
         Purchases(settings, gateways, database, updates),
-        Refunds(gateways, database, updates),
+        updates.refunds,
+        Webhooks(settings, gateways, database, updates),
         PaymentMethods(gateways, database),
         ThreadPoolExecutor(_THREADS, "payments"),
         ThreadPoolExecutor(_QUERY_THREADS, "queries"),

@@ -36,6 +36,7 @@ from ledger.payments.gateway import ProviderUnavailable, ProviderUnknown, Webhoo
 from ledger.payments.payment_methods import MethodInUse, PaymentMethodUnknown
 from ledger.payments.top_up_collectors import NoPaymentMethod
 from ledger.payments.top_up_policies import NoAddressForLinks
+from ledger.payments.webhooks import WebhookOfOtherMode
 from ledger.postgres.release import WRONG_SHAPE, OtherRelease
 from ledger.records.idempotency import IdempotencyConflict
 from ledger.records.invoices import InvoiceUnknown
@@ -88,10 +89,6 @@ class ApiError(HTTPException):
 
 class NotForRouters(Refused):
     message = "Only usage.recorded and trace.recorded may be sent here"
-
-
-class WebhookOfOtherMode(LedgerError):
-    message = "The webhook is of the provider's test mode and this ledger is live, or the other way round"
 
 
 class WebhookUndecided(LedgerError):

@@ -122,8 +122,8 @@ class Market:
     def heard(self, provider: str, *about: str) -> list[Payment]:
         """The payments that the webhooks about something tell of, as our gateway reads them."""
         messages = {one["id"]: one for each in about for one in self.messages(provider, each)}
-        read = [self._read(provider, message["body"]).news for message in messages.values()]
-        return [news for news in read if isinstance(news, Payment)]
+        read = [self._read(provider, message["body"]).update for message in messages.values()]
+        return [update for update in read if isinstance(update, Payment)]
 
     def _read(self, provider: str, body: str) -> Webhook:
         headers = self._signed(provider, body, SECRETS[provider], int(time.time()))

@@ -5,7 +5,7 @@ import json
 import uuid
 from typing import Any
 
-from ledger.payments.payment_terms import PaymentTerms, metadata_of
+from ledger.payments.payment_terms import PaymentTerms, signed_metadata
 from ledger.payments.razorpay import RazorpayGateway
 from ledger.settings import Settings
 from schemas.signatures import SigningKey
@@ -35,7 +35,7 @@ def new_terms(**changed: Any) -> PaymentTerms:
 
 def metadata(terms: PaymentTerms) -> dict[str, str]:
     """What travels with them."""
-    return metadata_of(terms, KEY)
+    return signed_metadata(terms, KEY)
 
 
 def signed(body: Any, secret: str = RAZORPAY_WEBHOOK_SECRET) -> tuple[bytes, dict[str, str]]:

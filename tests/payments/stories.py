@@ -103,9 +103,9 @@ class Story:
             if self._is_about(payment):
                 handle(self.provider, payment)
         for listed in (gateway.refunds, gateway.disputes):
-            for news in listed(self.began):
-                if news.payment_id == self._payment().payment_id:
-                    handle(self.provider, news)
+            for update in listed(self.began):
+                if update.payment_id == self._payment().payment_id:
+                    handle(self.provider, update)
 
     def fault(self, what: str) -> None:
         """`fault:timeout_after/payment_intents.create/3`: the next three calls."""

@@ -10,7 +10,7 @@ import httpx
 import stripe
 
 from ledger.payments.gateway import Begun, Webhook
-from ledger.payments.payment_terms import PaymentTerms, metadata_of
+from ledger.payments.payment_terms import PaymentTerms, signed_metadata
 from ledger.payments.stripe import StripeGateway
 from ledger.payments.stripe.client import API_VERSION
 from ledger.settings import Settings
@@ -46,10 +46,10 @@ class StripeShop:
         return customer, self.api.payment_methods.attach(card, {"customer": customer}).id if card else ""
 
     def begin(self, terms: PaymentTerms, customer: str, method: str | None) -> Begun:
-        return self.gateway.begin(terms, metadata_of(terms, KEY), customer, method, RETURN_URL, "10 credits")
+        return self.gateway.begin(terms, signed_metadata(terms, KEY), customer, method, RETURN_URL, "10 credits")
 
     def charge(self, terms: PaymentTerms, customer: str, method: str, key: str) -> Any:
-        return self.gateway.charge_saved(terms, metadata_of(terms, KEY), customer, method, key)
+        return self.gateway.charge_saved(terms, signed_metadata(terms, KEY), customer, method, key)
 
     def pay(self, url: str, number: str) -> httpx.Response:
         """Types a card on a hosted page; the answer, not followed."""

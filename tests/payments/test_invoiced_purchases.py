@@ -34,7 +34,7 @@ def test_every_way_to_pay_ends_in_a_document(shop: Topping, tmp_path: Path) -> N
     indian = market.account(name="रमेश Traders", address={"country": "IN", "state": "Maharashtra", "city": "Mumbai"})
     market.visit(market.pay(market.buy(indian, "razorpay", "10")))
     saved.spend("50")
-    shop.attempt(lambda: shop.charges.take(saved.trigger()))
+    shop.attempt(lambda: shop.charges.start(saved.trigger()))
     market.settled()
     refunds = f"/v1/accounts/{saved.name}/purchases/{by_card['purchase_id']}/refunds"
     refund = market.http.post(refunds, json={"amount": "5"})

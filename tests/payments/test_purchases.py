@@ -76,7 +76,7 @@ def test_whoever_learns_of_a_payment_builds_the_same_bytes(shop: Market, provide
     told = [one for one in shop.heard(provider, on_return.payment_id, reference) if one.status == "paid"]
     assert len(swept) == 1
     assert len(told) == {"stripe": 2, "razorpay": 3}[provider]
-    incoming = IncomingPayments(shop.settings, EventRecorder(shop.database, lambda event: None))
+    incoming = IncomingPayments(shop.settings, shop.gateways, EventRecorder(shop.database, lambda event: None))
     built = set()
     for payment in [on_return, *swept, *told]:
         terms = incoming.terms(provider, payment)

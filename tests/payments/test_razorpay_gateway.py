@@ -11,7 +11,7 @@ import pytest
 import razorpay
 
 from ledger.payments.gateway import Begun, Buyer, Payment, ProviderError, ProviderRefuses, ProviderUnknown, Refund
-from ledger.payments.payment_terms import PaymentTerms, terms_of
+from ledger.payments.payment_terms import PaymentTerms, read_terms
 from ledger.payments.razorpay import RazorpayGateway, api
 from tests.payments.razorpay_documented import CHECKOUT, DOCUMENTED
 from tests.payments.razorpay_harness import KEY, gateway_at, metadata, new_terms, proof_of
@@ -68,10 +68,10 @@ def paid(gateway: RazorpayGateway, sandbox: RunningSandbox, **how: Any) -> Payme
 
 
 def told(gateway: RazorpayGateway, sandbox: RunningSandbox, type_: str, about: str) -> Any:
-    """The news of the webhook of that type in which an id occurs."""
+    """The update of the webhook of that type in which an id occurs."""
     messages = sandbox.control.get("/sandbox/webhooks", params={"provider": "razorpay"}).json()
     raw = next(each["body"].encode() for each in messages if each["type"] == type_ and about in each["body"])
-    return gateway.webhook(raw, proof_of(raw)).news
+    return gateway.webhook(raw, proof_of(raw)).update
 
 
 def raw_client(sandbox: RunningSandbox) -> Any:
@@ -100,7 +100,7 @@ def test_a_purchase_is_begun_on_our_page_and_pending_until_it_is_paid(
     payment = gateway.payment(begin.reference)
     assert (payment.status, payment.payment_id, payment.reference) == ("paid", made["id"], begin.reference)
     assert (payment.currency, payment.amount_minor) == ("INR", 85000)
-    assert terms_of(payment.metadata, {KEY.key_id: KEY.secret}) == terms
+    assert read_terms(payment.metadata, {KEY.key_id: KEY.secret}) == terms
 
 
 def test_whoever_asks_gets_the_same_payment(gateway: RazorpayGateway, sandbox: RunningSandbox) -> None:
@@ -384,8 +384,8 @@ def test_a_link_is_made_once_and_paid(gateway: RazorpayGateway, sandbox: Running
     payment = gateway.link(begin.reference)
     assert (payment.payment_id, payment.reference, payment.status) == (pay_id, begin.reference, "paid")
     assert told(gateway, sandbox, "payment_link.paid", begin.reference) == payment
-    assert terms_of(payment.metadata, {KEY.key_id: KEY.secret}) == terms
-    assert terms_of(gateway.payment(pay_id).metadata, {KEY.key_id: KEY.secret}) == terms
+    assert read_terms(payment.metadata, {KEY.key_id: KEY.secret}) == terms
+    assert read_terms(gateway.payment(pay_id).metadata, {KEY.key_id: KEY.secret}) == terms
     assert gateway.cancel_link(begin.reference) == payment
     assert linked(gateway, terms) == Begun(begin.reference, payment=payment)
     with pytest.raises(ProviderRefuses, match=r"^purchase_id: "):

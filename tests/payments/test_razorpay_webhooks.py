@@ -83,7 +83,7 @@ def test_the_id_is_of_the_signed_body_and_not_of_the_header() -> None:
 def test_what_is_not_ours_is_no_news_and_has_an_id_of_its_own(name: str) -> None:
     one = GATEWAY.webhook(*signed(event(name, thing={"id": "thing_1"})))
     other = GATEWAY.webhook(*signed(event(name, thing={"id": "thing_2"})))
-    assert one.news is other.news is None
+    assert one.update is other.update is None
     assert one.event_id != other.event_id
 
 
@@ -103,17 +103,17 @@ def test_a_dispute_is_open_until_the_bank_decides_and_a_question_is_none(
     status: str, phase: str, ours: str | None
 ) -> None:
     dispute = {**DISPUTE, "status": status, "phase": phase}
-    news = GATEWAY.webhook(*signed(event(f"payment.dispute.{status}", dispute=dispute))).news
+    update = GATEWAY.webhook(*signed(event(f"payment.dispute.{status}", dispute=dispute))).update
     if ours is None:
-        assert news is None
+        assert update is None
     else:
-        assert isinstance(news, Dispute)
-        assert news == ("disp_1", "pay_1", ours, "INR", 85000, datetime.fromtimestamp(AT, UTC))
+        assert isinstance(update, Dispute)
+        assert update == ("disp_1", "pay_1", ours, "INR", 85000, datetime.fromtimestamp(AT, UTC))
 
 
 def test_a_settlement_is_a_payout_with_fees_and_tax() -> None:
     webhook = GATEWAY.webhook(*signed(event("settlement.processed", settlement=SETTLEMENT)))
-    assert webhook.news == Payout("setl_1", "INR", 83000, 2000, datetime.fromtimestamp(AT, UTC))
+    assert webhook.update == Payout("setl_1", "INR", 83000, 2000, datetime.fromtimestamp(AT, UTC))
     assert webhook.created == datetime.fromtimestamp(AT, UTC)
 
 
@@ -151,6 +151,6 @@ def test_what_the_browser_brings_back_must_be_razorpays_word() -> None:
 def test_a_reason_says_how_to_meet_a_decline(reason: str | None, decline: str) -> None:
     failed = {"id": "pay_1", "amount": 85000, "currency": "INR", "status": "failed", "captured": False}
     failed |= {"created_at": AT, "error_code": "BAD_REQUEST_ERROR", "error_reason": reason}
-    news = GATEWAY.webhook(*signed(event("payment.failed", payment=failed))).news
-    assert isinstance(news, Payment)
-    assert (news.status, news.failure, news.decline) == ("failed", reason or "BAD_REQUEST_ERROR", decline)
+    update = GATEWAY.webhook(*signed(event("payment.failed", payment=failed))).update
+    assert isinstance(update, Payment)
+    assert (update.status, update.failure, update.decline) == ("failed", reason or "BAD_REQUEST_ERROR", decline)

@@ -137,12 +137,12 @@ def test_no_card_is_charged_and_no_provider_is_asked(shop: Market, charger: Topp
             eventually(lambda: guard.closed == "refused")
             calls = shop.sandbox.control.get("/sandbox").json()["calls"]
             with pytest.raises(LogRefused):
-                charging.charges.take(trigger)
+                charging.charges.start(trigger)
             for task in (ChargeLater(charging), TopUpMaintenance(charging), sweep):
                 with pytest.raises(LogRefused):
                     task.once(connection)
             assert shop.sandbox.control.get("/sandbox").json()["calls"] == calls
             assert account.charges() == []
         eventually(lambda: not guard.closed)
-        charging.charges.take(trigger)
+        charging.charges.start(trigger)
     assert account.paid == 1

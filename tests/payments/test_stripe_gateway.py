@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ledger.payments.gateway import Address, Buyer, MethodsChanged, ProviderRefuses, ProviderUnknown
-from ledger.payments.payment_terms import terms_of
+from ledger.payments.payment_terms import read_terms
 from tests.payments.stripe_shop import KEY, RETURN_URL, StripeShop, new_terms
 from tests.support.sandbox import running_sandbox
 
@@ -36,14 +36,14 @@ def test_a_purchase_with_a_new_card_is_the_same_payment_however_it_is_learned_of
     paid = shop.gateway.payment(begun.reference)
     assert (paid.status, paid.currency, paid.amount_minor) == ("paid", "USD", 1190)
     assert paid.reference == begun.reference
-    assert terms_of(paid.metadata, {"k1": KEY.secret}) == terms
+    assert read_terms(paid.metadata, {"k1": KEY.secret}) == terms
     told = [
         *shop.told("payment_intent.succeeded", "checkout.session.completed", about=paid.payment_id),
         *shop.told("checkout.session.completed", about=begun.reference),
     ]
     assert [webhook.type for webhook in told[:2]] == ["payment_intent.succeeded", "checkout.session.completed"]
     listed = [payment for payment in shop.gateway.payments(AN_HOUR_AGO) if payment.payment_id == paid.payment_id]
-    learned = [shop.gateway.payment(paid.payment_id), *listed, *(webhook.news for webhook in told)]
+    learned = [shop.gateway.payment(paid.payment_id), *listed, *(webhook.update for webhook in told)]
     assert len(learned) == 5
     # Only the page tells its own id.
     assert all(payment in (paid, paid._replace(reference=None)) for payment in learned)
@@ -69,7 +69,7 @@ def test_a_decline_on_the_page_leaves_the_payment_pending_and_another_card_pays(
     assert (declined.status, declined.failure, declined.decline) == ("pending", "insufficient_funds", "soft")
     assert declined.action_url == begun.url
     [failed] = shop.told("payment_intent.payment_failed", about=declined.payment_id)
-    assert failed.news == declined._replace(reference=None, action_url=None)
+    assert failed.update == declined._replace(reference=None, action_url=None)
     shop.pay(begun.url, VISA)
     paid = shop.gateway.payment(begun.reference)
     assert (paid.status, paid.payment_id, paid.failure) == ("paid", declined.payment_id, None)
@@ -84,7 +84,7 @@ def test_a_page_that_expires_is_a_payment_that_failed(shop: StripeShop) -> None:
         "expired",
     )
     [told] = shop.told("checkout.session.expired", about=begun.reference)
-    assert told.news == shop.gateway.payment(begun.reference)
+    assert told.update == shop.gateway.payment(begun.reference)
 
 
 # A saved card, the customer present
@@ -98,7 +98,7 @@ def test_a_purchase_with_a_saved_card_is_paid_at_once(shop: StripeShop) -> None:
     assert (begun.payment.status, begun.payment.payment_id) == ("paid", begun.reference)
     assert begun.payment == shop.gateway.payment(begun.reference)
     [told] = shop.told("payment_intent.succeeded", about=begun.reference)
-    assert told.news == begun.payment
+    assert told.update == begun.payment
 
 
 @pytest.mark.parametrize(("confirmed", "ends"), [(True, "paid"), (False, "failed")])
@@ -149,7 +149,7 @@ def test_a_charge_without_the_customer_is(shop: StripeShop, card: str, status: s
     payment = shop.charge(terms, customer, method, f"topup:{card}:1")
     assert (payment.status, payment.decline, payment.action_url) == (status, decline, None)
     assert payment.amount_minor == terms.amount_minor
-    assert terms_of(payment.metadata, {"k1": KEY.secret}) == terms
+    assert read_terms(payment.metadata, {"k1": KEY.secret}) == terms
     assert shop.gateway.payment(payment.payment_id) == payment
 
 
@@ -177,7 +177,7 @@ def test_a_charge_that_is_never_answered_is_unknown_and_found_by_asking_again(sh
     [listed] = [
         payment
         for payment in shop.gateway.payments(AN_HOUR_AGO)
-        if terms_of(payment.metadata, {"k1": KEY.secret}) == terms
+        if read_terms(payment.metadata, {"k1": KEY.secret}) == terms
     ]
     assert listed.status == "paid"
     assert shop.charge(terms, customer, method, "unanswered") == listed
@@ -248,9 +248,9 @@ def test_the_default_is_marked_and_a_card_of_somebody_else_is_neither_chosen_nor
     shop.gateway.detach(customer, method)
     assert shop.gateway.methods(customer) == []
     [*_, told] = shop.told("customer.updated", about=method)
-    assert told.news == MethodsChanged(customer)
+    assert told.update == MethodsChanged(customer)
     [gone] = shop.told("payment_method.detached", about=method)
-    assert gone.news == MethodsChanged(customer)
+    assert gone.update == MethodsChanged(customer)
 
 
 def test_a_card_is_added_without_buying(shop: StripeShop) -> None:
@@ -259,7 +259,7 @@ def test_a_card_is_added_without_buying(shop: StripeShop) -> None:
     back = shop.pay(url, VISA)
     assert back.headers["location"].startswith(f"{RETURN_URL}&session_id=cs_")
     [method] = shop.gateway.methods(customer)
-    assert [told.news for told in shop.told("payment_method.attached", about=method.method_id)] == [
+    assert [told.update for told in shop.told("payment_method.attached", about=method.method_id)] == [
         MethodsChanged(customer)
     ]
     assert shop.charge(new_terms(), customer, method.method_id, f"added:{customer}").status == "paid"
@@ -278,16 +278,16 @@ def test_refunds_say_what_went_back_before_them_however_they_are_learned_of(shop
     listed = {refund.refund_id: refund for refund in shop.gateway.refunds(AN_HOUR_AGO)}
     # Within one second Stripe does not say which was first: then the ids do, the same each time.
     assert {listed[by_hand].before_minor, listed[first.refund_id].before_minor} in ({0, 190}, {0, 300})
-    told = {webhook.news for webhook in shop.told("refund.created", about=payment.payment_id)}
+    told = {webhook.update for webhook in shop.told("refund.created", about=payment.payment_id)}
     assert told == {listed[by_hand], listed[first.refund_id]}
     [*_, last] = shop.told("charge.refunded", about=payment.payment_id)
-    assert last.news == max(listed[by_hand], listed[first.refund_id], key=lambda refund: refund.before_minor)
+    assert last.update == max(listed[by_hand], listed[first.refund_id], key=lambda refund: refund.before_minor)
     with pytest.raises(ProviderRefuses):
         shop.gateway.refund(payment.payment_id, 1000, f"{customer}:2")
 
     shop.does(f"refunds/{by_hand}/fail")
     [failed] = shop.told("refund.failed", about=by_hand)
-    assert failed.news == listed[by_hand]._replace(status="failed")
+    assert failed.update == listed[by_hand]._replace(status="failed")
 
 
 @pytest.mark.parametrize("outcome", ["won", "lost"])
@@ -299,9 +299,9 @@ def test_a_dispute_is_open_until_it_is_decided(shop: StripeShop, outcome: str) -
     shop.does(f"disputes/{dispute_id}/decide", outcome=outcome)
     [dispute] = [found for found in shop.gateway.disputes(AN_HOUR_AGO) if found.dispute_id == dispute_id]
     assert (dispute.payment_id, dispute.status, dispute.amount_minor) == (payment.payment_id, outcome, 1000)
-    assert opened.news == dispute._replace(status="open")
+    assert opened.update == dispute._replace(status="open")
     [closed] = shop.told("charge.dispute.closed", about=dispute_id)
-    assert closed.news == dispute
+    assert closed.update == dispute
 
 
 def test_a_payout_says_its_fees(shop: StripeShop) -> None:
@@ -314,7 +314,7 @@ def test_a_payout_says_its_fees(shop: StripeShop) -> None:
     [payout] = [found for found in shop.gateway.payouts(datetime.now(UTC)) if found.payout_id == made["id"]]
     assert (payout.amount_minor, payout.fee_minor, payout.currency) == (29_040, 960, "USD")
     [told] = shop.told("payout.paid", about=made["id"])
-    assert told.news == payout
+    assert told.update == payout
 
 
 def test_lists_go_on_beyond_a_page(shop: StripeShop) -> None:

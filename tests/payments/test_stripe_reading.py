@@ -85,7 +85,7 @@ def test_a_payment_on_a_page_has_the_reference_of_the_page_where_that_is_known()
 
 @pytest.mark.parametrize(("status", "ends"), [("open", "pending"), ("expired", "failed")])
 def test_a_page_that_nobody_used_goes_by_its_own_id(status: str, ends: str) -> None:
-    payment = translation.untried(page(status))
+    payment = translation.payment_of_untried_page(page(status))
     assert (payment.payment_id, payment.reference, payment.status) == ("cs_1", "cs_1", ends)
     assert (payment.amount_minor, payment.currency) == (1000, "USD")
 

@@ -56,8 +56,8 @@ PAID = body("payment_intent.succeeded", INTENT)
 def test_each_of_two_secrets_proves_a_message_while_one_is_rotated(gateway: StripeGateway, secret: str) -> None:
     webhook = gateway.webhook(PAID, signed(PAID, secret))
     assert (webhook.event_id, webhook.type, webhook.live) == ("evt_1", "payment_intent.succeeded", True)
-    assert isinstance(webhook.news, Payment)
-    assert (webhook.news.status, webhook.news.amount_minor, webhook.news.currency) == ("paid", 1000, "USD")
+    assert isinstance(webhook.update, Payment)
+    assert (webhook.update.status, webhook.update.amount_minor, webhook.update.currency) == ("paid", 1000, "USD")
 
 
 @pytest.mark.parametrize(
@@ -103,35 +103,35 @@ def test_what_is_signed_but_not_documented_is_unreadable(gateway: StripeGateway,
 
 @pytest.mark.parametrize("type_", ["payment_intent.created", "charge.succeeded", "invoice.paid", "plan.created"])
 def test_other_messages_are_no_news(gateway: StripeGateway, type_: str) -> None:
-    assert read(gateway, type_, INTENT).news is None
+    assert read(gateway, type_, INTENT).update is None
 
 
 def test_methods_changed_says_whose(gateway: StripeGateway) -> None:
     method = {"id": "pm_1", "object": "payment_method", "customer": "cus_1"}
-    assert read(gateway, "payment_method.attached", method).news == MethodsChanged("cus_1")
-    assert read(gateway, "payment_method.automatically_updated", method).news == MethodsChanged("cus_1")
+    assert read(gateway, "payment_method.attached", method).update == MethodsChanged("cus_1")
+    assert read(gateway, "payment_method.automatically_updated", method).update == MethodsChanged("cus_1")
     gone = read(gateway, "payment_method.detached", method | {"customer": None}, previous_attributes=method)
-    assert gone.news == MethodsChanged("cus_1")
+    assert gone.update == MethodsChanged("cus_1")
 
 
 def test_a_customer_who_moves_has_changed_no_method(gateway: StripeGateway) -> None:
     """Else a new address would let a declined card be charged again."""
     customer = {"id": "cus_1", "object": "customer"}
-    assert read(gateway, "customer.updated", customer, previous_attributes={"address": None}).news is None
+    assert read(gateway, "customer.updated", customer, previous_attributes={"address": None}).update is None
     changed = read(gateway, "customer.updated", customer, previous_attributes={"invoice_settings": {}})
-    assert changed.news == MethodsChanged("cus_1")
+    assert changed.update == MethodsChanged("cus_1")
 
 
 def test_a_page_of_another_shop_in_the_same_account_is_no_news_and_asks_nobody(gateway: StripeGateway) -> None:
     page = {"id": "cs_1", "object": "checkout.session", "mode": "payment", "metadata": {}, "payment_intent": "pi_1"}
-    assert read(gateway, "checkout.session.completed", page).news is None
+    assert read(gateway, "checkout.session.completed", page).update is None
 
 
 def test_a_card_that_was_added_on_a_page_is_a_change_of_methods(gateway: StripeGateway) -> None:
     page = {"id": "cs_1", "object": "checkout.session", "mode": "setup", "status": "complete", "customer": "cus_1"}
-    assert read(gateway, "checkout.session.completed", page).news == MethodsChanged("cus_1")
+    assert read(gateway, "checkout.session.completed", page).update == MethodsChanged("cus_1")
 
 
 def test_what_is_refunded_beside_payments_is_no_news(gateway: StripeGateway) -> None:
-    assert read(gateway, "refund.created", {"id": "re_1", "object": "refund", "payment_intent": None}).news is None
-    assert read(gateway, "charge.refunded", {"id": "ch_1", "object": "charge", "payment_intent": None}).news is None
+    assert read(gateway, "refund.created", {"id": "re_1", "object": "refund", "payment_intent": None}).update is None
+    assert read(gateway, "charge.refunded", {"id": "ch_1", "object": "charge", "payment_intent": None}).update is None

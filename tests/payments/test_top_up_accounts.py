@@ -27,7 +27,7 @@ def shop(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Top
 def charged(shop: Topping, account: Account) -> NewTrigger:
     """The trigger that is in flight, after a charger has read it."""
     trigger = account.trigger()
-    shop.attempt(lambda: shop.charges.take(trigger))
+    shop.attempt(lambda: shop.charges.start(trigger))
     return trigger
 
 
@@ -158,9 +158,9 @@ def test_a_charger_that_reads_everything_again_asks_nobody(shop: Topping) -> Non
     shop.market.sandbox.control.delete("/sandbox/calls")
     before = shop.market.on_the_log()
     for trigger in [*triggers, *triggers]:
-        shop.attempt(lambda trigger=trigger: shop.charges.take(trigger))  # type: ignore[misc]
+        shop.attempt(lambda trigger=trigger: shop.charges.start(trigger))  # type: ignore[misc]
     shop.lose(accounts[0])
-    shop.attempt(lambda: shop.charges.take(triggers[0]))
+    shop.attempt(lambda: shop.charges.start(triggers[0]))
     assert shop.market.sandbox.control.get("/sandbox").json()["calls"] == {}
     assert shop.market.on_the_log() == before
 
@@ -175,7 +175,7 @@ def test_where_nobody_can_be_charged_the_customer_gets_a_link(shop: Topping) -> 
     machine = account.machine()
     assert (machine["state"], machine["charge"]["state"]) == ("in_flight", "pending")
     account.spend("1")
-    shop.attempt(lambda: shop.charges.take(account.trigger()))
+    shop.attempt(lambda: shop.charges.start(account.trigger()))
     paid = shop.market.browser.post(
         machine["charge"]["pay_url"], data={"method": "card", "card[number]": "4111 1111 1111 1111"}
     )
@@ -266,7 +266,7 @@ def test_what_hangs_is_counted_by_kind(shop: Topping) -> None:
 
     unavailable = shop.account()
     unavailable.spend("10")
-    shop.attempt(lambda: shop.charges.take(unavailable.trigger()._replace(provider="paypal")))
+    shop.attempt(lambda: shop.charges.start(unavailable.trigger()._replace(provider="paypal")))
     account = shop.account()
     account.spend("10")
     shop.market.webhooks("stripe", on=False)

@@ -95,7 +95,7 @@ def test_a_top_up(shop: Topping, line: str) -> None:
     trigger = account.trigger()
     for step in steps.split():
         name, _, argument = step.partition(":")
-        _do(shop, account, name, argument, lambda: shop.charges.take(trigger))
+        _do(shop, account, name, argument, lambda: shop.charges.start(trigger))
     shop.settled(account, columns[3])
     states = {"armed": "credited", "in_flight": "due", "suspended": "suspended"}
     # What was forgotten after it was credited is not taken up again.
@@ -112,7 +112,7 @@ def test_a_retry_charges_what_the_policy_names_by_then(shop: Topping) -> None:
     account.configure(**policy, payment_method_id=account.method)
     account.change_card("4000000000000341")
     account.spend("10")
-    shop.attempt(lambda: shop.charges.take(account.trigger()))
+    shop.attempt(lambda: shop.charges.start(account.trigger()))
     declined = account.method
     account.add_card()
     account.configure(**policy, payment_method_id=account.method)

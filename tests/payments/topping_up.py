@@ -138,7 +138,7 @@ class Topping:
         """With the account's last trigger, if it is due."""
         trigger_id = str(account.row().get("trigger_id"))
         if trigger_id in self.charges.due(1000):
-            self.attempt(lambda: self.charges.go_on(trigger_id))
+            self.attempt(lambda: self.charges.advance(trigger_id))
 
     def pass_time(self, seconds: int) -> None:
         """For us and for the provider alike."""

@@ -1,4 +1,4 @@
-"""Razorpay's API as we use it: typed calls on the SDK, lists read to their end."""
+"""The part of Razorpay's API that we use: typed calls of the SDK, and lists read to their end."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +28,7 @@ _Ask = Callable[[dict[str, Any]], Any]
 
 
 def is_id(text: str, kind: str) -> bool:
-    """Whether this can be an id of that kind: pay, order, …. Ids get into addresses, and some come from browsers."""
+    """Whether this can be an id of that kind (pay, order, …). Ids become part of URLs, and some come from browsers."""
     return text.startswith(kind + "_") and _ID.fullmatch(text) is not None
 
 
@@ -40,7 +40,7 @@ def checked(text: str, kind: str, field: str) -> str:
 
 
 class Api:
-    """Each call may raise a ProviderError. The SDK writes into what it is given: each call makes its own dictionary."""
+    """Each call may raise a ProviderError. The SDK changes its arguments, so each call makes a new dictionary."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -77,7 +77,7 @@ class Api:
         return _pages(Payment, self._client.payment.all, _from(since))
 
     def capture(self, payment_id: str, amount_minor: int, currency: str) -> Payment:
-        body = {"currency": currency}  # a fresh one: the SDK's own default is shared and keeps the last amount
+        body = {"currency": currency}  # never the SDK's default, which is shared and keeps the last amount
         return _read(
             Payment, self._client.payment.capture(checked(payment_id, "pay", "payment_id"), amount_minor, body)
         )
@@ -109,7 +109,7 @@ class Api:
         return _read(Link, self._client.payment_link.fetch(checked(link_id, "plink", "reference"), {}))
 
     def links_with(self, reference_id: str) -> list[Link]:
-        """The links with this reference of ours; Razorpay takes each one only once."""
+        """The links with this reference of ours; Razorpay accepts each reference only once."""
         answer = self._client.payment_link.all({"reference_id": reference_id})
         found = _items(Link, answer, "payment_links")
         return [link for link in found if link.reference_id == reference_id]
@@ -123,7 +123,7 @@ def _from(since: datetime) -> dict[str, Any]:
 
 
 def _pages(kind: type[_E], ask: _Ask, query: Mapping[str, Any]) -> Iterator[_E]:
-    """A whole list. It begins with the newest: one made meanwhile shifts others back, where they are read twice."""
+    """A whole list, newest first. An entity that is made meanwhile shifts the others, so some are read twice."""
     seen: set[str] = set()
     for page in count():
         found = _items(kind, ask({**query, "count": _PER_PAGE, "skip": page * _PER_PAGE}))
@@ -144,9 +144,9 @@ def _read(kind: type[_E], answer: Any) -> _E:
     try:
         return kind.model_validate(answer)
     except ValidationError as error:
-        raise ProviderUnknown(f"Razorpay's answer is no {kind.__name__.lower()}: {misread(error)}") from None
+        raise ProviderUnknown(f"Razorpay's answer is no {kind.__name__.lower()}: {invalid_fields(error)}") from None
 
 
-def misread(error: ValidationError) -> str:
-    """Which fields are not as documented, without what they hold."""
+def invalid_fields(error: ValidationError) -> str:
+    """Which fields are not as documented, without their values."""
     return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())

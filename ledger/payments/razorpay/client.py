@@ -1,7 +1,7 @@
-"""The way to Razorpay: its SDK over a session with timeouts, bounded retries and our own errors.
+"""The connection to Razorpay: its SDK over a session with timeouts, bounded retries and our own errors.
 
-The SDK prints what `requests` raises to stdout and keeps nothing of a refusal but its description. So the session turns
-both into a ProviderError before the SDK sees them: an error says whether anything may have happened, and nothing is
+The SDK prints the errors of `requests` to stdout, and keeps only the description of a refusal. So the session turns
+both into a ProviderError before the SDK sees them. Then the error says whether money may have moved, and nothing is
 printed.
 """
 
@@ -18,8 +18,8 @@ from ledger.payments.gateway import ProviderError, ProviderRefuses, ProviderUnav
 from ledger.settings import SettingMissing, Settings
 
 _SECONDS_TO_CONNECT, _SECONDS_TO_READ = 3, 20
-# Another attempt after an answer that did not come only where asking twice is asking once; none waits for long, since
-# a customer waits too. What never reached Razorpay is sent again whatever it is.
+# After a missing answer only a read is repeated. A request that never reached Razorpay is always repeated. The pauses
+# are short, because a customer waits.
 _RETRIES = Retry(
     total=2,
     read=1,
@@ -29,10 +29,10 @@ _RETRIES = Retry(
     raise_on_status=False,
     respect_retry_after_header=False,
 )
-# Not about the request itself: a key that was rotated must not look like a payment that isn't there.
+# Not caused by the request itself: a rotated API key must not look like a payment that does not exist.
 _NOT_NOW = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
-# 409: an earlier request with the same key is still at work.
-_PERHAPS = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT}
+# The request may have had an effect. 409: an earlier request with the same key is still being processed.
+_UNKNOWN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT}
 _REQUEST_ID_HEADERS = ("x-razorpay-request-id", "request-id", "x-request-id")
 
 
@@ -46,7 +46,7 @@ def connect(settings: Settings) -> Any:
 
 
 class _Session(requests.Session):
-    """Raises nothing but a ProviderError, and returns nothing but JSON that was answered with 2xx."""
+    """Raises only ProviderErrors, and returns only JSON that was answered with 2xx."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class _Session(requests.Session):
         self.mount("http://", adapter)
 
     def request(self, method: str, url: str | bytes, *args: Any, **options: Any) -> requests.Response:
-        # The API does not redirect, and the key goes nowhere else.
+        # No redirects: the API makes none, and the key must not be sent elsewhere.
         options |= {"timeout": (_SECONDS_TO_CONNECT, _SECONDS_TO_READ), "allow_redirects": False}
         reads = method.upper() == "GET"
         try:
@@ -68,7 +68,7 @@ class _Session(requests.Session):
 
 
 def _unanswered(error: requests.RequestException, reads: bool) -> ProviderError:
-    # Without the error's text: it holds the address that was asked.
+    # Without the error's text, because it contains the URL.
     detail = f"no answer from Razorpay ({type(error).__name__})"
     return ProviderUnavailable(detail) if reads or _never_sent(error) else ProviderUnknown(detail)
 
@@ -79,14 +79,14 @@ def _never_sent(error: requests.RequestException) -> bool:
 
 
 def _refusal(answer: requests.Response, reads: bool) -> ProviderError:
-    """What an answer means that is not a success, by its status and the error in its body."""
+    """The ProviderError of an answer that is no success, by its status and the error in its body."""
     error = _error_in(answer)
     detail = " ".join(str(part) for part in (answer.status_code, error.get("code"), error.get("description")) if part)
     field, request_id = error.get("field") or None, _request_id(answer)
     status = answer.status_code
     if status in _NOT_NOW:
         return ProviderUnavailable(detail, request_id=request_id)
-    if 400 <= status < 500 and status not in _PERHAPS and error.get("code") != "GATEWAY_ERROR":
+    if 400 <= status < 500 and status not in _UNKNOWN and error.get("code") != "GATEWAY_ERROR":
         return ProviderRefuses(detail, field=field, request_id=request_id)
     return (ProviderUnavailable if reads else ProviderUnknown)(detail, request_id=request_id)
 

@@ -1,6 +1,6 @@
-"""What we read of Razorpay's entities, in its own words. Amounts are integers of the currency's minor unit.
+"""Razorpay's entities, with its own names, and only the fields that we read. Amounts are in minor units.
 
-Fields that we don't read are left out, so that no personal data gets any further than this.
+Other fields are dropped here, so that no personal data goes further.
 """
 
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 
 def _texts(notes: Any) -> Any:
-    """Notes as texts; Razorpay writes an empty list for none, and numbers as they were given."""
+    """Notes as texts. Razorpay gives an empty list for no notes, and numbers as numbers."""
     return {name: str(text) for name, text in notes.items()} if isinstance(notes, dict) else {}
 
 
@@ -17,7 +17,7 @@ Notes = Annotated[dict[str, str], BeforeValidator(_texts)]
 
 
 class Entity(BaseModel):
-    """Anything with an id. Times are seconds since 1970."""
+    """An entity with an id. Times are seconds since 1970."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
@@ -30,7 +30,7 @@ class Customer(Entity):
 
 
 class Order(Entity):
-    """`status`: created, attempted or paid. `receipt`: our short name of the purchase."""
+    """`status`: created, attempted or paid. `receipt`: the purchase's id without hyphens."""
 
     amount: int
     currency: str
@@ -41,7 +41,7 @@ class Order(Entity):
 
 
 class Payment(Entity):
-    """`status`: created, authorized, captured, refunded or failed. `captured`: also when it was refunded since."""
+    """`status`: created, authorized, captured, refunded or failed. `captured`: true even if it was refunded since."""
 
     amount: int
     currency: str
@@ -84,7 +84,7 @@ class Refund(Entity):
 
 
 class Dispute(Entity):
-    """`status`: open, under_review, won, lost or closed. `phase`: fraud and retrieval are questions, no claims yet."""
+    """`status`: open, under_review, won, lost or closed. `phase`: fraud and retrieval are inquiries."""
 
     payment_id: str
     amount: int

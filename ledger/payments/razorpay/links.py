@@ -1,4 +1,4 @@
-"""Payment links: a page of Razorpay's that a customer can pay on later, without being on ours."""
+"""Payment links: a page of Razorpay's on which a customer can pay later, without visiting our page."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ from ledger.payments.razorpay.payments import Payments
 from ledger.payments.razorpay.receipts import link_of, receipt_of
 
 
-class Links:
+class PaymentLinks:
     """See RazorpayGateway, which has the same methods."""
 
     def __init__(self, api: Api, payments: Payments) -> None:
@@ -26,7 +26,7 @@ class Links:
                 "currency": terms.currency,
                 "accept_partial": False,
                 "reference_id": receipt_of(terms),
-                "customer": translation.known(name=buyer.name, email=buyer.email),
+                "customer": translation.without_empty(name=buyer.name, email=buyer.email),
                 "notify": {"email": buyer.email is not None, "sms": False},
                 "reminder_enable": False,
                 "notes": dict(metadata),
@@ -35,21 +35,21 @@ class Links:
         )
         if link.status == "created":
             return Begun(link.id, url=link.short_url)
-        return Begun(link.id, payment=self._said(link))
+        return Begun(link.id, payment=self._payment_of(link))
 
     def link(self, reference: str) -> ours.Payment:
-        return self._said(self._api.link(reference))
+        return self._payment_of(self._api.link(reference))
 
     def cancel(self, reference: str) -> ours.Payment:
         try:
-            return self._said(self._api.cancel_link(reference))
+            return self._payment_of(self._api.cancel_link(reference))
         except ProviderRefuses:  # paid, expired or cancelled before
-            said = self.link(reference)
-            if said.status == "pending":
+            payment = self.link(reference)
+            if payment.status == "pending":
                 raise
-            return said
+            return payment
 
-    def _said(self, link: Link) -> ours.Payment:
+    def _payment_of(self, link: Link) -> ours.Payment:
         if not link.payments:
             return translation.link_of(link)
         paid = self._payments.by_id(link.payments[0].payment_id)

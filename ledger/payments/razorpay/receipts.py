@@ -1,16 +1,16 @@
-"""What Razorpay holds for a purchase of ours, found again by the purchase's id.
+"""Finds the order or payment link of a purchase at Razorpay, by the purchase's id.
 
-**Lost answers.** An order has no idempotency key. So before one is made, the purchase's order is looked for by its
-receipt: a repetition finds what an earlier call made whose answer was lost. Two orders of one purchase remain possible,
-when two calls run at the same time or when Razorpay's list is behind. Both then carry the same signed terms, the paid
-or else the older one is gone on with, and the purchase is credited once, whichever is paid. A link needs no more than
-that: Razorpay takes each reference only once.
+**Lost answers.** Razorpay has no idempotency key for an order. So before an order is created, it is looked for by its
+receipt: a repeated call finds the order of an earlier call whose answer was lost. Two orders of one purchase are still
+possible, when two calls run at the same time or when Razorpay's list is late. Both then have the same signed terms. The
+paid one, else the older one, is used, and the purchase is credited once, whichever is paid. Two payment links of one
+purchase are not possible: Razorpay accepts each reference only once.
 """
 
 from typing import TypeVar
 
 from ledger.payments.gateway import ProviderRefuses
-from ledger.payments.payment_terms import PaymentTerms, is_ours
+from ledger.payments.payment_terms import PaymentTerms, has_terms
 from ledger.payments.razorpay.api import Api
 from ledger.payments.razorpay.entities import Link, Order
 
@@ -20,7 +20,7 @@ _Found = TypeVar("_Found", Order, Link)
 
 
 def receipt_of(terms: PaymentTerms) -> str:
-    """Our name of a purchase at Razorpay: its id, without what makes a UUID longer than need be."""
+    """The receipt of a purchase at Razorpay: its id without hyphens."""
     receipt = terms.purchase_id.replace("-", "")
     if len(receipt) > _RECEIPT_LENGTH:
         raise ProviderRefuses(f"longer than {_RECEIPT_LENGTH} characters", field="purchase_id")
@@ -28,20 +28,20 @@ def receipt_of(terms: PaymentTerms) -> str:
 
 
 def order_of(api: Api, terms: PaymentTerms) -> Order | None:
-    """The order that there is: a paid one, else the oldest. Raises ProviderRefuses when it has other terms."""
-    found = [order for order in api.orders_with(receipt_of(terms)) if is_ours(order.notes)]
+    """The order of a purchase: a paid one, else the oldest. Raises ProviderRefuses if it has other terms."""
+    found = [order for order in api.orders_with(receipt_of(terms)) if has_terms(order.notes)]
     if not found:
         return None
-    return _with_these(terms, min(found, key=lambda order: (order.status != "paid", order.created_at, order.id)))
+    return _with_same_terms(terms, min(found, key=lambda order: (order.status != "paid", order.created_at, order.id)))
 
 
 def link_of(api: Api, terms: PaymentTerms) -> Link | None:
-    """The payment link that there is. Raises ProviderRefuses when it has other terms."""
+    """The payment link of a purchase. Raises ProviderRefuses if it has other terms."""
     found = api.links_with(receipt_of(terms))
-    return _with_these(terms, found[0]) if found else None
+    return _with_same_terms(terms, found[0]) if found else None
 
 
-def _with_these(terms: PaymentTerms, found: _Found) -> _Found:
+def _with_same_terms(terms: PaymentTerms, found: _Found) -> _Found:
     if (found.amount, found.currency) != (terms.amount_minor, terms.currency):
         raise ProviderRefuses(f"{found.id} was begun for it with other terms", field="purchase_id")
     return found

@@ -1,4 +1,4 @@
-"""Razorpay's words in ours: which of its states are money that is there, on its way, or gone."""
+"""Translates Razorpay's entities to ours: which of its states mean paid, pending or failed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -7,15 +7,15 @@ from ledger.payments import gateway as ours
 from ledger.payments.razorpay.entities import Dispute, Link, Order, Payment, Refund, Settlement
 
 _REFUND_STATUS: Mapping[str, ours.RefundStatus] = {"processed": "succeeded", "failed": "failed"}
-# Closed: a question of the bank was answered; it took nothing.
+# closed: an inquiry of the bank was answered, and no money was taken.
 _DISPUTE_STATUS: Mapping[str, ours.DisputeStatus] = {"won": "won", "closed": "won", "lost": "lost"}
-_QUESTIONS = {"fraud", "retrieval"}
-_LINK_OVER = {"cancelled", "expired"}
-_SETTLED_IN = "INR"
+_INQUIRY_PHASES = {"fraud", "retrieval"}
+_LINK_ENDED = {"cancelled", "expired"}
+_SETTLEMENT_CURRENCY = "INR"
 
-# Reasons of a failed payment: https://razorpay.com/docs/errors/payments/list. Every other is worth another attempt.
-_UNCONFIRMED = {"authentication_failed", "incorrect_otp", "invalid_otp", "payment_cancelled", "payment_timed_out"}
-_NEVER_WITH_THIS = {
+# Reasons of a failed payment: https://razorpay.com/docs/errors/payments/list. After any other reason it is tried again.
+_NOT_CONFIRMED = {"authentication_failed", "incorrect_otp", "invalid_otp", "payment_cancelled", "payment_timed_out"}
+_METHOD_UNUSABLE = {
     "bank_account_invalid",
     "card_expired",
     "card_number_invalid",
@@ -24,31 +24,32 @@ _NEVER_WITH_THIS = {
 }
 
 
-def when(seconds: int) -> datetime:
-    """The time of an entity."""
+def time_of(seconds: int) -> datetime:
+    """A time of Razorpay's, which is in seconds since 1970."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def known(**texts: str | None) -> dict[str, str]:
-    """What we know of somebody."""
+def without_empty(**texts: str | None) -> dict[str, str]:
+    """The fields that have a value."""
     return {name: text for name, text in texts.items() if text}
 
 
-def metadata_of(order: Order | None) -> Mapping[str, str]:
-    """What we wrote: the notes of the order, which Razorpay gives the order of a payment link too.
+def notes_of(order: Order | None) -> Mapping[str, str]:
+    """The metadata that we wrote: the notes of the order. The order of a payment link has the link's notes.
 
-    Never a payment's own: they come from the customer's browser, which has seen signed terms of other purchases.
+    Never the notes of a payment itself: they come from the customer's browser, which has seen signed terms of other
+    purchases.
     """
     return order.notes if order else {}
 
 
 def is_captured(payment: Payment) -> bool:
-    """Whether the money was taken, also when it was given back since."""
+    """Whether the money was taken, even if it was refunded since."""
     return payment.status == "captured" or payment.captured is True
 
 
 def payment_of(payment: Payment, order: Order | None) -> ours.Payment:
-    """One attempt to pay. What was authorized and given back without a capture has failed: it never was our money."""
+    """One attempt to pay. An authorization that was returned without a capture has failed: we never had the money."""
     status = _status(payment)
     failure = payment.error_reason or payment.error_code or payment.status if status == "failed" else None
     return ours.Payment(
@@ -57,8 +58,8 @@ def payment_of(payment: Payment, order: Order | None) -> ours.Payment:
         status,
         payment.currency,
         payment.amount,
-        when(payment.created_at),
-        metadata_of(order),
+        time_of(payment.created_at),
+        notes_of(order),
         failure=failure,
         decline=_decline(failure) if failure else None,
     )
@@ -71,43 +72,43 @@ def _status(payment: Payment) -> ours.PaymentStatus:
 
 
 def _decline(failure: str) -> ours.Decline:
-    if failure in _UNCONFIRMED:
+    if failure in _NOT_CONFIRMED:
         return "authentication_required"
-    return "hard" if failure in _NEVER_WITH_THIS else "soft"
+    return "hard" if failure in _METHOD_UNUSABLE else "soft"
 
 
-def unpaid(order: Order) -> ours.Payment:
-    """An order that nobody tried to pay yet; its id stands where the payment's will be."""
+def payment_of_untried_order(order: Order) -> ours.Payment:
+    """An order without an attempt to pay. The order's id is used until there is a payment's id."""
     return ours.Payment(
-        order.id, order.id, "pending", order.currency, order.amount, when(order.created_at), order.notes
+        order.id, order.id, "pending", order.currency, order.amount, time_of(order.created_at), order.notes
     )
 
 
-def telling(payments: Sequence[Payment]) -> Payment:
-    """Of an order's attempts, oldest first: the first that was captured, else the last that may be, else the last."""
+def decisive_payment(payments: Sequence[Payment]) -> Payment:
+    """Of an order's payments, oldest first: the first that is captured, else the last pending one, else the last."""
     captured = [payment for payment in payments if is_captured(payment)]
     pending = [payment for payment in payments if _status(payment) == "pending"]
     return captured[0] if captured else (pending or payments)[-1]
 
 
 def link_of(link: Link) -> ours.Payment:
-    """A payment link that is not paid. Its id stands where the payment's will be."""
-    over = link.status in _LINK_OVER
+    """A payment link that is not paid. The link's id is used until there is a payment's id."""
+    ended = link.status in _LINK_ENDED
     return ours.Payment(
         link.id,
         link.id,
-        "failed" if over else "pending",
+        "failed" if ended else "pending",
         link.currency,
         link.amount,
-        when(link.created_at),
+        time_of(link.created_at),
         link.notes,
-        action_url=None if over else link.short_url,
-        failure=link.status if over else None,
+        action_url=None if ended else link.short_url,
+        failure=link.status if ended else None,
     )
 
 
 def refund_of(refund: Refund, all_of_payment: Iterable[Refund]) -> ours.Refund:
-    """A refund, after those of the same payment that are older and did not fail."""
+    """A refund, with the sum of the payment's earlier ones that did not fail."""
     before = sum(
         other.amount
         for other in all_of_payment
@@ -115,23 +116,25 @@ def refund_of(refund: Refund, all_of_payment: Iterable[Refund]) -> ours.Refund:
     )
     status = _REFUND_STATUS.get(refund.status, "pending")
     return ours.Refund(
-        refund.id, refund.payment_id, status, refund.currency, refund.amount, before, when(refund.created_at)
+        refund.id, refund.payment_id, status, refund.currency, refund.amount, before, time_of(refund.created_at)
     )
 
 
 def dispute_of(dispute: Dispute) -> ours.Dispute | None:
-    """A dispute; None while the bank only asks."""
-    if dispute.phase in _QUESTIONS:
+    """A dispute; None for an inquiry, which takes no money."""
+    if dispute.phase in _INQUIRY_PHASES:
         return None
     status = _DISPUTE_STATUS.get(dispute.status, "open")
     return ours.Dispute(
-        dispute.id, dispute.payment_id, status, dispute.currency, dispute.amount, when(dispute.created_at)
+        dispute.id, dispute.payment_id, status, dispute.currency, dispute.amount, time_of(dispute.created_at)
     )
 
 
 def payout_of(settlement: Settlement) -> ours.Payout | None:
-    """A settlement that arrived at our bank, else None. `fee_minor`: Razorpay's fees and the tax on them."""
+    """A settlement that arrived at our bank; None otherwise. `fee_minor`: Razorpay's fees and the tax on them."""
     if settlement.status != "processed":
         return None
     fee_minor = settlement.fees + settlement.tax
-    return ours.Payout(settlement.id, _SETTLED_IN, settlement.amount, fee_minor, when(settlement.created_at))
+    return ours.Payout(
+        settlement.id, _SETTLEMENT_CURRENCY, settlement.amount, fee_minor, time_of(settlement.created_at)
+    )

@@ -1,7 +1,7 @@
-"""Webhooks of Razorpay: whether one is genuine, and what it holds.
+"""Razorpay's webhooks: verified and read.
 
-Only the body is signed. So the event's id is made from the body, not from the header `x-razorpay-event-id`; and since
-the body has no time of sending, an old message can be sent again by whoever saw it: what it says must be idempotent.
+Only the body is signed. So the event's id is made from the body, not from the header `x-razorpay-event-id`. The body
+has no time of sending, so a message that was intercepted can be sent again: handling it must be idempotent.
 """
 
 import hashlib
@@ -13,14 +13,14 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from ledger.payments.gateway import WebhookForged, WebhookUnreadable
-from ledger.payments.razorpay.api import misread
+from ledger.payments.razorpay.api import invalid_fields
 from ledger.payments.razorpay.entities import Entity
 
 _E = TypeVar("_E", bound=Entity)
 
 
 class Message(NamedTuple):
-    """A genuine webhook. `event`: such as payment.captured. `created_at`: seconds since 1970."""
+    """A verified webhook. `event`: such as payment.captured. `created_at`: seconds since 1970."""
 
     event_id: str
     event: str
@@ -32,18 +32,18 @@ class Message(NamedTuple):
         try:
             return kind.model_validate(_entity(self.payload, name))
         except ValidationError as error:
-            raise WebhookUnreadable(misread(error), field=f"payload.{name}.entity") from None
+            raise WebhookUnreadable(invalid_fields(error), field=f"payload.{name}.entity") from None
 
 
 def signed(text: bytes, signature: str, secrets: Sequence[bytes]) -> bool:
-    """Whether one of the secrets made this signature (hex HMAC-SHA256); takes the same time however much is right."""
+    """Whether one of the secrets made this signature (hex HMAC-SHA256), compared in constant time."""
     given = signature.encode(errors="replace")
     made = [hmac.digest(secret, text, "sha256").hex().encode() for secret in secrets]
-    return any([hmac.compare_digest(one, given) for one in made])  # each is compared
+    return any([hmac.compare_digest(one, given) for one in made])  # a list: every one is compared
 
 
 def read(raw: bytes, signature: str, secrets: Sequence[bytes]) -> Message:
-    """Verifies and reads a message. Raises WebhookForged or WebhookUnreadable."""
+    """Verifies and reads a webhook. Raises WebhookForged or WebhookUnreadable."""
     if not signed(raw, signature, secrets):
         raise WebhookForged("x-razorpay-signature")
     body = _object(raw)
@@ -59,7 +59,7 @@ def read(raw: bytes, signature: str, secrets: Sequence[bytes]) -> Message:
 
 
 def _subject(event: str) -> str:
-    """The entity that an event is about: payment.captured → payment, payment.dispute.won → dispute."""
+    """The kind of entity of an event: payment.captured → payment, payment.dispute.won → dispute."""
     return event.split(".")[-2] if "." in event else event
 
 

@@ -1,4 +1,4 @@
-"""The connection to Stripe: its timeouts, its repetitions, a pinned version, and what an error means."""
+"""The connection to Stripe: timeouts, retries, a pinned API version, and its errors as ProviderErrors."""
 
 import logging
 import threading
@@ -13,26 +13,26 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from ledger.payments.gateway import ProviderError, ProviderRefuses, ProviderUnavailable, ProviderUnknown
 from ledger.settings import SettingMissing, Settings
 
-# Written out, so that an upgrade of the client changes what Stripe answers only when somebody wants it.
+# Pinned, so that an upgrade of the client does not change what Stripe answers.
 API_VERSION = "2026-10-28.endive"
 CONNECT_SECONDS, ANSWER_SECONDS, RETRIES = 3, 20, 2
 
 _REFUSALS = (stripe.InvalidRequestError, stripe.CardError)
-# Not about the request itself: a key that was rotated must not look like a card that can't be charged.
+# Not caused by the request itself: a rotated API key must not look like a card that can't be charged.
 _NOT_NOW = (stripe.AuthenticationError, stripe.PermissionError, stripe.RateLimitError, stripe.APIConnectionError)
 
-# It would send timings, and write a file of its own into the home directory.
+# Telemetry would send timings, and write a file into the home directory.
 stripe.enable_telemetry = False
 stripe.set_app_info("prepaid-ledger", version=version("prepaid-ledger"))
-# Below this its log has names and addresses of customers.
+# At lower levels its log has names and addresses of customers.
 logging.getLogger("stripe").setLevel(logging.WARNING)
 
 
 class Transport(stripe.RequestsClient):
-    """HTTP, which remembers whether an attempt of this thread's current call may have had an effect.
+    """HTTP that remembers whether an attempt of this thread's current call may have had an effect.
 
-    A call is repeated with the same idempotency key. When nobody is there to connect to any more, or Stripe takes no
-    more requests, an attempt before may still have charged.
+    A call is retried with the same idempotency key. If the last attempt can't connect, or is rate-limited, an earlier
+    attempt may still have charged.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Transport(stripe.RequestsClient):
 
     @property
     def doubtful(self) -> bool:
-        """Whether an attempt of the last call ended without an answer that can be trusted."""
+        """Whether an attempt of the last call ended without a clear answer, so that it may have had an effect."""
         return getattr(self._call, "doubtful", False)
 
     def request_with_retries(self, *args: Any, **kwargs: Any) -> tuple[str, int, Mapping[str, str]]:
@@ -59,7 +59,7 @@ class Transport(stripe.RequestsClient):
 
 
 class Stripe:
-    """Stripe's client, and a way to ask it whose errors are ours."""
+    """Stripe's client, whose errors become ProviderErrors."""
 
     def __init__(self, settings: Settings) -> None:
         if not settings.stripe_secret_key.get_secret_value():
@@ -74,16 +74,16 @@ class Stripe:
         )
 
     @contextmanager
-    def asked(self) -> Iterator[stripe.StripeClient]:
-        """The client, while its errors are told in our words."""
+    def translating_errors(self) -> Iterator[stripe.StripeClient]:
+        """Gives the client; its errors in the block become ProviderErrors."""
         try:
             yield self.client
         except stripe.StripeError as error:
-            # Not "from": the text of the original may name what a customer typed.
-            raise _ours(error, doubtful=self.transport.doubtful) from None
+            # From None, because the text of the original may contain what a customer typed.
+            raise _provider_error(error, doubtful=self.transport.doubtful) from None
 
 
-def _ours(error: stripe.StripeError, *, doubtful: bool) -> ProviderError:
+def _provider_error(error: stripe.StripeError, *, doubtful: bool) -> ProviderError:
     detail = ", ".join(filter(None, (error.code or type(error).__name__, getattr(error, "param", None))))
     return _kind(error, doubtful)(detail, request_id=error.request_id)
 
@@ -91,7 +91,7 @@ def _ours(error: stripe.StripeError, *, doubtful: bool) -> ProviderError:
 def _kind(error: stripe.StripeError, doubtful: bool) -> type[ProviderError]:
     if isinstance(error, _REFUSALS):
         return ProviderRefuses
-    # An idempotency key that was used with other parameters: what happened then is the question.
+    # Also an idempotency key that was used with other parameters: what that request did is unknown.
     if doubtful or not isinstance(error, _NOT_NOW):
         return ProviderUnknown
     return ProviderUnavailable
@@ -99,5 +99,5 @@ def _kind(error: stripe.StripeError, doubtful: bool) -> type[ProviderError]:
 
 def _never_sent(error: stripe.APIConnectionError) -> bool:
     cause = error.__cause__
-    pool_said = cause.args[0] if cause is not None and cause.args else None
-    return isinstance(getattr(pool_said, "reason", None), NewConnectionError | ConnectTimeoutError)
+    pool_error = cause.args[0] if cause is not None and cause.args else None
+    return isinstance(getattr(pool_error, "reason", None), NewConnectionError | ConnectTimeoutError)

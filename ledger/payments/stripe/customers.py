@@ -1,4 +1,4 @@
-"""Customers at Stripe: who they are, their tax ids, and the ways to pay that they saved."""
+"""Customers at Stripe: their names and addresses, their tax ids, and their saved payment methods."""
 
 from typing import cast
 
@@ -25,8 +25,8 @@ class Customers:
         self._api = api
 
     def put(self, buyer: Buyer, customer_id: str | None) -> str:
-        """Tells Stripe what we know. What we don't know stays as the customer gave it to Stripe."""
-        with self._api.asked() as client:
+        """Sends Stripe what we know. What we don't know stays as the customer gave it to Stripe."""
+        with self._api.translating_errors() as client:
             if customer_id is None:
                 return self._create(client, buyer)
             try:
@@ -39,8 +39,8 @@ class Customers:
             return customer_id
 
     def methods(self, customer_id: str) -> list[Method]:
-        """None for a customer that was deleted at Stripe, which still answers for it."""
-        with self._api.asked() as client:
+        """The saved methods; empty for a customer that was deleted at Stripe."""
+        with self._api.translating_errors() as client:
             customer = client.v1.customers.retrieve(customer_id)
             if getattr(customer, "deleted", False):
                 return []
@@ -50,27 +50,27 @@ class Customers:
             return [translation.method_of(method, default) for method in found.auto_paging_iter()]
 
     def set_default(self, customer_id: str, method_id: str) -> None:
-        """Stripe itself refuses a method of somebody else."""
-        with self._api.asked() as client:
+        """Stripe itself refuses a method of another customer."""
+        with self._api.translating_errors() as client:
             client.v1.customers.update(customer_id, {"invoice_settings": {"default_payment_method": method_id}})
 
     def detach(self, customer_id: str, method_id: str) -> None:
-        with self._api.asked() as client:
+        with self._api.translating_errors() as client:
             if translation.id_of(client.v1.payment_methods.retrieve(method_id).customer) != customer_id:
                 raise ProviderRefuses("the method is not this customer's", field="payment_method_id")
             client.v1.payment_methods.detach(method_id)
 
     def _create(self, client: stripe.StripeClient, buyer: Buyer) -> str:
-        """With its tax ids, in one request: a wrong one leaves no customer behind."""
+        """Creates the customer and its tax ids in one request, so that a wrong tax id leaves no customer behind."""
         tax_ids: list[CustomerCreateParamsTaxIdDatum] = [
             {"type": kind, "value": number} for kind, number in buyer.tax_ids
         ]
-        # What describes a customer is the same in both; their types don't know it.
+        # The fields are the same in both types, which mypy can't see.
         params = cast("CustomerCreateParams", {**_described(buyer), "tax_id_data": tax_ids})
         return client.v1.customers.create(params).id
 
     def _put_tax_ids(self, client: stripe.StripeClient, customer_id: str, wanted: tuple[TaxId, ...]) -> None:
-        """Adds before it removes: a number that Stripe refuses leaves the old one in place."""
+        """Adds before it removes, so that a number which Stripe refuses leaves the old one in place."""
         kept = client.v1.customers.tax_ids.list(customer_id, {"limit": _PAGE})
         there = {_plain(found.type, found.value): found.id for found in kept.auto_paging_iter()}
         for kind, number in wanted:
@@ -103,5 +103,5 @@ def _address(address: Address) -> CustomerUpdateParamsAddress:
 
 
 def _plain(kind: str, number: str) -> TaxId:
-    """A tax id without the spaces and dots that people and registers put differently."""
+    """A tax id in one notation, without spaces and dots."""
     return kind, "".join(filter(str.isalnum, number)).upper()

@@ -1,6 +1,7 @@
-"""How a decline of Stripe's is to be met, by the codes that Stripe documents.
+"""What to do after a decline of Stripe's, by the codes that Stripe documents.
 
-A code that is not here is soft: trying again is bounded elsewhere, and a card that would have worked is not given up.
+A code that is not listed here is soft: the number of retries is bounded elsewhere, and a card that would work later is
+not given up.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ _AUTHENTICATION = frozenset(
         "payment_intent_authentication_failure",
     }
 )
-# The card, or what is known of it, has to be another one; banks and card networks punish repetition.
+# The customer has to use another card or correct its details. Banks and card networks penalise retries.
 _HARD = frozenset(
     {
         "card_not_supported",
@@ -52,12 +53,12 @@ _HARD = frozenset(
 
 
 def failure_code(failure: Mapping[str, str]) -> str:
-    """The most exact code that there is. `failure`: a payment's last error, without what is not known."""
+    """The most exact code of a failure. `failure`: a payment's last error; unknown fields are absent."""
     return failure.get("decline_code") or failure.get("code") or "unknown"
 
 
 def decline_of(failure: Mapping[str, str]) -> Decline:
-    """How to meet it. The bank's advice never to try again outweighs every code."""
+    """What to do after the failure. The bank's advice never to try again outweighs every code."""
     codes, advice = {failure.get("code"), failure.get("decline_code")}, failure.get("advice_code")
     if advice == "do_not_try_again":
         return "hard"

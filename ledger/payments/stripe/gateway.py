@@ -1,4 +1,4 @@
-"""Stripe as one of the payment providers: what is asked of it, and with which key it is asked again."""
+"""Stripe as a Gateway: each request, and the idempotency key with which it is repeated."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -23,7 +23,7 @@ from ledger.payments.payment_terms import REFUND_KEY, PaymentTerms
 from ledger.payments.stripe import pages, translation
 from ledger.payments.stripe.client import Stripe
 from ledger.payments.stripe.customers import Customers
-from ledger.payments.stripe.webhooks import News, webhook_of
+from ledger.payments.stripe.webhooks import UpdateReader, webhook_of
 from ledger.settings import Settings
 
 _PAGE = 100
@@ -41,7 +41,7 @@ class StripeGateway:
         self._webhook_secrets = [secret.get_secret_value() for secret in settings.stripe_webhook_secrets]
 
     def put_customer(self, buyer: Buyer, customer_id: str | None) -> str:
-        """A customer that somebody deleted at Stripe is made anew."""
+        """A customer that was deleted at Stripe is created anew."""
         return self._customers.put(buyer, customer_id)
 
     def begin(
@@ -53,11 +53,11 @@ class StripeGateway:
         return_url: str,
         description: str,
     ) -> Begun:
-        """A new method on Stripe's page, which is open for a day; a saved one at once."""
+        """A new method is entered on Stripe's page, which is open for a day; a saved method is charged at once."""
         key = f"purchase:{terms.purchase_id}"
         if method_id is None:
             page = pages.purchase(terms, metadata, customer_id, return_url, description)
-            with self._api.asked() as client:
+            with self._api.translating_errors() as client:
                 session = client.v1.checkout.sessions.create(page, {"idempotency_key": key})
             return Begun(session.id, url=session.url)
         intent = _charge(terms, metadata, customer_id, method_id)
@@ -69,18 +69,18 @@ class StripeGateway:
     def charge_saved(
         self, terms: PaymentTerms, metadata: Mapping[str, str], customer_id: str, method_id: str, key: str
     ) -> Payment:
-        """A decline is an answer. So is that the bank wants the customer: then it is declined, and not left open."""
+        """Charges without the customer. If the bank asks for the customer, the payment is declined, not left open."""
         off_session: PaymentIntentCreateParams = {
             **_charge(terms, metadata, customer_id, method_id),
             "off_session": True,
-            # A method that would need a redirect can't be charged without the customer.
+            # A method that needs a redirect can't be charged without the customer.
             "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
         }
         return self._pay(off_session, key)
 
     def cancel(self, payment_id: str) -> Payment:
-        """What was paid or canceled before stays so, and is what is returned."""
-        with self._api.asked() as client:
+        """A payment that was paid or canceled before stays as it is, and is returned."""
+        with self._api.translating_errors() as client:
             try:
                 return translation.payment_of(client.v1.payment_intents.cancel(payment_id))
             except stripe.InvalidRequestError as error:
@@ -89,22 +89,22 @@ class StripeGateway:
         return self.payment(payment_id)
 
     def payment(self, reference: str) -> Payment:
-        """By the id of a page (`cs_…`) or of a payment (`pi_…`)."""
-        with self._api.asked() as client:
+        """By the id of a hosted page (`cs_…`) or of a payment (`pi_…`)."""
+        with self._api.translating_errors() as client:
             if not reference.startswith("cs_"):
                 return translation.payment_of(client.v1.payment_intents.retrieve(reference))
             return self._payment_on(client.v1.checkout.sessions.retrieve(reference))
 
     def payments(self, since: datetime) -> Iterator[Payment]:
-        """Pages on which nobody has tried to pay are not among them."""
+        """Hosted pages on which no payment was tried are not among them."""
         return self._listed({"created": {"gte": _seconds(since)}, "limit": _PAGE})
 
     def payments_of(self, customer_id: str, since: datetime) -> Iterator[Payment]:
         return self._listed({"customer": customer_id, "created": {"gte": _seconds(since)}, "limit": _PAGE})
 
     def refund(self, payment_id: str, amount_minor: int, key: str) -> Refund:
-        """What goes wrong after Stripe took the refund is ProviderUnknown."""
-        with self._api.asked() as client:
+        """An error after Stripe has accepted the refund is ProviderUnknown."""
+        with self._api.translating_errors() as client:
             refund = client.v1.refunds.create(
                 {"payment_intent": payment_id, "amount": amount_minor, "metadata": {REFUND_KEY: key}},
                 {"idempotency_key": key},
@@ -115,13 +115,13 @@ class StripeGateway:
             raise ProviderUnknown("refunded, but not read back", request_id=error.request_id) from None
 
     def refund_under(self, payment_id: str, key: str) -> Refund | None:
-        """Stripe forgets keys after a day, and never the metadata of a refund."""
+        """Found by the refund's metadata: Stripe keeps idempotency keys for a day only."""
         every = self._refunds_of(payment_id)
         found = (refund for refund in every if refund.metadata and refund.metadata.to_dict().get(REFUND_KEY) == key)
         return next((translation.refund_of(refund, every) for refund in found), None)
 
     def refunds(self, since: datetime) -> Iterator[Refund]:
-        with self._api.asked() as client:
+        with self._api.translating_errors() as client:
             for refund in client.v1.refunds.list(
                 {"created": {"gte": _seconds(since)}, "limit": _PAGE}
             ).auto_paging_iter():
@@ -129,8 +129,8 @@ class StripeGateway:
                     yield translation.refund_of(refund, self._refunds_of(payment_id))
 
     def disputes(self, since: datetime) -> Iterator[Dispute]:
-        """By when they were opened; banks decide for months. Inquiries, which take no money, are not among them."""
-        with self._api.asked() as client:
+        """The disputes that were opened since then. Inquiries, which take no money, are not among them."""
+        with self._api.translating_errors() as client:
             for found in client.v1.disputes.list(
                 {"created": {"gte": _seconds(since)}, "limit": _PAGE}
             ).auto_paging_iter():
@@ -138,9 +138,9 @@ class StripeGateway:
                     yield dispute
 
     def payouts(self, since: datetime) -> Iterator[Payout]:
-        """Stripe dates an arrival at the day's beginning (UTC): so are those of the whole first day."""
+        """Stripe dates an arrival at the beginning of its day (UTC), so the whole first day is included."""
         day = _seconds(since) // _DAY * _DAY
-        with self._api.asked() as client:
+        with self._api.translating_errors() as client:
             for payout in client.v1.payouts.list(
                 {"arrival_date": {"gte": day}, "status": "paid", "limit": _PAGE}
             ).auto_paging_iter():
@@ -151,7 +151,7 @@ class StripeGateway:
 
     def add_method(self, customer_id: str, return_url: str) -> str:
         """A card, on Stripe's page."""
-        with self._api.asked() as client:
+        with self._api.translating_errors() as client:
             session = client.v1.checkout.sessions.create(pages.card(customer_id, return_url))
         if session.url is None:
             raise ProviderRefuses("no page")
@@ -164,17 +164,17 @@ class StripeGateway:
         self._customers.detach(customer_id, method_id)
 
     def webhook(self, raw: bytes, headers: Mapping[str, str]) -> Webhook:
-        """Asks Stripe for what the message leaves out: the payment of a page, earlier refunds, the fees of a payout."""
-        asking = News(self._payment_on, self._refunds_of, self._payout)
-        return webhook_of(raw, headers, self._webhook_secrets, self._api.client, asking)
+        """Asks Stripe for what the message leaves out: a page's payment, earlier refunds, the fees of a payout."""
+        reader = UpdateReader(self._payment_on, self._refunds_of, self._payout)
+        return webhook_of(raw, headers, self._webhook_secrets, self._api.client, reader)
 
     def _listed(self, params: PaymentIntentListParams) -> Iterator[Payment]:
-        with self._api.asked() as client:
+        with self._api.translating_errors() as client:
             for intent in client.v1.payment_intents.list(params).auto_paging_iter():
                 yield translation.payment_of(intent)
 
     def _pay(self, params: PaymentIntentCreateParams, key: str) -> Payment:
-        with self._api.asked() as client:
+        with self._api.translating_errors() as client:
             try:
                 return translation.payment_of(client.v1.payment_intents.create(params, {"idempotency_key": key}))
             except stripe.CardError as error:
@@ -186,20 +186,20 @@ class StripeGateway:
     def _payment_on(self, session: stripe.checkout.Session) -> Payment:
         payment_id = translation.id_of(session.payment_intent)
         if payment_id is None:
-            return translation.untried(session)
-        with self._api.asked() as client:
+            return translation.payment_of_untried_page(session)
+        with self._api.translating_errors() as client:
             return translation.payment_of(client.v1.payment_intents.retrieve(payment_id), session)
 
     def _refunds_of(self, payment_id: str) -> list[stripe.Refund]:
-        with self._api.asked() as client:
+        with self._api.translating_errors() as client:
             refunds = client.v1.refunds.list({"payment_intent": payment_id, "limit": _PAGE})
             return list(refunds.auto_paging_iter())
 
     def _payout(self, payout: stripe.Payout) -> Payout:
-        """Stripe tells what a payout was made of when it made the payout itself; else the fees are not in it."""
+        """With its fees, which Stripe lists only for automatic payouts."""
         if not payout.automatic:
             return translation.payout_of(payout, ())
-        with self._api.asked() as client:
+        with self._api.translating_errors() as client:
             moved = client.v1.balance_transactions.list({"payout": payout.id, "limit": _PAGE})
             return translation.payout_of(payout, moved.auto_paging_iter())
 

@@ -1,6 +1,6 @@
 """The pages that Stripe hosts for us: to pay with a new method, and to add a card without buying.
 
-What the account's dashboard could switch on is switched off where it would change the price that was agreed.
+Options of the account's dashboard that would change the agreed price are switched off here.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from ledger.payments.stripe.translation import ON_PAGE
 def purchase(
     terms: PaymentTerms, metadata: Mapping[str, str], customer_id: str, return_url: str, description: str
 ) -> SessionCreateParams:
-    """One line at the agreed price, tax in it; the method is saved for auto top-up.
+    """One line at the agreed price, tax included; the method is saved for auto top-up.
 
-    Nothing of it may depend on the time: with the same idempotency key Stripe takes only the same parameters. So the
-    page is open as long as Stripe leaves it open by itself, a day.
+    No parameter may depend on the time: with the same idempotency key Stripe takes only the same parameters. So the
+    page has no expiry of ours, and is open for Stripe's default of a day.
     """
     kept = {**metadata, **ON_PAGE}
     price: SessionCreateParamsLineItemPriceData = {
@@ -42,7 +42,7 @@ def purchase(
 
 
 def card(customer_id: str, return_url: str) -> SessionCreateParams:
-    """A card is saved; nothing is paid."""
+    """Saves a card without a payment."""
     return {
         "mode": "setup",
         "customer": customer_id,
@@ -54,5 +54,5 @@ def card(customer_id: str, return_url: str) -> SessionCreateParams:
 
 
 def _with_session(url: str) -> str:
-    """The address with the page's id, which Stripe puts in."""
+    """The address with a placeholder, which Stripe replaces by the page's id."""
     return f"{url}{'&' if '?' in url else '?'}session_id={{CHECKOUT_SESSION_ID}}"

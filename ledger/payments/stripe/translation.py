@@ -1,4 +1,4 @@
-"""Stripe's objects in our words. Pure: what a webhook brought and what a call answered read the same."""
+"""Translates Stripe's objects to ours. Pure: an object of a webhook and of an answer give the same result."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ import stripe
 from ledger.payments.gateway import Dispute, DisputeStatus, Method, Payment, PaymentStatus, Payout, Refund, RefundStatus
 from ledger.payments.stripe.declines import decline_of, failure_code
 
-# Written into a payment that the hosted page makes. After a decline the customer goes on there, with another card.
+# Metadata of a payment that is made on the hosted page. After a decline the customer can try another card there.
 ON_PAGE = {"begun_on": "checkout_page"}
 
 _REFUND: dict[str | None, RefundStatus] = {"succeeded": "succeeded", "failed": "failed", "canceled": "failed"}
@@ -24,7 +24,7 @@ _DISPUTE: dict[str, DisputeStatus] = {
 
 
 def payment_of(intent: stripe.PaymentIntent, session: stripe.checkout.Session | None = None) -> Payment:
-    """A payment that was tried. `session`: the hosted page that it was made on, where that is known."""
+    """A payment that was tried. `session`: the hosted page that it was made on, if known."""
     metadata = intent.metadata.to_dict()
     on_page = session.status == "open" if session else metadata.items() >= ON_PAGE.items()
     failure = intent.last_payment_error.to_dict() if intent.last_payment_error and intent.status != "succeeded" else {}
@@ -34,7 +34,7 @@ def payment_of(intent: stripe.PaymentIntent, session: stripe.checkout.Session | 
         status=_status(intent, on_page),
         currency=intent.currency.upper(),
         amount_minor=intent.amount_received if intent.status == "succeeded" else intent.amount,
-        created=at(intent.created),
+        created=time_of(intent.created),
         metadata=metadata,
         action_url=_action_url(intent, session),
         failure=failure_code(failure) if failure else None,
@@ -42,8 +42,8 @@ def payment_of(intent: stripe.PaymentIntent, session: stripe.checkout.Session | 
     )
 
 
-def untried(session: stripe.checkout.Session) -> Payment:
-    """A hosted page on which nobody has tried to pay. Stripe has no payment for it yet: it goes by the page's id."""
+def payment_of_untried_page(session: stripe.checkout.Session) -> Payment:
+    """A hosted page on which no payment was tried. Stripe has no payment yet, so the page's id stands for it."""
     expired = session.status == "expired"
     return Payment(
         payment_id=session.id,
@@ -51,7 +51,7 @@ def untried(session: stripe.checkout.Session) -> Payment:
         status="failed" if expired else "pending",
         currency=(session.currency or "").upper(),
         amount_minor=session.amount_total or 0,
-        created=at(session.created),
+        created=time_of(session.created),
         metadata=session.metadata.to_dict() if session.metadata else {},
         action_url=session.url,
         failure="expired" if expired else None,
@@ -59,7 +59,7 @@ def untried(session: stripe.checkout.Session) -> Payment:
 
 
 def refund_of(refund: stripe.Refund, of_payment: Iterable[stripe.Refund]) -> Refund:
-    """A refund, and what went back before it. `of_payment`: all refunds of the payment, in any order."""
+    """A refund, with the sum of earlier ones. `of_payment`: all refunds of the payment, in any order."""
     earlier = (other for other in of_payment if (other.created, other.id) < (refund.created, refund.id))
     return Refund(
         refund_id=refund.id,
@@ -68,45 +68,45 @@ def refund_of(refund: stripe.Refund, of_payment: Iterable[stripe.Refund]) -> Ref
         currency=refund.currency.upper(),
         amount_minor=refund.amount,
         before_minor=sum(other.amount for other in earlier if _refund_status(other) != "failed"),
-        created=at(refund.created),
+        created=time_of(refund.created),
     )
 
 
 def dispute_of(dispute: stripe.Dispute) -> Dispute | None:
-    """A dispute that takes money back; None for the others, and for those of what we did not sell."""
+    """A dispute that takes money back; None for inquiries, and for disputes without a payment."""
     status, payment_id = _DISPUTE.get(dispute.status), id_of(dispute.payment_intent)
     if status is None or payment_id is None:
         return None
-    return Dispute(dispute.id, payment_id, status, dispute.currency.upper(), dispute.amount, at(dispute.created))
+    return Dispute(dispute.id, payment_id, status, dispute.currency.upper(), dispute.amount, time_of(dispute.created))
 
 
 def payout_of(payout: stripe.Payout, movements: Iterable[stripe.BalanceTransaction]) -> Payout:
-    """A payout and the fees that were kept: per payment, and those that Stripe takes as movements of their own."""
+    """A payout and its fees: those of each payment, and those that Stripe takes as separate movements."""
     fees = sum(moved.fee - (moved.amount if moved.type == "stripe_fee" else 0) for moved in movements)
-    return Payout(payout.id, payout.currency.upper(), payout.amount, fees, at(payout.created))
+    return Payout(payout.id, payout.currency.upper(), payout.amount, fees, time_of(payout.created))
 
 
 def method_of(method: stripe.PaymentMethod, default_id: str | None) -> Method:
-    """A saved method, by what its own kind says."""
-    said = method.to_dict().get(method.type) or {}
+    """A saved method; details such as the brand are under the name of its kind."""
+    details = method.to_dict().get(method.type) or {}
     return Method(
         method_id=method.id,
         kind=method.type,
-        brand=said.get("brand"),
-        last4=said.get("last4"),
-        expires_month=said.get("exp_month"),
-        expires_year=said.get("exp_year"),
+        brand=details.get("brand"),
+        last4=details.get("last4"),
+        expires_month=details.get("exp_month"),
+        expires_year=details.get("exp_year"),
         default=method.id == default_id,
     )
 
 
 def id_of(thing: str | stripe.PaymentIntent | stripe.Customer | stripe.PaymentMethod | None) -> str | None:
-    """The id of what Stripe gives as an id or, expanded, as a whole."""
+    """The id of an object that Stripe gives as an id or, expanded, as a whole."""
     return thing if thing is None or isinstance(thing, str) else thing.id
 
 
-def at(seconds: int) -> datetime:
-    """Stripe's time: seconds since 1970."""
+def time_of(seconds: int) -> datetime:
+    """A time of Stripe's, which is in seconds since 1970."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
@@ -120,7 +120,7 @@ def _status(intent: stripe.PaymentIntent, on_page: bool) -> PaymentStatus:
 
 
 def _reference(intent: stripe.PaymentIntent, session: stripe.checkout.Session | None, on_page: bool) -> str | None:
-    """A payment does not tell which page it was made on."""
+    """The hosted page's id, or the payment's own. A payment does not tell which page it was made on."""
     if session:
         return session.id
     return None if on_page else intent.id

@@ -1,6 +1,7 @@
-"""Stripe's webhooks: who sent them, and what they mean to us.
+"""Stripe's webhooks: verified, and translated to provider updates.
 
-Verified over the raw bytes, with any of the secrets (two while one is rotated), and no older than five minutes.
+The signature covers the raw bytes. It may be made with any of the secrets (two during a rotation), and must not be
+older than five minutes.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,24 +9,32 @@ from typing import Any, NamedTuple
 
 import stripe
 
-from ledger.payments import gateway
-from ledger.payments.gateway import MethodsChanged, Payment, Payout, Refund, Webhook, WebhookForged, WebhookUnreadable
-from ledger.payments.payment_terms import is_ours
+from ledger.payments.gateway import (
+    MethodsChanged,
+    Payment,
+    Payout,
+    ProviderUpdate,
+    Refund,
+    Webhook,
+    WebhookForged,
+    WebhookUnreadable,
+)
+from ledger.payments.payment_terms import has_terms
 from ledger.payments.stripe import translation
 
 TOLERANCE_SECONDS = 300  # 0 would turn the check off
 _UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 
 
-class News(NamedTuple):
-    """How to ask for what a message leaves out."""
+class UpdateReader(NamedTuple):
+    """Reads the update in a webhook. Its three functions ask Stripe for what the message leaves out."""
 
     payment_on: Callable[[stripe.checkout.Session], Payment]
     refunds_of: Callable[[str], list[stripe.Refund]]
     payout: Callable[[stripe.Payout], Payout]
 
-    def of(self, event: stripe.Event) -> gateway.News | None:
-        """What the message says; None where it is nothing to us."""
+    def read(self, event: stripe.Event) -> ProviderUpdate | None:
+        """The update in a message; None where the ledger has no use for it."""
         thing: Any = event.data.object
         match event.type.split("."):
             case ["payment_intent", "succeeded" | "payment_failed" | "canceled" | "processing"]:
@@ -42,15 +51,15 @@ class News(NamedTuple):
                 return self.payout(thing)
             case ["payment_method", "attached" | "automatically_updated"]:
                 return _changed(thing.customer)
-            case ["payment_method", "detached"]:  # whose it was
+            case ["payment_method", "detached"]:  # it has no customer any more; its last one is meant
                 return _changed(_before(event).get("customer"))
-            case ["customer", "updated"] if "invoice_settings" in _before(event):  # another default; else a name
+            case ["customer", "updated"] if "invoice_settings" in _before(event):  # the default method changed
                 return MethodsChanged(thing.id)
         return None
 
-    def _of_page(self, session: stripe.checkout.Session) -> gateway.News | None:
+    def _of_page(self, session: stripe.checkout.Session) -> ProviderUpdate | None:
         match session.mode:
-            case "payment" if session.metadata and is_ours(session.metadata.to_dict()):
+            case "payment" if session.metadata and has_terms(session.metadata.to_dict()):
                 return self.payment_on(session)
             case "setup" if session.status == "complete":
                 return _changed(session.customer)
@@ -61,7 +70,7 @@ class News(NamedTuple):
         return translation.refund_of(refund, self.refunds_of(payment_id)) if payment_id else None
 
     def _of_charge(self, charge: stripe.Charge) -> Refund | None:
-        """The message has no refund in it: the last one is meant."""
+        """The message names no refund; it is about the last one."""
         payment_id = translation.id_of(charge.payment_intent)
         refunds = self.refunds_of(payment_id) if payment_id else []
         if not refunds:
@@ -70,19 +79,19 @@ class News(NamedTuple):
 
 
 def webhook_of(
-    raw: bytes, headers: Mapping[str, str], secrets: Sequence[str], client: stripe.StripeClient, news: News
+    raw: bytes, headers: Mapping[str, str], secrets: Sequence[str], client: stripe.StripeClient, reader: UpdateReader
 ) -> Webhook:
-    """Raises WebhookForged or WebhookUnreadable, and what asking Stripe raises."""
+    """Verifies and reads a webhook. Raises WebhookForged or WebhookUnreadable, and what asking Stripe raises."""
     _verify(raw, headers.get("stripe-signature", ""), secrets)
     try:
         event = client.construct_event_without_verification(raw)
-        return Webhook(event.id, event.type, event.livemode, translation.at(event.created), news.of(event))
+        return Webhook(event.id, event.type, event.livemode, translation.time_of(event.created), reader.read(event))
     except _UNREADABLE as error:
         raise WebhookUnreadable(type(error).__name__) from error
 
 
 def _verify(raw: bytes, signature: str, secrets: Iterable[str]) -> None:
-    # The client's check knows text only, and fails otherwise on what is none.
+    # The client's check raises other errors for bytes that are no text.
     if not signature.isascii() or not _is_text(raw):
         raise WebhookForged
     for secret in secrets:
@@ -103,7 +112,7 @@ def _is_text(raw: bytes) -> bool:
 
 
 def _before(event: stripe.Event) -> Mapping[str, Any]:
-    """What the object said before, of what has changed."""
+    """The previous values of the fields that have changed."""
     previous = event.data.to_dict().get("previous_attributes")
     return previous or {}
 
