@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import structlog
 
-from consumers.appending import Appending
 from consumers.consumer import Received
+from consumers.log_writable import open_appender
 from consumers.top_up_metrics import TRIGGERS, count
 from ledger.core.calendar import moment_of
 from ledger.log.publisher import Permit
@@ -41,13 +41,13 @@ class Charging:
     def __init__(self, settings: Settings, gateways: Gateways, permit: Permit, clock: Clock = utc_now) -> None:
         self.gateways = gateways
         self._connections = ThreadPool(settings.database, CHARGER, _CONNECTIONS)
-        self.append = Appending(settings, permit)
-        self.charges = TopUpCharges(settings, gateways, self._connections.connection, self.append, count, clock)
+        self.event_log = open_appender(settings, permit)
+        self.charges = TopUpCharges(settings, gateways, self._connections.connection, self.event_log, count, clock)
 
     def close(self) -> None:
         """Closes connections and producer."""
         self._connections.close()
-        self.append.close()
+        self.event_log.close()
 
 
 class ChargeTopUps:
@@ -65,7 +65,7 @@ class ChargeTopUps:
         event = received.event
         if not isinstance(event, AutoTopUpTriggered):
             return
-        self._charging.append.check()
+        self._charging.event_log.check()
         TRIGGERS.inc()
         new = NewTrigger(
             event.data.trigger_id,
@@ -88,7 +88,7 @@ class ChargeLater:
 
     def once(self, connection: Connection) -> None:
         """Advances all that are due now."""
-        self._charging.append.check()
+        self._charging.event_log.check()
         due = self._charging.charges.due(limit=_LATER_AT_ONCE * 10)
         if due:
             with ThreadPoolExecutor(_LATER_AT_ONCE, NAME) as threads:

@@ -7,7 +7,7 @@ next process goes on there: the place, the number and the document are one trans
 from datetime import UTC, datetime
 
 from consumers.accepted_events import Facts
-from consumers.appending import Appending
+from consumers.log_writable import open_appender
 from ledger.log.publisher import Permit
 from ledger.payments.invoices import FACTS, InvoiceIssuer, issued_event, reach_the_log
 from ledger.postgres.types import Connection
@@ -26,13 +26,13 @@ class Invoices:
     name, seconds = NAME, _SECONDS
 
     def __init__(self, settings: Settings, permit: Permit) -> None:
-        self._invoicing, self._append = InvoiceIssuer(settings), Appending(settings, permit)
+        self._invoicing, self._event_log = InvoiceIssuer(settings), open_appender(settings, permit)
         self._facts = Facts(NAME, FACTS)
         self._reached: Connection | None = None
 
     def once(self, connection: Connection) -> None:
         """Issues and records what is new."""
-        self._append.check()
+        self._event_log.check()
         if not self._facts.ready(connection):
             return
         if self._reached is not connection:
@@ -43,7 +43,7 @@ class Invoices:
 
     def close(self) -> None:
         """Lets go of the producer."""
-        self._append.close()
+        self._event_log.close()
 
     def _issue(self, connection: Connection, fact: Accepted) -> None:
         self._invoicing.issue(connection, fact, datetime.now(UTC))
@@ -51,5 +51,5 @@ class Invoices:
     def _record(self, connection: Connection) -> None:
         while waiting := invoices.unrecorded(connection, _RECORDED_AT_ONCE):
             for one in waiting:
-                self._append(issued_event(one))
+                self._event_log.append_event(issued_event(one))
                 invoices.recorded(connection, one.number)

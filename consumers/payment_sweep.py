@@ -14,9 +14,9 @@ from itertools import chain
 import structlog
 from prometheus_client import Counter
 
-from consumers.appending import Appending
+from consumers.log_writable import open_appender
 from ledger.log.publisher import Permit
-from ledger.payments.event_recorder import Append, EventRecorder
+from ledger.payments.event_recorder import EventLog, EventRecorder
 from ledger.payments.gateway import Gateway, Payment, ProviderError, ProviderRefuses, ProviderUpdate
 from ledger.payments.gateways import gateways_of
 from ledger.payments.outcomes import APPENDED, CREDITED, Outcome
@@ -49,17 +49,17 @@ class PaymentSweep:
         self.name, self.seconds = f"{NAME}:{gateway.provider}", settings.sweep_seconds
         self._settings, self._gateway, self._provider = settings, gateway, gateway.provider
         self._stopping = stopping
-        self._append = Appending(settings, permit)
+        self._event_log = open_appender(settings, permit)
         for outcome in APPENDED:  # shown from zero, so that an alarm sees the first increase
             HEALED.labels(gateway.provider, outcome)
         self._reconciliation = Reconciliation(settings, gateway)
 
     def once(self, connection: Connection) -> None:
         """Asks for the purchases that are due, and reads the lists when they are due."""
-        self._append.check()
+        self._event_log.check()
         if rebuilds.unfinished(connection):  # in half-built views every purchase looks missing
             return
-        round_ = _Round(self._settings, self._gateway, connection, self._append)
+        round_ = _Round(self._settings, self._gateway, connection, self._event_log)
         self._ask_open(round_)
         began, last = datetime.now(UTC), sweeps.complete_at(connection, self._provider)
         if last is None or began - last >= timedelta(seconds=self._settings.sweep_lists_seconds):
@@ -70,7 +70,7 @@ class PaymentSweep:
 
     def close(self) -> None:
         """Closes the producer."""
-        self._append.close()
+        self._event_log.close()
 
     def _ask_open(self, round_: "_Round") -> None:
         for checkout_id in sweeps.due(round_.connection, self._provider):
@@ -114,15 +114,15 @@ class PaymentSweep:
 class _Round:
     """One round, on its own connection."""
 
-    def __init__(self, settings: Settings, gateway: Gateway, connection: Connection, append: Append) -> None:
+    def __init__(self, settings: Settings, gateway: Gateway, connection: Connection, event_log: EventLog) -> None:
         self._settings, self._provider, self.connection = settings, gateway.provider, connection
         gateways = {gateway.provider: gateway}
 
         def database() -> nullcontext[Connection]:
             return nullcontext(connection)
 
-        self.recorder = EventRecorder(database, append)
-        self._updates = ProviderUpdates(settings, gateways, database, append)
+        self.recorder = EventRecorder(database, event_log)
+        self._updates = ProviderUpdates(settings, gateways, database, event_log)
         self._purchases = Purchases(settings, gateways, database, self._updates)
 
     def ask(self, checkout_id: str) -> None:

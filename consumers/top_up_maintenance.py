@@ -36,7 +36,7 @@ class TopUpMaintenance:
 
     def once(self, connection: Connection) -> None:
         """One round, unless the views are half-built."""
-        self._charging.append.check()
+        self._charging.event_log.check()
         if rebuilds.unfinished(connection) is not None:
             return
         self._recheck(connection)
@@ -50,7 +50,7 @@ class TopUpMaintenance:
     def _recheck(self, connection: Connection) -> None:
         """Appends a recheck for each cap whose window has opened."""
         now = self._clock() - _MARGIN
-        recorder = EventRecorder(lambda: nullcontext(connection), self._charging.append)
+        recorder = EventRecorder(lambda: nullcontext(connection), self._charging.event_log)
         for account_id, window in top_ups.opened_caps(connection, now):
             if recorder.append_once(payment_events.top_up_rechecked(account_id, window, now)):
                 log.info("cap_opened", account_id=account_id, window=window)

@@ -17,7 +17,7 @@ from ledger.core.book import Book
 from ledger.core.entry import Fact
 from ledger.core.errors import Refused
 from ledger.core.fold import apply
-from ledger.log.appender import Draft
+from ledger.log.drafts import Draft
 from ledger.log.reading import Problem, fact_of, problem_of
 from ledger.service.caller import AccountUnknown, Caller
 from ledger.web.dependencies import ResourcesOf
@@ -71,7 +71,7 @@ async def record_usage(
     sent, is_batch = _events_in(body)
     facts = _facts(sent, is_batch, caller, resources.current_book())
     drafts = [Draft(fact.event.subject, event.value) for fact, event in zip(facts, sent, strict=True)]
-    positions = await resources.log.append(drafts)
+    positions = await resources.log.append_async(drafts)
     return UsageAccepted(
         accepted=len(facts),
         events=[

@@ -16,7 +16,7 @@ from ledger.core.calendar import ms_of
 from ledger.core.entry import Fact
 from ledger.core.errors import Refused, text_of
 from ledger.core.fold import apply
-from ledger.log.appender import Draft
+from ledger.log.drafts import signed_draft
 from ledger.log.reading import Problem, problem_of
 from ledger.records.idempotency import Answer
 from ledger.service.caller import AccountUnknown, Caller
@@ -25,7 +25,7 @@ from ledger.views.accounts import balance
 from ledger.views.history import Line
 from ledger.web.errors import status_of_code
 from schemas.events import Event
-from schemas.fields import Frozen, json_of
+from schemas.fields import Frozen
 from schemas.http import Pending
 from schemas.identity import content_of
 
@@ -64,7 +64,7 @@ async def perform(resources: Resources, caller: Caller, asked: Asked, write: Wri
         refusal = _refusal_of_any_account(resources, event)
         if refusal is not None:
             return await asked.keep(resources.pool, caller, refusal)
-    (position,) = await resources.log.append([_signed(resources, event)])
+    (position,) = await resources.log.append_async([signed_draft(event, resources.settings.signing_key())])
     if not await resources.verdicts.projected(position):
         return JSONResponse(Pending(event_id=event.id).model_dump(), 202)
     dead = await resources.verdicts.refusal(position)
@@ -84,11 +84,6 @@ async def posted(resources: Resources, event_id: str, account_id: str) -> Line:
 def _event(write: Write, event_id: str, actor_id: str) -> Event:
     fields: dict[str, Any] = {"source": SOURCE, "id": event_id, "subject": write.account_id}
     return write.kind(**fields, data=write.data(actor_id), time=datetime.now(UTC))
-
-
-def _signed(resources: Resources, event: Event) -> Draft:
-    value = json_of(event)
-    return Draft(event.subject, value, [resources.settings.signing_key().header(value)])
 
 
 def _refusal_of_any_account(resources: Resources, event: Event) -> Answer | None:

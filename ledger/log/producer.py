@@ -17,9 +17,8 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.protocol.metadata import MetadataRequest
 
 from ledger.log.connecting import check_may_write, kafka_options
+from ledger.log.drafts import Headers
 from ledger.settings import Settings
-
-Headers = Iterable[tuple[str, bytes]]
 
 SILENT_SECONDS = 3  # shorter than any append waits: whoever asks hears of it before the first append fails
 _CONNECT_SECONDS = 5

@@ -23,11 +23,10 @@ from kafka.errors import (
 from ledger.core.errors import LedgerError
 from ledger.log.connecting import LogUnavailable as LogUnavailable
 from ledger.log.connecting import refusals_in_words
+from ledger.log.drafts import Headers, signed_draft, unsigned_draft
 from ledger.log.producer import SILENT_SECONDS, Producer
-from ledger.log.producer import Headers as Headers
 from ledger.settings import Settings
 from schemas.envelope import Envelope
-from schemas.fields import json_of
 from schemas.signatures import SigningKey
 
 _CHECK_SECONDS = 1.0
@@ -198,9 +197,8 @@ class Publisher:
 
     def append_event(self, topic: str, event: Envelope, signing_key: SigningKey | None = None) -> Append:
         """Appends an event under its subject's key, signed when a key is given."""
-        value = json_of(event)
-        headers = [signing_key.header(value)] if signing_key else []
-        return self.append(topic, event.subject.encode(), value, headers)
+        draft = signed_draft(event, signing_key, topic) if signing_key else unsigned_draft(event, topic)
+        return self.append(topic, draft.subject.encode(), draft.value, draft.headers)
 
     @property
     def trouble(self) -> str:

@@ -39,7 +39,7 @@ class Disputes:
         credits = disputed_share(terms.credits, terms.amount_minor, dispute.amount_minor, left)
         if credits == 0:
             return self._alert(provider, dispute, "nothing_left_to_dispute", terms)
-        self._recorder.append(payment_events.dispute_opened(provider, dispute, terms, credits))
+        self._recorder.event_log.append_event(payment_events.dispute_opened(provider, dispute, terms, credits))
         return "disputed"
 
     def _close(self, provider: str, dispute: Dispute, terms: PaymentTerms) -> DisputeOutcome:
@@ -47,7 +47,7 @@ class Disputes:
         event = payment_events.dispute_closed(provider, dispute, terms)
         posted = self._recorder.posted_content(terms.account_id, event.id)
         if posted is None:
-            self._recorder.append(event)
+            self._recorder.event_log.append_event(event)
             return "won" if won else "lost"
         if posted != content_of(event):  # the bank has changed its decision
             return self._alert(provider, dispute, "dispute_now_won" if won else "dispute_now_lost", terms)

@@ -20,10 +20,10 @@ Database = Callable[[], AbstractContextManager[Connection]]
 log = structlog.get_logger()
 
 
-class Append(Protocol):
-    """The way to the log."""
+class EventLog(Protocol):
+    """Where events are appended: ledger.log.event_appender has it; a test may stop an append in the middle."""
 
-    def __call__(self, event: Event) -> object:
+    def append_event(self, event: Event) -> object:
         """Signs and appends an event, and returns once it is acknowledged. Raises LogUnavailable."""
 
     def check(self) -> None:
@@ -34,7 +34,7 @@ class EventRecorder(NamedTuple):
     """Writes the log and reads the views. The views may lag behind the log."""
 
     database: Database
-    append: Append
+    event_log: EventLog
 
     def posted_content(self, account_id: str, event_id: str) -> str | None:
         """The content hash of an event of ours; None until it is projected."""
@@ -45,7 +45,7 @@ class EventRecorder(NamedTuple):
         """Appends the event unless the views have an entry of it. Returns whether it was appended."""
         if self.posted_content(event.subject, event.id) is not None:
             return False
-        self.append(event)
+        self.event_log.append_event(event)
         return True
 
     def purchase(self, account_id: str, purchase_id: str) -> Purchase | None:

@@ -4,7 +4,7 @@ Handling is idempotent: updates may come in any order and more than once. An eve
 """
 
 from ledger.payments.disputes import Disputes
-from ledger.payments.event_recorder import Append, Database, EventRecorder
+from ledger.payments.event_recorder import Database, EventLog, EventRecorder
 from ledger.payments.gateway import Dispute, MethodsChanged, Payment, Payout, ProviderUpdate, Refund
 from ledger.payments.gateways import Gateways
 from ledger.payments.incoming_payments import IncomingPayments
@@ -18,15 +18,15 @@ from ledger.settings import Settings
 class ProviderUpdates:
     """Blocks while it asks providers, Postgres and the log; threads may share it."""
 
-    def __init__(self, settings: Settings, gateways: Gateways, database: Database, append: Append) -> None:
-        self._recorder = EventRecorder(database, append)
+    def __init__(self, settings: Settings, gateways: Gateways, database: Database, event_log: EventLog) -> None:
+        self._recorder = EventRecorder(database, event_log)
         self.payments = IncomingPayments(settings, gateways, self._recorder)
         self.refunds = Refunds(gateways, self.payments, self._recorder)
         self._disputes = Disputes(self.payments, self._recorder)
 
     def check(self) -> None:
         """Called before a customer pays: raises LogUnavailable or LogRefused if it could not be recorded now."""
-        self._recorder.append.check()
+        self._recorder.event_log.check()
 
     def handle(self, provider: str, update: ProviderUpdate) -> Outcome:
         """Appends the events that follow from an update, and says what it led to.

@@ -1,9 +1,8 @@
 """Purchases begun by a process of its own, such as a command: the same as the API's, with the process's settings."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -12,7 +11,7 @@ from ledger.core.errors import LedgerError
 from ledger.guard.guard import Guard
 from ledger.log.book import Follower
 from ledger.log.connecting import check_may_write
-from ledger.log.publisher import Publisher
+from ledger.log.event_appender import EventAppender
 from ledger.payments.gateways import gateways_of
 from ledger.payments.provider_updates import ProviderUpdates
 from ledger.payments.purchases import PurchaseRequest, Purchases, purchase_limits
@@ -23,11 +22,9 @@ from ledger.records.checkouts import Checkout
 from ledger.settings import Settings
 from ledger.views.standing import NoSuchAccount
 from ledger.views.writing import load_accounts
-from schemas.events import Event
 from schemas.fields import faults_of
 from schemas.http import NewPurchase
 from schemas.money import parse_nanos
-from schemas.topics import EVENTS
 
 _BOOK_SECONDS = 10
 
@@ -66,21 +63,13 @@ def _version_now(settings: Settings) -> Version:
 
 @contextmanager
 def _purchases(settings: Settings) -> Iterator[Purchases]:
-    gateways, key = gateways_of(settings), settings.signing_key()
+    gateways = gateways_of(settings)
+    settings.signing_key()  # a missing one is said before anything is asked
 
     @contextmanager
     def database() -> Iterator[Connection]:
         with connect(settings.database, COMMAND_AUTOCOMMIT) as connection:
             yield connection
 
-    with Guard(settings) as guard, Publisher(settings, guard, delivery_seconds=10) as publisher:
-        append = _Append(guard.check, lambda event: publisher.append_event(EVENTS, event, key).position())
-        yield Purchases(settings, gateways, database, ProviderUpdates(settings, gateways, database, append))
-
-
-class _Append(NamedTuple):
-    check: Callable[[], None]
-    append: Callable[[Event], object]
-
-    def __call__(self, event: Event) -> object:
-        return self.append(event)
+    with Guard(settings) as guard, closing(EventAppender(settings, guard, seconds=10, wait=True)) as event_log:
+        yield Purchases(settings, gateways, database, ProviderUpdates(settings, gateways, database, event_log))

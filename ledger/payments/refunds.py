@@ -41,7 +41,7 @@ class Refunds:
         Raises PurchaseUnknown, ExceedsPurchase, AmountIsZero, ProviderNotConfigured, a ProviderError, LogUnavailable,
         LogRefused.
         """
-        self._recorder.append.check()
+        self._recorder.event_log.check()
         with self._recorder.database() as connection:
             purchase, payment_id = paid(connection, account_id, purchase_id)
         gateway = gateway_of(self._gateways, purchase.provider)
@@ -74,7 +74,7 @@ class Refunds:
             return "already"
         if purchase is not None and parse_nanos(event.data.credits) > purchase.left:
             return self._alert(provider, refund, "refund_exceeds_purchase", terms)
-        self._recorder.append(event)
+        self._recorder.event_log.append_event(event)
         return "refunded"
 
     def _handle_failure(self, provider: str, refund: Refund, terms: PaymentTerms) -> RefundOutcome:

@@ -13,7 +13,7 @@ from ledger.core.charging import AUTHENTICATION_REQUIRED, Answer, Call, after, d
 from ledger.core.errors import LedgerError
 from ledger.payments import payment_events
 from ledger.payments.clock import Clock, utc_now
-from ledger.payments.event_recorder import Append, Database, EventRecorder
+from ledger.payments.event_recorder import Database, EventLog, EventRecorder
 from ledger.payments.gateway import Payment
 from ledger.payments.gateways import Gateways
 from ledger.payments.provider_updates import ProviderUpdates
@@ -41,13 +41,13 @@ class TopUpCharges:
         settings: Settings,
         gateways: Gateways,
         database: Database,
-        append: Append,
+        event_log: EventLog,
         observe: Observe,
         clock: Clock = utc_now,
     ) -> None:
         self._settings, self._database, self._observe, self._clock = settings, database, observe, clock
-        self._recorder = EventRecorder(database, append)
-        updates = ProviderUpdates(settings, gateways, database, append)
+        self._recorder = EventRecorder(database, event_log)
+        updates = ProviderUpdates(settings, gateways, database, event_log)
         self._calls = TopUpProviderCalls(settings, gateways, database, updates, clock)
         self._purchases = Purchases(settings, gateways, database, updates)
         self._lease = timedelta(seconds=settings.top_up_lease_seconds)

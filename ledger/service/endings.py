@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from ledger.log.appender import Draft
+from ledger.log.drafts import signed_draft
 from ledger.log.publisher import LogUnavailable
 from ledger.service.resources import Resources
-from schemas.fields import json_of
 from schemas.records import Ending
 from schemas.topics import RECORDS
 
@@ -17,10 +16,8 @@ WAITS: dict[int | str, dict[str, Any]] = {
 
 async def say(resources: Resources, event: Ending) -> int:
     """Appends what is noted already; the answer's status: 204, or 202 while Kafka is away: a worker appends it then."""
-    value = json_of(event)
-    header = resources.settings.signing_key().header(value)
     try:
-        await resources.log.append([Draft(event.subject, value, [header], RECORDS)])
+        await resources.log.append_async([signed_draft(event, resources.settings.signing_key(), RECORDS)])
     except LogUnavailable:
         return 202
     return 204

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from ledger.log.appender import APPEND_SECONDS, Appender, Draft
-from ledger.log.publisher import LogUnavailable, Permit
+from ledger.log.event_appender import EventAppender
 from ledger.payments.gateways import Gateways, gateways_of
 from ledger.payments.payment_methods import PaymentMethods
 from ledger.payments.provider_updates import ProviderUpdates
@@ -22,8 +21,6 @@ from ledger.postgres.health import PostgresHealth
 from ledger.postgres.kinds import API
 from ledger.postgres.pools import WatchedThreadPool
 from ledger.settings import Settings
-from schemas.events import Event
-from schemas.fields import json_of
 
 _THREADS = 8
 _QUERY_THREADS = 4
@@ -60,14 +57,13 @@ class Payments(NamedTuple):
         self.connections.close()
 
 
-def payments_of(settings: Settings, appender: Appender, permit: Permit, postgres: PostgresHealth[Any]) -> Payments:
-    """What pays and refunds, for the running event loop. Raises SettingMissing or SettingsInvalid."""
+def payments_of(settings: Settings, event_log: EventAppender, postgres: PostgresHealth[Any]) -> Payments:
+    """What pays and refunds. Raises SettingMissing or SettingsInvalid."""
     gateways = gateways_of(settings)
     connections = WatchedThreadPool(settings.database, API, postgres, 2 * _THREADS)
     connections.open()
     database = connections.connection
-    append = _Append(settings, appender, permit, asyncio.get_running_loop())
-    updates = ProviderUpdates(settings, gateways, database, append)
+    updates = ProviderUpdates(settings, gateways, database, event_log)
     return Payments(
         gateways,
         connections,
@@ -79,20 +75,3 @@ def payments_of(settings: Settings, appender: Appender, permit: Permit, postgres
         ThreadPoolExecutor(_QUERY_THREADS, "queries"),
         ThreadPoolExecutor(_THREADS, "webhooks"),
     )
-
-
-class _Append:
-    """Appends from a thread, through the one producer of the process."""
-
-    def __init__(self, settings: Settings, appender: Appender, permit: Permit, loop: asyncio.AbstractEventLoop) -> None:
-        self._settings, self._appender, self._loop = settings, appender, loop
-        self.check = permit.check
-
-    def __call__(self, event: Event) -> None:
-        value = json_of(event)
-        draft = Draft(event.subject, value, [self._settings.signing_key().header(value)])
-        future = asyncio.run_coroutine_threadsafe(self._appender.append([draft]), self._loop)
-        try:
-            future.result(APPEND_SECONDS + 1)
-        except TimeoutError:
-            raise LogUnavailable() from None

@@ -16,8 +16,8 @@ from ledger.core.book import Book, Version
 from ledger.gate import holds
 from ledger.gate.gate import Gate
 from ledger.guard.guard import Guard
-from ledger.log.appender import Appender
 from ledger.log.book import BookEmpty, BookStale, Follower
+from ledger.log.event_appender import EventAppender
 from ledger.log.publisher import LogUnavailable
 from ledger.postgres.connections import connect_async
 from ledger.postgres.health import PostgresHealth
@@ -51,7 +51,7 @@ class Resources:
     keys: Keys
     book: Follower
     guard: Guard
-    log: Appender
+    log: EventAppender
     verdicts: Verdicts
     gate: Gate
     requests: TopUpRequests
@@ -78,7 +78,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     postgres: PostgresHealth[Sequence[Progress]] = PostgresHealth(settings.database, progress, ())
     pool = AsyncPool(settings.database, API, postgres)
     guard = Guard(settings).start()
-    appender = Appender(settings, guard)
+    appender = EventAppender(settings, guard)
     book = Follower(settings)
     revoked = RevokedKeys(settings, book)
 
@@ -102,7 +102,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         Verdicts(pool, settings),
         Gate(settings, connect_gate),
         TopUpRequests(pool, appender, settings),
-        payments_of(settings, appender, guard, postgres),
+        payments_of(settings, appender, postgres),
     )
     await pool.open(wait=False)
     # Without the book usage can't be judged; without Kafka we start nevertheless.

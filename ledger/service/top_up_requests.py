@@ -11,13 +11,13 @@ import psycopg
 import structlog
 
 from ledger.gate.holds import SQL, Funds
-from ledger.log.appender import Appender, Draft
+from ledger.log.drafts import Draft, signed_draft
+from ledger.log.event_appender import EventAppender
 from ledger.log.publisher import LogUnavailable
 from ledger.postgres.pools import AsyncPool
 from ledger.postgres.release import OtherRelease
 from ledger.settings import Settings
 from schemas.events import AutoTopUpRequested, TopUpRequest
-from schemas.fields import json_of
 from schemas.identity import derived_id
 from schemas.money import format_nanos
 
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 class TopUpRequests:
     """Notes refusals and appends what they ask for; `run` does the work."""
 
-    def __init__(self, pool: AsyncPool, appender: Appender, settings: Settings) -> None:
+    def __init__(self, pool: AsyncPool, appender: EventAppender, settings: Settings) -> None:
         self._pool, self._appender, self._settings = pool, appender, settings
         self._said: dict[str, int] = {}
         self._waiting: asyncio.Queue[Funds] = asyncio.Queue(_WAITING_MAX)
@@ -66,7 +66,7 @@ class TopUpRequests:
                     self._said.pop(funds.account_id, None)
                 return
             available, balance = claimed
-            await self._appender.append([self._draft(funds, available, balance)])
+            await self._appender.append_async([self._draft(funds, available, balance)])
             await connection.execute(SQL["request_appended"], place)
 
     def _draft(self, funds: Funds, available: int, balance: int) -> Draft:
@@ -77,8 +77,7 @@ class TopUpRequests:
             time=datetime.now(UTC),
             data=TopUpRequest(available=format_nanos(available), balance=format_nanos(balance)),
         )
-        value = json_of(event)
-        return Draft(event.subject, value, [self._settings.signing_key().header(value)])
+        return signed_draft(event, self._settings.signing_key())
 
 
 def _asks(funds: Funds) -> bool:

@@ -18,7 +18,6 @@ import httpx
 import psycopg
 import pytest
 
-from consumers.appending import Appending
 from consumers.consumer import Received
 from consumers.runner import Runner
 from ledger.client import Ledger
@@ -27,6 +26,7 @@ from ledger.dev.kafka import EmbeddedKafka
 from ledger.dev.stack import Stack
 from ledger.guard.guard import Guard
 from ledger.log.book import Follower
+from ledger.log.event_appender import EventAppender
 from ledger.log.publisher import LogUnavailable, Publisher
 from ledger.records import outbox
 from ledger.settings import Settings
@@ -108,13 +108,13 @@ def posts(http: httpx.Client) -> str:
     return str(event["id"]) if answer.is_success else ""
 
 
-def appends(appending: Appending) -> str:
+def appends(appender: EventAppender) -> str:
     """A signed event, as consumers append it."""
     event = TraceRecorded(
         source="test", id=str(uuid.uuid4()), subject="acct_consumer", data=Trace(trace_id="t", count=1)
     )
     try:
-        appending(event)
+        appender.append_event(event)
     except LogUnavailable:
         return ""
     return event.id
@@ -188,7 +188,7 @@ def running(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         url, token = open_(api(own, folder)), key(own)
         http, probe = open_(client(url, token)), open_(client(url, token))
         guard = open_(Guard(own))
-        appending, relay = open_(closing(Appending(own, guard))), open_(closing(Relay(own, guard)))
+        appender, relay = open_(closing(EventAppender(own, guard, seconds=10))), open_(closing(Relay(own, guard)))
         relay.own([0])
         idle = open_(Publisher(own, topics=[EVENTS]))
 
@@ -203,7 +203,7 @@ def running(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         options = {"source": "router/test", "spool": folder / "spool", "topic_prefix": own.topic_prefix}
         yield Running(
             again_and_again(lambda: posts(http)),
-            again_and_again(lambda: appends(appending)),
+            again_and_again(lambda: appends(appender)),
             again_and_again(lambda: leaves_a_message(own)),
             again_and_again(is_ready),
             again_and_again(lambda: "" if idle.trouble else "ready"),

@@ -31,6 +31,7 @@ from ledger.views.trial_balance import trial_balance
 from schemas.topics import EVENTS
 from tests.integration.api_harness import api, client, eventually, key, projector
 from tests.support import sandbox as doubles
+from tests.support.guarding import Unguarded
 from tests.support.ledgers import new_ledger
 from tests.support.sandbox import RunningSandbox, running_sandbox
 
@@ -156,7 +157,7 @@ class Market:
         """What a sweep learns with: a process of its own, as far as the ledger can tell."""
         publisher = self.stack_of.enter_context(Publisher(self.settings))
         append = lambda event: publisher.append_event(EVENTS, event, self.settings.signing_key()).position()  # noqa: E731
-        return ProviderUpdates(self.settings, self.gateways, self.database, append)
+        return ProviderUpdates(self.settings, self.gateways, self.database, Unguarded(append))
 
     @contextlib.contextmanager
     def database(self) -> Iterator[psycopg.Connection[Any]]:

@@ -7,11 +7,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from consumers.appending import Appending
 from ledger.core.invoicing import place_of
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.stack import Stack
+from ledger.log.event_appender import EventAppender
+from ledger.log.publisher import Position
 from ledger.settings import Settings
+from schemas.envelope import Envelope
 from schemas.events import CreditsPurchased, Invoice, InvoiceIssued
 from schemas.identity import derived_id
 from schemas.supplier import Supplier
@@ -138,7 +140,7 @@ def test_a_restored_database_gives_no_number_twice(settings: Settings, account: 
 def test_a_number_that_is_not_on_the_log_is_shown_to_nobody(settings: Settings, account: str) -> None:
     append(settings, purchased(account))
     with invoicing(settings) as round_:
-        round_.task._append = Killed(settings, round_.task._append._permit)  # between the transaction and the log
+        round_.task._event_log = Killed(settings, round_.task._event_log._permit)  # between the transaction and the log
         with pytest.raises(RuntimeError, match="killed"):
             round_()
     (waiting,) = issued(settings, account)
@@ -206,8 +208,8 @@ def _numbered_elsewhere(of: CreditsPurchased, number: str) -> InvoiceIssued:
     return InvoiceIssued(source="erp", id=derived_id(of.subject, number), subject=of.subject, data=data)
 
 
-class Killed(Appending):
-    def __call__(self, event: object) -> None:
+class Killed(EventAppender):
+    def append_event(self, event: Envelope) -> Position:
         raise RuntimeError("killed")
 
 

@@ -11,7 +11,7 @@ class Unguarded:
     def __init__(self, append: Callable[[Event], object]) -> None:
         self._append = append
 
-    def __call__(self, event: Event) -> object:
+    def append_event(self, event: Event) -> object:
         return self._append(event)
 
     def check(self) -> None:
