@@ -13,6 +13,7 @@ import pytest
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.stack import Stack
 from ledger.settings import Settings
+from tests.support import programs
 from tests.support.ledgers import new_ledger, temporary_stack
 
 # What needs no server: short files. Spread over several processes, they come last, so that all end at the same time.
@@ -22,6 +23,7 @@ COMPUTING = ("contracts", "core", "scenarios")
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """One stack per process that runs tests."""
+    programs.prepare()
     with temporary_stack() as running:
         yield running
 

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from tests.billing.customer import Customer, come_in, errors, hidden, path_of
-from tests.integration.api_harness import api
 from tests.payments.market import GOOD, Market
+from tests.support.servers import api
 
 ADDRESS = {"name": "Ada Lovelace Ltd", "line1": "Unter den Linden 1", "city": "Berlin", "country": "DE"}
 FORM = {"amount": "10", "pay": "stripe:", **ADDRESS}

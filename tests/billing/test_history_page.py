@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.billing.customer import Customer, come_in
-from tests.integration.api_harness import eventually, usage
 from tests.payments.market import Market
+from tests.support.events import priced_usage
+from tests.support.waiting import eventually
 
 METHODS = "customers.payment_methods.list"
 TODAY = datetime.now(UTC).date().isoformat()
@@ -23,8 +24,8 @@ def busy(shop: Market) -> str:
     account = shop.account()
     shop.visit(shop.pay(shop.buy(account, "stripe", "25")))
     shop.http.post(f"/v1/accounts/{account}/adjustments", json={"amount": "-1", "reason_code": "goodwill"})
-    calls = [usage(account, model="gpt-4o", api_key_id="key-1") for _ in range(40)]
-    calls += [usage(account, model="gpt-4o-mini", api_key_id="key-2") for _ in range(20)]
+    calls = [priced_usage(account, model="gpt-4o", api_key_id="key-1") for _ in range(40)]
+    calls += [priced_usage(account, model="gpt-4o-mini", api_key_id="key-2") for _ in range(20)]
     answer = shop.http.post("/v1/usage", json=calls, headers={"Content-Type": "application/cloudevents-batch+json"})
     assert answer.status_code == 202, answer.text
     shop.settled()

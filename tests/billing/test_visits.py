@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from tests.billing.customer import COOKIE, Customer, come_in, path_of, portal
-from tests.integration.api_harness import api, client, key
 from tests.payments.market import Market
 from tests.support.events import usage
+from tests.support.servers import api, client, key
 
 REQUEST = "6f0f6f0e-3d0e-4a56-9b8a-1f0c1a0e2a11"
 TEN = {"amount": "10", "currency": "USD", "amount_minor": "1000"}

@@ -11,7 +11,8 @@ import pytest
 from ledger.client import Ledger
 from ledger.settings import Settings
 from schemas.topics import EVENTS
-from tests.integration.api_harness import api, client, eventually, key, projector
+from tests.support.servers import api, client, key, projector
+from tests.support.waiting import eventually
 from tests.support.workers import records_of
 
 CALL: dict[str, Any] = {

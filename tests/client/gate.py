@@ -15,7 +15,8 @@ import psutil
 
 from ledger.client import AsyncLedger, AsyncStream, Ledger
 from ledger.settings import Settings
-from tests.integration.api_harness import eventually, process
+from tests.support.servers import process
+from tests.support.waiting import eventually
 
 CALL: dict[str, Any] = {"provider": "openai", "model": "gpt-4o", "mode": "auto", "input_tokens": 1000}
 # What the first book takes for it in auto mode, in nanos: 1,000 input tokens, and an output token.

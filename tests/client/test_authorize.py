@@ -21,7 +21,7 @@ from ledger.client import (
 from ledger.core.errors import LedgerError
 from tests.client.conftest import NOWHERE, Served
 from tests.client.gate import CALL, KINDS, Losing, balance, funded, opened
-from tests.integration.api_harness import eventually
+from tests.support.waiting import eventually
 
 INSUFFICIENT = b'{"error":{"message":"Insufficient credits. Please top up your account.","type":"billing_error"}}'
 USAGE: dict[str, Any] = CALL | {"request_id": "req_1", "output_tokens": 100}

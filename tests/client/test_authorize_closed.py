@@ -13,7 +13,8 @@ from ledger.client import Authorization, GateClosed, Ledger
 from ledger.dev.kafka import free_port
 from ledger.settings import Settings
 from tests.client.gate import CALL, INPUT, KINDS, OUTPUT, KillableApi, balance, funded, nanos, opened
-from tests.integration.api_harness import client, eventually, key, projector
+from tests.support.servers import client, key, projector
+from tests.support.waiting import eventually
 
 USAGE: dict[str, Any] = CALL | {"request_id": "req_1", "output_tokens": 100}
 STREAM: dict[str, Any] = CALL | {"request_id": "req_2", "max_output_tokens": 2_000, "extend_by": 500}

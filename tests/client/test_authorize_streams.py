@@ -27,7 +27,7 @@ from ledger.client import (
 from ledger.core.errors import LedgerError
 from tests.client.conftest import Served
 from tests.client.gate import CALL, INPUT, KINDS, OUTPUT, Losing, balance, funded, nanos, opened
-from tests.integration.api_harness import eventually
+from tests.support.waiting import eventually
 
 STREAM: dict[str, Any] = CALL | {"request_id": "req_1", "max_output_tokens": 1_000, "extend_by": 200}
 CREDIT = 10**9

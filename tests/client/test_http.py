@@ -17,7 +17,7 @@ from ledger.dev.kafka import free_port
 from ledger.records import api_keys
 from ledger.settings import Settings
 from tests.client.conftest import CALL, arrived, requests_of
-from tests.integration.api_harness import api, key
+from tests.support.servers import api, key
 
 OpenHttp = Callable[..., Ledger]
 

@@ -25,7 +25,8 @@ from ledger.client.spool import Rejection, Spool, new_spool, orphans
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 from tests.client.conftest import CALL, NOWHERE, Open, arrived, requests_of
-from tests.support.workers import ROOT, eventually
+from tests.support.programs import ROOT, Program
+from tests.support.waiting import eventually
 
 RECORDS_AND_WAITS = """
 import sys, time
@@ -39,10 +40,10 @@ time.sleep(600)
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+def other(tmp_path: Path) -> Iterator[Program]:
     """Another process on the same spool, which has recorded 100 traces that it can't deliver."""
-    command = [sys.executable, "-c", RECORDS_AND_WAITS, str(tmp_path / "spool"), f"acct_{tmp_path.name}"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    arguments = ["-c", RECORDS_AND_WAITS, str(tmp_path / "spool"), f"acct_{tmp_path.name}"]
+    process = Program(*arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
     with process.stdout as out:
         assert out.readline() == b"recorded\n"
@@ -95,7 +96,7 @@ def test_what_is_refused_leaves_a_full_spool_which_stays_bounded(tmp_path: Path)
 
 
 def test_what_a_killed_process_left_is_delivered_in_its_order(
-    opened: Open, settings: Settings, tmp_path: Path, other: subprocess.Popen[bytes]
+    opened: Open, settings: Settings, tmp_path: Path, other: Program
 ) -> None:
     other.send_signal(signal.SIGKILL)
     other.wait(10)
@@ -109,7 +110,7 @@ def test_what_a_killed_process_left_is_delivered_in_its_order(
 
 
 def test_what_a_living_process_has_is_left_alone(
-    opened: Open, settings: Settings, tmp_path: Path, other: subprocess.Popen[bytes]
+    opened: Open, settings: Settings, tmp_path: Path, other: Program
 ) -> None:
     ledger = opened()
     assert ledger.depth == 0
@@ -118,7 +119,7 @@ def test_what_a_living_process_has_is_left_alone(
 
 
 def test_a_process_that_dies_later_is_noticed(
-    opened: Open, settings: Settings, tmp_path: Path, other: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+    opened: Open, settings: Settings, tmp_path: Path, other: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ledger.client.delivery.ADOPTION_SECONDS", 0.2)
     opened()

@@ -22,7 +22,8 @@ from ruamel.yaml import YAML
 from ledger.dev.kafka import EmbeddedKafka, free_port
 from ledger.payments.gateways import gateways_of
 from ledger.settings import Settings
-from tests.integration.api_harness import eventually, usage
+from tests.support.events import priced_usage
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "compose.yaml")
@@ -182,7 +183,7 @@ def test_its_commands_and_secrets_make_a_ledger(host: Host) -> None:
         key = _last_line(host.run("serve", "keys", "create"))
         with httpx.Client(base_url=f"http://127.0.0.1:{host.ports['8080']}", timeout=20) as http:
             http.headers["Authorization"] = f"Bearer {key}"
-            assert http.post("/v1/usage", json=usage("acme")).is_success
+            assert http.post("/v1/usage", json=priced_usage("acme")).is_success
             eventually(lambda: http.get("/v1/accounts/acme/balance").is_success)
 
 

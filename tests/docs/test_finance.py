@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from ledger.dev.child_processes import environment_of
 from ledger.settings import Settings
 from tests.docs.pages import examples
 from tests.docs.running import Reader
-from tests.integration.api_harness import api, environment, key
 from tests.support.events import Event, Ids, event, purchase, usage
 from tests.support.past import Past, at
+from tests.support.servers import api, key
 
 PAGE = "docs/how-to/finance.md"
 IDS = Ids(99)
@@ -80,7 +81,7 @@ def test_the_examples_of_the_finance_page_do_what_it_says(
     ledger: Settings, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with api(ledger, tmp_path_factory.mktemp("api")) as url:
-        given = {name: value for name, value in environment(ledger).items() if name.startswith("LEDGER_")}
+        given = {name: value for name, value in environment_of(ledger).items() if name.startswith("LEDGER_")}
         given |= {"API": url, "KEY": key(ledger), "COLUMNS": "100"}
         reader = Reader(tmp_path, given, {})
         for example in examples(PAGE):

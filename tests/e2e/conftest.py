@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +10,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from ledger.dev.child_processes import environment_of
 from ledger.dev.stack import Stack
-from tests.integration.api_harness import ROOT, environment
 from tests.payments.market import Market, market
 from tests.support.invoicing import SUPPLIER
+from tests.support.programs import Program
 
 AXE = Path(__file__).with_name("axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -74,9 +73,9 @@ def shop(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mar
 @contextmanager
 def consuming(shop: Market, folder: Path) -> Iterator[None]:
     """`ledger consume` for this ledger."""
-    command = [sys.executable, "-m", "ledger.cli", "consume"]
+    given = environment_of(shop.settings)
     with (folder / "consume.log").open("ab") as out:
-        running = subprocess.Popen(command, env=environment(shop.settings), cwd=ROOT, stdout=out, stderr=out)
+        running = Program("-m", "ledger.cli", "consume", environment=given, stdout=out, stderr=out)
     try:
         yield
     finally:

@@ -10,10 +10,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.billing.customer import portal
 from tests.e2e.conftest import CHROMIUM, Eyes
-from tests.integration.api_harness import usage
 from tests.payments.market import CARD, GOOD, Market
 from tests.payments.test_invoice_pdf import text_of
-from tests.support.events import event
+from tests.support.events import event, priced_usage
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="the billing page was not tried in a browser; on Debian: apt-get install chromium"
@@ -25,7 +24,7 @@ def spend(shop: Market, account: str, credits: str) -> None:
     """Some of the traces that are included, and a model call at this cost plus ten percent."""
     used = [
         event("trace.recorded", account, {"trace_id": "tr_1", "count": 37}, "tr_1"),
-        usage(account, provider_cost=credits),
+        priced_usage(account, provider_cost=credits),
     ]
     send(shop, used)
 
@@ -35,7 +34,7 @@ def call(shop: Market, account: str) -> None:
     keys = {("anthropic", "claude-sonnet-4-5"): "web", ("google", "gemini-2.5-flash"): "web"}
     keys |= {("openai", "gpt-4o-mini"): "batch"}
     calls = [
-        usage(account, provider=provider, model=model, api_key_id=key, **TOKENS)
+        priced_usage(account, provider=provider, model=model, api_key_id=key, **TOKENS)
         for (provider, model), key in keys.items()
         for _ in range(4)
     ]

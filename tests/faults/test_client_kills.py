@@ -2,8 +2,6 @@
 
 import os
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +14,10 @@ from ledger.dev.stack import Stack
 from ledger.settings import Settings
 from tests.support.expected import discrepancies
 from tests.support.ledgers import new_ledger, temporary_stack
+from tests.support.programs import Program, environment
 from tests.support.recorder import ACCOUNTS, THREADS, noted
-from tests.support.workers import ROOT, crew, environment, eventually, wait_until_projected
+from tests.support.waiting import eventually
+from tests.support.workers import crew, wait_until_projected
 
 SLOW = bool(os.environ.get("LEDGER_SLOW"))
 EVENTS_TOTAL, KILLS = (100_000, 40) if SLOW else (3_000, 2)
@@ -53,10 +53,9 @@ class Router:
         return self._process.wait(seconds)
 
     def _start(self) -> None:
-        command = [sys.executable, "-m", "tests.support.recorder", self._settings.kafka, self._settings.topic_prefix]
-        self._process = subprocess.Popen(
-            [*command, str(self._folder), str(EVENTS_TOTAL)], cwd=ROOT, env=environment(self._settings)
-        )
+        kafka, prefix = self._settings.kafka, self._settings.topic_prefix
+        arguments = ["-m", "tests.support.recorder", kafka, prefix, str(self._folder), str(EVENTS_TOTAL)]
+        self._process = Program(*arguments, environment=environment(self._settings))
 
 
 def kill_both(mortal: Stack, router: Router, chance: random.Random) -> None:

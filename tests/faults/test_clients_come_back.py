@@ -36,8 +36,10 @@ from schemas.events import Trace, TraceRecorded
 from schemas.fields import json_of
 from schemas.topics import EVENTS, TOP_UPS
 from tests.client.conftest import CALL
-from tests.integration.api_harness import api, client, eventually, key, usage
+from tests.support.events import priced_usage
 from tests.support.ledgers import new_ledger, temporary_stack
+from tests.support.servers import api, client, key
+from tests.support.waiting import eventually
 from tests.support.workers import records_of
 
 STILL_SECONDS = 8
@@ -102,7 +104,7 @@ class Tries:
 
 def posts(http: httpx.Client) -> str:
     """Usage, over the API."""
-    event = usage("acct_api")
+    event = priced_usage("acct_api")
     answer = http.post("/v1/usage", json=event)
     assert answer.status_code in (202, 503), answer.text
     return str(event["id"]) if answer.is_success else ""

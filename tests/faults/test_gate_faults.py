@@ -26,11 +26,12 @@ from ledger.dev.stack import Stack
 from ledger.records import rebuilds
 from ledger.settings import Settings
 from projectors.rebuild import rebuild
-from tests.integration.api_harness import api, client, key
 from tests.support.events import Ids, purchase, sender, usage
 from tests.support.ledgers import new_ledger, temporary_stack
 from tests.support.load import load
-from tests.support.workers import Crew, crew, eventually, wait_until_projected
+from tests.support.servers import api, client, key
+from tests.support.waiting import eventually
+from tests.support.workers import Crew, crew, wait_until_projected
 
 SLOW = bool(os.environ.get("LEDGER_SLOW"))
 ASK = "/v1/authorizations"

@@ -3,8 +3,6 @@
 import os
 import random
 import secrets
-import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,10 +14,12 @@ from ledger.dev.kafka import free_port
 from ledger.log.publisher import Publisher
 from ledger.settings import Settings
 from schemas.topics import EVENTS
-from tests.integration.api_harness import projector
 from tests.support.invoicing import SUPPLIER, purchased, rows
 from tests.support.mail_server import Inbox
-from tests.support.workers import ROOT, eventually, wait_until_projected
+from tests.support.programs import Program
+from tests.support.servers import projector
+from tests.support.waiting import eventually
+from tests.support.workers import wait_until_projected
 
 PURCHASES, KILLS = (500, 12) if os.environ.get("LEDGER_SLOW") else (120, 6)
 CONSUMERS = 3
@@ -42,11 +42,10 @@ class Consumers:
             process.kill()
             process.wait(10)
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> Program:
         with self._log.open("ab") as out:
-            command = [sys.executable, "-m", "ledger.cli", "consume", *self._names]
-            environment = environment_of(self._settings) | {"PYTHONWARNINGS": "ignore"}
-            return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=out, stderr=out)
+            command = ["-m", "ledger.cli", "consume", *self._names]
+            return Program(*command, environment=environment_of(self._settings), stdout=out, stderr=out)
 
 
 def test_killed_consumers_neither_skip_nor_double(settings: Settings, tmp_path: Path) -> None:

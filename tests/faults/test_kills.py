@@ -10,7 +10,8 @@ from ledger.settings import Settings
 from tests.support.events import Ids, purchase, sender
 from tests.support.expected import discrepancies, expected_of, triggers_of
 from tests.support.load import load, publishing
-from tests.support.workers import Crew, Worker, crew, eventually, folded, wait_until_projected
+from tests.support.waiting import eventually
+from tests.support.workers import Crew, Worker, crew, folded, wait_until_projected
 
 SLOW = bool(os.environ.get("LEDGER_SLOW"))
 

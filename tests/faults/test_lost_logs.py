@@ -14,11 +14,12 @@ from ledger.dev.bootstrap import bootstrap
 from ledger.dev.stack import Stack
 from ledger.settings import Settings
 from schemas.topics import EVENTS
-from tests.integration.api_harness import api, client, key
 from tests.support.events import Ids, sender, usage
 from tests.support.expected import home_of
 from tests.support.ledgers import new_ledger, temporary_stack
-from tests.support.workers import crew, eventually, folded, wait_until_projected
+from tests.support.servers import api, client, key
+from tests.support.waiting import eventually
+from tests.support.workers import crew, folded, wait_until_projected
 
 EXIT_REFUSED = 78
 IDS = Ids(17)

@@ -18,13 +18,14 @@ from ledger.dev.child_processes import Child, environment_of, ledger_command
 from ledger.dev.stack import Stack
 from ledger.records.seats import Seat
 from ledger.settings import Settings
-from tests.integration.api_harness import api, client, key
 from tests.support.brokers import three_brokers
 from tests.support.events import Ids, purchase, sender, usage
 from tests.support.freezing import frozen
 from tests.support.ledgers import new_ledger, temporary_stack
 from tests.support.probing import Samples, sampling
-from tests.support.workers import Crew, crew, eventually, wait_until_projected
+from tests.support.servers import api, client, key
+from tests.support.waiting import eventually
+from tests.support.workers import Crew, crew, wait_until_projected
 
 SLOW = bool(os.environ.get("LEDGER_SLOW"))
 IDS = Ids(16)

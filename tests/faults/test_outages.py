@@ -17,7 +17,8 @@ from tests.support.events import Ids, sender, usage
 from tests.support.expected import discrepancies
 from tests.support.ledgers import new_ledger
 from tests.support.load import load, publishing
-from tests.support.workers import Crew, crew, eventually, folded, wait_until_projected
+from tests.support.waiting import eventually
+from tests.support.workers import Crew, crew, folded, wait_until_projected
 
 IDS = Ids(13)
 SLOW = bool(os.environ.get("LEDGER_SLOW"))

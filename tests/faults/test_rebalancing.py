@@ -5,7 +5,8 @@ from pathlib import Path
 from ledger.settings import Settings
 from tests.support.expected import discrepancies
 from tests.support.load import load, publishing
-from tests.support.workers import Crew, crew, eventually, folded, wait_until_projected
+from tests.support.waiting import eventually
+from tests.support.workers import Crew, crew, folded, wait_until_projected
 
 
 def everyone_works(members: Crew) -> None:

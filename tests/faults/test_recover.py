@@ -31,7 +31,8 @@ from schemas.topics import BOOK, DEAD_LETTERS, EVENTS, TOP_UPS, TOPICS
 from tests.support.books import publish_in_force
 from tests.support.events import Event, Ids, event, json_bytes, policy, purchase, sender, usage
 from tests.support.ledgers import new_ledger, temporary_stack
-from tests.support.workers import crew, eventually, records_of, wait_until_projected
+from tests.support.waiting import eventually
+from tests.support.workers import crew, records_of, wait_until_projected
 
 EXIT_REFUSED = 78
 FACTS = ("credits.purchased", "credits.refunded")

@@ -6,8 +6,6 @@ is read again and the views are rebuilt, and nobody asks the provider for anythi
 
 import os
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -29,21 +27,15 @@ from schemas.topics import EVENTS, TOP_UPS
 from tests.support import sandbox as doubles
 from tests.support.events import Ids, event, sender, usage
 from tests.support.ledgers import new_ledger
+from tests.support.programs import Program, environment, ledger
 from tests.support.sandbox import RunningSandbox, running_sandbox
-from tests.support.workers import ROOT, Crew, crew, environment, eventually, log_reader, wait_until_projected
+from tests.support.waiting import eventually
+from tests.support.workers import Crew, crew, log_reader, wait_until_projected
 
 SLOW = bool(os.environ.get("LEDGER_SLOW"))
 ACCOUNTS, KILLS = (40, 60) if SLOW else (8, 8)
 # Each begins with 30, spends 110 and buys 50 below 20: however it goes, it crosses twice and ends with 20.
 EVENTS_EACH, COST, CROSSINGS, ENDS_WITH = 1000, "0.1", 2, 20 * 10**9
-CHARGE = f"""
-import ctypes, signal, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-from consumers.process import run
-from ledger.settings import Settings
-run(Settings(), [{NAME!r}])
-"""
 
 
 class Shop:
@@ -81,12 +73,12 @@ class Shop:
             for _ in range(EVENTS_EACH):
                 log.send(*(usage(account, self.ids(), COST) for account in self.accounts))
 
-    def charger(self) -> subprocess.Popen[bytes]:
+    def charger(self) -> Program:
         """One more `ledger consume charge-top-ups`."""
         self._chargers += 1
         with (self.folder / f"charger-{self._chargers}.log").open("wb") as out:
-            command = [sys.executable, "-c", CHARGE]
-            return subprocess.Popen(command, env=environment(self.settings), cwd=ROOT, stdout=out, stderr=out)
+            command = ["-m", "ledger.cli", "consume", NAME]
+            return Program(*command, environment=environment(self.settings), stdout=out, stderr=out)
 
     def paid(self) -> Counter[str]:
         """Payments that succeeded at the provider, by the trigger that they are for."""
@@ -165,7 +157,7 @@ def shop(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sho
 
 
 @contextmanager
-def chargers(shop: Shop, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+def chargers(shop: Shop, count: int) -> Iterator[list[Program]]:
     """So many chargers; all that run at the end of the block are killed."""
     running = [shop.charger() for _ in range(count)]
     try:
@@ -176,7 +168,7 @@ def chargers(shop: Shop, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
             process.wait(10)
 
 
-def kill_somebody(shop: Shop, members: Crew, running: list[subprocess.Popen[bytes]], chance: random.Random) -> None:
+def kill_somebody(shop: Shop, members: Crew, running: list[Program], chance: random.Random) -> None:
     """One process ends in the middle of whatever it does, and another one is started."""
     if chance.random() < 0.3:
         chance.choice(members.alive).kill()
@@ -225,10 +217,7 @@ def test_reading_all_triggers_again_asks_the_provider_nothing(shop: Shop) -> Non
 
 
 def _rebuilt(shop: Shop) -> bool:
-    command = [sys.executable, "-m", "ledger.cli", "rebuild", "--yes", "--json"]
-    done = subprocess.run(
-        command, env=environment(shop.settings), cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
-    )
+    done = ledger(shop.settings, "rebuild", "--yes", "--json")
     assert done.returncode == 0 or "Projectors are running" in done.stderr, done.stderr
     return done.returncode == 0
 

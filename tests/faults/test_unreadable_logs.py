@@ -2,8 +2,6 @@
 
 import json
 import struct
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,11 +20,13 @@ from ledger.settings import Settings
 from projectors.passing_over import BeyondTheLog, StillReadable, pass_over
 from projectors.rebuild import rebuild
 from schemas.topics import EVENTS
-from tests.integration.api_harness import api, client
 from tests.support.events import Event, Ids, sender, usage
 from tests.support.expected import home_of
 from tests.support.ledgers import new_ledger, temporary_stack
-from tests.support.workers import ROOT, crew, environment, eventually, wait_until_projected
+from tests.support.programs import ledger
+from tests.support.servers import api, client
+from tests.support.waiting import eventually
+from tests.support.workers import crew, wait_until_projected
 
 IDS = Ids(43)
 CHECKSUM, CODEC, GROWING, LAST, SOUND = range(5)
@@ -90,11 +90,6 @@ def name_an_unknown_codec(batch: bytearray) -> None:
     attributes = struct.unpack_from(">h", batch, 21)[0]
     struct.pack_into(">h", batch, 21, attributes & ~7 | 6)
     struct.pack_into(">I", batch, 17, crc32c(bytes(batch[21:])))
-
-
-def command(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "ledger.cli", *words]
-    return subprocess.run(line, env=environment(settings), cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
 def posted(settings: Settings) -> set[str]:
@@ -167,7 +162,7 @@ def test_what_cannot_be_read_waits_for_a_decision_and_nothing_else_does(mortal: 
             pass_over(settings, LAST, 2, 3, "no")
         assert pass_over(settings, CHECKSUM, 1, None, "disk 2 failed").last == 1
         assert pass_over(settings, LAST, 2, 2, "disk 2 failed").last == 2
-        decided = command(settings, "log", "skip", f"events/{CODEC}/0", "--reason", "disk 2 failed", "--json")
+        decided = ledger(settings, "log", "skip", f"events/{CODEC}/0", "--reason", "disk 2 failed", "--json")
         assert json.loads(decided.stdout)["last_offset"] == 0, decided.stderr
         wait_until_projected(settings)
         assert posted(settings) == sound | behind | ids(more)
@@ -182,5 +177,5 @@ def test_what_cannot_be_read_waits_for_a_decision_and_nothing_else_does(mortal: 
     rebuilt = rebuild(settings, Silent())
     assert (rebuilt.different, rebuilt.lost) == (0, 0)
     assert dead_letters(settings) == letters
-    assert "disk 2 failed" in command(settings, "deadletters", "show", f"events/{LAST}/2").stdout
+    assert "disk 2 failed" in ledger(settings, "deadletters", "show", f"events/{LAST}/2").stdout
     assert posted(settings) == sound | behind | ids(more)

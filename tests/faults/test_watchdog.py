@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.support.workers import ROOT
+from tests.support.programs import ROOT
 
 EXIT_STALLED = 70
 # The main thread lives for two seconds, which is four times the patience of this watchdog, and beats in its own way.

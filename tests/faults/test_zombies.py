@@ -12,7 +12,8 @@ from ledger.settings import Settings
 from tests.support.events import Ids, sender, usage
 from tests.support.expected import discrepancies, home_of
 from tests.support.load import load, publishing
-from tests.support.workers import RUN, Worker, crew, eventually, folded, wait_until_projected
+from tests.support.waiting import eventually
+from tests.support.workers import RUN, Worker, crew, folded, wait_until_projected
 
 LOCKS = 0x1ED6E5
 IDS = Ids(10)

@@ -13,7 +13,10 @@ from structlog.testing import capture_logs
 from ledger.records import api_keys
 from ledger.server.app import create_app
 from ledger.settings import Settings
-from tests.integration.api_harness import ROOT, api, client, eventually, key, usage
+from tests.support.events import priced_usage
+from tests.support.programs import ROOT
+from tests.support.servers import api, client, key
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 ROUTES = [
-    ("POST", "/v1/usage", "usage:write", usage("acct_1")),
+    ("POST", "/v1/usage", "usage:write", priced_usage("acct_1")),
     ("GET", "/v1/accounts", "accounts:read", None),
     ("POST", "/v1/accounts", "accounts:write", {"account_id": "acct_1"}),
     ("GET", "/v1/accounts/acct_1", "accounts:read", None),

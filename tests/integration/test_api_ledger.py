@@ -15,7 +15,9 @@ from ledger.log.publisher import Publisher
 from ledger.settings import Settings
 from schemas.events import Charged, CreditsPurchased, Purchase
 from schemas.topics import EVENTS
-from tests.integration.api_harness import api, client, eventually, key, projector, usage
+from tests.support.events import priced_usage
+from tests.support.servers import api, client, key, projector
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -234,8 +236,8 @@ def busy(http: httpx.Client, settings: Settings) -> str:
     account(http, "busy", "100")
     purchase(settings, "busy", 1)
     models = ["gpt-4o"] * 9 + ["gpt-4o-mini"]
-    batch = [usage("busy", model=models[n % 10], api_key_id=f"key-{n % 3}") for n in range(300)]
-    trace = usage("busy") | {"type": "trace.recorded", "data": {"trace_id": "t1", "count": 103}}
+    batch = [priced_usage("busy", model=models[n % 10], api_key_id=f"key-{n % 3}") for n in range(300)]
+    trace = priced_usage("busy") | {"type": "trace.recorded", "data": {"trace_id": "t1", "count": 103}}
     record(http, *batch[:150])
     purchase(settings, "busy", 2)
     record(http, *batch[150:], trace)
@@ -308,9 +310,9 @@ def test_a_charge_is_explained_to_the_last_digit(http: httpx.Client) -> None:
     account(http, "explained", "1")
     first, second, third = record(
         http,
-        usage("explained", cached_input_tokens=400, mode="tier"),
-        usage("explained", provider_cost="0.01"),
-        usage("explained") | {"type": "trace.recorded", "data": {"trace_id": "t", "count": 102}},
+        priced_usage("explained", cached_input_tokens=400, mode="tier"),
+        priced_usage("explained", provider_cost="0.01"),
+        priced_usage("explained") | {"type": "trace.recorded", "data": {"trace_id": "t", "count": 102}},
     )
     charge = http.get(f"/v1/transactions/{first}").json()
     explanation = charge["explanation"]
@@ -333,7 +335,7 @@ def test_a_charge_is_explained_to_the_last_digit(http: httpx.Client) -> None:
 
 def test_an_id_of_two_accounts_is_ambiguous_for_an_operator_only(http: httpx.Client, settings: Settings) -> None:
     event_id = "019aa3f2-1111-7000-8000-000000000001"
-    record(http, *(usage(name) | {"id": event_id} for name in ("twin-a", "twin-b")))
+    record(http, *(priced_usage(name) | {"id": event_id} for name in ("twin-a", "twin-b")))
     path = f"/v1/transactions/{event_id}"
     assert (http.get(path).status_code, http.get(path).json()["error"]["param"]) == (422, "account_id")
     assert http.get(path, params={"account_id": "twin-b"}).json()["account_id"] == "twin-b"

@@ -13,9 +13,11 @@ import pytest
 from ledger.dev.stack import Stack
 from ledger.records import api_keys
 from ledger.settings import Settings
-from tests.integration.api_harness import api, client, eventually, key, projector, usage
+from tests.support.events import priced_usage
 from tests.support.freezing import frozen
 from tests.support.ledgers import temporary_stack
+from tests.support.servers import api, client, key, projector
+from tests.support.waiting import eventually
 
 PATIENCE_SECONDS = 9
 
@@ -62,24 +64,24 @@ def test_it_starts_without_either(http: httpx.Client, stack: Stack) -> None:
     stack.postgres.start()
     eventually(lambda: http.get("/v1/accounts").status_code == 200)
     with patience():
-        answer = http.post("/v1/usage", json=usage("acct_1"))
+        answer = http.post("/v1/usage", json=priced_usage("acct_1"))
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "log_unavailable")
     stack.kafka.start()
-    eventually(lambda: http.post("/v1/usage", json=usage("acct_1")).status_code == 202)
+    eventually(lambda: http.post("/v1/usage", json=priced_usage("acct_1")).status_code == 202)
     eventually(lambda: http.get("/readyz").json()["missing"] == ["projection"])
 
 
 def test_without_kafka_reads_go_on_and_usage_is_refused(http: httpx.Client, stack: Stack) -> None:
     stack.kafka.kill()
     with patience():
-        answer = http.post("/v1/usage", json=[usage("acct_1"), usage("acct_2")])
+        answer = http.post("/v1/usage", json=[priced_usage("acct_1"), priced_usage("acct_2")])
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "log_unavailable")
     assert (answer.json()["error"]["type"], answer.headers["Retry-After"]) == ("unavailable_error", "2")
     assert http.get("/v1/accounts").status_code == 200
     assert http.get("/v1/prices").status_code == 200
     eventually(lambda: "kafka" in http.get("/readyz").json()["missing"])
     stack.kafka.start()
-    eventually(lambda: http.post("/v1/usage", json=usage("acct_1")).status_code == 202)
+    eventually(lambda: http.post("/v1/usage", json=priced_usage("acct_1")).status_code == 202)
 
 
 def statuses(http: httpx.Client, token: str) -> tuple[int, str]:
@@ -126,11 +128,11 @@ def test_without_postgres_usage_is_accepted_and_metrics_are_told(
     assert "ledger_postgres_up 1.0" in http.get("/metrics").text
     with outage(stack):
         with patience():  # the first ones find out
-            assert http.post("/v1/usage", json=usage("acct_1")).status_code == 202
+            assert http.post("/v1/usage", json=priced_usage("acct_1")).status_code == 202
             assert statuses(http, token) == (503, "database_unavailable")
         for _ in range(3):
             with patience(2):
-                assert http.post("/v1/usage", json=[usage("acct_1"), usage("acct_2")]).status_code == 202
+                assert http.post("/v1/usage", json=[priced_usage("acct_1"), priced_usage("acct_2")]).status_code == 202
             with patience(2):
                 assert statuses(http, token) == (503, "database_unavailable")
             with patience(2):
@@ -156,12 +158,12 @@ def test_without_postgres_a_key_is_valid_for_the_grace_that_is_set(
 ) -> None:
     token = key(settings)
     with api(settings, tmp_path, key_grace_seconds=3) as url, client(url, token) as http:
-        eventually(lambda: http.post("/v1/usage", json=usage("acct_1")).status_code == 202)
+        eventually(lambda: http.post("/v1/usage", json=priced_usage("acct_1")).status_code == 202)
         with killed(stack):
-            assert http.post("/v1/usage", json=usage("acct_1")).status_code == 202
-            eventually(lambda: http.post("/v1/usage", json=usage("acct_1")).status_code == 503, 10)
-            assert http.post("/v1/usage", json=usage("acct_1")).json()["error"]["code"] == "database_unavailable"
-        eventually(lambda: http.post("/v1/usage", json=usage("acct_1")).status_code == 202)
+            assert http.post("/v1/usage", json=priced_usage("acct_1")).status_code == 202
+            eventually(lambda: http.post("/v1/usage", json=priced_usage("acct_1")).status_code == 503, 10)
+            assert http.post("/v1/usage", json=priced_usage("acct_1")).json()["error"]["code"] == "database_unavailable"
+        eventually(lambda: http.post("/v1/usage", json=priced_usage("acct_1")).status_code == 202)
 
 
 def test_without_postgres_what_needs_it_is_503_at_once(http: httpx.Client, settings: Settings, stack: Stack) -> None:

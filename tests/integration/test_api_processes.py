@@ -1,7 +1,6 @@
 """`ledger serve` in several processes behind one port: one set of metrics; what dies is replaced, or leaves nothing."""
 
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,9 @@ import pytest
 from ledger.core.errors import EXIT_CONFIG
 from ledger.dev.kafka import free_port
 from ledger.settings import Settings
-from tests.integration.api_harness import SERVE, client, eventually, key, process
+from tests.support.programs import Program
+from tests.support.servers import SERVE, client, key, process
+from tests.support.waiting import eventually
 
 PROCESSES = 2
 
@@ -21,7 +22,7 @@ PROCESSES = 2
 class Server:
     """A supervisor and its processes."""
 
-    def __init__(self, settings: Settings, running: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, settings: Settings, running: Program, log: Path) -> None:
         self.url = f"http://{settings.api_host}:{settings.api_port}"
         self.running, self.log = running, log
         self._token = key(settings)

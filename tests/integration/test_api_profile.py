@@ -17,7 +17,8 @@ from ledger.records import erasing
 from ledger.records.profiles import SQL
 from ledger.settings import Settings
 from schemas.topics import EVENTS
-from tests.integration.api_harness import api, client, eventually, key, projector
+from tests.support.servers import api, client, key, projector
+from tests.support.waiting import eventually
 
 ADA = {
     "name": "Ada Lovelace Ltd",

@@ -13,7 +13,8 @@ from kafka import KafkaConsumer, TopicPartition
 from ledger.settings import Settings
 from schemas.events import EVENT
 from schemas.topics import EVENTS
-from tests.integration.api_harness import api, client, key, usage
+from tests.support.events import priced_usage
+from tests.support.servers import api, client, key
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def ends(settings: Settings) -> int:
 
 
 def test_one_event_is_on_the_log_as_it_was_sent(http: httpx.Client, settings: Settings) -> None:
-    event = usage("acct_1") | {"traceparent": "00-abc-def-01"}
+    event = priced_usage("acct_1") | {"traceparent": "00-abc-def-01"}
     answer = http.post("/v1/usage", json=event, headers={"Content-Type": "application/cloudevents+json"})
     assert answer.status_code == 202
     (at,) = answer.json()["events"]
@@ -66,7 +67,7 @@ def test_one_event_is_on_the_log_as_it_was_sent(http: httpx.Client, settings: Se
 
 
 def test_a_batch_is_on_the_log_in_its_order(http: httpx.Client, settings: Settings) -> None:
-    batch = [usage(f"acct_{number % 7}", request_id=f"req_{number}") for number in range(1000)]
+    batch = [priced_usage(f"acct_{number % 7}", request_id=f"req_{number}") for number in range(1000)]
     answer = http.post("/v1/usage", json=batch, headers={"Content-Type": "application/cloudevents-batch+json"})
     assert answer.status_code == 202
     events = answer.json()["events"]
@@ -79,7 +80,7 @@ def test_a_batch_is_on_the_log_in_its_order(http: httpx.Client, settings: Settin
 
 
 def test_the_id_of_an_event_is_the_one_that_the_fold_gives_it(http: httpx.Client) -> None:
-    event = usage("acct_1") | {"id": "019AA3F2-0000-7000-8000-00000000000A"}
+    event = priced_usage("acct_1") | {"id": "019AA3F2-0000-7000-8000-00000000000A"}
     assert http.post("/v1/usage", json=event).json()["events"][0]["event_id"] == event["id"].lower()
 
 
@@ -110,7 +111,7 @@ BAD = [
 def test_bad_data_is_refused_with_its_field(
     http: httpx.Client, data: dict[str, Any], status: int, code: str, param: str
 ) -> None:
-    answer = http.post("/v1/usage", json=usage("acct_1", **data))
+    answer = http.post("/v1/usage", json=priced_usage("acct_1", **data))
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["param"]) == (status, code, param)
     assert error["message"].startswith(param)
@@ -133,13 +134,13 @@ ENVELOPES = [
 def test_a_bad_envelope_is_refused_with_its_attribute(
     http: httpx.Client, fields: dict[str, Any], status: int, code: str, param: str | None
 ) -> None:
-    answer = http.post("/v1/usage", json=usage("acct_1") | fields)
+    answer = http.post("/v1/usage", json=priced_usage("acct_1") | fields)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["param"]) == (status, code, param)
 
 
 def test_nobody_mints_credits_here(http: httpx.Client) -> None:
-    event = usage("acct_1") | {
+    event = priced_usage("acct_1") | {
         "type": "credits.adjusted",
         "data": {"amount": "1000000", "reason_code": "gift", "actor_id": "me"},
     }
@@ -153,16 +154,16 @@ BODIES = [
     (b"hello", 400, "invalid_json"),
     (b'{"a": ', 400, "invalid_json"),
     (b'"\\ud800"', 400, "invalid_json"),
-    (json.dumps(usage("acct_1", request_id="@")).encode().replace(b'"@"', b'"\\udfff"'), 400, "invalid_json"),
+    (json.dumps(priced_usage("acct_1", request_id="@")).encode().replace(b'"@"', b'"\\udfff"'), 400, "invalid_json"),
     (b"\xff\xfe", 400, "invalid_json"),
     (b"[" * 5000, 400, "invalid_json"),
     (b"null", 422, "invalid"),
     (b"12", 422, "invalid"),
     (b"{}", 422, "invalid"),
     (b"[]", 422, "batch_size"),
-    (json.dumps([usage("acct_1")] * 1001).encode(), 413, "batch_size"),
-    (json.dumps(usage("acct_1", metadata={"note": "x" * 900_000})).encode(), 413, "too_large"),
-    (b" " * 70_000 + json.dumps(usage("acct_1")).encode(), 413, "too_large"),
+    (json.dumps([priced_usage("acct_1")] * 1001).encode(), 413, "batch_size"),
+    (json.dumps(priced_usage("acct_1", metadata={"note": "x" * 900_000})).encode(), 413, "too_large"),
+    (b" " * 70_000 + json.dumps(priced_usage("acct_1")).encode(), 413, "too_large"),
     (b"[" + b" " * 9_000_000 + b"]", 413, "too_large"),
 ]
 
@@ -180,7 +181,13 @@ def test_another_media_type_is_refused(http: httpx.Client) -> None:
 
 def test_a_batch_with_one_bad_event_is_refused_as_a_whole(http: httpx.Client, settings: Settings) -> None:
     before = ends(settings)
-    batch = [usage("acct_1"), usage("acct_1", model="gpt-99"), usage("acct_1"), usage("acct_1", input_tokens=-1), 7]
+    batch = [
+        priced_usage("acct_1"),
+        priced_usage("acct_1", model="gpt-99"),
+        priced_usage("acct_1"),
+        priced_usage("acct_1", input_tokens=-1),
+        7,
+    ]
     answer = http.post("/v1/usage", json=batch)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["param"]) == (422, "unpriced", "[1].data.model")
@@ -194,13 +201,13 @@ def test_a_batch_with_one_bad_event_is_refused_as_a_whole(http: httpx.Client, se
 
 def test_an_account_s_key_records_only_its_own_usage(http: httpx.Client, settings: Settings) -> None:
     own = {"Authorization": f"Bearer {key(settings, 'usage:write', account='acct_own')}"}
-    assert http.post("/v1/usage", json=usage("acct_own"), headers=own).status_code == 202
-    answer = http.post("/v1/usage", json=[usage("acct_own"), usage("acct_other")], headers=own)
+    assert http.post("/v1/usage", json=priced_usage("acct_own"), headers=own).status_code == 202
+    answer = http.post("/v1/usage", json=[priced_usage("acct_own"), priced_usage("acct_other")], headers=own)
     assert (answer.status_code, answer.json()["error"]["param"]) == (404, "[1].subject")
 
 
 def test_whatever_is_accepted_is_an_event(http: httpx.Client, settings: Settings) -> None:
-    event = usage("acct_1", provider_cost="0.01", metadata={"team": "größe ✓"}, api_key_id="k\\t1")
+    event = priced_usage("acct_1", provider_cost="0.01", metadata={"team": "größe ✓"}, api_key_id="k\\t1")
     at = http.post("/v1/usage", json=[event]).json()["events"]
     ((_, value),) = records(settings, at)
     assert EVENT.validate_json(value) == EVENT.validate_json(json.dumps(event))

@@ -3,8 +3,6 @@
 import json
 import os
 import pty
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import chdir
 from datetime import UTC, datetime, timedelta
@@ -31,6 +29,7 @@ from ledger.settings import Settings
 from schemas.book import BookVersion
 from tests.support.events import Ids, sender, usage
 from tests.support.ledgers import new_ledger
+from tests.support.programs import Program
 from tests.support.workers import crew, records_of, wait_until_projected
 
 IDS = Ids(31)
@@ -67,14 +66,9 @@ class Commands:
     def answers(self, answer: str, *words: str) -> tuple[int, str]:
         """Runs a command on a terminal and types an answer; the exit code, and all that the terminal shows."""
         terminal, theirs = pty.openpty()
-        with subprocess.Popen(
-            [sys.executable, "-m", "ledger.cli", "book", *words],
-            env=self._environment,
-            cwd=self.folder,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-        ) as process:
+        arguments = ["-m", "ledger.cli", "book", *words]
+        given = {"environment": self._environment, "folder": self.folder}
+        with Program(*arguments, **given, stdin=theirs, stdout=theirs, stderr=theirs) as process:
             os.close(theirs)
             os.write(terminal, f"{answer}\n".encode())
             shown = b"".join(_all_of(terminal))

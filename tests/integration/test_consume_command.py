@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -34,7 +32,8 @@ from schemas.fields import json_of
 from schemas.signatures import SigningKey
 from schemas.topics import DEAD_LETTERS
 from tests.support.ledgers import new_ledger, temporary_stack
-from tests.support.workers import eventually
+from tests.support.programs import Program
+from tests.support.waiting import eventually
 
 GROUP = "dead-letters"
 
@@ -87,8 +86,8 @@ class Consume:
     def __init__(self, settings: Settings, log: Path, *names: str) -> None:
         self._log = log
         with log.open("ab") as output:
-            command = [sys.executable, "-m", "ledger.cli", "consume", *names]
-            self.process = subprocess.Popen(command, env=environment_of(settings), stdout=output, stderr=output)
+            given = {"environment": environment_of(settings), "stdout": output, "stderr": output}
+            self.process = Program("-m", "ledger.cli", "consume", *names, **given)
 
     def lines(self, event: str | None = None) -> list[dict[str, Any]]:
         whole = self._log.read_text().rpartition("\n")[0].splitlines()

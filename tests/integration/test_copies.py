@@ -1,8 +1,6 @@
 """Two ledgers on one cluster don't touch each other; a copy folds and writes nothing; a stranger is refused by name."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,14 +16,16 @@ from ledger.records.migrate import migrate
 from ledger.settings import Settings
 from projectors.group import group_of
 from schemas.topics import TOPICS
-from tests.integration.api_harness import api, client, eventually, key
-from tests.integration.api_harness import usage as usage_request
 from tests.support.commands import command
 from tests.support.dumps import dump, restored
 from tests.support.events import Ids, policy, purchase, sender, usage
+from tests.support.events import priced_usage as usage_request
 from tests.support.invoicing import rows
 from tests.support.ledgers import new_ledger
-from tests.support.workers import ROOT, crew, environment, folded, log_reader, wait_until_projected
+from tests.support.programs import ROOT, ledger
+from tests.support.servers import api, client, key
+from tests.support.waiting import eventually
+from tests.support.workers import crew, folded, log_reader, wait_until_projected
 
 IDS = Ids(32)
 BALANCES = "SELECT account_id, balance, seq FROM views.balances ORDER BY account_id"
@@ -35,19 +35,6 @@ def refusal(settings: Settings, *words: str) -> tuple[int, str]:
     """How a command ends, and what it says on stderr."""
     ended = command(settings, *words)
     return ended.exit_code, ended.stderr
-
-
-def ledger(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
-    """A command that sets signals, or is too much for this process."""
-    return subprocess.run(
-        [sys.executable, "-m", "ledger.cli", *words],
-        env=environment(settings),
-        cwd=ROOT,
-        input="",
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
 
 
 def ends(settings: Settings) -> dict[TopicPartition, int]:

@@ -4,7 +4,6 @@ import base64
 import json
 import re
 import subprocess
-import sys
 from typing import Any, NamedTuple
 
 import pytest
@@ -16,6 +15,7 @@ from ledger.settings import Settings
 from schemas.topics import BOOK, EVENTS
 from tests.support.events import Ids, Place, json_bytes, purchase, sender, usage
 from tests.support.ledgers import new_ledger
+from tests.support.programs import run
 from tests.support.workers import crew, wait_until_projected
 
 IDS = Ids(43)
@@ -49,8 +49,7 @@ def refusals(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Refusals
 
 
 def deadletters(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "ledger.cli", "deadletters", *arguments]
-    return subprocess.run(command, env=environment_of(settings), capture_output=True, timeout=60)
+    return run("-m", "ledger.cli", "deadletters", *arguments, environment=environment_of(settings))
 
 
 def listed(settings: Settings, *arguments: str) -> list[dict[str, Any]]:

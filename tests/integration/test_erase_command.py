@@ -3,20 +3,19 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 
 from ledger.dev.bootstrap import bootstrap
-from ledger.dev.child_processes import environment_of
 from ledger.dev.stack import Stack
 from ledger.records import erasing, rebuilds
 from ledger.settings import Settings
-from tests.integration.api_harness import key, projector
 from tests.support.invoicing import SUPPLIER, append, invoicing, issued, purchased, rows
 from tests.support.ledgers import new_ledger
+from tests.support.programs import ledger
+from tests.support.servers import key, projector
 
 SECRET = "Ada Lovelace of Bonn"
 
@@ -75,8 +74,7 @@ def account(settings: Settings) -> str:
 
 
 def erase(settings: Settings, account: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ledger.cli", "erase", account, "--yes", "--json"]
-    return subprocess.run(command, env=environment_of(settings), capture_output=True, text=True, timeout=60)
+    return ledger(settings, "erase", account, "--yes", "--json")
 
 
 def test_invoices_stay_and_all_else_goes(settings: Settings, account: str) -> None:

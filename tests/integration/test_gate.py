@@ -24,9 +24,10 @@ from ledger.postgres.connections import connect_async
 from ledger.postgres.kinds import GATE
 from ledger.settings import Settings
 from ledger.views.arrays import texts
-from tests.integration.api_harness import api, client, eventually, key, projector, usage
-from tests.support.events import event, purchase, sender
+from tests.support.events import event, priced_usage, purchase, sender
 from tests.support.pools import api_pool
+from tests.support.servers import api, client, key, projector
+from tests.support.waiting import eventually
 
 INSUFFICIENT = b'{"error":{"message":"Insufficient credits. Please top up your account.","type":"billing_error"}}'
 CALL = {"provider": "openai", "model": "gpt-4o", "mode": "auto", "input_tokens": 1000}
@@ -103,7 +104,7 @@ def test_usage_of_another_account_does_not_hide_the_usage_that_a_hold_was_for(ht
     hold = ask(http, owner, amount="1").json()["id"]
     partition = partition_of(owner.encode(), 4)
     stranger = next(name for n in range(100) if partition_of((name := f"stranger_{n}").encode(), 4) == partition)
-    events = [usage(account, authorization_id=hold, provider_cost="0.1") for account in (stranger, owner)]
+    events = [priced_usage(account, authorization_id=hold, provider_cost="0.1") for account in (stranger, owner)]
     assert http.post("/v1/usage", json=events).status_code == 202  # one record after the other, of one batch
     eventually(lambda: http.get(f"{ASK}/{hold}").json()["state"] == "settled")
     assert balance(http, owner) == ("4.89", "0", "4.89")
@@ -162,7 +163,7 @@ def test_usage_settles_the_hold_that_it_names_and_is_charged_in_full(http: httpx
     account, other = funded(http, "10"), funded(http, "10")
     mine, theirs = ask(http, account, amount="1").json()["id"], ask(http, other, amount="1").json()["id"]
     before = uncovered(http)
-    events = [usage(account, authorization_id=name, provider_cost="2") for name in (mine, mine, theirs, "req-7")]
+    events = [priced_usage(account, authorization_id=name, provider_cost="2") for name in (mine, mine, theirs, "req-7")]
     assert http.post("/v1/usage", json=events).status_code == 202
     # 2 credits of cost are 2.2 in auto mode: above the hold, twice for one hold, and once for another account's.
     eventually(lambda: balance(http, account) == ("1.2", "0", "1.2"))
@@ -183,7 +184,7 @@ def test_a_process_that_stands_still_in_the_middle_of_a_decision_lets_go_of_its_
 ) -> None:
     accounts = [funded(http, "5") for _ in range(2)]
     holds = [ask(http, account, amount="1").json()["id"] for account in accounts]
-    events = [usage(account, authorization_id=hold) for account, hold in zip(accounts, holds, strict=True)]
+    events = [priced_usage(account, authorization_id=hold) for account, hold in zip(accounts, holds, strict=True)]
 
     def settled() -> bool:
         return {http.get(f"{ASK}/{hold}").json()["state"] for hold in holds} == {"settled"}
@@ -367,7 +368,7 @@ def test_expiry_settlement_and_release_have_one_winner(http: httpx.Client, setti
     account = funded(http, "1000")
     ids = [ask(http, account, amount="1", ttl=1).json()["id"] for _ in range(100)]
     time.sleep(0.8)
-    events = [usage(account, authorization_id=hold, provider_cost="0.1") for hold in ids]
+    events = [priced_usage(account, authorization_id=hold, provider_cost="0.1") for hold in ids]
     with ThreadPoolExecutor(16) as pool:
         posted = pool.submit(http.post, "/v1/usage", json=events)
         list(pool.map(lambda hold: http.delete(f"{ASK}/{hold}"), ids))

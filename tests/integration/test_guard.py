@@ -1,8 +1,6 @@
 """The guard: what makes a log one that nothing is written to, in words that say what to do, and what opens it again."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -11,7 +9,6 @@ import psycopg
 import pytest
 
 from ledger.dev.bootstrap import bootstrap
-from ledger.dev.child_processes import environment_of
 from ledger.dev.stack import Stack
 from ledger.guard.guard import Guard
 from ledger.log.connecting import LogRefused, LogUnavailable
@@ -24,7 +21,9 @@ from schemas.topics import BOOK, DEAD_LETTERS, EVENTS, TOP_UPS
 from tests.support import topics
 from tests.support.events import usage
 from tests.support.ledgers import new_ledger
-from tests.support.workers import eventually, records_of
+from tests.support.programs import ledger
+from tests.support.waiting import eventually
+from tests.support.workers import records_of
 
 KEYS = [f"acct_{number}".encode() for number in range(40)]  # some of every partition, of four as of eight
 
@@ -230,9 +229,7 @@ def test_a_tail_of_an_account_does_not_look_in_the_wrong_partition(own: Settings
 
 def test_publishing_from_the_command_line_is_refused_too(own: Settings) -> None:
     topics.set_(own, EVENTS, cleanup_policy="compact")
-    line = json.dumps(usage("acct_1", "1")).encode()
-    command = [sys.executable, "-m", "ledger.cli", "publish"]
-    done = subprocess.run(command, env=environment_of(own), input=line, capture_output=True, check=False)
+    done = ledger(own, "publish", stdin=json.dumps(usage("acct_1", "1")))
     assert done.returncode != 0
-    assert b"cleanup.policy is compact, must be delete" in done.stderr
+    assert "cleanup.policy is compact, must be delete" in done.stderr
     assert records_of(own, EVENTS, 4) == []

@@ -24,7 +24,8 @@ from ledger.dev.visibility import Visibility
 from ledger.log.publisher import Publisher
 from ledger.settings import Settings
 from ledger.views.months import report_of_month
-from tests.support.workers import ROOT, crew, wait_until_projected
+from tests.support.programs import ROOT
+from tests.support.workers import crew, wait_until_projected
 
 TRACE = ROOT.parent / "shared" / "data" / "azure_llm_conv_2023.csv"
 ROWS = None if os.environ.get("LEDGER_SLOW") else 2_000

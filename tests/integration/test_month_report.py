@@ -7,7 +7,6 @@ import itertools
 import json
 import random
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,10 @@ from ledger.records.migrate import migrate
 from ledger.settings import Settings
 from ledger.views.months import read_month, report_of_month
 from ledger.views.trial_balance import trial_balance
-from tests.integration.api_harness import ROOT, api, client, environment, key
 from tests.support.events import Event, Ids, event, purchase, usage
 from tests.support.past import Past, at
+from tests.support.programs import ledger
+from tests.support.servers import api, client, key
 
 IDS = Ids(88)
 C = 10**9
@@ -239,14 +239,7 @@ def http(settings: Settings, past: Past, tmp_path_factory: pytest.TempPathFactor
 
 
 def command(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ledger.cli", "report", "month", *arguments],
-        env=environment(settings) | {"COLUMNS": "200"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return ledger(settings, "report", "month", *arguments, variables={"COLUMNS": "200"})
 
 
 def test_the_route_and_the_command_say_the_same(http: httpx.Client, settings: Settings, tmp_path: Path) -> None:

@@ -20,7 +20,9 @@ from ledger.settings import Settings
 from schemas.topics import EVENTS
 from tests.support.events import Event, Ids, json_bytes, sender, usage
 from tests.support.expected import home_of
-from tests.support.workers import ROOT, Crew, crew, environment, eventually, wait_until_projected
+from tests.support.programs import ROOT, environment, ledger
+from tests.support.waiting import eventually
+from tests.support.workers import Crew, crew, wait_until_projected
 
 IDS = Ids(41)
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -245,8 +247,7 @@ def test_a_second_fold_of_all_this_says_the_same_and_the_ledger_goes_on(
         "SELECT partition, log_offset, code, reason FROM views.dead_letters ORDER BY partition, log_offset",
     )
     before = [views.execute(query).fetchall() for query in queries]
-    command = [sys.executable, "-m", "ledger.cli", "rebuild", "--yes", "--json"]
-    ran = subprocess.run(command, env=environment(settings), cwd=ROOT, capture_output=True, text=True, timeout=120)
+    ran = ledger(settings, "rebuild", "--yes", "--json")
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout)["different"] == 0
     assert [views.execute(query).fetchall() for query in queries] == before
@@ -271,7 +272,7 @@ for run in (project, consume):
     except Exception as error:
         print(error)
 """
-    command = [sys.executable, "-c", program]
+    command = [sys.executable, "-c", program]  # nothing may be imported before
     ended = subprocess.run(command, env=environment(settings), cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert "aiokafka can't read snappy, lz4, zstd" in ended.stdout, ended.stderr
     assert "kafka-python can't read snappy, lz4, zstd" in ended.stdout, ended.stderr

@@ -9,7 +9,7 @@ import pytest
 from kafka import TopicPartition
 
 from consumers.pending_records import PendingRecords
-from tests.support.workers import eventually
+from tests.support.waiting import eventually
 
 HERE, THERE = TopicPartition("t", 0), TopicPartition("t", 1)
 

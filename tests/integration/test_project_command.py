@@ -3,26 +3,19 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import psutil
 import psycopg
-import pytest
 
 from ledger.bench.event_load import EventLoad
 from ledger.dev.child_processes import environment_of
 from ledger.log.publisher import Publisher
 from ledger.settings import Settings
 from schemas.topics import EVENTS
+from tests.support.programs import Program, ledger
 
 PATIENCE_SECONDS = 60
-
-
-def ledger(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ledger.cli", *arguments]
-    return subprocess.run(command, env=environment_of(settings), capture_output=True, text=True, check=True)
 
 
 def publish(settings: Settings, load: EventLoad, count: int) -> None:
@@ -62,8 +55,8 @@ def wait_for_workers(supervisor: psutil.Process, count: int) -> list[psutil.Proc
 
 def test_two_workers_project_one_is_killed_and_runs_again_and_sigterm_ends_all(settings: Settings) -> None:
     load = EventLoad(seed=7, accounts=20)
-    command = [sys.executable, "-m", "ledger.cli", "project", "--workers", "2"]
-    with subprocess.Popen(command, env=environment_of(settings), process_group=0) as process:
+    command = ["-m", "ledger.cli", "project", "--workers", "2"]
+    with Program(*command, environment=environment_of(settings), own_group=True) as process:
         try:
             supervisor = psutil.Process(process.pid)
             publish(settings, load, 300)
@@ -110,7 +103,7 @@ def test_a_new_key_is_printed_once_and_kept_as_a_hash(settings: Settings) -> Non
 
 
 def test_what_goes_wrong_is_said_in_words(settings: Settings) -> None:
-    with pytest.raises(subprocess.CalledProcessError) as failed:
-        ledger(settings, "keys", "create", "--scope", "everything")
-    assert failed.value.stderr.startswith("Error: There is no such scope: everything; there are usage:write, ")
-    assert failed.value.stderr.count("\n") == 1
+    failed = ledger(settings, "keys", "create", "--scope", "everything")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("Error: There is no such scope: everything; there are usage:write, ")
+    assert failed.stderr.count("\n") == 1

@@ -13,7 +13,8 @@ from schemas.dead_letters import DEAD_LETTER
 from schemas.signatures import SigningKey
 from schemas.topics import BOOK, DEAD_LETTERS
 from tests.support.events import Ids, sender, usage
-from tests.support.workers import crew, eventually, records_of, wait_until_projected
+from tests.support.waiting import eventually
+from tests.support.workers import crew, records_of, wait_until_projected
 
 IDS = Ids(19)
 STRANGER = SigningKey("stranger", b"another secret")

@@ -17,7 +17,8 @@ from ledger.records.migrate import migrate
 from ledger.settings import Settings
 from tests.support.events import Ids, sender, usage
 from tests.support.ledgers import new_ledger
-from tests.support.workers import Worker, crew, eventually, folded, wait_until_projected
+from tests.support.waiting import eventually
+from tests.support.workers import Worker, crew, folded, wait_until_projected
 
 EXIT_REFUSED = 78
 IDS = Ids(7)

@@ -14,14 +14,14 @@ from schemas.signatures import signature_of, verifies
 from schemas.topics import EVENTS
 from tests.support.events import Event, Ids, purchase, usage
 from tests.support.expected import home_of
+from tests.support.programs import run
 from tests.support.workers import records_of
 
 IDS = Ids(41)
 
 
 def publish(settings: Settings, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "ledger.cli", "publish", *arguments]
-    return subprocess.run(command, env=environment_of(settings), input=stdin, capture_output=True, timeout=120)
+    return run("-m", "ledger.cli", "publish", *arguments, environment=environment_of(settings), stdin=stdin)
 
 
 def lines(*events: Event) -> bytes:

@@ -1,8 +1,6 @@
 """A rebuild folds the log to the very bytes that stood before, says nothing twice, and finds what was tampered with."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -22,7 +20,9 @@ from tests.support.books import publish_in_force
 from tests.support.events import Event, Ids, event, json_bytes, policy, purchase, sender, usage
 from tests.support.expected import home_of
 from tests.support.load import load
-from tests.support.workers import ROOT, Worker, crew, environment, eventually, folded, log_reader, wait_until_projected
+from tests.support.programs import Program, environment, ledger
+from tests.support.waiting import eventually
+from tests.support.workers import Worker, crew, folded, log_reader, wait_until_projected
 
 SEED = 31
 IDS = Ids(SEED + 1)
@@ -88,23 +88,10 @@ def views(used: Settings) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-class Run:
-    """`ledger rebuild` as a process of its own."""
-
-    def __init__(self, settings: Settings) -> None:
-        command = [sys.executable, "-m", "ledger.cli", "rebuild", "--yes", "--json"]
-        self.process = subprocess.Popen(
-            command, env=environment(settings), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-
-    def ended(self) -> tuple[int, dict[str, Any], str]:
-        """The exit code, the last line's JSON, and what it said."""
-        out, said = self.process.communicate(timeout=120)
-        return self.process.returncode, json.loads(out) if out else {}, said
-
-
 def rebuilt(settings: Settings) -> tuple[int, dict[str, Any], str]:
-    return Run(settings).ended()
+    """Runs `ledger rebuild`: the exit code, the last line's JSON, and what it prints on stderr."""
+    done = ledger(settings, "rebuild", "--yes", "--json")
+    return done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr
 
 
 def ends(settings: Settings) -> dict[tuple[str, int], int]:
@@ -201,13 +188,13 @@ def kill_in_the_middle(settings: Settings, records: int) -> None:
     """Kills rebuilds with SIGKILL until one of them was in the middle of the fold."""
 
     def killed() -> bool:
-        run = Run(settings)
+        run = Program("-m", "ledger.cli", "rebuild", "--yes", environment=environment(settings))
         try:
-            eventually(lambda: run.process.poll() is not None or 0 < noted(settings) < records)
-            return run.process.poll() is None
+            eventually(lambda: run.poll() is not None or 0 < noted(settings) < records)
+            return run.poll() is None
         finally:
-            run.process.kill()
-            run.process.communicate()
+            run.kill()
+            run.wait(10)
 
     eventually(killed, 120)
 

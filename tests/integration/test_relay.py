@@ -19,7 +19,8 @@ from schemas.signatures import signature_of, verifies
 from schemas.topics import DEAD_LETTERS, EVENTS
 from tests.support.events import Ids, json_bytes, sender, usage
 from tests.support.expected import home_of
-from tests.support.workers import crew, eventually, folded, records_of, wait_until_projected
+from tests.support.waiting import eventually
+from tests.support.workers import crew, folded, records_of, wait_until_projected
 
 IDS = Ids(47)
 

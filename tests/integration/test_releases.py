@@ -1,7 +1,5 @@
 """Two versions of the program on one database refuse each other by name, at the start and while they run."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +17,12 @@ from ledger.postgres import release
 from ledger.records import migrate as migrating
 from ledger.records.migrate import migrate
 from ledger.settings import Settings
-from tests.integration.api_harness import api, client, eventually, key, usage
+from tests.support.events import priced_usage
 from tests.support.ledgers import new_ledger
 from tests.support.load import load, publishing
+from tests.support.programs import ledger
+from tests.support.servers import api, client, key
+from tests.support.waiting import eventually
 from tests.support.workers import crew, folded, wait_until_projected
 
 NEWER = "INSERT INTO records.migrations (name, checksum) VALUES ('9999_later.sql', 'x')"
@@ -67,11 +68,6 @@ def of_another_release(settings: Settings, change: str) -> Iterator[None]:
             else:
                 connection.execute("DELETE FROM records.migrations")
                 connection.cursor().executemany("INSERT INTO records.migrations (name, checksum) VALUES (%s, %s)", rows)
-
-
-def ledger(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ledger.cli", *arguments]
-    return subprocess.run(command, env=environment_of(settings), capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("change", WORDS, ids=["newer", "older", "other views", "changed", "empty"])
@@ -127,7 +123,7 @@ def test_an_api_that_runs_says_so_until_the_database_fits_again(own: Settings, t
             for answer in (
                 http.post("/v1/authorizations", json={"account_id": "acct_1", "amount": "0.01"}),
                 http.get("/v1/accounts/acct_1/balance"),
-                http.post("/v1/usage", json=usage("acct_1")),
+                http.post("/v1/usage", json=priced_usage("acct_1")),
             ):
                 assert (answer.status_code, answer.json()["error"]["code"]) == (503, "views_outdated"), answer.text
         eventually(lambda: http.get("/readyz").json()["parts"]["postgres"]["ready"])

@@ -18,12 +18,13 @@ from ledger.records import api_keys, webhook_endpoints
 from ledger.settings import Settings
 from schemas.supplier import Supplier
 from schemas.topics import RECORDS
-from tests.integration.api_harness import api, client, eventually, key
 from tests.support.commands import command
 from tests.support.dumps import dump, restored
 from tests.support.events import Ids, event, sender
 from tests.support.invoicing import SUPPLIER, append, invoicing, issued, purchased, rows
 from tests.support.ledgers import new_ledger
+from tests.support.servers import api, client, key
+from tests.support.waiting import eventually
 from tests.support.workers import crew, records_of, wait_until_projected
 
 IDS = Ids(31)

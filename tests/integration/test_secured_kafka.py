@@ -1,8 +1,6 @@
 """A Kafka with TLS, users and ACLs: every process works with its own rights, and a router's password does no more."""
 
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,6 +14,7 @@ from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from ledger.core.errors import EXIT_CONFIG
 from ledger.dev.bootstrap import bootstrap
+from ledger.dev.child_processes import environment_of
 from ledger.dev.stack import Stack
 from ledger.guard.guard import Guard
 from ledger.log.connecting import CertificateUnusable, KafkaForbids, KafkaRefusesUser, kafka_options
@@ -24,10 +23,13 @@ from ledger.log.topics import create_topics
 from ledger.records.migrate import migrate
 from ledger.settings import Settings
 from schemas.topics import BOOK, DEAD_LETTERS, EVENTS, TOP_UPS
-from tests.integration.api_harness import api, client, environment, eventually, key, usage
 from tests.support import sandbox as doubles
+from tests.support.events import priced_usage
 from tests.support.ledgers import new_ledger
+from tests.support.programs import Program, ledger
 from tests.support.secured import SecuredKafka, secured_kafka
+from tests.support.servers import api, client, key
+from tests.support.waiting import eventually
 from tests.support.workers import crew, wait_until_projected
 
 REFUSED_SECONDS = 15
@@ -79,7 +81,7 @@ def test_the_api_appends_and_the_worker_folds_with_their_own_rights(
         worker = workers.start()
         with client(url, key(admin)) as http:
             eventually(lambda: http.get("/readyz").is_success, 60)
-            assert http.post("/v1/usage", json=usage("acme")).is_success
+            assert http.post("/v1/usage", json=priced_usage("acme")).is_success
             eventually(lambda: http.get("/v1/accounts/acme").is_success)
             adjusted = http.post(
                 "/v1/accounts/acme/adjustments",
@@ -105,8 +107,8 @@ def test_the_consumers_run_with_their_own_rights(roles: Any, admin: Settings, tm
     with Publisher(settings) as publisher:  # as those do that charge, sweep and invoice
         publisher.append(EVENTS, b"a", b"{}").position()
     with log.open("wb") as out:
-        command = [sys.executable, "-m", "ledger.cli", "consume"]
-        consuming = subprocess.Popen(command, env=environment(settings) | PAYING, stdout=out, stderr=out)
+        given = environment_of(settings) | PAYING
+        consuming = Program("-m", "ledger.cli", "consume", environment=given, stdout=out, stderr=out)
     try:
         # The record that is no dead letter becomes one itself, which takes the right to write one.
         ready = lambda: "dead_letter" in log.read_text() and groups(admin) >= GROUPS  # noqa: E731
@@ -148,8 +150,8 @@ def test_a_copy_folds_with_a_user_that_may_only_read(stack: Stack, roles: Any, a
 )
 def test_an_administrators_commands_need_no_more_than_its_rights(admin: Settings, command: str) -> None:
     # A rebuild waits for the members that were killed above to leave their group.
-    eventually(lambda: (said := _run(admin, *command.split())).returncode == 0 or "members" not in said.stderr)
-    answer = _run(admin, *command.split())
+    eventually(lambda: (said := ledger(admin, *command.split())).returncode == 0 or "members" not in said.stderr)
+    answer = ledger(admin, *command.split())
     assert answer.returncode == 0, answer.stderr
 
 
@@ -184,7 +186,7 @@ def test_the_administrators_rights_to_make_topics_are_nobody_elses(roles: Any) -
 
 
 def test_a_wrong_password_ends_the_worker_in_words_and_at_once(roles: Any, tmp_path: Path) -> None:
-    answer = _run(roles("ledger-projector", kafka_password="not-the-password"), "project")
+    answer = ledger(roles("ledger-projector", kafka_password="not-the-password"), "project")
     assert answer.returncode == EXIT_CONFIG
     assert "Error: Kafka refuses these credentials" in answer.stderr
     assert "not-the-password" not in answer.stderr
@@ -205,14 +207,14 @@ def test_an_api_with_a_wrong_password_says_so_when_asked(roles: Any, admin: Sett
 
 
 def test_a_worker_without_its_rights_ends_in_words(roles: Any) -> None:
-    answer = _run(roles("router"), "project")
+    answer = ledger(roles("router"), "project")
     assert answer.returncode == EXIT_CONFIG
     assert "Error: This Kafka user lacks an ACL" in answer.stderr
 
 
 def test_a_broker_with_a_strangers_certificate_is_not_talked_to(roles: Any) -> None:
     # In a process of its own: kafka-python leaves the socket of a failed handshake to the garbage collector.
-    answer = _run(roles("ledger-projector", kafka_ca_file=""), "project")
+    answer = ledger(roles("ledger-projector", kafka_ca_file=""), "project")
     assert answer.returncode == EXIT_CONFIG
     assert "Error: Kafka and we can't agree on TLS" in answer.stderr
     assert "CERTIFICATE_VERIFY_FAILED" in answer.stderr
@@ -221,13 +223,6 @@ def test_a_broker_with_a_strangers_certificate_is_not_talked_to(roles: Any) -> N
 def test_a_certificate_that_is_not_there_is_named(roles: Any) -> None:
     with pytest.raises(CertificateUnusable, match=r"LEDGER_KAFKA_CA_FILE.*/nowhere.pem"):
         kafka_options(roles("router", kafka_ca_file="/nowhere.pem"))
-
-
-def _run(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ledger.cli", *arguments]
-    return subprocess.run(
-        command, env=environment(settings), capture_output=True, text=True, timeout=REFUSED_SECONDS + 30, check=False
-    )
 
 
 def _read(settings: Settings, topic: str) -> int:

@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import islice
@@ -17,11 +15,12 @@ from ledger.settings import Settings
 from ledger.views.standing import standing
 from projectors.time_travel import Until, state_at
 from schemas.money import format_nanos
-from tests.integration.api_harness import api, client, key
 from tests.support.events import Ids, json_bytes, sender, usage
 from tests.support.expected import home_of
 from tests.support.load import load
-from tests.support.workers import ROOT, crew, environment, wait_until_projected
+from tests.support.programs import ledger
+from tests.support.servers import api, client, key
+from tests.support.workers import crew, wait_until_projected
 
 SEED = random.randrange(10**6)
 IDS = Ids(SEED + 10**6)
@@ -65,8 +64,7 @@ def views(used: Settings) -> Iterator[psycopg.Connection[Any]]:
 
 def run(settings: Settings, *words: str) -> tuple[int, dict[str, Any], str]:
     """The exit code of `ledger state`, its JSON, and what it said."""
-    command = [sys.executable, "-m", "ledger.cli", "state", *words, "--json"]
-    done = subprocess.run(command, env=environment(settings), cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = ledger(settings, "state", *words, "--json")
     return done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr
 
 

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,18 +19,15 @@ from ledger.settings import Settings
 from schemas.signatures import SigningKey
 from tests.support.events import Ids, event, json_bytes, purchase, sender, usage
 from tests.support.expected import home_of
+from tests.support.programs import Program, run
 
 IDS = Ids(42)
 CONTROLS = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
 EVIL = "\x1b]0;owned\x07\x1b[2J\r\x7f\u009b31m\u202e"
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "ledger.cli", "tail", *arguments]
-
-
 def tail(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(command(*arguments), env=environment_of(settings), capture_output=True, timeout=60)
+    return run("-m", "ledger.cli", "tail", *arguments, environment=environment_of(settings))
 
 
 def shown(settings: Settings, *arguments: str) -> list[dict[str, Any]]:
@@ -46,11 +42,10 @@ def ids_of(lines: list[dict[str, Any]]) -> list[str]:
 
 
 @contextmanager
-def following(settings: Settings, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    environment = environment_of(settings)
-    with subprocess.Popen(
-        command(*arguments), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
-    ) as process:
+def following(settings: Settings, *arguments: str) -> Iterator[Program]:
+    given: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "own_group": True}
+    command = ["-m", "ledger.cli", "tail", *arguments]
+    with Program(*command, environment=environment_of(settings), **given) as process:
         try:
             yield process
         finally:

@@ -16,9 +16,10 @@ import psycopg
 import pytest
 
 from ledger.settings import Settings
-from tests.integration.api_harness import api, client, eventually, key, projector, usage
 from tests.support import events
-from tests.support.events import Ids, sender
+from tests.support.events import Ids, priced_usage, sender
+from tests.support.servers import api, client, key, projector
+from tests.support.waiting import eventually
 
 IDS = Ids(77)
 LONG_ROWS = 1_000_000 if os.environ.get("LEDGER_SLOW") else 100_000
@@ -56,7 +57,7 @@ def acme(http: httpx.Client, settings: Settings) -> str:
             events.usage("acme", IDS(), request_id="@SUM(A1)", api_key_id="-1+1", model="+m", cost=None)
         )  # unpriced
         log.send(events.usage("acme", IDS(), request_id="@SUM(A1)", api_key_id="-1+1", model="+m"))
-        log.send({**usage("acme"), "type": "trace.recorded", "data": {"trace_id": "t", "count": 101}})
+        log.send({**priced_usage("acme"), "type": "trace.recorded", "data": {"trace_id": "t", "count": 101}})
     eventually(lambda: len(listed(http, "acme")) == 1203)
     return "acme"
 

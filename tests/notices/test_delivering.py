@@ -24,12 +24,13 @@ from ledger.notices.delivery import PAUSES, Delivering, verdict
 from ledger.records import notices, webhook_endpoints
 from ledger.records.notices import Attempt, Notice
 from ledger.settings import Settings
-from tests.integration.api_harness import projector
 from tests.support.invoicing import SUPPLIER, append, invoicing, purchased, refunded, rows
 from tests.support.ledgers import new_ledger
 from tests.support.mail_server import Inbox
+from tests.support.servers import projector
+from tests.support.waiting import eventually
 from tests.support.webhook_receiver import receiver
-from tests.support.workers import eventually, wait_until_projected
+from tests.support.workers import wait_until_projected
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from ledger.records import notices
 from ledger.records.notices import Notice
 from ledger.settings import Settings
 from schemas.http import NoticeType
-from tests.integration.api_harness import api, client, key
+from tests.support.servers import api, client, key
 from tests.support.webhook_receiver import receiver
 
 ACCOUNT, NOTICE = "acct_1", "0b6e7c1a-9d53-4c9f-8b6a-1e7701d2e3f4"

@@ -29,11 +29,12 @@ from ledger.payments.provider_updates import ProviderUpdates
 from ledger.settings import Settings
 from ledger.views.trial_balance import trial_balance
 from schemas.topics import EVENTS
-from tests.integration.api_harness import api, client, eventually, key, projector
 from tests.support import sandbox as doubles
 from tests.support.guarding import Unguarded
 from tests.support.ledgers import new_ledger
 from tests.support.sandbox import RunningSandbox, running_sandbox
+from tests.support.servers import api, client, key, projector
+from tests.support.waiting import eventually
 
 SECRETS = {"stripe": doubles.STRIPE_WEBHOOK_SECRET, "razorpay": doubles.RAZORPAY_WEBHOOK_SECRET}
 CARD = {"expiry": "12 / 34", "cvc": "123", "name": "Ada", "line1": "Main St 1", "city": "Bonn", "country": "DE"}

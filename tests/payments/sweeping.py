@@ -20,7 +20,8 @@ from schemas.topics import EVENTS
 from tests.payments.market import Market
 from tests.payments.stories import Story, cells
 from tests.scenarios.tables import in_columns
-from tests.support.workers import eventually, log_reader, wait_until_projected
+from tests.support.waiting import eventually
+from tests.support.workers import log_reader, wait_until_projected
 
 PRICE = {"stripe": 1000, "razorpay": 85000}
 # Each round reads the lists; and a projector that the machine lets wait does not end itself, as nobody starts it again.

@@ -17,9 +17,9 @@ from schemas.envelope import Envelope
 from schemas.events import CreditsPurchased, Invoice, InvoiceIssued
 from schemas.identity import derived_id
 from schemas.supplier import Supplier
-from tests.integration.api_harness import api, client, key, projector
 from tests.support.invoicing import INDIAN, SUPPLIER, append, invoicing, issued, purchased, refunded, rows
 from tests.support.ledgers import new_ledger
+from tests.support.servers import api, client, key, projector
 from tests.support.workers import wait_until_projected
 
 

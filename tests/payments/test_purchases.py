@@ -1,8 +1,6 @@
 """Purchases over HTTP, as routers and customers meet them: prices, saved cards, the page to pay on, refusals."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,8 +13,9 @@ from ledger.payments import payment_events
 from ledger.payments.event_recorder import EventRecorder
 from ledger.payments.incoming_payments import IncomingPayments
 from schemas.fields import json_of
-from tests.integration.api_harness import ROOT, api, client, environment, key
 from tests.payments.market import ASKS, CARD, GOOD, NO_FUNDS, Market, market
+from tests.support.programs import ledger
+from tests.support.servers import api, client, key
 
 PROVIDERS = ("stripe", "razorpay")
 
@@ -338,7 +337,7 @@ def test_a_payout_is_on_the_log_once_with_its_fees(shop: Market) -> None:
 
 def test_the_command_prints_the_link_to_pay(shop: Market) -> None:
     account = shop.account()
-    said = ledger(shop, "buy", account, "10", "--provider", "razorpay", "--json")
+    said = printed(shop, "buy", account, "10", "--provider", "razorpay", "--json")
     assert said["pay_url"] == f"{shop.url}/pay/{said['purchase_id']}"
     assert (said["currency"], said["amount_minor"]) == ("INR", 85000)
     shop.visit(shop.pay({**said, "provider": "razorpay"}))
@@ -346,13 +345,12 @@ def test_the_command_prints_the_link_to_pay(shop: Market) -> None:
     assert shop.balance(account) == "10"
 
 
-def ledger(shop: Market, *arguments: str) -> dict[str, Any]:
-    """What a command says as JSON."""
-    command = [sys.executable, "-m", "ledger.cli", *arguments]
-    done = subprocess.run(command, env=environment(shop.settings), cwd=ROOT, capture_output=True, timeout=60)
-    assert done.returncode == 0, done.stderr.decode()
-    said: dict[str, Any] = json.loads(done.stdout)
-    return said
+def printed(shop: Market, *words: str) -> dict[str, Any]:
+    """What a command prints as JSON."""
+    done = ledger(shop.settings, *words)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
 
 
 def test_a_bank_that_asks_is_answered_where_our_page_leads(shop: Market) -> None:

@@ -19,11 +19,13 @@ from ledger.log.connecting import LogRefused
 from ledger.payments.purchase_command import begin_purchase
 from ledger.settings import Settings
 from schemas.topics import EVENTS
-from tests.integration.api_harness import eventually, process, projector, usage
 from tests.payments.market import Market, market
 from tests.payments.sweeping import on_the_log
 from tests.payments.topping_up import Topping, topping
 from tests.support import topics
+from tests.support.events import priced_usage
+from tests.support.servers import process, projector
+from tests.support.waiting import eventually
 from tests.support.workers import wait_until_projected
 
 # Without the sweep, which would credit what the test wants to be credited by a webhook.
@@ -100,7 +102,7 @@ def test_over_http_nothing_is_accepted_and_it_opens_again_by_itself(shop: Market
         eventually(lambda: "ledger_log_refused 0.0" in figures(consuming))  # it has begun: at a start it would refuse
         with refused(shop):
             end, sessions = on_the_log(shop.settings), shop.sandbox.calls("stripe", "checkout.sessions.create")
-            is_refused(http.post("/v1/usage", json=usage(account)))
+            is_refused(http.post("/v1/usage", json=priced_usage(account)))
             is_refused(http.post(f"/v1/accounts/{account}/adjustments", json={"amount": "5", "reason_code": "gift"}))
             is_refused(shop.post(account, "stripe", request="asked-while-closed"))
             is_refused(http.post(f"/v1/accounts/{account}/purchases/{begun['purchase_id']}/refunds", json={}))
@@ -116,7 +118,7 @@ def test_over_http_nothing_is_accepted_and_it_opens_again_by_itself(shop: Market
             assert shop.sandbox.calls("stripe", "checkout.sessions.create") == sessions
             assert shop.balance(account) == "0"
             assert consume.poll() is None  # it waits: nothing that it has would be better after a restart
-        assert http.post("/v1/usage", json=usage(account)).status_code == 202
+        assert http.post("/v1/usage", json=priced_usage(account)).status_code == 202
         assert shop.deliver("stripe", message["body"]).status_code == 200
         assert shop.post(account, "stripe", request="asked-while-closed").status_code == 201
         eventually(lambda: "ledger_log_refused 0.0" in figures(consuming))

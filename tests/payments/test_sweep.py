@@ -2,7 +2,6 @@
 
 import contextlib
 import random
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,10 +15,12 @@ from consumers import payment_sweep
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.views.trial_balance import trial_balance
-from tests.integration.api_harness import eventually, process
 from tests.payments.market import Market, market
 from tests.payments.stories import cells, expected, lines_of
 from tests.payments.sweeping import SETTINGS, SweptStory, on_the_log, sweep, told
+from tests.support.programs import Program
+from tests.support.servers import process
+from tests.support.waiting import eventually
 
 PROVIDERS = ("stripe", "razorpay")
 
@@ -133,7 +134,7 @@ def test_a_purchase_that_the_log_has_lost_is_credited_however_old_it_is(
 
 
 @contextlib.contextmanager
-def mortal_api(shop: Market, log: Path, public_url: str = "") -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def mortal_api(shop: Market, log: Path, public_url: str = "") -> Iterator[tuple[Program, str]]:
     """One more API of the same ledger, to be killed."""
     settings = shop.settings.model_copy(update={"api_port": free_port(), "public_url": public_url or shop.url})
     url = f"http://{settings.api_host}:{settings.api_port}"
@@ -149,7 +150,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def killed_while(shop: Market, running: subprocess.Popen[bytes], ask: threading.Thread) -> None:
+def killed_while(shop: Market, running: Program, ask: threading.Thread) -> None:
     """SIGKILL as soon as the provider has taken the call that a fault is set for."""
     ask.start()
     eventually(lambda: all(fault["fault"] == "lost" for fault in shop.sandbox.control.get("/sandbox").json()["faults"]))

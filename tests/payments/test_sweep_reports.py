@@ -1,8 +1,6 @@
 """What the payment sweep reports, from charged and not credited to what does not fit; and which process sweeps."""
 
 import json
-import subprocess
-import sys
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -13,7 +11,6 @@ from typing import Any
 import pytest
 import structlog
 
-from ledger.dev.child_processes import environment_of
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.log.publisher import Publisher
@@ -24,7 +21,9 @@ from schemas.topics import EVENTS
 from tests.integration.test_consume_command import Consume, consume
 from tests.payments.market import Market, market
 from tests.payments.sweeping import SETTINGS, sweep
-from tests.support.workers import eventually, wait_until_projected
+from tests.support.programs import ledger
+from tests.support.waiting import eventually
+from tests.support.workers import wait_until_projected
 
 PROVIDERS = ("stripe", "razorpay")
 AT_ONCE = {"credited_seconds": 0.0}
@@ -49,8 +48,8 @@ def paid(shop: Market, provider: str) -> tuple[str, str]:
 
 
 def payments_command(shop: Market, *options: str) -> list[dict[str, Any]]:
-    command = [sys.executable, "-m", "ledger.cli", "payments", "--json", *options]
-    ran = subprocess.run(command, env=environment_of(shop.settings), capture_output=True, check=True, timeout=60)
+    ran = ledger(shop.settings, "payments", "--json", *options)
+    assert ran.returncode == 0, ran.stderr
     found: list[dict[str, Any]] = json.loads(ran.stdout)["data"]
     return found
 

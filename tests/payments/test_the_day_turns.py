@@ -4,8 +4,6 @@ Yesterday is on the log before anybody reads it: for a moment the topic leaves a
 happens today is done by a projector and `ledger consume` alone.
 """
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -24,12 +22,13 @@ from ledger.records import customers
 from ledger.settings import Settings
 from schemas.identity import derived_id
 from schemas.topics import EVENTS
-from tests.integration.api_harness import api, client, eventually, key, projector
 from tests.support import sandbox as doubles
 from tests.support.events import Ids, event, sender, usage
 from tests.support.ledgers import new_ledger
+from tests.support.programs import Program, environment
 from tests.support.sandbox import running_sandbox
-from tests.support.workers import environment
+from tests.support.servers import api, client, key, projector
+from tests.support.waiting import eventually
 
 ACCOUNT = "acct_thrifty"
 
@@ -80,8 +79,8 @@ def yesterday(settings: Settings, method: str) -> None:
 def charger(settings: Settings, folder: Path) -> Iterator[None]:
     """`ledger consume charge-top-ups`, with its clockwork."""
     with (folder / "charger.log").open("wb") as out:
-        command = [sys.executable, "-m", "ledger.cli", "consume", NAME]
-        process = subprocess.Popen(command, env=environment(settings), stdout=out, stderr=out)
+        command = ["-m", "ledger.cli", "consume", NAME]
+        process = Program(*command, environment=environment(settings), stdout=out, stderr=out)
     try:
         yield
     finally:

@@ -10,9 +10,9 @@ from ledger.core.charging import AUTHENTICATION_REQUIRED
 from ledger.dev.stack import Stack
 from ledger.records.top_up_triggers import NewTrigger
 from ledger.settings import RupeeRate
-from tests.integration.api_harness import eventually
 from tests.payments.market import GOOD, market
 from tests.payments.topping_up import HOUR, LEASE_SECONDS, Account, Topping, topping
+from tests.support.waiting import eventually
 
 ALWAYS_DECLINED, ASKS = "4000000000000341", "4000002760003184"
 

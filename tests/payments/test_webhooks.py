@@ -10,8 +10,8 @@ import pytest
 
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
-from tests.integration.api_harness import api
 from tests.payments.market import Market, market
+from tests.support.servers import api
 
 PROVIDERS = ("stripe", "razorpay")
 SIGNATURES = {"stripe": "Stripe-Signature", "razorpay": "X-Razorpay-Signature"}

@@ -19,10 +19,10 @@ from ledger.payments.top_up_charges import TopUpCharges
 from ledger.records.top_up_triggers import NewTrigger
 from schemas.events import Event
 from schemas.topics import EVENTS
-from tests.integration.api_harness import eventually
 from tests.payments.market import Market
 from tests.support.events import Ids, usage
 from tests.support.guarding import Unguarded
+from tests.support.waiting import eventually
 from tests.support.workers import wait_until_projected
 
 LEASE_SECONDS = 0.3

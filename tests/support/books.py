@@ -13,7 +13,7 @@ from ledger.log.connecting import administrating, kafka_options
 from ledger.settings import Settings
 from schemas.book import BOOK_SUBJECT, BookVersion
 from schemas.topics import BOOK
-from tests.support.workers import eventually
+from tests.support.waiting import eventually
 
 
 def publish_in_force(settings: Settings, version: BookVersion) -> None:

@@ -1,6 +1,7 @@
 """Events as a foreign client makes them: plain dictionaries and bytes, ids that are ordered in time and repeatable."""
 
 import json
+import os
 import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -46,6 +47,11 @@ def usage(account: str, id: str, cost: str | None = "0.01", **changes: Any) -> E
     if cost is not None:
         data["provider_cost"] = cost
     return event("usage.recorded", account, {**data, **changes}, id)
+
+
+def priced_usage(account: str, **changes: Any) -> Event:
+    """A model call that the book prices, with an id that no other event has; some fields of its data changed."""
+    return usage(account, os.urandom(8).hex(), None, **changes)
 
 
 def purchase(account: str, id: str, credits: str, purchase_id: str = "pur_1", minor: int = 10_000) -> Event:

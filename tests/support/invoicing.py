@@ -15,7 +15,8 @@ from ledger.settings import Settings
 from schemas.events import Charged, CreditsPurchased, CreditsRefunded, Purchase, Refund
 from schemas.identity import derived_id
 from schemas.topics import EVENTS
-from tests.support.workers import eventually, wait_until_projected
+from tests.support.waiting import eventually
+from tests.support.workers import wait_until_projected
 
 SUPPLIER = {
     "name": "Beispiel GmbH",

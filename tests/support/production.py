@@ -5,7 +5,6 @@ consumers, and the payment sandbox. Each part can be killed, stopped and started
 import secrets
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,9 +23,9 @@ from ledger.settings import Settings
 from schemas.topics import EVENTS
 from tests.payments.market import Market
 from tests.support.brokers import Brokers, three_brokers
+from tests.support.programs import ROOT, environment, ledger
 from tests.support.sandbox import RunningSandbox
 from tests.support.services import Service, Supervisor
-from tests.support.workers import ROOT, environment
 
 PARTITIONS = 6
 WORKERS = 2
@@ -105,10 +104,9 @@ class Production:
                 worker.off = False
 
     def _rebuilt(self) -> str:
-        command = [sys.executable, "-m", "ledger.cli", "rebuild", "--yes", "--json"]
         deadline = time.monotonic() + READY_SECONDS
         while True:
-            done = subprocess.run(command, env=environment(self.settings), capture_output=True, text=True, check=False)
+            done = ledger(self.settings, "rebuild", "--yes", "--json", timeout=600)
             if done.returncode == 0:
                 return ""
             # Until Kafka has forgotten the workers.
@@ -146,9 +144,8 @@ class Production:
 
     def _bootstrap(self) -> None:
         """Once is enough for a ledger that waits for the topics it has made; each further time is printed."""
-        command = [sys.executable, "-m", "ledger.cli", "bootstrap", "--book", str(BOOK)]
         for _ in range(BOOTSTRAPS_MAX):
-            done = subprocess.run(command, env=environment(self.settings), capture_output=True, text=True, check=False)
+            done = ledger(self.settings, "bootstrap", "--book", str(BOOK))
             if done.returncode == 0:
                 return
             print(f"ledger bootstrap, which must be run again: {done.stderr.strip()}", file=sys.stderr)

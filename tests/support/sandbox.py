@@ -1,8 +1,6 @@
 """A real payment sandbox as people run it, a process, and a receiver of its webhooks."""
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ from typing import Any
 import httpx
 
 from ledger.dev.kafka import free_port
+from tests.support.programs import Program
 
 STRIPE_KEY = "sk_test_sandbox_of_the_tests"
 STRIPE_WEBHOOK_SECRET = "whsec_of_the_tests"
@@ -32,7 +31,7 @@ VARIABLES = {
 class RunningSandbox:
     """One process. `control`: a client of its own routes, `control.post("/sandbox/faults", json=…)`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
+    def __init__(self, process: Program, url: str) -> None:
         self.process, self.url = process, url
         self.stripe_url, self.razorpay_url = f"{url}/stripe", f"{url}/razorpay"
         self.control = httpx.Client(base_url=url, timeout=10)
@@ -69,11 +68,11 @@ class RunningSandbox:
 def running_sandbox(*, file: Path | None = None, webhooks_to: str = "", port: int = 0) -> Iterator[RunningSandbox]:
     """`ledger sandbox` as a process that answers; killed at the end."""
     port = port or free_port()
-    command = [sys.executable, "-m", "ledger.cli", "sandbox", "--port", str(port), "--webhooks-to", webhooks_to]
-    command += ["--file", str(file)] if file else []
+    options = ["--port", str(port), "--webhooks-to", webhooks_to, *(["--file", str(file)] if file else [])]
     url = f"http://127.0.0.1:{port}"
     addresses = {"LEDGER_STRIPE_URL": f"{url}/stripe", "LEDGER_RAZORPAY_URL": f"{url}/razorpay"}
-    with subprocess.Popen(command, env={**os.environ, **VARIABLES, **addresses}) as process:
+    environment = {**os.environ, **VARIABLES, **addresses}
+    with Program("-m", "ledger.cli", "sandbox", *options, environment=environment) as process:
         running = RunningSandbox(process, url)
         try:
             _wait(running)

@@ -1,12 +1,11 @@
 """Processes of the ledger under supervision as systemd gives it: each that ends is started again, but for exit code 78.
 
-None outlives the test run: the kernel ends them with the thread that started them, which is the supervisor's.
+None outlives the test run: the kernel ends them with it.
 """
 
 import contextlib
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-from tests.support.workers import ROOT
+from tests.support.programs import Program
 
 EXIT_REFUSED = 78
 # RestartSec and RestartMaxDelaySec of deploy/systemd.
@@ -22,13 +21,6 @@ PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 1.0, 30.0
 HEALTHY_SECONDS = 60.0
 STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.1
-COMMAND = """
-import ctypes, signal, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-from ledger.cli import app
-app()
-"""
 
 
 class Service:
@@ -39,7 +31,7 @@ class Service:
         self.starts, self.refused, self.off = 0, False, False
         self._arguments, self._environment = arguments, environment
         self._pause, self._due, self._started = PAUSE_SECONDS_MIN, 0.0, 0.0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Program | None = None
 
     @property
     def alive(self) -> bool:
@@ -91,13 +83,8 @@ class Service:
 
     def _start(self) -> None:
         with self.log.open("ab") as out:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", COMMAND, *self._arguments],
-                env=dict(self._environment),
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
+            self._process = Program(
+                "-m", "ledger.cli", *self._arguments, environment=self._environment, stdout=out, stderr=out
             )
         self._started, self._due = time.monotonic(), 0.0
         self.starts += 1

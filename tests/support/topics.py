@@ -8,7 +8,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 
 from ledger.log.connecting import administrating
 from ledger.settings import Settings
-from tests.support.workers import eventually
+from tests.support.waiting import eventually
 
 
 def set_(settings: Settings, topic: str, **changes: str) -> None:

@@ -19,12 +19,12 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from ledger.payments.customers import put_customer
 from schemas.topics import EVENTS
-from tests.integration.api_harness import key
 from tests.support.events import Event, Ids, json_bytes, usage
 from tests.support.expected import charge, home_of, nanos
 from tests.support.lanes import Asked, Lane
 from tests.support.production import API_PROCESSES, PARTITIONS, Production
 from tests.support.sampling import Sample
+from tests.support.servers import key
 
 ROUTERS = 10
 ACCOUNTS_EACH = 2  # per partition

@@ -2,10 +2,8 @@
 
 import logging
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,21 +12,16 @@ import psycopg
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import CoordinatorNotAvailableError
 
-from ledger.dev.child_processes import environment_of
 from ledger.log.connecting import kafka_options
 from ledger.settings import Settings
 from schemas.topics import EVENTS
+from tests.support.programs import Program, environment
+from tests.support.waiting import eventually
 
 # It warns whenever it describes a group that is between two assignments.
 logging.getLogger("kafka.admin").setLevel(logging.ERROR)
 
-ROOT = Path(__file__).parents[2]
-# The kernel ends the worker with the test run, even when that is killed.
 RUN = """
-import ctypes, signal, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-from ledger.dev.child_processes import environment_of
 from ledger.settings import Settings
 from projectors.worker import run
 run(Settings())
@@ -41,14 +34,7 @@ class Worker:
     def __init__(self, settings: Settings, folder: Path, log: Path, run: str = RUN) -> None:
         self.log = log
         with log.open("wb") as out:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", run],
-                env=environment(settings),
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-            )
+            self._process = Program("-c", run, environment=environment(settings), folder=folder, stdout=out, stderr=out)
 
     @property
     def alive(self) -> bool:
@@ -122,21 +108,6 @@ def crew(settings: Settings, folder: Path) -> Iterator[Crew]:
     finally:
         for worker in members.alive:
             worker.kill()
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """These settings as a process reads them; its log is for people, as tests look for words in it."""
-    settings = settings.model_copy(update={"log_format": "text"})
-    return environment_of(settings) | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-
-
-def eventually(check: Callable[[], Any], seconds: float = 60, why: Callable[[], object] = str) -> Any:
-    """Waits until something is true, and returns it; `why` says more when it doesn't come true."""
-    deadline = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < deadline, f"it did not come true in {seconds:.0f} s {why()}"
-        time.sleep(0.05)
-    return found
 
 
 def wait_until_projected(settings: Settings, seconds: float = 60) -> None:

@@ -1,11 +1,7 @@
 """A ledger's own API and projector as real processes, and clients for them; stopped with the module that asked."""
 
-import os
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,24 +13,19 @@ from ledger.dev.child_processes import environment_of
 from ledger.dev.kafka import free_port
 from ledger.records import api_keys
 from ledger.settings import Settings
-from tests.support import events
+from tests.support.programs import Program
+from tests.support.waiting import eventually
 
-ROOT = Path(__file__).parents[2]
 SERVE = "from ledger.server.serve import serve as run"
 _PROJECT = "from projectors.worker import run"
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """These settings as a process reads them."""
-    return environment_of(settings) | {"PYTHONWARNINGS": "ignore"}
-
-
 @contextmanager
-def process(settings: Settings, import_run: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def process(settings: Settings, import_run: str, log: Path) -> Iterator[Program]:
     """Runs `run(Settings())` until the block ends, then asks it to stop, which it must do cleanly."""
-    command = [sys.executable, "-c", f"{import_run}; from ledger.settings import Settings; run(Settings())"]
+    code = f"{import_run}; from ledger.settings import Settings; run(Settings())"
     with log.open("ab") as out:
-        running = subprocess.Popen(command, env=environment(settings), cwd=ROOT, stdout=out, stderr=out)
+        running = Program("-c", code, environment=environment_of(settings), stdout=out, stderr=out)
     try:
         yield running
     finally:
@@ -73,20 +64,6 @@ def client(url: str, token: str | None, **more: Any) -> httpx.Client:
     """A client that sends this key."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return httpx.Client(base_url=url, headers=headers, timeout=20, **more)
-
-
-def eventually(check: Callable[[], Any], seconds: float = 60) -> Any:
-    """Waits until something is true, and returns it."""
-    deadline = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.05)
-    return found
-
-
-def usage(account: str, **changes: Any) -> dict[str, Any]:
-    """A usage event with an id of its own, priced by the book, some fields of its data changed."""
-    return events.usage(account, os.urandom(8).hex(), None, **changes)
 
 
 def _listens(port: int) -> bool:
