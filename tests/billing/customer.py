@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.payments.market import Market
+from tests.payments.payment_system import PaymentSystem
 
 COOKIE = "__Host-ledger_billing"
 
@@ -39,21 +39,21 @@ class Customer:
         return {"Cookie": f"{COOKIE}={self.cookie}", **more}
 
 
-def portal(market: Market, account: str, at: str = "", **more: Any) -> str:
+def portal(system: PaymentSystem, account: str, at: str = "", **more: Any) -> str:
     """A link to the page. `at`: of another API."""
-    answer = market.http.post(f"{at}/v1/portal-sessions", json={"account_id": account, **more})
+    answer = system.http.post(f"{at}/v1/portal-sessions", json={"account_id": account, **more})
     assert answer.status_code == 201, answer.text
     link: str = answer.json()["url"]
     return link
 
 
-def come_in(market: Market, account: str, at: str = "", **more: Any) -> Customer:
+def come_in(system: PaymentSystem, account: str, at: str = "", **more: Any) -> Customer:
     """A customer who followed a link. `at`: to another API."""
-    answer = httpx.get(portal(market, account, at, **more))
+    answer = httpx.get(portal(system, account, at, **more))
     assert answer.status_code == 303, answer.text
     found = re.match(rf"{COOKIE}=([^;]+);", answer.headers["set-cookie"])
     assert found, answer.headers["set-cookie"]
-    return Customer(at or market.url, found[1])
+    return Customer(at or system.url, found[1])
 
 
 def hidden(page: str) -> dict[str, str]:

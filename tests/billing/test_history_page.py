@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.billing.customer import Customer, come_in
-from tests.payments.market import Market
+from tests.payments.payment_system import PaymentSystem
 from tests.support.events import priced_usage
 from tests.support.waiting import eventually
 
@@ -19,22 +19,22 @@ TODAY = datetime.now(UTC).date().isoformat()
 
 
 @pytest.fixture(scope="module")
-def busy(shop: Market) -> str:
+def busy(system: PaymentSystem) -> str:
     """An account with a purchase, an adjustment, 60 calls of two models, and traces."""
-    account = shop.account()
-    shop.visit(shop.pay(shop.buy(account, "stripe", "25")))
-    shop.http.post(f"/v1/accounts/{account}/adjustments", json={"amount": "-1", "reason_code": "goodwill"})
+    account = system.account()
+    system.visit(system.pay(system.buy(account, "stripe", "25")))
+    system.http.post(f"/v1/accounts/{account}/adjustments", json={"amount": "-1", "reason_code": "goodwill"})
     calls = [priced_usage(account, model="gpt-4o", api_key_id="key-1") for _ in range(40)]
     calls += [priced_usage(account, model="gpt-4o-mini", api_key_id="key-2") for _ in range(20)]
-    answer = shop.http.post("/v1/usage", json=calls, headers={"Content-Type": "application/cloudevents-batch+json"})
+    answer = system.http.post("/v1/usage", json=calls, headers={"Content-Type": "application/cloudevents-batch+json"})
     assert answer.status_code == 202, answer.text
-    shop.settled()
+    system.wait_until_settled()
     return account
 
 
 @pytest.fixture
-def customer(shop: Market, busy: str) -> Customer:
-    return come_in(shop, busy)
+def customer(system: PaymentSystem, busy: str) -> Customer:
+    return come_in(system, busy)
 
 
 def lines(page: str) -> int:
@@ -93,11 +93,11 @@ def test_a_line_opens_its_explanation(customer: Customer) -> None:
     assert "Routing" in explained
 
 
-def test_times_are_those_of_the_customer(shop: Market) -> None:
-    account = shop.account(time_zone="Asia/Kolkata", locale="de-DE")
-    shop.visit(shop.pay(shop.buy(account, "stripe", "5")))
-    shop.settled()
-    page = come_in(shop, account).get("/history").text
+def test_times_are_those_of_the_customer(system: PaymentSystem) -> None:
+    account = system.account(time_zone="Asia/Kolkata", locale="de-DE")
+    system.visit(system.pay(system.buy(account, "stripe", "5")))
+    system.wait_until_settled()
+    page = come_in(system, account).get("/history").text
     assert "Times are those of Asia/Kolkata." in page
     assert "+5,00\xa0$" in page
 
@@ -109,43 +109,43 @@ def test_usage_is_a_chart_and_a_table_and_a_pace(customer: Customer) -> None:
     assert re.search(r"Lasts about [\d,]+ day", page)
 
 
-def test_the_balance_is_sent_again_only_when_it_is_another(shop: Market) -> None:
-    account = shop.account()
-    customer = come_in(shop, account)
+def test_the_balance_is_sent_again_only_when_it_is_another(system: PaymentSystem) -> None:
+    account = system.account()
+    customer = come_in(system, account)
     page = customer.get("").text
     seen = re.search(r'hx-get="/billing(/live[^"]+)"', page)
     assert seen
     path = seen[1].replace("&amp;", "&")
     assert customer.get(path).status_code == 204
-    shop.http.post(f"/v1/accounts/{account}/adjustments", json={"amount": "3", "reason_code": "goodwill"})
-    shop.settled()
+    system.http.post(f"/v1/accounts/{account}/adjustments", json={"amount": "3", "reason_code": "goodwill"})
+    system.wait_until_settled()
     live = customer.get(path)
     assert "$3.00" in live.text
     assert "running low" in live.text
 
 
-def test_the_balance_of_a_visit_that_is_over_leads_to_the_page_that_says_so(shop: Market) -> None:
-    answer = Customer(shop.url, "x").get("/live", **{"HX-Request": "true"})
+def test_the_balance_of_a_visit_that_is_over_leads_to_the_page_that_says_so(system: PaymentSystem) -> None:
+    answer = Customer(system.url, "x").get("/live", **{"HX-Request": "true"})
     assert answer.headers["hx-redirect"] == "/billing"
 
 
-def test_an_empty_account_is_told_what_to_do(shop: Market) -> None:
-    page = come_in(shop, shop.account()).get("").text
+def test_an_empty_account_is_told_what_to_do(system: PaymentSystem) -> None:
+    page = come_in(system, system.account()).get("").text
     assert "You have no credits" in page
     assert "Nothing has happened yet" in page
 
 
-def test_purchases_are_shown_while_as_many_as_may_wait_for_a_slow_provider(shop: Market) -> None:
-    account = shop.account()
-    shop.buy(account, "stripe")
-    customer = come_in(shop, account)
-    before = shop.sandbox.calls("stripe", METHODS)
-    shop.sandbox.fault("slow", METHODS, seconds=3)
+def test_purchases_are_shown_while_as_many_as_may_wait_for_a_slow_provider(system: PaymentSystem) -> None:
+    account = system.account()
+    system.buy(account, "stripe")
+    customer = come_in(system, account)
+    before = system.sandbox.calls("stripe", METHODS)
+    system.sandbox.fault("slow", METHODS, seconds=3)
     with ThreadPoolExecutor(8) as others:
         waiting = [others.submit(customer.get, "/payment-methods") for _ in range(8)]
-        eventually(lambda: shop.sandbox.calls("stripe", METHODS) == before + 8)
+        eventually(lambda: system.sandbox.calls("stripe", METHODS) == before + 8)
         began = time.monotonic()
         assert customer.get("/history?view=purchases").status_code == 200
         assert time.monotonic() - began < 1.5
-        shop.sandbox.control.delete("/sandbox/faults", params={"provider": "stripe"})
+        system.sandbox.control.delete("/sandbox/faults", params={"provider": "stripe"})
     assert all(page.result().status_code == 200 for page in waiting)

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.billing.customer import Customer, come_in
-from tests.payments.market import Market
+from tests.payments.payment_system import PaymentSystem
 from tests.payments.test_invoice_pdf import text_of
 from tests.support.invoicing import invoicing
 from tests.support.workers import wait_until_projected
@@ -15,19 +15,19 @@ PDF_LINK = r'href="/billing(/invoices/[^"]+\.pdf)"'
 
 
 @pytest.fixture(scope="module")
-def account(shop: Market) -> str:
+def account(system: PaymentSystem) -> str:
     """Bought 10 and 25 credits, and got 5 of the latter back. All of it has a document."""
-    name = shop.account(name="Ada Lovelace Ltd")
-    shop.visit(shop.pay(shop.buy(name, "stripe")))
-    larger = shop.buy(name, "stripe", "25")
-    shop.visit(shop.pay(larger))
-    shop.settled()
-    back = shop.http.post(f"/v1/accounts/{name}/purchases/{larger['purchase_id']}/refunds", json={"amount": "5"})
+    name = system.account(name="Ada Lovelace Ltd")
+    system.visit(system.pay(system.buy(name, "stripe")))
+    larger = system.buy(name, "stripe", "25")
+    system.visit(system.pay(larger))
+    system.wait_until_settled()
+    back = system.http.post(f"/v1/accounts/{name}/purchases/{larger['purchase_id']}/refunds", json={"amount": "5"})
     assert back.status_code == 201, back.text
-    shop.settled()
-    with invoicing(shop.settings) as round_:
+    system.wait_until_settled()
+    with invoicing(system.settings) as round_:
         round_()
-    wait_until_projected(shop.settings)
+    wait_until_projected(system.settings)
     return name
 
 
@@ -40,8 +40,8 @@ def download(customer: Customer, path: str) -> str:
     return text_of(answer.content)
 
 
-def test_each_purchase_downloads_its_own_invoice(shop: Market, account: str) -> None:
-    customer = come_in(shop, account)
+def test_each_purchase_downloads_its_own_invoice(system: PaymentSystem, account: str) -> None:
+    customer = come_in(system, account)
     newest, oldest = re.findall(PDF_LINK, customer.get("/history?view=purchases").text)
     assert "$25.00" in download(customer, newest)
     text = download(customer, oldest)
@@ -50,8 +50,8 @@ def test_each_purchase_downloads_its_own_invoice(shop: Market, account: str) -> 
     assert "Ada Lovelace Ltd" in text
 
 
-def test_a_purchase_and_a_refund_say_which_document_they_have(shop: Market, account: str) -> None:
-    customer = come_in(shop, account)
+def test_a_purchase_and_a_refund_say_which_document_they_have(system: PaymentSystem, account: str) -> None:
+    customer = come_in(system, account)
     for type_, name, number in (("manual", "Credit Note", "CN-"), ("checkout", "Invoice", "INV-")):
         line = re.search(r'href="/billing(/history/[^"]+)"', customer.get(f"/history?type={type_}").text)
         assert line
@@ -62,21 +62,21 @@ def test_a_purchase_and_a_refund_say_which_document_they_have(shop: Market, acco
         assert number in download(customer, link[1])
 
 
-def test_another_accounts_invoice_is_not_there(shop: Market, account: str) -> None:
-    link = re.search(PDF_LINK, come_in(shop, account).get("/history?view=purchases").text)
+def test_another_accounts_invoice_is_not_there(system: PaymentSystem, account: str) -> None:
+    link = re.search(PDF_LINK, come_in(system, account).get("/history?view=purchases").text)
     assert link
-    other = come_in(shop, shop.account()).get(link[1])
-    unknown = come_in(shop, account).get("/invoices/INV-2026-9999999.pdf")
+    other = come_in(system, system.account()).get(link[1])
+    unknown = come_in(system, account).get("/invoices/INV-2026-9999999.pdf")
     assert (other.status_code, unknown.status_code) == (404, 404)
     assert other.text == unknown.text
     assert "There is no such invoice." in other.text
-    assert httpx.get(f"{shop.url}/billing{link[1]}").status_code == 401
+    assert httpx.get(f"{system.url}/billing{link[1]}").status_code == 401
 
 
-def test_a_purchase_without_a_document_yet_says_so(shop: Market) -> None:
-    account = shop.account()
-    shop.visit(shop.pay(shop.buy(account, "stripe", "5")))
-    shop.settled()
-    page = come_in(shop, account).get("/history?view=purchases").text
+def test_a_purchase_without_a_document_yet_says_so(system: PaymentSystem) -> None:
+    account = system.account()
+    system.visit(system.pay(system.buy(account, "stripe", "5")))
+    system.wait_until_settled()
+    page = come_in(system, account).get("/history?view=purchases").text
     assert "Ready in a moment" in page
     assert "/billing/invoices/" not in page

@@ -23,14 +23,14 @@ except ZeroDivisionError:
 """
 
 
-def said(form: str) -> list[str]:
+def logged_lines(form: str) -> list[str]:
     command = [sys.executable, "-c", SAY.format(form=form)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
 
 
 @pytest.mark.parametrize("form", ["json", "auto"])
 def test_where_nobody_looks_each_line_is_an_object(form: str) -> None:
-    ours, librarys, failed = map(json.loads, said(form))
+    ours, librarys, failed = map(json.loads, logged_lines(form))
     assert (ours["event"], ours["level"], ours["for_"]) == ("waiting", "warning", "kafka")
     assert (librarys["event"], librarys["level"], librarys["logger"]) == ("it went wrong", "error", "library")
     assert failed["exception"][0]["exc_type"] == "ZeroDivisionError"
@@ -38,7 +38,7 @@ def test_where_nobody_looks_each_line_is_an_object(form: str) -> None:
 
 
 def test_for_people_it_is_text() -> None:
-    lines = said("text")
+    lines = logged_lines("text")
     assert "waiting" in lines[0]
     assert not any(line.startswith("{") for line in lines)
     assert "hush-hush" not in "".join(lines)

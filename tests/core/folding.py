@@ -38,7 +38,7 @@ class Folded:
     def entries(self, account: str) -> list[Entry]:
         return [answer.entry for answer in self.applied if answer.account.account_id == account]
 
-    def tell(self, record: Record, book: Book) -> Answer:
+    def apply(self, record: Record, book: Book) -> Answer:
         account = self.accounts.get(record.account, Account(record.account))
         answer = answer_to(account, record, book)
         if isinstance(answer, Applied):
@@ -50,7 +50,7 @@ class Folded:
 def folded(records: Iterable[Record], book: Book) -> Folded:
     result = Folded()
     for record in records:
-        result.tell(record, book)
+        result.apply(record, book)
     return result
 
 

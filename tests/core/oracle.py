@@ -60,7 +60,7 @@ class Oracle:
             "policy": None,
         }
 
-    def tell(self, record: Record) -> Verdict:
+    def apply(self, record: Record) -> Verdict:
         account = dict(self.account(record.account))
         now = max(record.append_ms, account["time"])
         book = self.book_at(now)

@@ -29,11 +29,11 @@ class Story:
     def machine(self) -> str:
         return self.account.top_ups.state
 
-    def tell(self, type: str, at: str | None = None, **data: Any) -> Applied:
-        """One event. Raises `Refused`, and then the story stands where it stood."""
+    def apply(self, type: str, at: str | None = None, **data: Any) -> Applied:
+        """One event. Raises `Refused`, and then nothing has changed."""
         self._now_ms = ms(at) if at else self._now_ms + 1_000
-        told = record(type, data, self._now_ms, len(self.entries) + 1, account=self.account.account_id)
-        applied = apply(self.account, fact_of(told), told.append_ms, self.book)
+        made = record(type, data, self._now_ms, len(self.entries) + 1, account=self.account.account_id)
+        applied = apply(self.account, fact_of(made), made.append_ms, self.book)
         self.account = applied.account
         self.entries.append(applied.entry)
         for effect in applied.effects:
@@ -44,19 +44,19 @@ class Story:
     def spend(self, credits: str, at: str | None = None) -> Applied:
         """A call at this cost and, the auto markup of `plain_book` being ten percent, that much more."""
         call = {"request_id": "req", "provider": "openai", "model": "any", "mode": "auto", "provider_cost": credits}
-        return self.tell("usage.recorded", at, input_tokens=1, output_tokens=1, **call)
+        return self.apply("usage.recorded", at, input_tokens=1, output_tokens=1, **call)
 
     def trace(self, count: int, at: str | None = None) -> Applied:
-        return self.tell("trace.recorded", at, trace_id="trace", count=count)
+        return self.apply("trace.recorded", at, trace_id="trace", count=count)
 
     def adjust(self, amount: str) -> Applied:
-        return self.tell("credits.adjusted", amount=amount, reason_code="correction", actor_id="op_1")
+        return self.apply("credits.adjusted", amount=amount, reason_code="correction", actor_id="op_1")
 
     def buy(self, credits: str, purchase_id: str = "p1", at: str | None = None, **more: Any) -> Applied:
         """A purchase at 1.00 USD a credit."""
         charged = {"currency": "USD", "amount_minor": round(float(credits) * 100), "tax_minor": 0}
         data = {"kind": "purchase", "provider": "stripe", "provider_payment_id": "pay", "charged": charged, **more}
-        return self.tell("credits.purchased", at, purchase_id=purchase_id, credits=credits, **data)
+        return self.apply("credits.purchased", at, purchase_id=purchase_id, credits=credits, **data)
 
     def pay(self, credits: str, purchase_id: str = "t1", trigger: str | None = None, at: str | None = None) -> Applied:
         """The top-up in flight, or another one, was paid."""
@@ -64,31 +64,31 @@ class Story:
 
     def configure(self, threshold: str, amount: str, at: str | None = None, **more: Any) -> Applied:
         policy = {"enabled": True, "threshold": threshold, "amount": amount, **more}
-        return self.tell("auto_top_up.configured", at, **policy)
+        return self.apply("auto_top_up.configured", at, **policy)
 
     def fail(self, suspended: bool, trigger: str | None = None) -> Applied:
         failure = {"trigger_id": trigger or self.trigger, "reason_code": "card_declined", "suspended": suspended}
-        return self.tell("auto_top_up.failed", **failure)
+        return self.apply("auto_top_up.failed", **failure)
 
     def resume(self) -> Applied:
-        return self.tell("auto_top_up.resumed", reason_code="card_changed")
+        return self.apply("auto_top_up.resumed", reason_code="card_changed")
 
     def recheck(self, at: str | None = None) -> Applied:
-        return self.tell("auto_top_up.rechecked", at, window="day")
+        return self.apply("auto_top_up.rechecked", at, window="day")
 
     def request(self, available: str, balance: str | None = None) -> Applied:
-        return self.tell("auto_top_up.requested", available=available, balance=balance)
+        return self.apply("auto_top_up.requested", available=available, balance=balance)
 
     def refund(self, credits: str, minor: int, purchase_id: str = "p1", currency: str = "USD") -> Applied:
         charged = {"currency": currency, "amount_minor": minor}
         ids = {"purchase_id": purchase_id, "provider_refund_id": "re"}
-        return self.tell("credits.refunded", credits=credits, charged=charged, **ids)
+        return self.apply("credits.refunded", credits=credits, charged=charged, **ids)
 
     def dispute(self, credits: str, purchase_id: str = "p1") -> Applied:
-        return self.tell("dispute.opened", purchase_id=purchase_id, credits=credits)
+        return self.apply("dispute.opened", purchase_id=purchase_id, credits=credits)
 
     def decide(self, outcome: str, purchase_id: str = "p1") -> Applied:
-        return self.tell("dispute.closed", purchase_id=purchase_id, outcome=outcome)
+        return self.apply("dispute.closed", purchase_id=purchase_id, outcome=outcome)
 
 
 def kinds(applied: Applied) -> list[str]:

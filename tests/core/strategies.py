@@ -270,7 +270,7 @@ def _concrete(steps: list[Step], start_ms: int, oracle: Oracle) -> list[Record]:
         now_ms = max(now_ms + step.wait_ms, start_ms - 3 * DAY)
         record = _record(step, number, now_ms, oracle, triggers, records)
         records.append(record)
-        for effect in oracle.tell(record).get("effects", ()):
+        for effect in oracle.apply(record).get("effects", ()):
             if effect[0] == "auto_top_up.triggered":
                 triggers.setdefault(record.account, []).append((effect[1], effect[2]))
     return records

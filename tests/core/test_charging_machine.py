@@ -96,7 +96,7 @@ class TopUps(RuleBasedStateMachine):
     def begin(self, at: datetime) -> None:
         self.now = at.replace(tzinfo=UTC)
         self.story, self.provider = Story(), Provider()
-        self.told: set[tuple[str, object]] = set()
+        self.appended: set[tuple[str, object]] = set()
         self.triggers: dict[str, datetime] = {}
         self.credited: Counter[str] = Counter()
         self.windows: Counter[str] = Counter()
@@ -199,9 +199,9 @@ class TopUps(RuleBasedStateMachine):
     # The log: each fact counts once.
 
     def _credit(self, trigger: str) -> None:
-        if ("paid", trigger) in self.told:
+        if ("paid", trigger) in self.appended:
             return
-        self.told.add(("paid", trigger))
+        self.appended.add(("paid", trigger))
         self.credited[trigger] += 1
         self.windows[f"{self.now:%Y-%m-%d}"] += AMOUNT
         self.windows[f"{self.now:%Y-%m}"] += AMOUNT
@@ -209,8 +209,8 @@ class TopUps(RuleBasedStateMachine):
         self._tell("credits.purchased", purchase_id=trigger, credits=str(AMOUNT), **more)
 
     def _fail(self, trigger: str, failure: Failure) -> None:
-        if (trigger, failure) not in self.told:
-            self.told.add((trigger, failure))
+        if (trigger, failure) not in self.appended:
+            self.appended.add((trigger, failure))
             data = {"trigger_id": trigger, "reason_code": failure.reason_code, "suspended": failure.suspended}
             self._tell("auto_top_up.failed", **data)
 
@@ -218,7 +218,7 @@ class TopUps(RuleBasedStateMachine):
         if type_ == "credits.purchased":
             charged = {"currency": "USD", "amount_minor": 1, "tax_minor": 0}
             data = {"provider": "stripe", "provider_payment_id": "pi", "charged": charged, **data}
-        applied = self.story.tell(type_, self.now.isoformat(), **data)
+        applied = self.story.apply(type_, self.now.isoformat(), **data)
         for effect in applied.effects:
             if effect.type == "auto_top_up.triggered":
                 self.triggers[effect.data.trigger_id] = self.now

@@ -54,8 +54,8 @@ def test_a_providers_account_has_no_level() -> None:
     book = book_of(Published(wire_of(), 0), Published(wire_of(version=2, levels=LEVELS), 1_000))
     story = Story(book, account="provider:stripe", at="1970-01-01T00:00:10Z")
     payout = {"provider": "stripe", "payout_id": "po_1", "currency": "USD", "amount_minor": 97, "fee_minor": 3}
-    story.tell("payout.received", **payout)
-    assert story.tell("payout.received", "1970-01-02T00:00:00Z", **payout).effects == ()
+    story.apply("payout.received", **payout)
+    assert story.apply("payout.received", "1970-01-02T00:00:00Z", **payout).effects == ()
 
 
 def test_a_balance_is_refused_before_it_cannot_be_said() -> None:

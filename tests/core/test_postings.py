@@ -59,7 +59,7 @@ POSTINGS = [
     ),
     (
         "a refund",
-        lambda s: s.tell(
+        lambda s: s.apply(
             "credits.refunded",
             purchase_id="p1",
             provider_refund_id="re",
@@ -84,7 +84,7 @@ POSTINGS = [
             ("disputes:stripe", "INR"): 590,
         },
     ),
-    ("an invoice", lambda s: s.tell("invoice.issued", number="INV-1", purchase_id="p1"), {}),
+    ("an invoice", lambda s: s.apply("invoice.issued", number="INV-1", purchase_id="p1"), {}),
     ("a policy", lambda s: s.configure("1", "5"), {}),
 ]
 
@@ -110,7 +110,7 @@ def test_a_dispute_leaves_its_account_empty_only_when_it_is_won(outcome: str, le
 def test_a_payout_empties_clearing_and_shows_its_fee() -> None:
     story = Story(account="provider:stripe")
     payout = {"payout_id": "po", "currency": "USD", "amount_minor": 970, "fee_minor": 30}
-    entry = story.tell("payout.received", provider="stripe", **payout).entry
+    entry = story.apply("payout.received", provider="stripe", **payout).entry
     assert _postings(entry) == {
         ("clearing:stripe", "USD"): -1_000,
         ("payouts:stripe", "USD"): 970,
@@ -121,7 +121,7 @@ def test_a_payout_empties_clearing_and_shows_its_fee() -> None:
 def test_a_payout_of_another_provider_is_refused() -> None:
     payout = {"payout_id": "po", "currency": "USD", "amount_minor": 970}
     with pytest.raises(Exception, match="provider is not the one that the subject names"):
-        Story(account="provider:stripe").tell("payout.received", provider="razorpay", **payout)
+        Story(account="provider:stripe").apply("payout.received", provider="razorpay", **payout)
 
 
 def test_every_leg_is_of_types_that_there_are() -> None:

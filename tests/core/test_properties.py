@@ -34,7 +34,7 @@ RULES_1_OR_2 = st.sampled_from([1, 2])
 def test_the_fold_says_what_the_oracle_says(log: Log) -> None:
     book, oracle, result = book_of(*log.published), Oracle(log.published), Folded()
     for record in log.records:
-        expected, answer = oracle.tell(record), result.tell(record, book)
+        expected, answer = oracle.apply(record), result.apply(record, book)
         if isinstance(answer, Refused):
             assert answer.code in expected.get("refused", ()), record
         else:
@@ -110,7 +110,7 @@ def _folded_in_batches(records: list[Record], book: Book, size: int) -> Folded:
         result.accounts = {}
         for record in records[first : first + size]:
             _load(record, result.accounts, table, purchases)
-            result.tell(record, book)
+            result.apply(record, book)
         for name, account in result.accounts.items():
             table[name] = json.dumps(account._replace(purchases={}))
             purchases |= {(name, each.purchase_id): json.dumps(each) for each in account.purchases.values()}
@@ -155,7 +155,7 @@ def _folded_live(log: Log) -> Folded:
         now_ms = max(now_ms, record.append_ms)
         while unread and (not book.versions or unread[0].append_ms <= now_ms - 20 * SECOND):
             book = _with(book, unread.pop(0))
-        result.tell(record, book)
+        result.apply(record, book)
     return result
 
 
@@ -181,7 +181,7 @@ def test_apply_is_pure(log: Log) -> None:
         first, second = answer_to(account, record, book), answer_to(account, record, book)
         assert bytes_of(Folded(answers=[first])) == bytes_of(Folded(answers=[second]))
         assert repr(account) == before
-        result.tell(record, book)
+        result.apply(record, book)
     assert book.versions == untouched.versions
 
 
@@ -212,7 +212,7 @@ def test_accounts_do_not_know_of_each_other(log: Log) -> None:
 @given(logs())
 def test_between_a_trigger_and_its_end_there_is_no_other_trigger(log: Log) -> None:
     in_flight: dict[str, str] = {}
-    for record, answer in _told(log):
+    for record, answer in _applied(log):
         if record.type == "credits.purchased" and record.data.get("trigger_id") == in_flight.get(record.account, ""):
             del in_flight[record.account]
         for effect in answer.effects:
@@ -226,7 +226,7 @@ def test_between_a_trigger_and_its_end_there_is_no_other_trigger(log: Log) -> No
 
 @given(logs())
 def test_an_armed_machine_is_never_left_below_its_threshold_without_a_word(log: Log) -> None:
-    for record, answer in _told(log):
+    for record, answer in _applied(log):
         machine, policy = answer.account.top_ups, answer.account.top_ups.policy
         if record.type not in ("usage.recorded", "trace.recorded", "credits.purchased", "auto_top_up.configured"):
             continue
@@ -237,7 +237,7 @@ def test_an_armed_machine_is_never_left_below_its_threshold_without_a_word(log: 
 
 @given(logs())
 def test_refunds_disputes_and_adjustments_never_trigger(log: Log) -> None:
-    for record, answer in _told(log):
+    for record, answer in _applied(log):
         if record.type in ("credits.refunded", "dispute.opened", "dispute.closed", "credits.adjusted"):
             assert {effect.type for effect in answer.effects} <= {"balance.level_changed"}
 
@@ -246,7 +246,7 @@ def test_refunds_disputes_and_adjustments_never_trigger(log: Log) -> None:
 def test_no_trigger_exceeds_a_cap_of_its_utc_day_or_month(log: Log) -> None:
     bought: dict[str, list[tuple[int, Fraction]]] = defaultdict(list)
     policies: dict[str, dict[str, Any]] = {}
-    for record, answer in _told(log):
+    for record, answer in _applied(log):
         now_ms, name = answer.entry.log_time_ms, record.account
         if record.type == "auto_top_up.configured":
             policies[name] = record.data
@@ -270,7 +270,7 @@ def test_effects_have_ids_of_their_own(log: Log) -> None:
 @given(logs())
 def test_whoever_follows_the_level_changes_knows_the_level(log: Log) -> None:
     levels: dict[str, str] = {}
-    for record, answer in _told(log):
+    for record, answer in _applied(log):
         for effect in answer.effects:
             if effect.type == "balance.level_changed":
                 assert effect.data.previous == levels.get(record.account, effect.data.previous)
@@ -280,7 +280,7 @@ def test_whoever_follows_the_level_changes_knows_the_level(log: Log) -> None:
             assert answer.account.level == levels.get(record.account, answer.account.level)
 
 
-def _told(log: Log) -> list[tuple[Record, Applied]]:
+def _applied(log: Log) -> list[tuple[Record, Applied]]:
     """Each accepted record with its answer."""
     answers = folded(log.records, book_of(*log.published)).answers
     return [

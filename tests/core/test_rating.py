@@ -19,7 +19,7 @@ def _rated(story: Story | None = None, **usage: Any) -> tuple[str, str]:
     """(what the customer pays, what the provider takes)"""
     call = {"request_id": "req", "provider": "openai", "model": "gpt", "mode": "auto"}
     tokens = {"input_tokens": 0, "output_tokens": 0}
-    entry = (story or Story()).tell("usage.recorded", **{**call, **tokens, **usage}).entry
+    entry = (story or Story()).apply("usage.recorded", **{**call, **tokens, **usage}).entry
     return format_nanos(-entry.amount), format_nanos(entry.cost)
 
 

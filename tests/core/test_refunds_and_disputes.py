@@ -88,7 +88,7 @@ def _do(story: Story, word: str, arguments: list[str]) -> None:
         pytest.param(lambda s: s.buy("0", "p2"), "amount_is_zero", id="a purchase of nothing"),
         pytest.param(lambda s: s.adjust("-0.0"), "amount_is_zero", id="an adjustment by nothing"),
         pytest.param(
-            lambda s: s.tell("invoice.issued", number="INV-1", purchase_id="p9"),
+            lambda s: s.apply("invoice.issued", number="INV-1", purchase_id="p9"),
             "unknown_purchase",
             id="an invoice of none",
         ),

@@ -49,15 +49,15 @@ def test_the_included_traces_are_of_a_utc_calendar_month(first: str, second: str
 def test_free_traces_of_the_month_count_against_a_larger_package() -> None:
     story = Story()
     story.trace(10)
-    story.tell("account.package_changed", package="pro")
+    story.apply("account.package_changed", package="pro")
     assert _charge(story, 95) == (90, "0.01")
 
 
 def test_a_smaller_package_has_nothing_left_and_takes_nothing_back() -> None:
     story = Story()
-    story.tell("account.opened", package="pro")
+    story.apply("account.opened", package="pro")
     story.trace(50)
-    story.tell("account.package_changed", package="free")
+    story.apply("account.package_changed", package="free")
     assert _charge(story, 1) == (0, "0.002")
 
 

@@ -25,7 +25,7 @@ def bought(account: str, kind: str, credits: str, provider: str, currency: str, 
     return made
 
 
-def said(type_: str, account: str, **data: Any) -> Event:
+def new_event(type_: str, account: str, **data: Any) -> Event:
     return event(type_, account, data, IDS())
 
 
@@ -34,12 +34,12 @@ STORY = [
     ("2026-09-15", bought("acme", "purchase", "100", "stripe", "USD", 11_900, 1_900)),
     ("2026-10-01", usage("acme", IDS(), "20")),
     ("2026-10-02", usage("acme", IDS(), "10", mode="tier", provider="anthropic", model="claude-sonnet-4-5")),
-    ("2026-10-03", said("trace.recorded", "acme", trace_id="t1", count=160)),
+    ("2026-10-03", new_event("trace.recorded", "acme", trace_id="t1", count=160)),
     ("2026-10-04", bought("bolt", "auto_top_up", "10", "razorpay", "INR", 85_000, 12_966)),
     ("2026-10-05", usage("bolt", IDS(), "4")),
     (
         "2026-10-06",
-        said(
+        new_event(
             "credits.refunded",
             "acme",
             purchase_id="pur_acme",
@@ -48,14 +48,14 @@ STORY = [
             charged=REFUNDED,
         ),
     ),
-    ("2026-10-07", said("credits.adjusted", "acme", amount="1", reason_code="goodwill", actor_id="op_1")),
-    ("2026-10-08", said("dispute.opened", "acme", purchase_id="pur_acme", credits="30")),
-    ("2026-10-20", said("dispute.closed", "acme", purchase_id="pur_acme", outcome="won")),
-    ("2026-10-21", said("dispute.opened", "bolt", purchase_id="pur_bolt", credits="10")),
-    ("2026-10-28", said("dispute.closed", "bolt", purchase_id="pur_bolt", outcome="lost")),
+    ("2026-10-07", new_event("credits.adjusted", "acme", amount="1", reason_code="goodwill", actor_id="op_1")),
+    ("2026-10-08", new_event("dispute.opened", "acme", purchase_id="pur_acme", credits="30")),
+    ("2026-10-20", new_event("dispute.closed", "acme", purchase_id="pur_acme", outcome="won")),
+    ("2026-10-21", new_event("dispute.opened", "bolt", purchase_id="pur_bolt", credits="10")),
+    ("2026-10-28", new_event("dispute.closed", "bolt", purchase_id="pur_bolt", outcome="lost")),
     (
         "2026-10-31",
-        said(
+        new_event(
             "payout.received",
             "provider:stripe",
             provider="stripe",

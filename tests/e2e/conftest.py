@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from ledger.dev.child_processes import environment_of
 from ledger.dev.stack import Stack
-from tests.payments.market import Market, market
+from tests.payments.payment_system import PaymentSystem, payment_system
 from tests.support.invoicing import SUPPLIER
 from tests.support.programs import Program
 
@@ -63,17 +63,20 @@ class Eyes:
 
 
 @pytest.fixture(scope="module")
-def shop(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
+def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaymentSystem]:
     """A ledger with consumers, which charge top-ups."""
-    folder = tmp_path_factory.mktemp("shop")
-    with market(stack, folder, brand_name="Nova Router", supplier=SUPPLIER) as running, consuming(running, folder):
+    folder = tmp_path_factory.mktemp("system")
+    with (
+        payment_system(stack, folder, brand_name="Nova Router", supplier=SUPPLIER) as running,
+        consuming(running, folder),
+    ):
         yield running
 
 
 @contextmanager
-def consuming(shop: Market, folder: Path) -> Iterator[None]:
+def consuming(system: PaymentSystem, folder: Path) -> Iterator[None]:
     """`ledger consume` for this ledger."""
-    given = environment_of(shop.settings)
+    given = environment_of(system.settings)
     with (folder / "consume.log").open("ab") as out:
         running = Program("-m", "ledger.cli", "consume", environment=given, stdout=out, stderr=out)
     try:
@@ -93,12 +96,12 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(params=DEVICES)
-def eyes(request: pytest.FixtureRequest, chromium: Browser, shop: Market, tmp_path: Path) -> Iterator[Eyes]:
+def eyes(request: pytest.FixtureRequest, chromium: Browser, system: PaymentSystem, tmp_path: Path) -> Iterator[Eyes]:
     """A window of each device. With LEDGER_PICTURES its pictures are kept there. No page of ours complained."""
     context = chromium.new_context(**DEVICES[request.param], accept_downloads=True, locale="en-US")
     context.set_default_timeout(PATIENCE_MS)
     expect.set_options(PATIENCE_MS)
-    watching = Eyes(context.new_page(), request.param, Path(PICTURES) if PICTURES else tmp_path, shop.url)
+    watching = Eyes(context.new_page(), request.param, Path(PICTURES) if PICTURES else tmp_path, system.url)
     yield watching
     context.close()
     assert watching.complaints == []

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.billing.customer import portal
 from tests.e2e.conftest import CHROMIUM, Eyes
-from tests.payments.market import CARD, GOOD, Market
+from tests.payments.payment_system import CARD, GOOD, PaymentSystem
 from tests.payments.test_invoice_pdf import text_of
 from tests.support.events import event, priced_usage
 
@@ -20,16 +20,16 @@ pytestmark = pytest.mark.skipif(
 TOKENS = {"input_tokens": 400_000, "cached_input_tokens": 150_000, "output_tokens": 60_000}
 
 
-def spend(shop: Market, account: str, credits: str) -> None:
+def spend(system: PaymentSystem, account: str, credits: str) -> None:
     """Some of the traces that are included, and a model call at this cost plus ten percent."""
     used = [
         event("trace.recorded", account, {"trace_id": "tr_1", "count": 37}, "tr_1"),
         priced_usage(account, provider_cost=credits),
     ]
-    send(shop, used)
+    send(system, used)
 
 
-def call(shop: Market, account: str) -> None:
+def call(system: PaymentSystem, account: str) -> None:
     """Two keys use three models, priced by the book."""
     keys = {("anthropic", "claude-sonnet-4-5"): "web", ("google", "gemini-2.5-flash"): "web"}
     keys |= {("openai", "gpt-4o-mini"): "batch"}
@@ -38,13 +38,13 @@ def call(shop: Market, account: str) -> None:
         for (provider, model), key in keys.items()
         for _ in range(4)
     ]
-    send(shop, calls)
-    shop.settled()
+    send(system, calls)
+    system.wait_until_settled()
 
 
-def send(shop: Market, batch: list[Any]) -> None:
+def send(system: PaymentSystem, batch: list[Any]) -> None:
     """As a router does."""
-    answer = shop.http.post("/v1/usage", json=batch, headers={"Content-Type": "application/cloudevents-batch+json"})
+    answer = system.http.post("/v1/usage", json=batch, headers={"Content-Type": "application/cloudevents-batch+json"})
     assert answer.status_code == 202, answer.text
 
 
@@ -64,9 +64,9 @@ def save(page: Page, link: Locator, folder: Path) -> bytes:
     return path.read_bytes()
 
 
-def test_a_new_customer_buys_at_stripe_and_is_topped_up(shop: Market, eyes: Eyes, tmp_path: Path) -> None:
-    account, page = shop.account(name=None, address={"country": "DE"}), eyes.page
-    page.goto(portal(shop, account, return_url="https://router.example/dashboard"))
+def test_a_new_customer_buys_at_stripe_and_is_topped_up(system: PaymentSystem, eyes: Eyes, tmp_path: Path) -> None:
+    account, page = system.account(name=None, address={"country": "DE"}), eyes.page
+    page.goto(portal(system, account, return_url="https://router.example/dashboard"))
     expect(page.get_by_role("heading", name="Available credits")).to_be_visible()
     eyes.look("empty")
 
@@ -96,10 +96,10 @@ def test_a_new_customer_buys_at_stripe_and_is_topped_up(shop: Market, eyes: Eyes
     page.go_back()
     assert "Confirm your purchase" not in page.inner_text("body")
 
-    page.goto(f"{shop.url}/billing/payment-methods")
+    page.goto(f"{system.url}/billing/payment-methods")
     expect(page.get_by_text("Visa ending in 4242", exact=True)).to_be_visible()
     eyes.look("methods")
-    page.goto(f"{shop.url}/billing/auto-top-up")
+    page.goto(f"{system.url}/billing/auto-top-up")
     page.get_by_label("Add credits automatically").check()
     page.get_by_label("If the balance drops below").fill("10")
     page.get_by_label("Add credits", exact=True).fill("20")
@@ -107,12 +107,12 @@ def test_a_new_customer_buys_at_stripe_and_is_topped_up(shop: Market, eyes: Eyes
     expect(page.get_by_text("Saved. On: it watches your balance.")).to_be_visible()
     eyes.look("auto-top-up")
 
-    page.goto(f"{shop.url}/billing")
-    spend(shop, account, "15")  # 16.50 with its markup: 8.50 is below 10
+    page.goto(f"{system.url}/billing")
+    spend(system, account, "15")  # 16.50 with its markup: 8.50 is below 10
     expect(page.locator("#balance")).to_contain_text("$28.50")  # by itself
     expect(page.locator("#lately")).to_contain_text("Auto top-up via Stripe ($20)")
     eyes.look("overview")
-    page.goto(f"{shop.url}/billing/history?view=purchases")
+    page.goto(f"{system.url}/billing/history?view=purchases")
     expect(page.get_by_role("link", name="Auto Top-up", exact=True)).to_be_visible()
     invoices = page.get_by_role("link", name=re.compile("^Download Invoice"))
     expect(invoices).to_have_count(2)  # by itself, too
@@ -125,8 +125,8 @@ def test_a_new_customer_buys_at_stripe_and_is_topped_up(shop: Market, eyes: Eyes
     page.get_by_role("link", name="Purchase", exact=True).click()
     expect(page.get_by_role("link", name="Download Invoice")).to_be_visible()
     eyes.look("bought")
-    call(shop, account)
-    page.goto(f"{shop.url}/billing/history")
+    call(system, account)
+    page.goto(f"{system.url}/billing/history")
     eyes.look("history")
     page.get_by_label("Model").fill("gpt-4o-mini")
     page.get_by_role("button", name="Filter").click()
@@ -137,17 +137,17 @@ def test_a_new_customer_buys_at_stripe_and_is_topped_up(shop: Market, eyes: Eyes
     page.get_by_role("link", name=re.compile("auto mode")).first.click()
     expect(page.get_by_role("heading", name="How the amount came about")).to_be_visible()
     eyes.look("explained")
-    page.goto(f"{shop.url}/billing/auto-top-up")
+    page.goto(f"{system.url}/billing/auto-top-up")
     expect(page.get_by_role("row", name=re.compile("Paid"))).to_have_count(1)
     eyes.look("topped-up")
     for name in ("usage", "prices", "details"):
-        page.goto(f"{shop.url}/billing/{name}")
+        page.goto(f"{system.url}/billing/{name}")
         eyes.look(name)
 
 
-def test_a_customer_pays_in_rupees_at_razorpay(shop: Market, eyes: Eyes) -> None:
-    account, page = shop.account(address={"country": "IN"}, time_zone="Asia/Kolkata"), eyes.page
-    link = portal(shop, account, page="add")
+def test_a_customer_pays_in_rupees_at_razorpay(system: PaymentSystem, eyes: Eyes) -> None:
+    account, page = system.account(address={"country": "IN"}, time_zone="Asia/Kolkata"), eyes.page
+    link = portal(system, account, page="add")
     page.goto(link)
     page.get_by_label("Custom", exact=True).check()
     page.get_by_label("Custom amount").fill("12.50")
@@ -166,16 +166,16 @@ def test_a_customer_pays_in_rupees_at_razorpay(shop: Market, eyes: Eyes) -> None
     checkout.get_by_role("button", name=re.compile("^Pay")).click()
     expect(page.get_by_role("heading", name="Credits added")).to_be_visible()
     expect(page.locator("#balance")).to_contain_text("$12.50")
-    page.goto(f"{shop.url}/billing/history")
+    page.goto(f"{system.url}/billing/history")
     expect(page.get_by_text("Credit top-up via Razorpay (₹1,062.50)")).to_be_visible()
 
-    page.goto(f"{shop.url}/billing/payment-methods")
+    page.goto(f"{system.url}/billing/payment-methods")
     expect(page.get_by_text("No payment method is saved yet.")).to_be_visible()
     page.get_by_role("button", name="Add a card").click()
     page.wait_for_url(re.compile("/stripe/pay/"))
     type_card(page, "Save card")
     expect(page.get_by_text("Visa ending in 4242", exact=True)).to_be_visible()
-    page.goto(f"{shop.url}/billing/badge")
+    page.goto(f"{system.url}/billing/badge")
     expect(page.get_by_role("link", name="Credits $12.50")).to_be_visible()
     eyes.look("badge")
     page.goto(link)
@@ -183,11 +183,11 @@ def test_a_customer_pays_in_rupees_at_razorpay(shop: Market, eyes: Eyes) -> None
     eyes.look("closed")
 
 
-def test_the_keyboard_alone_buys(shop: Market, eyes: Eyes) -> None:
-    account, page = shop.account(), eyes.page
-    shop.visit(shop.pay(shop.buy(account, "stripe", "5")))
-    shop.settled()
-    page.goto(portal(shop, account, page="add"))
+def test_the_keyboard_alone_buys(system: PaymentSystem, eyes: Eyes) -> None:
+    account, page = system.account(), eyes.page
+    system.visit(system.pay(system.buy(account, "stripe", "5")))
+    system.wait_until_settled()
+    page.goto(portal(system, account, page="add"))
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
@@ -202,14 +202,14 @@ def test_the_keyboard_alone_buys(shop: Market, eyes: Eyes) -> None:
     expect(page.locator("#balance")).to_contain_text("$10.00")
 
 
-def test_without_scripts_it_is_bought_all_the_same(shop: Market, eyes: Eyes) -> None:
-    account, browser = shop.account(), eyes.page.context.browser
-    shop.visit(shop.pay(shop.buy(account, "stripe", "5")))
-    shop.settled()
+def test_without_scripts_it_is_bought_all_the_same(system: PaymentSystem, eyes: Eyes) -> None:
+    account, browser = system.account(), eyes.page.context.browser
+    system.visit(system.pay(system.buy(account, "stripe", "5")))
+    system.wait_until_settled()
     assert browser
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(portal(shop, account, page="add"))
+    page.goto(portal(system, account, page="add"))
     page.get_by_label("$10").check()
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Pay $10.00").click()

@@ -157,7 +157,7 @@ class Ledger:
         with connection.transaction():
             return fact_positions.lock(connection, "test", partition)
 
-    def said(self, topic: str) -> set[str]:
+    def published(self, topic: str) -> set[str]:
         """The ids of the messages on a topic, none of which is there twice."""
         records = records_of(self.settings, topic, 1 if topic == DEAD_LETTERS else self.settings.event_partitions)
         ids = [json.loads(record.value)["id"] for record in records]
@@ -234,7 +234,7 @@ def test_a_lost_tail_is_put_back_with_every_credit(ledger: Ledger) -> None:
         event("credits.adjusted", "acct_2", {"amount": "3", "reason_code": "goodwill", "actor_id": "op_1"}, IDS()),
         *(usage(f"acct_{number % 5}", IDS(), "0.001") for number in range(300)),
     )
-    before, said = ledger.standing(), ledger.said(TOP_UPS)
+    before, said = ledger.standing(), ledger.published(TOP_UPS)
     positions = "SELECT count(*) FROM views.entries"
     entries = ledger.one(positions)
     ledger.stack.kafka.kill()
@@ -252,8 +252,8 @@ def test_a_lost_tail_is_put_back_with_every_credit(ledger: Ledger) -> None:
     assert missing.dead_letters >= 2
     assert ledger.one(positions) == entries
     ledger.happens(usage("acct_1", IDS()))
-    assert ledger.said(TOP_UPS) == said
-    ledger.said(DEAD_LETTERS)
+    assert ledger.published(TOP_UPS) == said
+    ledger.published(DEAD_LETTERS)
     assert recover(settings, Quiet(), pytest.fail) is None
 
 
@@ -291,7 +291,7 @@ def test_a_rebuild_over_an_empty_log_touches_nothing_and_says_what_would_be_lost
 
 def test_an_empty_cluster_is_filled_again_though_the_command_is_killed(ledger: Ledger) -> None:
     settings = ledger.settings
-    before, said, to_see = ledger.standing(), ledger.said(TOP_UPS), ledger.consumer_reads_half()
+    before, said, to_see = ledger.standing(), ledger.published(TOP_UPS), ledger.consumer_reads_half()
     assert to_see
     ledger.make_anew(*(topic.name for topic in TOPICS))
     for stage in ("Appending to the log", *(["Noting what stands"] if SLOW else []), "Folding the log"):
@@ -303,13 +303,13 @@ def test_an_empty_cluster_is_filled_again_though_the_command_is_killed(ledger: L
     assert ledger.standing() == before
     assert ledger.facts_to_see() == to_see
     ledger.happens(usage("acct_1", IDS()))
-    assert ledger.said(TOP_UPS) == said
+    assert ledger.published(TOP_UPS) == said
 
 
 @pytest.mark.skipif(not SLOW, reason="LEDGER_SLOW=1: a recovery more")
 def test_the_book_and_what_the_folds_said_are_put_back_alone(ledger: Ledger) -> None:
     """By the second key: the first version of the book accepts the first key only."""
-    before, said = ledger.standing(), ledger.said(TOP_UPS)
+    before, said = ledger.standing(), ledger.published(TOP_UPS)
     ledger.make_anew(BOOK, TOP_UPS)
     missing, done = ledger.recovered(signing_key_id="test-2")
     assert [version.number for version in missing.book] == [1, 2]
@@ -317,7 +317,7 @@ def test_the_book_and_what_the_folds_said_are_put_back_alone(ledger: Ledger) -> 
     assert (done.rebuilt and done.rebuilt.emitted) == len(said)
     assert ledger.standing() == before
     ledger.happens(usage("acct_1", IDS()))
-    assert ledger.said(TOP_UPS) == said
+    assert ledger.published(TOP_UPS) == said
 
 
 @pytest.mark.skipif(not SLOW, reason="LEDGER_SLOW=1: a recovery more")

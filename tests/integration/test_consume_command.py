@@ -94,7 +94,8 @@ class Consume:
         lines = [json.loads(line) for line in whole]
         return [line for line in lines if event is None or line["event"] == event]
 
-    def told(self) -> set[int]:
+    def offsets(self) -> set[int]:
+        """Of the dead letters on ledger.events that it has logged."""
         return {line["offset"] for line in self.lines("dead_letter") if line["topic"] == "ledger.events"}
 
     def stop(self) -> int:
@@ -131,16 +132,16 @@ def test_each_is_one_line_without_a_word_of_the_record_and_counted_and_committed
 def test_killed_in_the_middle_and_started_again_it_tells_of_each_at_least_once(own: Settings, tmp_path: Path) -> None:
     publish(own, range(4_000))
     with consume(own, tmp_path, GROUP) as running:
-        eventually(lambda: len(running.told()) > 50, why=running.lines)
+        eventually(lambda: len(running.offsets()) > 50, why=running.lines)
         running.process.kill()
         running.process.wait(10)
-    before = running.told()
+    before = running.offsets()
     assert len(before) < 4_000, "it was killed too late"
     publish(own, range(4_000, 4_100))
     with consume(own, tmp_path, GROUP) as running:
         eventually(lambda: left(own) == 0, why=lambda: running.lines()[-3:])
         assert running.stop() == 0
-    assert running.told() == set(range(4_100))
+    assert running.offsets() == set(range(4_100))
     print(f"killed after {len(before)}; told of {len(running.lines('dead_letter')) - 4_100} again")
 
 
@@ -227,7 +228,7 @@ def test_a_broker_that_comes_back_is_noticed(tmp_path: Path) -> None:
             assert running.process.poll() is None
             mortal.kafka.start()
             publish(settings, range(2, 4))
-            eventually(lambda: running.told() == set(range(4)), why=running.lines)
+            eventually(lambda: running.offsets() == set(range(4)), why=running.lines)
             eventually(lambda: left(settings) == 0, why=running.lines)
             eventually(lambda: consumers(running, "goes_on") == consumers(running, "waiting"), why=running.lines)
             assert running.stop() == 0

@@ -37,10 +37,10 @@ def after(settings: Settings, *events: Event) -> list[Effect]:
         log.send(*events)
     wait_until_projected(settings)
     key = events[0]["subject"].encode()
-    return [EFFECT.validate_json(each.value) for each in said(settings) if each.key == key]
+    return [EFFECT.validate_json(each.value) for each in effect_records(settings) if each.key == key]
 
 
-def said(settings: Settings) -> list[Any]:
+def effect_records(settings: Settings) -> list[Any]:
     return records_of(settings, TOP_UPS, settings.event_partitions)
 
 
@@ -102,7 +102,7 @@ def test_a_top_up_that_was_given_up_says_so(settings: Settings, members: Crew) -
 
 def test_all_that_was_said_is_signed_and_under_its_accounts_key(settings: Settings, members: Crew) -> None:
     after(settings, purchase("acct_4", IDS(), "10"))
-    for record in said(settings):
+    for record in effect_records(settings):
         signature = signature_of(record.headers)
         assert signature is not None
         assert verifies(signature, record.value, settings.secrets)
@@ -116,4 +116,6 @@ def test_what_is_out_is_noted_and_its_value_dropped_but_never_its_id(
     rows = records.execute("SELECT message_id::text, sent_at IS NOT NULL, value FROM records.outbox").fetchall()
     assert {sent for _, sent, _ in rows} == {True}
     assert {value for _, _, value in rows} == {None}
-    assert sorted(id for id, _, _ in rows) == sorted(json.loads(record.value)["id"] for record in said(settings))
+    assert sorted(id for id, _, _ in rows) == sorted(
+        json.loads(record.value)["id"] for record in effect_records(settings)
+    )

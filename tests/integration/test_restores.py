@@ -49,7 +49,7 @@ def ledger(settings: Settings, *words: str) -> dict[str, Any]:
     return json.loads(ended.stdout)
 
 
-def said(settings: Settings) -> list[str]:
+def types_on_records_topic(settings: Settings) -> list[str]:
     """The types of what is on ledger.records."""
     return [json.loads(record.value)["type"] for record in records_of(settings, RECORDS, 1)]
 
@@ -96,7 +96,7 @@ def test_what_was_ended_since_the_dump_is_ended_again(stack: Stack, own: Setting
         assert http.delete(f"/v1/accounts/stays/tax-ids/{stays['tax_id']}").status_code == 204
     on_log = records_of(own, RECORDS, 1)
     assert not any(word in record.value for record in on_log for word in (b"Ada", b"ada.example", b"lk_"))
-    before = said(own)
+    before = types_on_records_topic(own)
     assert sorted(before) == [
         "account.erased",
         "api_key.revoked",
@@ -124,7 +124,7 @@ def test_what_was_ended_since_the_dump_is_ended_again(stack: Stack, own: Setting
         with psycopg.connect(today.database) as connection:
             revoked = [info.key_id for info in api_keys.listed(connection) if info.revoked_at]
         assert sorted(revoked) == sorted(api_keys.parse(token).key_id for token in (stolen, gone["key"]))  # type: ignore[union-attr]
-    assert said(today) == before  # nothing is said twice
+    assert types_on_records_topic(today) == before  # nothing is said twice
 
 
 def test_without_kafka_a_key_is_revoked_at_once_and_a_worker_says_it_later(own: Settings, tmp_path: Path) -> None:
@@ -132,18 +132,18 @@ def test_without_kafka_a_key_is_revoked_at_once_and_a_worker_says_it_later(own: 
     key_id = api_keys.parse(token).key_id  # type: ignore[union-attr]
     revoked = ledger(own.model_copy(update={"kafka": NOWHERE}), "keys", "revoke", key_id)
     assert (revoked["revoked_now"], revoked["on_log"]) == (True, False)
-    assert said(own) == ["log.claimed"]
+    assert types_on_records_topic(own) == ["log.claimed"]
     rows(own, "UPDATE records.log_events SET noted_at = noted_at - interval '1 minute'")
     with crew(own, tmp_path) as workers:
         workers.start()
-        eventually(lambda: said(own) == ["log.claimed", "api_key.revoked"])
+        eventually(lambda: types_on_records_topic(own) == ["log.claimed", "api_key.revoked"])
     end = TopicPartition(own.topic(RECORDS), 0)
     with closing(KafkaAdminClient(**kafka_options(own))) as admin:
         admin.delete_records({end: 2})
     ledger(own, "recover")  # until a person has accepted the topic, workers refuse it
     with crew(own, tmp_path) as workers:  # what the log has lost, this database still knows
         workers.start()
-        eventually(lambda: sorted(said(own)) == ["api_key.revoked", "log.claimed"])
+        eventually(lambda: sorted(types_on_records_topic(own)) == ["api_key.revoked", "log.claimed"])
 
 
 def test_a_customer_is_erased_again_only_when_the_invoice_has_the_name_again(

@@ -35,7 +35,7 @@ def kafka(settings: Settings) -> Iterator[KafkaConsumer]:
         yield consumer
 
 
-def looks(standstill: Standstill, poll: Callable[[], object], times: int = 3) -> None:
+def poll_and_check(standstill: Standstill, poll: Callable[[], object], times: int = 3) -> None:
     for _ in range(times):
         poll()
         time.sleep(0.15)
@@ -57,12 +57,12 @@ def test_a_consumer_that_does_not_get_what_is_there_is_noticed(settings: Setting
     kafka.pause(*joined(kafka).assignment())
     appended(settings)
     with pytest.raises(KafkaTimeoutError, match="does not get what is on"):
-        looks(Standstill(kafka), lambda: kafka.poll(timeout_ms=100))
+        poll_and_check(Standstill(kafka), lambda: kafka.poll(timeout_ms=100))
 
 
 def test_a_consumer_that_does_not_get_into_its_group_is_noticed(kafka: KafkaConsumer) -> None:
     with pytest.raises(KafkaTimeoutError, match="group"):
-        looks(Standstill(kafka), lambda: None)
+        poll_and_check(Standstill(kafka), lambda: None)
 
 
 def test_a_consumer_that_has_read_all_is_left_alone_also_behind_a_transaction(
@@ -77,7 +77,7 @@ def test_a_consumer_that_has_read_all_is_left_alone_also_behind_a_transaction(
     deadline = time.monotonic() + 2
     while time.monotonic() < deadline:
         kafka.poll(timeout_ms=200)
-    looks(Standstill(kafka), lambda: kafka.poll(timeout_ms=100), times=5)
+    poll_and_check(Standstill(kafka), lambda: kafka.poll(timeout_ms=100), times=5)
 
 
 def test_reading_the_book_ends_when_nothing_comes(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

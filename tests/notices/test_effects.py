@@ -43,7 +43,7 @@ def effect(kind: Any, data: Any) -> Effect:
     return made
 
 
-def told(settings: Settings, notify: NotifyOfEffects, said: Effect, age_ms: int = 0) -> list[str]:
+def notices_of(settings: Settings, notify: NotifyOfEffects, said: Effect, age_ms: int = 0) -> list[str]:
     """The types of the notices after it was read twice."""
     received = Received(TOP_UPS, 0, 0, int(time.time() * 1000) - age_ms, said, "test-1")
     notify.handle(received)
@@ -68,24 +68,24 @@ def level(previous: str, now: str) -> Effect:
 def test_levels_are_reached_and_recovered(
     settings: Settings, notify: NotifyOfEffects, previous: str, now: str, type_: str
 ) -> None:
-    assert told(settings, notify, level(previous, now)) == [type_]
+    assert notices_of(settings, notify, level(previous, now)) == [type_]
 
 
 def test_caps_and_suspensions(settings: Settings, notify: NotifyOfEffects) -> None:
     moment = "2026-12-01T00:00:00Z"
     skip = Skip.model_validate_json(f'{{"window":"month","cap":"5","spent":"5","credits":"1","opens_at":"{moment}"}}')
-    assert told(settings, notify, effect(AutoTopUpSkipped, skip)) == ["auto_top_up.capped"]
+    assert notices_of(settings, notify, effect(AutoTopUpSkipped, skip)) == ["auto_top_up.capped"]
     suspension = Suspension(trigger_id=ID, reason_code="card_declined")
-    assert told(settings, notify, effect(AutoTopUpSuspended, suspension)) == ["auto_top_up.suspended"]
+    assert notices_of(settings, notify, effect(AutoTopUpSuspended, suspension)) == ["auto_top_up.suspended"]
     switched_off = Suspension(trigger_id=ID, reason_code=SWITCHED_OFF)
-    assert told(settings, notify, effect(AutoTopUpSuspended, switched_off)) == []
+    assert notices_of(settings, notify, effect(AutoTopUpSuspended, switched_off)) == []
 
 
 def test_a_trigger_is_no_news_before_it_is_paid(settings: Settings, notify: NotifyOfEffects) -> None:
     trigger = Trigger(trigger_id=ID, credits="5", balance="1", threshold="2", caused_by=ID)
-    assert told(settings, notify, effect(AutoTopUpTriggered, trigger)) == []
+    assert notices_of(settings, notify, effect(AutoTopUpTriggered, trigger)) == []
 
 
 def test_what_is_old_is_not_told(settings: Settings, notify: NotifyOfEffects) -> None:
-    assert told(settings, notify, level("ok", "low"), 2 * DAY_MS) == ["balance.level_reached"]
-    assert told(settings, notify, level("ok", "low"), 4 * DAY_MS) == []
+    assert notices_of(settings, notify, level("ok", "low"), 2 * DAY_MS) == ["balance.level_reached"]
+    assert notices_of(settings, notify, level("ok", "low"), 4 * DAY_MS) == []

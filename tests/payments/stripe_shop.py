@@ -65,8 +65,8 @@ class StripeShop:
         assert answer.is_success, answer.text
         return answer.json()
 
-    def told(self, *types: str, about: str) -> Iterator[Webhook]:
-        """The messages of these types that name the object, oldest first, as our gateway reads them."""
+    def webhooks(self, *types: str, about: str) -> Iterator[Webhook]:
+        """The webhooks of these types that name the object, oldest first, as our gateway reads them."""
         messages = self.sandbox.control.get("/sandbox/webhooks", params={"provider": "stripe"}).json()
         for message in reversed(messages):
             if message["type"] in types and about in message["body"]:

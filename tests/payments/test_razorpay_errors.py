@@ -24,7 +24,7 @@ PAYMENT = {
 }
 
 
-def said(status: int, error: object = None, **headers: str) -> Answer:
+def answer_with(status: int, error: object = None, **headers: str) -> Answer:
     body = {"error": error} if error is not None else {}
     return Answer(status, json.dumps(body).encode(), headers)
 
@@ -33,15 +33,15 @@ BAD_REQUEST = {"code": "BAD_REQUEST_ERROR", "description": "The amount is wrong"
 
 CASES = [
     # what Razorpay does                              reading                writing
-    (said(400, BAD_REQUEST), ProviderRefuses, ProviderRefuses),
-    (said(404, BAD_REQUEST), ProviderRefuses, ProviderRefuses),
-    (said(400, {"code": "GATEWAY_ERROR"}), ProviderUnavailable, ProviderUnknown),
-    (said(401, BAD_REQUEST), ProviderUnavailable, ProviderUnavailable),
-    (said(403), ProviderUnavailable, ProviderUnavailable),
-    (said(409, BAD_REQUEST), ProviderUnavailable, ProviderUnknown),
-    (said(429), ProviderUnavailable, ProviderUnavailable),
-    (said(500, {"code": "SERVER_ERROR"}), ProviderUnavailable, ProviderUnknown),
-    (said(302, Location="/elsewhere"), ProviderUnavailable, ProviderUnknown),
+    (answer_with(400, BAD_REQUEST), ProviderRefuses, ProviderRefuses),
+    (answer_with(404, BAD_REQUEST), ProviderRefuses, ProviderRefuses),
+    (answer_with(400, {"code": "GATEWAY_ERROR"}), ProviderUnavailable, ProviderUnknown),
+    (answer_with(401, BAD_REQUEST), ProviderUnavailable, ProviderUnavailable),
+    (answer_with(403), ProviderUnavailable, ProviderUnavailable),
+    (answer_with(409, BAD_REQUEST), ProviderUnavailable, ProviderUnknown),
+    (answer_with(429), ProviderUnavailable, ProviderUnavailable),
+    (answer_with(500, {"code": "SERVER_ERROR"}), ProviderUnavailable, ProviderUnknown),
+    (answer_with(302, Location="/elsewhere"), ProviderUnavailable, ProviderUnknown),
     (Answer(502, b"<html>a proxy</html>"), ProviderUnavailable, ProviderUnknown),
     (Answer(200, b"<html>a proxy</html>"), ProviderUnavailable, ProviderUnknown),
     (Answer(400, b'{"error": "a text"}'), ProviderRefuses, ProviderRefuses),
@@ -75,7 +75,7 @@ def test_an_error_says_whether_anything_may_have_happened(
 
 
 def test_a_refusal_has_the_field_the_words_and_the_request_id(razorpay: Answering) -> None:
-    razorpay.answers = lambda _: said(400, BAD_REQUEST, **{"X-Razorpay-Request-Id": "req_7"})
+    razorpay.answers = lambda _: answer_with(400, BAD_REQUEST, **{"X-Razorpay-Request-Id": "req_7"})
     with pytest.raises(ProviderRefuses, match=r"^amount: .*The amount is wrong \(request req_7\)$") as refused:
         gateway_at(razorpay.url).refund("pay_1", 100, "key-of-the-refund")
     assert (refused.value.field, refused.value.request_id) == ("amount", "req_7")
@@ -117,7 +117,7 @@ def test_what_only_reads_is_asked_again_and_what_writes_is_not(razorpay: Answeri
 
 
 def test_the_key_goes_nowhere_else(razorpay: Answering) -> None:
-    razorpay.answers = lambda _: said(302, Location="/elsewhere")
+    razorpay.answers = lambda _: answer_with(302, Location="/elsewhere")
     with pytest.raises(ProviderUnavailable):
         gateway_at(razorpay.url).payment("pay_1")
     assert {asked.path for asked in razorpay.asked} == {"/v1/payments/pay_1"}
@@ -138,7 +138,7 @@ def test_an_id_that_is_none_is_not_sent(razorpay: Answering, reference: str) -> 
 
 
 def test_the_key_of_a_refund_gets_the_form_that_razorpay_takes(razorpay: Answering) -> None:
-    razorpay.answers = lambda _: said(500)
+    razorpay.answers = lambda _: answer_with(500)
     for key in ("key-of-the-refund", "refund:acct 1", "refund:acct 1", "short"):
         with pytest.raises(ProviderUnknown):
             gateway_at(razorpay.url).refund("pay_1", 100, key)

@@ -67,7 +67,7 @@ def paid(gateway: RazorpayGateway, sandbox: RunningSandbox, **how: Any) -> Payme
     return gateway.payment(order_id)
 
 
-def told(gateway: RazorpayGateway, sandbox: RunningSandbox, type_: str, about: str) -> Any:
+def update_of(gateway: RazorpayGateway, sandbox: RunningSandbox, type_: str, about: str) -> Any:
     """The update of the webhook of that type in which an id occurs."""
     messages = sandbox.control.get("/sandbox/webhooks", params={"provider": "razorpay"}).json()
     raw = next(each["body"].encode() for each in messages if each["type"] == type_ and about in each["body"])
@@ -107,8 +107,8 @@ def test_whoever_asks_gets_the_same_payment(gateway: RazorpayGateway, sandbox: R
     payment = paid(gateway, sandbox)
     assert gateway.payment(payment.payment_id) == payment
     assert payment in list(gateway.payments(LONG_AGO))
-    assert told(gateway, sandbox, "payment.captured", payment.payment_id) == payment
-    assert told(gateway, sandbox, "order.paid", payment.payment_id) == payment
+    assert update_of(gateway, sandbox, "payment.captured", payment.payment_id) == payment
+    assert update_of(gateway, sandbox, "order.paid", payment.payment_id) == payment
 
 
 def test_a_purchase_that_is_begun_again_is_the_same_order(gateway: RazorpayGateway, sandbox: RunningSandbox) -> None:
@@ -166,7 +166,7 @@ def test_a_decline_says_how_to_meet_it_and_the_order_can_still_be_paid(
     made = act(sandbox, "payments", order_id=order_id, card=NO_FUNDS)
     failed = gateway.payment(order_id)
     assert (failed.status, failed.failure, failed.decline) == ("failed", "insufficient_funds", "soft")
-    assert told(gateway, sandbox, "payment.failed", made["id"]) == failed
+    assert update_of(gateway, sandbox, "payment.failed", made["id"]) == failed
     act(sandbox, "payments", order_id=order_id)
     assert gateway.payment(order_id).status == "paid"
     assert gateway.payment(made["id"]) == failed
@@ -185,13 +185,13 @@ def test_what_razorpay_did_not_capture_is_captured_by_whoever_asks_once(
         case "list":
             payment = next(each for each in gateway.payments(LONG_AGO) if each.payment_id == pay_id)
         case "webhook":
-            payment = told(gateway, sandbox, "payment.authorized", pay_id)
+            payment = update_of(gateway, sandbox, "payment.authorized", pay_id)
         case _:
             payment = gateway.capture(pay_id)
     assert (payment.status, payment.amount_minor) == ("paid", 85000)
     assert gateway.capture(pay_id) == gateway.payment(order_id) == payment
     # Also when the message comes again: it still says authorized.
-    assert told(gateway, sandbox, "payment.authorized", pay_id) == payment
+    assert update_of(gateway, sandbox, "payment.authorized", pay_id) == payment
     assert sandbox.calls("razorpay", "payments.capture") == before + 1
 
 
@@ -258,8 +258,8 @@ def test_refunds_say_what_was_given_back_before_them(gateway: RazorpayGateway, s
     assert last.before_minor == 20000
     mine = [each for each in gateway.refunds(LONG_AGO) if each.payment_id == payment.payment_id]
     assert mine == [last, pending._replace(status="failed"), first]
-    assert told(gateway, sandbox, "refund.processed", last.refund_id) == last
-    assert told(gateway, sandbox, "refund.failed", pending.refund_id).status == "failed"
+    assert update_of(gateway, sandbox, "refund.processed", last.refund_id) == last
+    assert update_of(gateway, sandbox, "refund.failed", pending.refund_id).status == "failed"
     # Given back as a whole, it was paid nevertheless.
     assert gateway.payment(payment.payment_id).status == "paid"
 
@@ -290,7 +290,7 @@ def test_what_was_never_captured_has_failed_and_its_refund_is_none_of_ours(alone
     payment = gateway.payment(order_id)
     assert (payment.payment_id, payment.status, payment.failure) == (pay_id, "failed", "refunded")
     assert list(gateway.refunds(LONG_AGO)) == []
-    assert told(gateway, alone, "refund.created", pay_id) is None
+    assert update_of(gateway, alone, "refund.created", pay_id) is None
 
 
 @pytest.mark.parametrize(
@@ -301,11 +301,11 @@ def test_a_dispute_is_listed_as_it_was_told(
 ) -> None:
     payment = paid(gateway, sandbox)
     dispute_id = act(sandbox, "disputes", payment_id=payment.payment_id, amount=40000)["id"]
-    opened = told(gateway, sandbox, "payment.dispute.created", dispute_id)
+    opened = update_of(gateway, sandbox, "payment.dispute.created", dispute_id)
     assert (opened.payment_id, opened.status, opened.amount_minor) == (payment.payment_id, "open", 40000)
     assert opened in list(gateway.disputes(LONG_AGO))
     act(sandbox, f"disputes/{dispute_id}", status=decision)
-    assert told(gateway, sandbox, f"payment.dispute.{decision}", dispute_id) == opened._replace(status=ours)
+    assert update_of(gateway, sandbox, f"payment.dispute.{decision}", dispute_id) == opened._replace(status=ours)
     assert opened._replace(status=ours) in list(gateway.disputes(LONG_AGO))
 
 
@@ -317,7 +317,7 @@ def test_a_settlement_is_what_was_paid_less_the_fee(alone: RunningSandbox) -> No
     assert payout.payout_id == settlement_id
     assert payout.amount_minor + payout.fee_minor == 85000
     assert payout.fee_minor > 0
-    assert told(gateway, alone, "settlement.processed", settlement_id) == payout
+    assert update_of(gateway, alone, "settlement.processed", settlement_id) == payout
 
 
 def test_a_list_is_read_to_its_end(
@@ -383,7 +383,7 @@ def test_a_link_is_made_once_and_paid(gateway: RazorpayGateway, sandbox: Running
     pay_id = act(sandbox, "payments", payment_link_id=begin.reference)["id"]
     payment = gateway.link(begin.reference)
     assert (payment.payment_id, payment.reference, payment.status) == (pay_id, begin.reference, "paid")
-    assert told(gateway, sandbox, "payment_link.paid", begin.reference) == payment
+    assert update_of(gateway, sandbox, "payment_link.paid", begin.reference) == payment
     assert read_terms(payment.metadata, {KEY.key_id: KEY.secret}) == terms
     assert read_terms(gateway.payment(pay_id).metadata, {KEY.key_id: KEY.secret}) == terms
     assert gateway.cancel_link(begin.reference) == payment
@@ -398,11 +398,11 @@ def test_a_link_that_was_taken_back_or_ran_out_has_failed(alone: RunningSandbox)
     cancelled = gateway.cancel_link(first.reference)
     assert (cancelled.status, cancelled.failure, cancelled.action_url) == ("failed", "cancelled", None)
     assert gateway.cancel_link(first.reference) == cancelled
-    assert told(gateway, alone, "payment_link.cancelled", first.reference) == cancelled
+    assert update_of(gateway, alone, "payment_link.cancelled", first.reference) == cancelled
     alone.control.post("/sandbox/clock", json={"seconds": 4 * 86400})
     expired = gateway.link(second.reference)
     assert (expired.status, expired.failure) == ("failed", "expired")
-    assert told(gateway, alone, "payment_link.expired", second.reference) == expired
+    assert update_of(gateway, alone, "payment_link.expired", second.reference) == expired
 
 
 def test_nothing_is_sent_that_razorpay_does_not_document(sandbox: RunningSandbox) -> None:
@@ -440,6 +440,6 @@ def names(said: Mapping[str, Any], within: str = "") -> set[str]:
 def test_a_refund_is_what_it_says(gateway: RazorpayGateway, sandbox: RunningSandbox) -> None:
     payment = paid(gateway, sandbox)
     refund_id = act(sandbox, "refunds", payment_id=payment.payment_id, amount=30000)["id"]
-    refund = told(gateway, sandbox, "refund.processed", refund_id)
+    refund = update_of(gateway, sandbox, "refund.processed", refund_id)
     assert isinstance(refund, Refund)
     assert (refund.payment_id, refund.currency, refund.amount_minor) == (payment.payment_id, "INR", 30000)

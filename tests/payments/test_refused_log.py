@@ -19,9 +19,9 @@ from ledger.log.connecting import LogRefused
 from ledger.payments.purchase_command import begin_purchase
 from ledger.settings import Settings
 from schemas.topics import EVENTS
-from tests.payments.market import Market, market
-from tests.payments.sweeping import on_the_log
-from tests.payments.topping_up import Topping, topping
+from tests.payments.payment_system import PaymentSystem, payment_system
+from tests.payments.swept_stories import on_the_log
+from tests.payments.top_up_charger import TopUpCharger, top_up_charger
 from tests.support import topics
 from tests.support.events import priced_usage
 from tests.support.servers import process, projector
@@ -39,39 +39,39 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shop(stack: Stack, folder: Path) -> Iterator[Market]:
-    with market(stack, folder, sweep_seconds=0.2) as running:
+def system(stack: Stack, folder: Path) -> Iterator[PaymentSystem]:
+    with payment_system(stack, folder, sweep_seconds=0.2) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def charger(shop: Market) -> Iterator[Topping]:
-    with topping(shop) as found:
+def charger(system: PaymentSystem) -> Iterator[TopUpCharger]:
+    with top_up_charger(system) as found:
         yield found
 
 
 @contextmanager
-def refused(shop: Market) -> Iterator[None]:
+def refused(system: PaymentSystem) -> Iterator[None]:
     """The log keeps its records for an hour only, until the block ends; then a worker is started again."""
-    with topics.otherwise(shop.settings, EVENTS, retention_ms="3600000"):
-        eventually(lambda: "log" in missing(shop))
+    with topics.otherwise(system.settings, EVENTS, retention_ms="3600000"):
+        eventually(lambda: "log" in missing(system))
         yield
-    with folding(shop):
-        wait_until_projected(shop.settings)
+    with folding(system):
+        wait_until_projected(system.settings)
 
 
 @contextmanager
-def folding(shop: Market) -> Iterator[None]:
+def folding(system: PaymentSystem) -> Iterator[None]:
     """Another worker: the one before has ended, as it must."""
     began = datetime.now(UTC)
-    with projector(shop.settings, shop.folder):
-        eventually(lambda: shop.rows("SELECT min(through) FROM views.progress")[0] > began)
-        eventually(lambda: missing(shop) == [])
+    with projector(system.settings, system.folder):
+        eventually(lambda: system.rows("SELECT min(through) FROM views.progress")[0] > began)
+        eventually(lambda: missing(system) == [])
         yield
 
 
-def missing(shop: Market) -> list[str]:
-    found: list[str] = shop.http.get("/readyz").json()["missing"]
+def missing(system: PaymentSystem) -> list[str]:
+    found: list[str] = system.http.get("/readyz").json()["missing"]
     return found
 
 
@@ -90,60 +90,62 @@ def is_refused(answer: httpx.Response) -> bool:
     return True
 
 
-def test_over_http_nothing_is_accepted_and_it_opens_again_by_itself(shop: Market, folder: Path) -> None:
-    http, account = shop.http, shop.account()
-    begun = shop.buy(account, "stripe")
-    unpaid = shop.buy(account, "razorpay")
-    shop.webhooks("stripe", on=False)
-    shop.pay(begun)
-    (message,) = [one for one in shop.messages("stripe", begun["purchase_id"]) if "payment_intent.succ" in one["type"]]
-    consuming = shop.settings.model_copy(update={"consumer_metrics_port": free_port()})
+def test_over_http_nothing_is_accepted_and_it_opens_again_by_itself(system: PaymentSystem, folder: Path) -> None:
+    http, account = system.http, system.account()
+    begun = system.buy(account, "stripe")
+    unpaid = system.buy(account, "razorpay")
+    system.webhooks("stripe", on=False)
+    system.pay(begun)
+    (message,) = [
+        one for one in system.messages("stripe", begun["purchase_id"]) if "payment_intent.succ" in one["type"]
+    ]
+    consuming = system.settings.model_copy(update={"consumer_metrics_port": free_port()})
     with process(consuming, CONSUME, folder / "consume.log") as consume:
         eventually(lambda: "ledger_log_refused 0.0" in figures(consuming))  # it has begun: at a start it would refuse
-        with refused(shop):
-            end, sessions = on_the_log(shop.settings), shop.sandbox.calls("stripe", "checkout.sessions.create")
+        with refused(system):
+            end, sessions = on_the_log(system.settings), system.sandbox.calls("stripe", "checkout.sessions.create")
             is_refused(http.post("/v1/usage", json=priced_usage(account)))
             is_refused(http.post(f"/v1/accounts/{account}/adjustments", json={"amount": "5", "reason_code": "gift"}))
-            is_refused(shop.post(account, "stripe", request="asked-while-closed"))
+            is_refused(system.post(account, "stripe", request="asked-while-closed"))
             is_refused(http.post(f"/v1/accounts/{account}/purchases/{begun['purchase_id']}/refunds", json={}))
-            is_refused(shop.deliver("stripe", message["body"]))
-            assert shop.browser.get(unpaid["pay_url"]).status_code == 503
+            is_refused(system.deliver("stripe", message["body"]))
+            assert system.browser.get(unpaid["pay_url"]).status_code == 503
             with pytest.raises(LogRefused, match="must be -1"):
-                begin_purchase(shop.settings, account, {"amount": "10", "provider": "stripe"})
+                begin_purchase(system.settings, account, {"amount": "10", "provider": "stripe"})
             assert "ledger_log_refused 1.0" in http.get("/metrics").text
             assert SAYS in http.get("/readyz").json()["parts"]["log"]["reason"]
             eventually(lambda: "ledger_log_refused 1.0" in figures(consuming))
             assert SAYS in (folder / "consume.log").read_text()
-            assert on_the_log(shop.settings) == end
-            assert shop.sandbox.calls("stripe", "checkout.sessions.create") == sessions
-            assert shop.balance(account) == "0"
+            assert on_the_log(system.settings) == end
+            assert system.sandbox.calls("stripe", "checkout.sessions.create") == sessions
+            assert system.balance(account) == "0"
             assert consume.poll() is None  # it waits: nothing that it has would be better after a restart
         assert http.post("/v1/usage", json=priced_usage(account)).status_code == 202
-        assert shop.deliver("stripe", message["body"]).status_code == 200
-        assert shop.post(account, "stripe", request="asked-while-closed").status_code == 201
+        assert system.deliver("stripe", message["body"]).status_code == 200
+        assert system.post(account, "stripe", request="asked-while-closed").status_code == 201
         eventually(lambda: "ledger_log_refused 0.0" in figures(consuming))
     assert "ledger_log_refused 0.0" in http.get("/metrics").text
-    assert shop.state(account, begun["purchase_id"]) in ("paid", "credited")
-    shop.webhooks("stripe", on=True)
+    assert system.state(account, begun["purchase_id"]) in ("paid", "credited")
+    system.webhooks("stripe", on=True)
 
 
-def test_no_card_is_charged_and_no_provider_is_asked(shop: Market, charger: Topping) -> None:
-    with folding(shop):
+def test_no_card_is_charged_and_no_provider_is_asked(system: PaymentSystem, charger: TopUpCharger) -> None:
+    with folding(system):
         account = charger.account(credits="30")
         account.spend("20")
-    settings, gateways = shop.settings, shop.gateways
+    settings, gateways = system.settings, system.gateways
     with Guard(settings) as guard, closing(Charging(settings, gateways, guard)) as charging:
         trigger = account.trigger()
         sweep = PaymentSweep(settings, gateways["stripe"], guard, threading.Event())
-        with refused(shop), shop.database() as connection, closing(sweep):
+        with refused(system), system.database() as connection, closing(sweep):
             eventually(lambda: guard.closed == "refused")
-            calls = shop.sandbox.control.get("/sandbox").json()["calls"]
+            calls = system.sandbox.control.get("/sandbox").json()["calls"]
             with pytest.raises(LogRefused):
                 charging.charges.start(trigger)
             for task in (ChargeLater(charging), TopUpMaintenance(charging), sweep):
                 with pytest.raises(LogRefused):
                     task.once(connection)
-            assert shop.sandbox.control.get("/sandbox").json()["calls"] == calls
+            assert system.sandbox.control.get("/sandbox").json()["calls"] == calls
             assert account.charges() == []
         eventually(lambda: not guard.closed)
         charging.charges.start(trigger)

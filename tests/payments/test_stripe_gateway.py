@@ -38,8 +38,8 @@ def test_a_purchase_with_a_new_card_is_the_same_payment_however_it_is_learned_of
     assert paid.reference == begun.reference
     assert read_terms(paid.metadata, {"k1": KEY.secret}) == terms
     told = [
-        *shop.told("payment_intent.succeeded", "checkout.session.completed", about=paid.payment_id),
-        *shop.told("checkout.session.completed", about=begun.reference),
+        *shop.webhooks("payment_intent.succeeded", "checkout.session.completed", about=paid.payment_id),
+        *shop.webhooks("checkout.session.completed", about=begun.reference),
     ]
     assert [webhook.type for webhook in told[:2]] == ["payment_intent.succeeded", "checkout.session.completed"]
     listed = [payment for payment in shop.gateway.payments(AN_HOUR_AGO) if payment.payment_id == paid.payment_id]
@@ -68,7 +68,7 @@ def test_a_decline_on_the_page_leaves_the_payment_pending_and_another_card_pays(
     declined = shop.gateway.payment(begun.reference)
     assert (declined.status, declined.failure, declined.decline) == ("pending", "insufficient_funds", "soft")
     assert declined.action_url == begun.url
-    [failed] = shop.told("payment_intent.payment_failed", about=declined.payment_id)
+    [failed] = shop.webhooks("payment_intent.payment_failed", about=declined.payment_id)
     assert failed.update == declined._replace(reference=None, action_url=None)
     shop.pay(begun.url, VISA)
     paid = shop.gateway.payment(begun.reference)
@@ -83,7 +83,7 @@ def test_a_page_that_expires_is_a_payment_that_failed(shop: StripeShop) -> None:
         "failed",
         "expired",
     )
-    [told] = shop.told("checkout.session.expired", about=begun.reference)
+    [told] = shop.webhooks("checkout.session.expired", about=begun.reference)
     assert told.update == shop.gateway.payment(begun.reference)
 
 
@@ -97,7 +97,7 @@ def test_a_purchase_with_a_saved_card_is_paid_at_once(shop: StripeShop) -> None:
     assert begun.payment is not None
     assert (begun.payment.status, begun.payment.payment_id) == ("paid", begun.reference)
     assert begun.payment == shop.gateway.payment(begun.reference)
-    [told] = shop.told("payment_intent.succeeded", about=begun.reference)
+    [told] = shop.webhooks("payment_intent.succeeded", about=begun.reference)
     assert told.update == begun.payment
 
 
@@ -247,9 +247,9 @@ def test_the_default_is_marked_and_a_card_of_somebody_else_is_neither_chosen_nor
     assert shop.api.payment_methods.retrieve(other).customer is not None
     shop.gateway.detach(customer, method)
     assert shop.gateway.methods(customer) == []
-    [*_, told] = shop.told("customer.updated", about=method)
+    [*_, told] = shop.webhooks("customer.updated", about=method)
     assert told.update == MethodsChanged(customer)
-    [gone] = shop.told("payment_method.detached", about=method)
+    [gone] = shop.webhooks("payment_method.detached", about=method)
     assert gone.update == MethodsChanged(customer)
 
 
@@ -259,7 +259,7 @@ def test_a_card_is_added_without_buying(shop: StripeShop) -> None:
     back = shop.pay(url, VISA)
     assert back.headers["location"].startswith(f"{RETURN_URL}&session_id=cs_")
     [method] = shop.gateway.methods(customer)
-    assert [told.update for told in shop.told("payment_method.attached", about=method.method_id)] == [
+    assert [told.update for told in shop.webhooks("payment_method.attached", about=method.method_id)] == [
         MethodsChanged(customer)
     ]
     assert shop.charge(new_terms(), customer, method.method_id, f"added:{customer}").status == "paid"
@@ -278,15 +278,15 @@ def test_refunds_say_what_went_back_before_them_however_they_are_learned_of(shop
     listed = {refund.refund_id: refund for refund in shop.gateway.refunds(AN_HOUR_AGO)}
     # Within one second Stripe does not say which was first: then the ids do, the same each time.
     assert {listed[by_hand].before_minor, listed[first.refund_id].before_minor} in ({0, 190}, {0, 300})
-    told = {webhook.update for webhook in shop.told("refund.created", about=payment.payment_id)}
+    told = {webhook.update for webhook in shop.webhooks("refund.created", about=payment.payment_id)}
     assert told == {listed[by_hand], listed[first.refund_id]}
-    [*_, last] = shop.told("charge.refunded", about=payment.payment_id)
+    [*_, last] = shop.webhooks("charge.refunded", about=payment.payment_id)
     assert last.update == max(listed[by_hand], listed[first.refund_id], key=lambda refund: refund.before_minor)
     with pytest.raises(ProviderRefuses):
         shop.gateway.refund(payment.payment_id, 1000, f"{customer}:2")
 
     shop.does(f"refunds/{by_hand}/fail")
-    [failed] = shop.told("refund.failed", about=by_hand)
+    [failed] = shop.webhooks("refund.failed", about=by_hand)
     assert failed.update == listed[by_hand]._replace(status="failed")
 
 
@@ -295,12 +295,12 @@ def test_a_dispute_is_open_until_it_is_decided(shop: StripeShop, outcome: str) -
     customer, method = shop.customer("pm_card_visa")
     payment = shop.charge(new_terms(), customer, method, f"disputed:{customer}")
     dispute_id = shop.does("disputes", payment_intent=payment.payment_id, amount=1000)["id"]
-    [opened] = shop.told("charge.dispute.created", about=dispute_id)
+    [opened] = shop.webhooks("charge.dispute.created", about=dispute_id)
     shop.does(f"disputes/{dispute_id}/decide", outcome=outcome)
     [dispute] = [found for found in shop.gateway.disputes(AN_HOUR_AGO) if found.dispute_id == dispute_id]
     assert (dispute.payment_id, dispute.status, dispute.amount_minor) == (payment.payment_id, outcome, 1000)
     assert opened.update == dispute._replace(status="open")
-    [closed] = shop.told("charge.dispute.closed", about=dispute_id)
+    [closed] = shop.webhooks("charge.dispute.closed", about=dispute_id)
     assert closed.update == dispute
 
 
@@ -313,7 +313,7 @@ def test_a_payout_says_its_fees(shop: StripeShop) -> None:
     made = shop.does("payouts")
     [payout] = [found for found in shop.gateway.payouts(datetime.now(UTC)) if found.payout_id == made["id"]]
     assert (payout.amount_minor, payout.fee_minor, payout.currency) == (29_040, 960, "USD")
-    [told] = shop.told("payout.paid", about=made["id"])
+    [told] = shop.webhooks("payout.paid", about=made["id"])
     assert told.update == payout
 
 

@@ -19,8 +19,8 @@ from ledger.payments.gateway import Payment
 from ledger.payments.payment_terms import PaymentTerms
 from schemas.topics import EVENTS
 from tests.integration.test_consume_command import Consume, consume
-from tests.payments.market import Market, market
-from tests.payments.sweeping import SETTINGS, sweep
+from tests.payments.payment_system import PaymentSystem, payment_system
+from tests.payments.swept_stories import SETTINGS, sweep
 from tests.support.programs import ledger
 from tests.support.waiting import eventually
 from tests.support.workers import wait_until_projected
@@ -31,32 +31,32 @@ STRAY = {"signing_key_id": "stray"}  # a key that the book does not know: what i
 
 
 @pytest.fixture(scope="module")
-def shop(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
+def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaymentSystem]:
     keys = {"test-1": "a secret of the tests only", "stray": "a secret that nobody told the book"}
-    with market(stack, tmp_path_factory.mktemp("market"), signing_keys=keys, **SETTINGS) as running:
+    with payment_system(stack, tmp_path_factory.mktemp("system"), signing_keys=keys, **SETTINGS) as running:
         for provider in PROVIDERS:
             running.webhooks(provider, on=False)
         yield running
 
 
-def paid(shop: Market, provider: str) -> tuple[str, str]:
+def paid(system: PaymentSystem, provider: str) -> tuple[str, str]:
     """An account that has paid for 10 credits, and its purchase; nobody has told us."""
-    account = shop.account()
-    purchase = shop.buy(account, provider)
-    shop.pay(purchase)
+    account = system.account()
+    purchase = system.buy(account, provider)
+    system.pay(purchase)
     return account, purchase["purchase_id"]
 
 
-def payments_command(shop: Market, *options: str) -> list[dict[str, Any]]:
-    ran = ledger(shop.settings, "payments", "--json", *options)
+def payments_command(system: PaymentSystem, *options: str) -> list[dict[str, Any]]:
+    ran = ledger(system.settings, "payments", "--json", *options)
     assert ran.returncode == 0, ran.stderr
     found: list[dict[str, Any]] = json.loads(ran.stdout)["data"]
     return found
 
 
-def counted(shop: Market, provider: str, kind: str) -> float:
+def counted(system: PaymentSystem, provider: str, kind: str) -> float:
     """What the API's metrics say."""
-    text: str = shop.http.get("/metrics").text
+    text: str = system.http.get("/metrics").text
     return value_of(text, f'ledger_payments_unreconciled{{kind="{kind}",provider="{provider}"}}')
 
 
@@ -64,24 +64,24 @@ def value_of(text: str, name: str) -> float:
     return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
 
 
-def reasons(shop: Market, account: str) -> list[Any]:
-    return shop.rows("SELECT reason FROM records.payment_alerts WHERE account_id = %s ORDER BY 1", account)
+def reasons(system: PaymentSystem, account: str) -> list[Any]:
+    return system.rows("SELECT reason FROM records.payment_alerts WHERE account_id = %s ORDER BY 1", account)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_charged_and_not_credited_is_reported_until_it_is_credited(shop: Market, provider: str) -> None:
-    account, purchase_id = paid(shop, provider)
-    sweep(shop, provider, **STRAY)
-    sweep(shop, provider)
-    assert (shop.balance(account), reasons(shop, account)) == ("0", []), "it is given its time"
-    sweep(shop, provider, **AT_ONCE)
-    assert reasons(shop, account) == ["charged_not_credited"]
-    assert counted(shop, provider, "charged_not_credited") == 1
-    shop.rows("DELETE FROM records.checkouts WHERE checkout_id = %s", purchase_id)  # what the provider kept is enough
-    sweep(shop, provider)
-    sweep(shop, provider)
-    assert (shop.balance(account), reasons(shop, account)) == ("10", [])
-    assert counted(shop, provider, "charged_not_credited") == 0
+def test_charged_and_not_credited_is_reported_until_it_is_credited(system: PaymentSystem, provider: str) -> None:
+    account, purchase_id = paid(system, provider)
+    sweep(system, provider, **STRAY)
+    sweep(system, provider)
+    assert (system.balance(account), reasons(system, account)) == ("0", []), "it is given its time"
+    sweep(system, provider, **AT_ONCE)
+    assert reasons(system, account) == ["charged_not_credited"]
+    assert counted(system, provider, "charged_not_credited") == 1
+    system.rows("DELETE FROM records.checkouts WHERE checkout_id = %s", purchase_id)  # what the provider kept is enough
+    sweep(system, provider)
+    sweep(system, provider)
+    assert (system.balance(account), reasons(system, account)) == ("10", [])
+    assert counted(system, provider, "charged_not_credited") == 0
 
 
 @pytest.mark.parametrize(
@@ -90,51 +90,51 @@ def test_charged_and_not_credited_is_reported_until_it_is_credited(shop: Market,
     ids=PROVIDERS,
 )
 def test_credited_and_not_charged_is_reported_until_somebody_has_looked(
-    shop: Market, provider: str, payment_id: str, currency: str
+    system: PaymentSystem, provider: str, payment_id: str, currency: str
 ) -> None:
-    account = shop.account()
+    account = system.account()
     terms = PaymentTerms(str(uuid.uuid4()), account, "purchase", 10 * 10**9, currency, 1000, 0, "1")
     payment = Payment(payment_id, None, "paid", currency, 1000, datetime.now(UTC), {})
-    with Publisher(shop.settings) as publisher:
+    with Publisher(system.settings) as publisher:
         event = payment_events.purchased(provider, payment, terms)
-        publisher.append_event(EVENTS, event, shop.settings.signing_key()).position()
-    wait_until_projected(shop.settings)
-    sweep(shop, provider)
-    sweep(shop, provider)
-    (found,) = payments_command(shop)
+        publisher.append_event(EVENTS, event, system.settings.signing_key()).position()
+    wait_until_projected(system.settings)
+    sweep(system, provider)
+    sweep(system, provider)
+    (found,) = payments_command(system)
     assert (found["provider"], found["payment_id"], found["account_id"]) == (provider, payment_id, account)
     assert found["reason"] == found["kind"] == "credited_not_charged"
     assert found["age_seconds"] >= 0
-    assert counted(shop, provider, "credited_not_charged") == 1
-    assert payments_command(shop, "--resolve", payment_id, "--yes") == []
-    sweep(shop, provider)
-    assert payments_command(shop) == []
-    assert counted(shop, provider, "credited_not_charged") == 0
+    assert counted(system, provider, "credited_not_charged") == 1
+    assert payments_command(system, "--resolve", payment_id, "--yes") == []
+    sweep(system, provider)
+    assert payments_command(system) == []
+    assert counted(system, provider, "credited_not_charged") == 0
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_what_does_not_fit_alerts_once(shop: Market, provider: str) -> None:
-    account, purchase_id = paid(shop, provider)
-    shop.rows("UPDATE records.checkouts SET credits = 99000000000 WHERE checkout_id = %s", purchase_id)
+def test_what_does_not_fit_alerts_once(system: PaymentSystem, provider: str) -> None:
+    account, purchase_id = paid(system, provider)
+    system.rows("UPDATE records.checkouts SET credits = 99000000000 WHERE checkout_id = %s", purchase_id)
     with structlog.testing.capture_logs() as logs:
         for _ in range(3):
-            sweep(shop, provider, **AT_ONCE)
+            sweep(system, provider, **AT_ONCE)
     assert [line["reason"] for line in logs if line["event"] == "payment_alert"] == ["other_terms"]
-    assert (shop.balance(account), reasons(shop, account)) == ("0", ["other_terms"])
-    assert counted(shop, provider, "charged_not_credited") == 1
+    assert (system.balance(account), reasons(system, account)) == ("0", ["other_terms"])
+    assert counted(system, provider, "charged_not_credited") == 1
 
 
-def test_a_provider_that_is_away_keeps_the_other_one_not_waiting(shop: Market, tmp_path: Path) -> None:
-    at_stripe, at_razorpay = paid(shop, "stripe")[0], paid(shop, "razorpay")[0]
-    shop.sandbox.fault("error_before", provider="stripe")
+def test_a_provider_that_is_away_keeps_the_other_one_not_waiting(system: PaymentSystem, tmp_path: Path) -> None:
+    at_stripe, at_razorpay = paid(system, "stripe")[0], paid(system, "razorpay")[0]
+    system.sandbox.fault("error_before", provider="stripe")
     changes = {"sweep_seconds": 0.2, "consumer_metrics_port": free_port()}
-    settings = shop.settings.model_copy(update=changes)
+    settings = system.settings.model_copy(update=changes)
     with consume(settings, tmp_path, "payment_sweep") as running:
-        eventually(lambda: shop.balance(at_razorpay) == "10", why=running.lines)
+        eventually(lambda: system.balance(at_razorpay) == "10", why=running.lines)
         eventually(lambda: waits(running), why=running.lines)
-        assert shop.balance(at_stripe) == "0"
-        shop.webhooks("stripe", on=False)  # and no fault any more
-        eventually(lambda: shop.balance(at_stripe) == "10", why=running.lines)
+        assert system.balance(at_stripe) == "0"
+        system.webhooks("stripe", on=False)  # and no fault any more
+        eventually(lambda: system.balance(at_stripe) == "10", why=running.lines)
         url = f"http://127.0.0.1:{settings.consumer_metrics_port}/metrics"
         text = urllib.request.urlopen(url).read().decode()
         for provider in PROVIDERS:
@@ -151,34 +151,34 @@ def waits(running: Consume) -> list[Any]:
     return [line for line in running.lines("waiting") if line["consumer"] == "payment-sweep:stripe"]
 
 
-def test_one_process_sweeps_and_another_takes_over(shop: Market, tmp_path: Path) -> None:
-    settings = shop.settings.model_copy(update={"sweep_seconds": 0.2})
+def test_one_process_sweeps_and_another_takes_over(system: PaymentSystem, tmp_path: Path) -> None:
+    settings = system.settings.model_copy(update={"sweep_seconds": 0.2})
     (tmp_path / "first").mkdir()
     (tmp_path / "second").mkdir()
     with consume(settings, tmp_path / "first", "payment-sweep") as first:
-        eventually(lambda: len(sweepers(shop)) == 2, why=first.lines)
-        before = sweepers(shop)
+        eventually(lambda: len(sweepers(system)) == 2, why=first.lines)
+        before = sweepers(system)
         with consume(settings, tmp_path / "second", "payment-sweep") as second:
-            eventually(lambda: len(sessions(shop)) == 4, why=second.lines)
-            assert sweepers(shop) == before
+            eventually(lambda: len(sessions(system)) == 4, why=second.lines)
+            assert sweepers(system) == before
             first.process.kill()
-            account, _ = paid(shop, "stripe")
-            eventually(lambda: shop.balance(account) == "10", why=second.lines)
-            assert len(sweepers(shop)) == 2
-            assert not sweepers(shop) & before
+            account, _ = paid(system, "stripe")
+            eventually(lambda: system.balance(account) == "10", why=second.lines)
+            assert len(sweepers(system)) == 2
+            assert not sweepers(system) & before
             assert second.stop() == 0
 
 
-def sessions(shop: Market) -> list[Any]:
-    return shop.rows(
+def sessions(system: PaymentSystem) -> list[Any]:
+    return system.rows(
         "SELECT pid FROM pg_stat_activity "
         "WHERE starts_with(application_name, 'ledger-payment-sweep:') AND datname = current_database()"
     )
 
 
-def sweepers(shop: Market) -> set[int]:
+def sweepers(system: PaymentSystem) -> set[int]:
     """The sessions that hold a sweep's lock."""
-    held = shop.rows(
-        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = ANY (%s)", sessions(shop)
+    held = system.rows(
+        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = ANY (%s)", sessions(system)
     )
     return set(held)

@@ -49,9 +49,9 @@ class Shop:
         """From now on webhooks go there."""
         self.sandbox.aim("razorpay", receiver.url, RAZORPAY_WEBHOOK_SECRET)
 
-    def told(self, receiver: Receiver, *events: str) -> list[Received]:
-        """What was delivered, once all of these events were, each signed."""
-        delivered = receiver.until(lambda each: {one.said["event"] for one in each} >= set(events))
+    def webhooks(self, receiver: Receiver, *events: str) -> list[Received]:
+        """The webhooks that were delivered, once all of these events were, each signed."""
+        delivered = receiver.until(lambda each: {one.body["event"] for one in each} >= set(events))
         for one in delivered:
             signature = one.headers["x-razorpay-signature"]
             assert self.sdk.utility.verify_webhook_signature(one.raw.decode(), signature, RAZORPAY_WEBHOOK_SECRET)
@@ -68,5 +68,5 @@ def shop_at(sandbox: RunningSandbox) -> Iterator[Shop]:
 
 def named(delivered: list[Received], event: str) -> dict[str, Any]:
     """The entities of the first delivery of an event."""
-    payload = next(one.said["payload"] for one in delivered if one.said["event"] == event)
+    payload = next(one.body["payload"] for one in delivered if one.body["event"] == event)
     return {name: holder["entity"] for name, holder in payload.items()}

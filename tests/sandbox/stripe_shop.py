@@ -106,16 +106,16 @@ class Shop:
         """From now on webhooks go there."""
         self.sandbox.aim("stripe", receiver.url, STRIPE_WEBHOOK_SECRET)
 
-    def told(self, receiver: Receiver, *types: str) -> list[stripe.Event]:
-        """What was delivered, once all of these events were, each verified as the SDK verifies it."""
-        delivered = receiver.until(lambda each: {one.said["type"] for one in each} >= set(types))
+    def webhooks(self, receiver: Receiver, *types: str) -> list[stripe.Event]:
+        """The webhooks that were delivered, once all of these events were, each verified as the SDK verifies it."""
+        delivered = receiver.until(lambda each: {one.body["type"] for one in each} >= set(types))
         return [
             stripe.Webhook.construct_event(one.raw, one.headers["stripe-signature"], STRIPE_WEBHOOK_SECRET)
             for one in delivered
         ]
 
     def settled(self) -> None:
-        """Waits until nobody is told anything any more."""
+        """Waits until no webhook is left to deliver."""
         until(lambda: self.sandbox.control.get("/sandbox").json()["webhooks_waiting"] == 0)
 
 

@@ -54,7 +54,7 @@ def test_a_link_is_paid_on_its_page_and_the_browser_brings_the_proof(shop: Shop,
     paid = shop.sdk.payment_link.fetch(link["id"])
     assert (paid["status"], paid["amount_paid"], paid["payments"][0]["plink_id"]) == ("paid", 85000, link["id"])
     assert proof["razorpay_payment_id"] == paid["payments"][0]["payment_id"]
-    told = named(shop.told(hook, "payment_link.paid", "payment.captured", "order.paid"), "payment_link.paid")
+    told = named(shop.webhooks(hook, "payment_link.paid", "payment.captured", "order.paid"), "payment_link.paid")
     assert told["payment_link"] == paid
     assert told["order"]["notes"] == {"purchase": "p1"}
     assert httpx.post(link["short_url"], data=CARD).status_code == 400
@@ -87,7 +87,8 @@ def test_a_cancelled_link_can_not_be_paid(shop: Shop, hook: Receiver) -> None:
     with pytest.raises(BadRequestError, match="cannot cancel or expire"):
         shop.sdk.payment_link.cancel(link["id"])
     assert (
-        named(shop.told(hook, "payment_link.cancelled"), "payment_link.cancelled")["payment_link"]["id"] == link["id"]
+        named(shop.webhooks(hook, "payment_link.cancelled"), "payment_link.cancelled")["payment_link"]["id"]
+        == link["id"]
     )
 
 
@@ -95,7 +96,7 @@ def test_a_link_expires(shop: Shop, hook: Receiver) -> None:
     now = shop.sandbox.control.get("/sandbox").json()["now"]
     link = new_link(shop, expire_by=now + 16 * 60)
     shop.advance(17 * 60)
-    told = named(shop.told(hook, "payment_link.expired"), "payment_link.expired")
+    told = named(shop.webhooks(hook, "payment_link.expired"), "payment_link.expired")
     assert told["payment_link"]["id"] == link["id"]
     assert shop.sdk.payment_link.fetch(link["id"])["status"] == "expired"
     assert httpx.post(link["short_url"], data=CARD).status_code == 400

@@ -37,7 +37,7 @@ def hook(shop: Shop) -> Iterator[Receiver]:
 
 def test_a_payment_is_told_step_by_step_as_it_was_then(shop: Shop, hook: Receiver) -> None:
     payment = shop.paid()
-    told = shop.told(hook, *PAID)
+    told = shop.webhooks(hook, *PAID)
     authorized, captured = named(told, "payment.authorized")["payment"], named(told, "payment.captured")["payment"]
     assert (authorized["status"], authorized["captured"], authorized["fee"]) == ("authorized", False, None)
     assert captured == payment
@@ -47,8 +47,8 @@ def test_a_payment_is_told_step_by_step_as_it_was_then(shop: Shop, hook: Receive
 
 def test_a_webhook_has_the_documented_form(shop: Shop, hook: Receiver) -> None:
     shop.paid(upi_id="failure@razorpay")
-    (failed,) = shop.told(hook, "payment.failed")
-    said = failed.said
+    (failed,) = shop.webhooks(hook, "payment.failed")
+    said = failed.body
     assert set(said) == {"entity", "account_id", "event", "contains", "payload", "created_at"}
     assert (said["entity"], said["contains"], list(said["payload"])) == ("event", ["payment"], ["payment"])
     assert failed.headers["x-razorpay-event-id"].startswith("evt_")
@@ -57,7 +57,7 @@ def test_a_webhook_has_the_documented_form(shop: Shop, hook: Receiver) -> None:
 
 def test_a_changed_webhook_is_not_verified(shop: Shop, hook: Receiver) -> None:
     shop.paid(upi_id="failure@razorpay")
-    (failed,) = shop.told(hook, "payment.failed")
+    (failed,) = shop.webhooks(hook, "payment.failed")
     changed = failed.raw.decode().replace("85000", "85001")
     with pytest.raises(SignatureVerificationError):
         shop.sdk.utility.verify_webhook_signature(
@@ -74,7 +74,7 @@ def test_refunds_disputes_and_settlements_are_told(shop: Shop, hook: Receiver) -
     shop.act("refunds", "PUT", status="failed")
     shop.sdk.payment.refund(payment["id"], {"amount": 100})
     shop.act("refunds", "PUT", status="processed")
-    told = shop.told(
+    told = shop.webhooks(
         hook,
         *("refund.created", "refund.processed", "refund.failed"),
         *("payment.dispute.created", "payment.dispute.won", "settlement.processed"),
@@ -96,22 +96,22 @@ def test_a_webhook_that_is_not_taken_comes_again(shop: Shop, hook: Receiver) -> 
 def test_lost_webhooks_never_come(shop: Shop, hook: Receiver) -> None:
     shop.sandbox.fault("lost", "payment.captured", provider="razorpay")
     shop.paid()
-    told = shop.told(hook, "payment.authorized", "order.paid")
-    assert Counter(one.said["event"] for one in told) == Counter(("payment.authorized", "order.paid"))
+    told = shop.webhooks(hook, "payment.authorized", "order.paid")
+    assert Counter(one.body["event"] for one in told) == Counter(("payment.authorized", "order.paid"))
 
 
 def test_doubled_webhooks_come_twice(shop: Shop, hook: Receiver) -> None:
     shop.sandbox.fault("doubled", "payment.captured", provider="razorpay")
     shop.paid()
     told = hook.until(lambda each: len(each) == 4)
-    assert Counter(one.said["event"] for one in told) == Counter((*PAID, "payment.captured"))
+    assert Counter(one.body["event"] for one in told) == Counter((*PAID, "payment.captured"))
 
 
 def test_a_delayed_webhook_comes_after_later_ones(shop: Shop, hook: Receiver) -> None:
     shop.sandbox.fault("delayed", "payment.authorized", provider="razorpay", seconds=1)
     shop.paid()
     told = hook.until(lambda each: len(each) == 3)
-    assert told[-1].said["event"] == "payment.authorized"
+    assert told[-1].body["event"] == "payment.authorized"
 
 
 def test_an_order_is_made_although_its_answer_was_lost(shop: Shop) -> None:

@@ -57,5 +57,7 @@ def test_a_kill_loses_no_card_no_payment_no_key_and_no_webhook(tmp_path: Path) -
             assert len(same.charges(params["customer"])) == 1
             assert len(same.sdk.v1.customers.payment_methods.list(params["customer"]).data) == 1
             assert abs(intent.created - again.control.get("/sandbox").json()["now"]) < 60
-            assert "payment_intent.succeeded" in {event.type for event in same.told(hook, "payment_intent.succeeded")}
+            assert "payment_intent.succeeded" in {
+                event.type for event in same.webhooks(hook, "payment_intent.succeeded")
+            }
             same.settled()

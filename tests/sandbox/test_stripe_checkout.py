@@ -152,7 +152,7 @@ def test_a_page_expires_by_itself_and_says_so(shop: Shop) -> None:
     with receiver() as hook:
         shop.listen(hook)
         shop.advance(24 * 3600)
-        types = [event.type for event in shop.told(hook, "checkout.session.expired", "payment_intent.canceled")]
+        types = [event.type for event in shop.webhooks(hook, "checkout.session.expired", "payment_intent.canceled")]
     assert types.count("checkout.session.expired") >= 1
     assert shop.sdk.v1.checkout.sessions.retrieve(session.id).status == "expired"
     gone = shop.fill_in(session.url)

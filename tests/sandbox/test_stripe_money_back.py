@@ -52,7 +52,7 @@ def test_a_refund_from_the_dashboard_is_told_and_can_fail_later(shop: Shop) -> N
         shop.listen(hook)
         made = shop.act("refunds", payment_intent=intent.id, amount=3000)
         shop.act(f"refunds/{made['id']}/fail")
-        shop.told(hook, "refund.created", "charge.refunded", "refund.failed")
+        shop.webhooks(hook, "refund.created", "charge.refunded", "refund.failed")
     assert shop.sdk.v1.refunds.retrieve(made["id"]).status == "failed"
     assert shop.sdk.v1.charges.retrieve(str(intent.latest_charge)).amount_refunded == 0
     assert "failed" in refused(shop, f"refunds/{made['id']}/fail")
@@ -70,7 +70,7 @@ def test_a_dispute_is_opened_and_decided_by_the_bank(shop: Shop, outcome: str, t
         (found,) = shop.sdk.v1.disputes.list({"payment_intent": intent.id}).data
         assert (found.id, found.status, found.amount) == (made["id"], "needs_response", 10000)
         shop.act(f"disputes/{found.id}/decide", outcome=outcome)
-        shop.told(hook, "charge.dispute.created", "charge.dispute.funds_withdrawn", *told)
+        shop.webhooks(hook, "charge.dispute.created", "charge.dispute.funds_withdrawn", *told)
     assert shop.sdk.v1.disputes.retrieve(found.id).status == outcome
     assert "already closed" in refused(shop, f"disputes/{found.id}/decide", outcome="won")
 

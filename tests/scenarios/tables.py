@@ -62,7 +62,7 @@ def lines_of(table: str) -> list[Line]:
     return lines
 
 
-def told(table: str) -> str:
+def played(table: str) -> str:
     """The same table with the balances and effects that the ledger says, in even columns."""
     story = Story(plain_book(levels=LEVELS))
     rows = []
@@ -89,7 +89,7 @@ def in_columns(rows: list[list[str]]) -> str:
 
 def _say(story: Story, line: Line) -> str:
     try:
-        applied = story.tell(line.type, line.at.replace(" ", "T") + "Z", **_data(story, line))
+        applied = story.apply(line.type, line.at.replace(" ", "T") + "Z", **_data(story, line))
     except Refused as refusal:
         return f"refused: {refusal.code}"
     return ", ".join(_in_words(effect) for effect in applied.effects)

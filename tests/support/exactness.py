@@ -64,7 +64,7 @@ def top_up_payments(production: Production) -> dict[str, list[str]]:
     """Accounts of the payments that succeeded at the provider, by trigger."""
     found: dict[str, list[str]] = defaultdict(list)
     names = {customer: account for account, customer in _customers(production)}
-    for intent in production.market.stripe.payment_intents.list({"limit": 100}).auto_paging_iter():
+    for intent in production.system.stripe.payment_intents.list({"limit": 100}).auto_paging_iter():
         if "ledger_trigger" in intent.metadata and intent.status == "succeeded":
             found[intent.metadata["ledger_trigger"]].append(names.get(str(intent.customer), str(intent.customer)))
     return found
@@ -79,7 +79,7 @@ def _waiting(production: Production, traffic: Traffic) -> list[str]:
             unsettled = connection.execute(_UNSETTLED, [traffic.topped_up]).fetchall()
             triggers = connection.execute(_OPEN_TRIGGERS).fetchall()
             got = {purchase for _, purchase in connection.execute(_CREDITED, ["purchase_id", "purchase"])}
-        webhooks = production.market.sandbox.control.get("/sandbox").json()["webhooks_waiting"]
+        webhooks = production.system.sandbox.control.get("/sandbox").json()["webhooks_waiting"]
     except Exception as error:
         return [f"can't be looked at: {type(error).__name__}: {error}"]
     missing = [

@@ -21,7 +21,7 @@ from ledger.dev.postgres import EmbeddedPostgres
 from ledger.log.connecting import kafka_options
 from ledger.settings import Settings
 from schemas.topics import EVENTS
-from tests.payments.market import Market
+from tests.payments.payment_system import PaymentSystem
 from tests.support.brokers import Brokers, three_brokers
 from tests.support.programs import ROOT, environment, ledger
 from tests.support.sandbox import RunningSandbox
@@ -38,20 +38,20 @@ BOOK = ROOT / "deploy" / "first-book.json"
 
 
 class Production:
-    """All parts of one ledger. `market`: its customers, and an operator."""
+    """All parts of one ledger. `system`: its customers, and an operator."""
 
     def __init__(self, brokers: Brokers, postgres: EmbeddedPostgres, settings: Settings, folder: Path) -> None:
         self.brokers, self.postgres, self.settings, self.folder = brokers, postgres, settings, folder
         self.url = f"http://{settings.api_host}:{settings.api_port}"
         self.supervisor = Supervisor()
-        self.market: Market
+        self.system: PaymentSystem
 
     def start(self) -> None:
         """Starts everything, and returns when the ledger says that it is ready."""
         self._bootstrap()
         sandbox = self._sandbox()
         self.api = self._service("serve", "serve")
-        self.market = Market(self.settings, self.url, sandbox, self.folder)
+        self.system = PaymentSystem(self.settings, self.url, sandbox, self.folder)
         # One after the other: all at once they wait for each other's imports longer than some of them are given.
         self._wait_until(lambda: _answers(f"{self.url}/healthz"))
         self.workers = [self._service(f"worker-{number}", "project") for number in range(1, WORKERS + 1)]
@@ -61,7 +61,7 @@ class Production:
     def ready(self) -> bool:
         """Whether the API says that all is there."""
         try:
-            return len(self.api.children()) == API_PROCESSES and self.market.http.get("/readyz").status_code == 200
+            return len(self.api.children()) == API_PROCESSES and self.system.http.get("/readyz").status_code == 200
         except httpx.HTTPError:
             return False
 

@@ -68,7 +68,7 @@ class Traffic:
         self._failures, self._unsettled = list[str](), deque[Event]()
         self._accounts = [self._plain(partition) for partition in range(PARTITIONS)]
         self.topped_up = [self._topped_up() for _ in range(TOPPED_UP)]
-        self._buyers = [production.market.account() for _ in range(2)]
+        self._buyers = [production.system.account() for _ in range(2)]
         self._threads = [
             threading.Thread(target=self._guarded, args=(work,), name=work.__name__, daemon=True)
             for work in (self._http, self._kafka, self._customers)
@@ -115,11 +115,11 @@ class Traffic:
 
     def _topped_up(self) -> str:
         """An account with a card that is charged below a threshold."""
-        market = self.production.market
-        name = market.account()
-        customer = put_customer(market.database, market.gateways["stripe"], name)
-        method = market.stripe.payment_methods.attach("pm_card_visa", {"customer": customer}).id
-        market.stripe.customers.update(customer, {"invoice_settings": {"default_payment_method": method}})
+        system = self.production.system
+        name = system.account()
+        customer = put_customer(system.database, system.gateways["stripe"], name)
+        method = system.stripe.payment_methods.attach("pm_card_visa", {"customer": customer}).id
+        system.stripe.customers.update(customer, {"invoice_settings": {"default_payment_method": method}})
         self._give(name, BEGINS_WITH)
         policy = {"enabled": True, "threshold": THRESHOLD, "amount": TOP_UP, "provider": "stripe"}
         self._until(200, "PUT", f"/v1/accounts/{name}/auto-top-up", policy)
@@ -135,7 +135,7 @@ class Traffic:
         headers = {"Idempotency-Key": self.ids()}
         while not self._ended.is_set():
             with contextlib.suppress(httpx.HTTPError):
-                answer = self.production.market.http.request(method, path, json=body, headers=headers)
+                answer = self.production.system.http.request(method, path, json=body, headers=headers)
                 if answer.status_code == status:
                     return answer.json()
                 assert answer.status_code in (202, 409) or answer.status_code >= 500, f"{path}: {answer.text}"
@@ -310,7 +310,7 @@ class Traffic:
         purchase = self._until(201, "POST", path, {"amount": PURCHASE, "provider": provider})
         while purchase and not self._ended.is_set():
             try:
-                self.production.market.pay(purchase)
+                self.production.system.pay(purchase)
                 self.accepted.paid[purchase["purchase_id"]] = account, began
                 return
             except (httpx.HTTPError, AssertionError):  # our page does not answer: the customer loads it again

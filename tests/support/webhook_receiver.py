@@ -18,10 +18,10 @@ class Received(NamedTuple):
     headers: Mapping[str, str]
 
     @property
-    def said(self) -> dict[str, Any]:
-        """What its JSON says."""
-        said: dict[str, Any] = json.loads(self.raw)
-        return said
+    def body(self) -> dict[str, Any]:
+        """Its JSON."""
+        body: dict[str, Any] = json.loads(self.raw)
+        return body
 
 
 class Receiver:
@@ -39,7 +39,7 @@ class Receiver:
         """All deliveries, once they are what the test waits for."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not found(list(self.received)):
-            assert time.monotonic() < deadline, f"these came: {[each.said for each in self.received]}"
+            assert time.monotonic() < deadline, f"these came: {[each.body for each in self.received]}"
             time.sleep(0.02)
         return list(self.received)
 

@@ -1,9 +1,16 @@
-"""Stories in which no webhook arrives: what customers, banks and networks do, and what the sweep alone makes of it.
+"""Stories in which no webhook arrives, and the payment sweep alone finds out what happened.
 
-    buys pays swept | 10 | 100 | credited |
+    buys pays sweep | 10 | 100 | credited |
 
-Columns: the steps; the account's balance; what the provider has of the price, in percent; the purchase's state; alerts.
-The steps are those of `Story`, for both providers alike.
+Columns: the steps; the account's balance; how much of the price the provider has, in percent; the purchase's state;
+alerts. The steps are those of `stories.py`, with amounts in percent of the price, and these:
+
+    sweep                   three rounds of the payment sweep; the second and third must append nothing
+    minutes-pass:N, an-hour-passes, weeks-pass      our row becomes so much older; `weeks-pass`: twenty days
+    page-expires            the provider closes its page
+    pays-late               the customer pays in a window that was left open
+    another-purchase        what follows is a new purchase
+    log-loses-purchase      the log acknowledged the purchase and then lost it; our row says that it is credited
 """
 
 import random
@@ -17,7 +24,7 @@ from consumers.payment_sweep import PaymentSweep
 from ledger.guard.guard import Guard
 from ledger.settings import Settings
 from schemas.topics import EVENTS
-from tests.payments.market import Market
+from tests.payments.payment_system import PaymentSystem
 from tests.payments.stories import Story, cells
 from tests.scenarios.tables import in_columns
 from tests.support.waiting import eventually
@@ -35,14 +42,14 @@ def on_the_log(settings: Settings) -> int:
         return sum(reader.end_offsets(places).values())
 
 
-def sweep(market: Market, provider: str, **changes: Any) -> None:
+def sweep(system: PaymentSystem, provider: str, **changes: Any) -> None:
     """One round of a process that has just started."""
-    settings = market.settings.model_copy(update=changes)
-    with Guard(settings) as guard, market.database() as connection:
-        task = PaymentSweep(settings, market.gateways[provider], guard, threading.Event())
+    settings = system.settings.model_copy(update=changes)
+    with Guard(settings) as guard, system.database() as connection:
+        task = PaymentSweep(settings, system.gateways[provider], guard, threading.Event())
         task.once(connection)
         task.close()
-    wait_until_projected(market.settings)
+    wait_until_projected(system.settings)
 
 
 class SweptStory(Story):
@@ -53,46 +60,46 @@ class SweptStory(Story):
         super().buys()
         if not self.purchase:
             newest = "SELECT checkout_id::text FROM records.checkouts WHERE account_id = %s ORDER BY created_at DESC"
-            purchase_id = self.market.rows(newest, self.account)[0]
-            pay_url = f"{self.market.url}/pay/{purchase_id}"
+            purchase_id = self.system.rows(newest, self.account)[0]
+            pay_url = f"{self.system.url}/pay/{purchase_id}"
             self.purchase = {"purchase_id": purchase_id, "provider": self.provider, "pay_url": pay_url}
 
-    def anew(self) -> None:
+    def another_purchase(self) -> None:
         """What follows is another purchase."""
         self.purchase, self.request = {}, uuid.uuid4().hex
 
-    def swept(self) -> None:
-        """Three times; what was learned once has no second effect."""
-        sweep(self.market, self.provider)
-        learned = on_the_log(self.market.settings)
+    def sweep(self) -> None:
+        """Three rounds; what was appended once is not appended again."""
+        sweep(self.system, self.provider)
+        length = on_the_log(self.system.settings)
         for _ in range(2):
-            sweep(self.market, self.provider)
-        assert on_the_log(self.market.settings) == learned
+            sweep(self.system, self.provider)
+        assert on_the_log(self.system.settings) == length
 
-    def minutes(self, number: str) -> None:
-        """So many minutes pass."""
+    def minutes_pass(self, number: str) -> None:
+        """`number` minutes pass."""
         self._pass(f"{number} minutes")
 
-    def later(self) -> None:
+    def an_hour_passes(self) -> None:
         """An hour passes."""
         self._pass("1 hour")
 
-    def weeks(self) -> None:
+    def weeks_pass(self) -> None:
         """Twenty days pass."""
         self._pass("20 days")
 
-    def expires(self) -> None:
-        """Nobody pays on the page as long as it is open."""
-        self.market.stripe.checkout.sessions.expire(self._row("reference"))
+    def page_expires(self) -> None:
+        """The provider closes its page before anybody has paid."""
+        self.system.stripe.checkout.sessions.expire(self._row("reference"))
 
-    def late(self) -> None:
+    def pays_late(self) -> None:
         """Somebody pays at the provider itself, in a window that stood open."""
         if self.provider == "stripe":
-            self.market.type_card(self._row("url"))
+            self.system.type_card(self._row("url"))
         else:
-            self.market.act("razorpay", "payments", order_id=self._row("reference"))
+            self.system.act("razorpay", "payments", order_id=self._row("reference"))
 
-    def vanishes(self) -> None:
+    def log_loses_purchase(self) -> None:
         """The log acknowledged the purchase, and lost it before it was folded: only our row knows of it."""
         payment_id = self._payment_id()
         assert payment_id.isidentifier()
@@ -101,7 +108,7 @@ class SweptStory(Story):
         beyond = (
             "SELECT (SELECT min(through) FROM views.progress) > ended_at FROM records.checkouts WHERE checkout_id = %s"
         )
-        eventually(lambda: self.market.rows(beyond, self.purchase["purchase_id"])[0])
+        eventually(lambda: self.system.rows(beyond, self.purchase["purchase_id"])[0])
 
     def refunds(self, percent: str) -> None:
         super().refunds(str(PRICE[self.provider] * int(percent) // 100))
@@ -109,9 +116,9 @@ class SweptStory(Story):
     def disputes(self, percent: str) -> None:
         super().disputes(str(PRICE[self.provider] * int(percent) // 100))
 
-    def line(self, steps: str) -> str:
-        """The line, as it came true."""
-        _, balance, taken, state, _, alerts = self.tell(steps)
+    def played_line(self, steps: str) -> str:
+        """The line as it came out."""
+        _, balance, taken, state, _, alerts = self.play(steps)
         percent = 100 * int(taken) // PRICE[self.provider]
         return in_columns([[steps, balance, str(percent), state, alerts]])
 
@@ -126,12 +133,12 @@ class SweptStory(Story):
     def _known(self) -> Any:
         """The row may have been lost since, or be written again by what the provider kept."""
         known = "SELECT coalesce(reference, payment_id) FROM records.checkouts WHERE checkout_id = %s"
-        return next(iter(self.market.rows(known, self.purchase["purchase_id"])), self.reference)
+        return next(iter(self.system.rows(known, self.purchase["purchase_id"])), self.reference)
 
     def _pass(self, interval: str) -> None:
         self._set(f"UPDATE records.checkouts SET created_at = created_at - interval '{interval}', asked_at = NULL")
 
 
-def told(market: Market, provider: str, line: str) -> str:
-    """The line as it came true."""
-    return SweptStory(market, provider, random.Random(0)).line(cells(line)[0])
+def played(system: PaymentSystem, provider: str, line: str) -> str:
+    """The line as it came out."""
+    return SweptStory(system, provider, random.Random(0)).played_line(cells(line)[0])

@@ -1,6 +1,7 @@
-"""A whole market for the tests of purchases: a ledger with API and projector, the sandbox, and customers in browsers.
+"""A ledger that takes payments: its API and projector, the payment sandbox, and customers with browsers.
 
-`market(stack, folder)` starts it; what customers, banks and networks do are its methods, for both providers alike.
+`payment_system(stack, folder)` starts all of it. Its methods are what customers, banks and networks do; each works for
+both providers.
 """
 
 import contextlib
@@ -40,18 +41,18 @@ SECRETS = {"stripe": doubles.STRIPE_WEBHOOK_SECRET, "razorpay": doubles.RAZORPAY
 CARD = {"expiry": "12 / 34", "cvc": "123", "name": "Ada", "line1": "Main St 1", "city": "Bonn", "country": "DE"}
 GOOD, NO_FUNDS, ASKS = "4242 4242 4242 4242", "4000 0000 0000 9995", "4000 0025 0000 3155"
 _AT_RAZORPAY = {GOOD: "4111 1111 1111 1111"}
-SUBSIDED_SECONDS = 0.3
+QUIET_SECONDS = 0.3
 
 
-class Market:
-    """One ledger, one sandbox. `http`: an operator's client; `browser`: follows no redirects."""
+class PaymentSystem:
+    """One ledger and one sandbox. `http`: an operator's client; `browser`: follows no redirects."""
 
     def __init__(self, settings: Settings, url: str, sandbox: RunningSandbox, folder: Path) -> None:
         self.settings, self.url, self.sandbox, self.folder = settings, url, sandbox, folder
         self.http, self.browser = client(url, key(settings)), httpx.Client(timeout=20)
         self.gateways = gateways_of(settings)
         self.stripe = stripe.StripeClient(doubles.STRIPE_KEY, base_addresses={"api": sandbox.stripe_url}).v1
-        self.stack_of = contextlib.ExitStack()  # what lives as long as the market
+        self.stack_of = contextlib.ExitStack()  # what is closed with the system
 
     def account(self, **profile: Any) -> str:
         """A new account, in Germany unless said otherwise."""
@@ -102,12 +103,12 @@ class Market:
         state: str = answer.json()["state"]
         return state
 
-    def settled(self) -> None:
+    def wait_until_settled(self) -> None:
         """Waits until no webhook is under way and the views show what was appended."""
         eventually(lambda: self.sandbox.control.get("/sandbox").json()["webhooks_waiting"] == 0)
         ready = lambda: self.http.get("/readyz").json()["lag_records"] == 0  # noqa: E731
         eventually(ready)
-        time.sleep(SUBSIDED_SECONDS)
+        time.sleep(QUIET_SECONDS)
         eventually(ready)
 
     def webhooks(self, provider: str, *, on: bool) -> None:
@@ -121,8 +122,8 @@ class Market:
         found = self.sandbox.control.get("/sandbox/webhooks", params={"provider": provider}).json()
         return [message for message in reversed(found) if about in message["body"]]
 
-    def heard(self, provider: str, *about: str) -> list[Payment]:
-        """The payments that the webhooks about something tell of, as our gateway reads them."""
+    def payments_in_webhooks(self, provider: str, *about: str) -> list[Payment]:
+        """The payments in the webhooks that name one of these ids, as our gateway reads them."""
         messages = {one["id"]: one for each in about for one in self.messages(provider, each)}
         read = [self._read(provider, message["body"]).update for message in messages.values()]
         return [update for update in read if isinstance(update, Payment)]
@@ -147,7 +148,7 @@ class Market:
         return self.http.post(f"{to}/webhooks/{provider}", content=body, headers=headers)
 
     def act(self, provider: str, path: str, **body: Any) -> dict[str, Any]:
-        """Somebody else does something: a bank disputes, a person refunds on the dashboard."""
+        """Something that happens at the provider: a bank opens a dispute, a person refunds on the dashboard."""
         answer = self.sandbox.control.post(f"/sandbox/{provider}/{path}", json=body)
         assert answer.is_success, answer.text
         done: dict[str, Any] = answer.json() if answer.content else {}
@@ -208,7 +209,7 @@ class Market:
 
 
 @contextlib.contextmanager
-def market(stack: Stack, folder: Path, **changes: Any) -> Iterator[Market]:
+def payment_system(stack: Stack, folder: Path, **changes: Any) -> Iterator[PaymentSystem]:
     """Everything, as real processes, until the block ends."""
     with running_sandbox() as sandbox:
         settings = new_ledger(
@@ -226,7 +227,7 @@ def market(stack: Stack, folder: Path, **changes: Any) -> Iterator[Market]:
         with projector(settings, folder), api(settings, folder, api_port=settings.api_port) as url:
             for provider, secret in SECRETS.items():
                 sandbox.aim(provider, f"{url}/webhooks/{provider}", secret)
-            running = Market(settings, url, sandbox, folder)
+            running = PaymentSystem(settings, url, sandbox, folder)
             with running.http, running.browser, running.stack_of:
                 yield running
 
