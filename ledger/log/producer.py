@@ -75,6 +75,8 @@ class Producer:
         except KafkaTimeoutError as error:  # it can't learn of the topic
             self.end(error)
             raise
+        except RuntimeError as error:  # it was ended, and its sockets are closed
+            raise KafkaError(str(error)) from error
 
     def send(self, topic: str, key: bytes, value: bytes, headers: Headers, partition: int | None = None) -> Any:
         """A future of kafka-python. `topic` is its full name; without a partition, the key's. Raises KafkaError."""
@@ -83,6 +85,8 @@ class Producer:
         except KafkaTimeoutError as error:  # it can't learn of the topic
             self.end(error)
             raise
+        except RuntimeError as error:  # it was ended, and its sockets are closed
+            raise KafkaError(str(error)) from error
         future.add_errback(partial(self._end_with, future))
         return future
 

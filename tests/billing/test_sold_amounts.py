@@ -1,15 +1,13 @@
 """Whoever sells credits refuses the same amounts: the API, the page, and `ledger buy`."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from ledger.dev.stack import Stack
 from tests.billing.customer import come_in, errors
-from tests.integration.api_harness import ROOT, environment
-from tests.payments.market import Market, market
+from tests.payments.payment_system import PaymentSystem, payment_system
+from tests.support.programs import ledger
 
 # Larger than the book's bound for one event, so that each bound is met by an amount of its own.
 LARGEST = "2000000"
@@ -22,30 +20,27 @@ BOUNDS = [
 
 
 @pytest.fixture(scope="module")
-def shop(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
-    with market(stack, tmp_path_factory.mktemp("sold"), purchase_credits_max=LARGEST) as running:
+def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaymentSystem]:
+    with payment_system(stack, tmp_path_factory.mktemp("sold"), purchase_credits_max=LARGEST) as running:
         yield running
 
 
 @pytest.mark.parametrize(("amount", "code", "reason", "on_the_page"), BOUNDS)
 def test_an_amount_that_is_not_sold_is_not_sold_anywhere(
-    shop: Market, amount: str, code: str, reason: str, on_the_page: str
+    system: PaymentSystem, amount: str, code: str, reason: str, on_the_page: str
 ) -> None:
-    account = shop.account()
-    over_http = shop.post(account, "razorpay", amount)
+    account = system.account()
+    over_http = system.post(account, "razorpay", amount)
     assert over_http.status_code == 422
     assert over_http.json()["error"]["code"] == code
     assert over_http.json()["error"]["param"] == "amount"
 
     form = {"amount": "custom", "custom": amount, "pay": "razorpay:", "name": "Ada", "country": "DE"}
-    at_the_page = come_in(shop, account).send("/add", **form)
+    at_the_page = come_in(system, account).send("/add", **form)
     assert (at_the_page.status_code, errors(at_the_page.text)) == (422, {"custom": on_the_page})
 
-    command = [sys.executable, "-m", "ledger.cli", "buy", account, amount, "--provider", "razorpay"]
-    done = subprocess.run(
-        command, env=environment(shop.settings), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = ledger(system.settings, "buy", account, amount, "--provider", "razorpay")
     assert done.returncode == 1
     assert done.stderr.startswith("Error: amount: ")
     assert reason in done.stderr
-    assert shop.rows("SELECT amount_minor FROM records.checkouts WHERE account_id = %s", account) == []
+    assert system.rows("SELECT amount_minor FROM records.checkouts WHERE account_id = %s", account) == []

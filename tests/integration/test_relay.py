@@ -6,8 +6,10 @@ from typing import Any
 import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from kafka.errors import KafkaError
 
 from ledger.log.dead_letters import dead_letter_of
+from ledger.log.producer import Producer
 from ledger.log.reading import PlainRecord, Problem
 from ledger.records import outbox
 from ledger.settings import Settings
@@ -38,6 +40,17 @@ def bound_records(settings: Settings, count: int) -> None:
     admin = AdminClient({"bootstrap.servers": settings.kafka})
     for done in admin.incremental_alter_configs([resource]).values():
         done.result(30)
+
+
+def test_a_producer_that_was_ended_refuses_with_an_error_of_kafka(settings: Settings) -> None:
+    """Its thread may end between two appends of the relay, which goes on after each error of Kafka and no other."""
+    producer = Producer(settings, 10, [settings.topic(EVENTS)], lambda: None)
+    producer.end(KafkaError("refused"))
+    assert producer.gone(10)
+    with pytest.raises(KafkaError):
+        producer.partitions("of-no-topic-it-knows")
+    with pytest.raises(KafkaError):
+        producer.send("of-no-topic-it-knows", b"k", b"v", ())
 
 
 def wait_in_the_outbox(settings: Settings, records: psycopg.Connection[Any], *reasons: str) -> None:
