@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ledger.core.errors import LedgerError
 from ledger.log.book import BookNotReadable, StatedVersion
 from ledger.log.book_history import read_history
-from ledger.log.readable import seal_of
+from ledger.log.readable import signature_check
 from ledger.log.reader import reading
 from ledger.log.topics import changed_topics
 from ledger.postgres.types import Connection
@@ -119,7 +119,7 @@ def _messages(settings: Settings, name: str) -> Iterator[dict[str, Any]]:
         reader.seek("beginning")
         for records in reader.records(follow=False):
             for record in records:
-                if seal_of(record, settings.secrets).proof == "valid":
+                if signature_check(record, settings.secrets).proof == "valid":
                     yield json.loads(record.value)
 
 

@@ -1,7 +1,7 @@
-"""The command line: every command is a few lines here, and its work lives in its part of the program.
+"""The command line. Each command is a few lines: it reads its arguments, calls the program, and prints the result.
 
-What prints data takes `--json`. Imports stay inside the commands, so that each loads only what it runs. The order here
-is the order of `ledger --help`.
+Commands that print data take `--json`. Imports are inside the commands, so that each loads only what it runs. The order
+here is the order of `ledger --help`.
 """
 
 from typing import Any
@@ -15,23 +15,25 @@ from ledger.cli import (
     buy,
     dead_letters,
     erase,
-    installation,
     keys,
     log,
     payments,
     processes,
-    proofs,
     publish,
-    replays,
+    rebuild,
+    recover,
     report,
     sandbox,
+    setup,
+    state,
     tail,
+    trial_balance,
 )
-from ledger.cli.versions import Version
+from ledger.cli.version_option import Version
 
 
 class _Commands(TyperGroup):
-    """Commands. Typer's own flags have no default; to check that None is none it would load pydantic for each help."""
+    """Commands. Typer's own flags have no default, and checking None would load pydantic for each help text."""
 
     def get_params(self, ctx: Any) -> Any:
         params: Any = super().get_params(ctx)
@@ -48,7 +50,20 @@ def _ledger(version: Version = False) -> None:
     """The prepaid-credit ledger."""
 
 
-for commands in (processes, sandbox, installation, publish, buy, tail, replays, proofs, payments, erase):
+for commands in (
+    processes,
+    sandbox,
+    setup,
+    publish,
+    buy,
+    tail,
+    state,
+    rebuild,
+    recover,
+    trial_balance,
+    payments,
+    erase,
+):
     app.add_typer(commands.app)
 app.add_typer(dead_letters.app, name="deadletters", cls=_Commands)
 app.add_typer(log.app, name="log", cls=_Commands)

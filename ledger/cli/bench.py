@@ -1,4 +1,4 @@
-"""`ledger bench`: measurements on this machine."""
+"""`ledger bench`: benchmarks of this machine."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Annotated, Protocol, TypeVar
 import typer
 from rich.console import Console
 
-from ledger.cli.shared import Json, Workers, console, failing_in_words
+from ledger.cli.shared import Json, Workers, console, errors_as_messages
 
 
 class _JsonFields(Protocol):
@@ -17,23 +17,25 @@ class _JsonFields(Protocol):
 _Plan = TypeVar("_Plan")
 _Result = TypeVar("_Result", bound=_JsonFields)
 
-app = typer.Typer(no_args_is_help=True, help="Measure on this machine.")
+app = typer.Typer(no_args_is_help=True, help="Benchmarks of this machine.")
 
 
 @app.command("projection", epilog="Example: ledger bench projection --events 200000 --json")
 def projection(
     workers: Workers = 2,
     events: Annotated[int, typer.Option(min=1, help="Events that are on the log before the workers start.")] = 500_000,
-    accounts: Annotated[int, typer.Option(min=1, help="Accounts that the events are spread over.")] = 10_000,
+    accounts: Annotated[int, typer.Option(min=1, help="How many accounts the events are for.")] = 10_000,
     partitions: Annotated[int, typer.Option(min=1, max=256, help="Partitions of ledger.events.")] = 4,
-    rate: Annotated[int, typer.Option(min=1, help="Events a second while time to visible is measured.")] = 1_000,
-    seconds: Annotated[float, typer.Option(min=1, help="How long that is measured.")] = 30,
-    seed: Annotated[int, typer.Option(help="Another seed makes other events; the same one the same.")] = 20261121,
+    rate: Annotated[
+        int, typer.Option(min=1, help="Events per second while the time until visible is measured.")
+    ] = 1_000,
+    seconds: Annotated[float, typer.Option(min=1, help="How many seconds that is measured.")] = 30,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same events.")] = 20261121,
     as_json: Json = False,
 ) -> None:
-    """Measure how fast the log becomes balances: events/s, time to visible, and raw COPY of the same rows beside it.
+    """Measure how fast the projectors fold the log: events/s, time until visible, and raw COPY of the same rows.
 
-    Starts a Kafka and a Postgres of its own and leaves nothing behind. The exit code is 1 if anything is not exact.
+    It starts its own Kafka and Postgres and removes them afterwards. The exit code is 1 if a result is not exact.
     """
     from ledger.bench.projection import Plan, print_result, run
 
@@ -43,15 +45,17 @@ def projection(
 
 @app.command("top-ups", epilog="Example: ledger bench top-ups --accounts 50 --json")
 def top_ups(
-    accounts: Annotated[int, typer.Option(min=1, help="Accounts that cross their thresholds at once.")] = 50,
-    rounds: Annotated[int, typer.Option(min=1, help="How often all of them do.")] = 10,
-    provider_ms: Annotated[int, typer.Option(min=0, help="How long the payment provider takes for a charge.")] = 200,
+    accounts: Annotated[int, typer.Option(min=1, help="How many accounts cross their thresholds at once.")] = 50,
+    rounds: Annotated[int, typer.Option(min=1, help="How often they cross.")] = 10,
+    provider_ms: Annotated[
+        int, typer.Option(min=0, help="Milliseconds that a charge takes the payment provider.")
+    ] = 200,
     as_json: Json = False,
 ) -> None:
-    """Measure how long a crossing takes to be credits: threshold, trigger, charge, event, view.
+    """Measure how long an auto top-up takes, from crossing the threshold until the views show the credits.
 
-    Starts a Kafka, a Postgres and a payment sandbox of its own and leaves nothing behind. The exit code is 1 if a
-    crossing was not charged exactly once.
+    It starts its own Kafka, Postgres and payment sandbox and removes them afterwards. The exit code is 1 if a crossing
+    was not charged exactly once.
     """
     from ledger.bench.top_ups import Plan, print_result, run
 
@@ -61,15 +65,17 @@ def top_ups(
 
 @app.command("gate", epilog="Example: ledger bench gate --seconds 5 --json")
 def gate(
-    seconds: Annotated[float, typer.Option(min=1, help="How long each load lasts.")] = 10,
-    accounts: Annotated[int, typer.Option(min=1, help="Accounts that the requests are spread over.")] = 10_000,
-    rate: Annotated[int, typer.Option(min=1, help="Requests a second in the open loop.")] = 1_000,
-    processes: Annotated[int, typer.Option(min=1, help="Processes of the API behind its port.")] = 1,
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds per load.")] = 10,
+    accounts: Annotated[int, typer.Option(min=1, help="How many accounts the requests are for.")] = 10_000,
+    rate: Annotated[int, typer.Option(min=1, help="Requests per second in the load at a fixed rate.")] = 1_000,
+    processes: Annotated[int, typer.Option(min=1, help="How many API processes share the port.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Measure how many authorizations a second are decided, and how fast: at 1 to 256 connections and at a fixed rate.
+    """Measure how many authorizations per second the gate decides, and how fast: at 1 to 256 connections and at a fixed
+    rate.
 
-    Starts a Kafka and a Postgres of its own and leaves nothing behind. The exit code is 1 if what is held is not exact.
+    It starts its own Kafka and Postgres and removes them afterwards. The exit code is 1 if the held amounts are not
+    exact.
     """
     from ledger.bench.gate import Plan, print_result, run
 
@@ -79,13 +85,13 @@ def gate(
 
 @app.command("history", epilog="Example: ledger bench history --entries 100000 --json")
 def history(
-    entries: Annotated[int, typer.Option(min=1_000, help="Entries of the one account.")] = 1_000_000,
-    times: Annotated[int, typer.Option(min=20, help="How often each page is asked for.")] = 200,
+    entries: Annotated[int, typer.Option(min=1_000, help="Entries of the account.")] = 1_000_000,
+    times: Annotated[int, typer.Option(min=20, help="How often each page is requested.")] = 200,
     as_json: Json = False,
 ) -> None:
-    """Measure how fast the billing page shows the history of one account with very many entries.
+    """Measure how fast the billing page shows the history of an account with very many entries.
 
-    Starts a Kafka and a Postgres of its own and leaves nothing behind.
+    It starts its own Kafka and Postgres and removes them afterwards.
     """
     from ledger.bench.history import Plan, print_result, run
 
@@ -94,19 +100,19 @@ def history(
 
 @app.command("invoices", epilog="Example: ledger bench invoices --count 100 --json")
 def invoices(
-    count: Annotated[int, typer.Option(min=1, help="How many PDFs are set.")] = 200,
+    count: Annotated[int, typer.Option(min=1, help="How many PDFs to render.")] = 200,
     as_json: Json = False,
 ) -> None:
-    """Measure how long an invoice takes to be set as PDF. The exit code is 1 if the median is above 50 ms."""
+    """Measure how long an invoice takes to render as PDF. The exit code is 1 if the median is above 50 ms."""
     from ledger.bench.invoices import run
 
-    with failing_in_words():
+    with errors_as_messages():
         result = run(count, Console(stderr=True))
     if as_json:
         print(json.dumps(result.json_fields()))
     else:
-        said = f"median {result.median} ms, p95 {result.p95} ms, the first one {result.first} ms"
-        console.print(f"{count} PDFs of {result.bytes_each:,} bytes: {said}")
+        times = f"median {result.median} ms, p95 {result.p95} ms, the first one {result.first} ms"
+        console.print(f"{count} PDFs of {result.bytes_each:,} bytes: {times}")
     raise typer.Exit(0 if result.median <= 50 else 1)
 
 
@@ -116,9 +122,9 @@ def _measured(
     print_result: Callable[[Console, _Result], None],
     as_json: bool,
 ) -> _Result:
-    """Runs a plan and shows what came out: to people on stderr when stdout is for programs."""
+    """Runs a plan and prints the result. With `--json`, the table for people goes to stderr."""
     shown = Console(stderr=True) if as_json else console
-    with failing_in_words():
+    with errors_as_messages():
         result = run(plan, shown)
     print_result(shown, result)
     if as_json:

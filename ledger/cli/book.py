@@ -1,4 +1,4 @@
-"""`ledger book`: show the book, compare, import prices, and publish another version of it."""
+"""`ledger book`: show the book, compare and publish versions of it, import prices."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from ledger.cli.asking import Yes, confirm, log_time, moment
-from ledger.cli.shared import Json, console, failing_in_words, read_settings
+from ledger.cli.confirmation import Yes, confirm
+from ledger.cli.shared import Json, console, errors_as_messages, read_settings
+from ledger.cli.times import log_time_of, time_of
 from ledger.core.calendar import ms_of
 from ledger.core.errors import LedgerError
 
@@ -20,10 +21,14 @@ if TYPE_CHECKING:
     from ledger.views.models_used import ModelUse
     from schemas.book import BookVersion
 
-app = typer.Typer(no_args_is_help=True, help="Prices, markups, packages and all else that a charge depends on.")
+app = typer.Typer(
+    no_args_is_help=True, help="The book: prices, markups, packages and everything else that charges depend on."
+)
 USED_DAYS = 30
 
-VersionFile = Annotated[typer.FileText, typer.Argument(encoding="utf-8", help="A version as JSON; - for stdin.")]
+VersionFile = Annotated[
+    typer.FileText, typer.Argument(encoding="utf-8", help="A version of the book as JSON; - for stdin.")
+]
 
 
 class NotJson(LedgerError):
@@ -32,18 +37,22 @@ class NotJson(LedgerError):
 
 @app.command("show", epilog="Example: ledger book show --prices 'openai/*'")
 def show(
-    version: Annotated[int | None, typer.Option(help="The version of this number. Default: the one in force.")] = None,
-    at: Annotated[str, typer.Option(help="The version in force at this time (2026-12-01T00:00:00Z).")] = "",
-    prices: Annotated[str, typer.Option(help="Also list prices whose provider/model matches; '*' for all.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print it in the form that publish takes.")] = False,
+    version: Annotated[int | None, typer.Option(help="Show this version. Default: the one in force.")] = None,
+    at: Annotated[str, typer.Option(help="Show the version in force at this time, such as 2026-12-01T00:00:00Z.")] = "",
+    prices: Annotated[
+        str, typer.Option(help="Also list the prices whose provider/model matches this pattern; '*' for all.")
+    ] = "",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the version as JSON, in the form that publish reads.")
+    ] = False,
 ) -> None:
-    """Show the version of the book that is in force, and say which ones are announced."""
-    from ledger.cli.book_shown import print_prices, print_version
+    """Show the version of the book that is in force, and list later versions that are already published."""
+    from ledger.cli.book_text import print_prices, print_version
     from ledger.log.book_history import read_history
 
     now_ms = ms_of(datetime.now(UTC))
-    with failing_in_words():
-        at_ms = log_time(at, "--at") if at else now_ms
+    with errors_as_messages():
+        at_ms = log_time_of(at, "--at") if at else now_ms
         history = read_history(read_settings())
         found = history.in_force(at_ms) if version is None else history.numbered(version)
     if as_json:
@@ -56,13 +65,13 @@ def show(
 
 @app.command("diff", epilog="Example: ledger book diff next.json")
 def diff(file: VersionFile, as_json: Json = False) -> None:
-    """Say what a version would change in the one that was published last; the exit code is 0 either way.
+    """Show what a version would change in the latest published one. The exit code is always 0.
 
-    A removed model that was used lately is warned about: its usage would become dead letters.
+    Warns about each removed model that was used recently: its usage would become dead letters.
     """
     from ledger.log.book_history import read_history
 
-    with failing_in_words():
+    with errors_as_messages():
         settings = read_settings()
         history = read_history(settings)
         wire = _read_version(file, history.next_number)
@@ -74,20 +83,20 @@ def publish(
     file: VersionFile,
     effective_from: Annotated[
         str,
-        typer.Option(help="When it takes effect. Default: as the file says, else 60 seconds after it is published."),
+        typer.Option(help="When it takes effect. Default: the time in the file, or else 60 seconds after publishing."),
     ] = "",
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Publish a version of the book: show what it changes, ask, append it signed, and see that it is accepted.
+    """Publish a version of the book: show its changes, ask, append it signed, and check that it is accepted.
 
-    What the readers of the book would reject is refused before it is appended.
+    A version that the readers of the book would reject is refused before it is appended.
     """
-    from ledger.cli.book_shown import moment_text
+    from ledger.cli.book_text import moment_text
     from ledger.guard.guard import Guard
     from ledger.log.book_history import publish, read_history
 
-    with failing_in_words():
+    with errors_as_messages():
         settings = read_settings()
         history = read_history(settings)
         wire = _read_version(file, history.next_number, effective_from)
@@ -100,32 +109,35 @@ def publish(
     if as_json:
         print(json.dumps({"version": published.number, "effective_from": takes_effect}))
     else:
-        console.print(f"Version {published.number} is accepted; it applies from {takes_effect} on.", highlight=False)
+        console.print(f"Version {published.number} is accepted and takes effect at {takes_effect}.", highlight=False)
 
 
 @app.command("import", epilog="Example: ledger book import --provider openai --model 'gpt-4*' -o next.json")
 def import_(
-    provider: Annotated[list[str] | None, typer.Option(help="Repeat for several. Default: all.")] = None,
+    provider: Annotated[
+        list[str] | None, typer.Option(help="Only this provider; repeat for several. Default: all.")
+    ] = None,
     model: Annotated[str, typer.Option(help="Only models whose name matches this shell pattern.")] = "*",
     onto: Annotated[
         typer.FileText | None,
         typer.Option(encoding="utf-8", help="The version to start from. Default: the latest on the log."),
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Drop all prices that are not imported.")] = False,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to write it. Default: stdout.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Remove all prices that are not imported.")] = False,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write. Default: stdout.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the version and all remarks as JSON.")] = False,
 ) -> None:
     """Make the next version of the book from providers' list prices, ready for diff and publish.
 
-    The prices come with the package genai-prices; nothing is fetched. What a price per token can't say is skipped.
+    The prices come with the package genai-prices, so nothing is downloaded. Models without a fixed price per token are
+    skipped.
     """
-    from ledger.cli.book_shown import print_remarks
+    from ledger.cli.book_text import print_remarks
     from ledger.list_prices import NothingToImport, catalogue, list_prices, with_prices
 
-    with failing_in_words():
+    with errors_as_messages():
         found = list_prices(catalogue(provider or ()), model, datetime.now(UTC))
         shown = Console(stderr=True)
-        print_remarks(shown, "Imported, but note:", found.notes)
+        print_remarks(shown, "Imported, with remarks:", found.notes)
         print_remarks(shown, "Skipped:", found.skipped)
         if not found.prices:
             raise NothingToImport(model, field="--model")
@@ -144,7 +156,7 @@ def import_(
 
 
 def _base(onto: typer.FileText | None) -> "BookVersion":
-    """The version that imported prices are put into; from the log it is the next one. Raises BookEmpty and others."""
+    """The version to add imported prices to; from the log, with the next number. Raises BookEmpty and others."""
     from ledger.log.book import BookEmpty
     from ledger.log.book_history import read_history
 
@@ -157,7 +169,10 @@ def _base(onto: typer.FileText | None) -> "BookVersion":
 
 
 def _read_version(file: typer.FileText, number: int | None = None, effective_from: str = "") -> "BookVersion":
-    """The version in a file, `number` where it has none. Raises NotJson, NotAMoment or BookVersionInvalid."""
+    """The version in a file.
+
+    `number`: its number if the file has none. Raises NotJson, InvalidTime or BookVersionInvalid.
+    """
     from ledger.log.book_history import version_of
 
     try:
@@ -169,13 +184,13 @@ def _read_version(file: typer.FileText, number: int | None = None, effective_fro
     if number is not None:
         stated.setdefault("version", number)
     if effective_from:
-        stated["effective_from"] = moment(effective_from, "--effective-from").isoformat()
+        stated["effective_from"] = time_of(effective_from, "--effective-from").isoformat()
     return version_of(json.dumps(stated))
 
 
 def _show_changes(shown: Console, settings: "Settings", history: "History", version: "Version", as_json: bool) -> None:
-    """What a version changes in the latest one, and which removed models are in use."""
-    from ledger.cli.book_shown import print_changes, print_uses
+    """Prints the changes against the latest version, and the removed models that are in use."""
+    from ledger.cli.book_text import print_changes, print_uses
     from ledger.core.book_diff import changes, removed_models
 
     before = history.latest.version if history.latest else None
@@ -190,7 +205,7 @@ def _show_changes(shown: Console, settings: "Settings", history: "History", vers
 
 
 def _used_lately(settings: "Settings", models: list[tuple[str, str]]) -> "list[ModelUse]":
-    """Which of these models were used in the last days; Postgres is asked only when there are some."""
+    """Which of these models were used in the last USED_DAYS days. Reads Postgres only if there are models to check."""
     from ledger.postgres.connections import connect
     from ledger.postgres.kinds import COMMAND
     from ledger.views.models_used import models_used

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ledger.cli.shared import Json, console, failing_in_words, read_settings
+from ledger.cli.shared import Json, console, errors_as_messages, read_settings
 
 app = typer.Typer()
 
@@ -23,7 +23,7 @@ def buy(
     The account has the credits once the provider says that they are paid.
     """
     wanted = {"amount": amount, "provider": provider, **({"return_url": return_url} if return_url else {})}
-    with failing_in_words():
+    with errors_as_messages():
         from ledger.payments.public_urls import pay_url
         from ledger.payments.purchase_command import begin_purchase
 

@@ -1,4 +1,4 @@
-"""`ledger deadletters`: what could not be read or applied, why, and what to do about it."""
+"""`ledger deadletters`: records that could not be read or applied, why, and what to do about them."""
 
 import base64
 import json
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger.cli.asking import moment
-from ledger.cli.shared import Json, failing_in_words, read_settings
+from ledger.cli.shared import Json, errors_as_messages, read_settings
 from ledger.cli.tail import TopicName
+from ledger.cli.times import time_of
 from ledger.core.errors import LedgerError
 
 if TYPE_CHECKING:
@@ -21,17 +21,17 @@ app = typer.Typer(no_args_is_help=True, help="Records that could not be read or 
 
 
 class NoDeadLetter(LedgerError):
-    message = "The record at this place is no dead letter, or is not projected yet"
+    message = "The record at this place is not a dead letter, or is not projected yet"
 
 
 @app.command("list", epilog="Example: ledger deadletters list --code unpriced --since 2026-11-21T00:00:00Z")
 def list_(
     code: Annotated[str | None, typer.Option(help="Only this code, such as invalid.")] = None,
-    topic: Annotated[
-        TopicName | None, typer.Option(help='Only of this topic, without the "ledger." of its name.')
+    topic: Annotated[TopicName | None, typer.Option(help='Only this topic, named without "ledger."')] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only from this log time on, such as 2026-11-21T10:00:00Z.")
     ] = None,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="Only from this moment of the log on.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     as_json: Json = False,
 ) -> None:
     """List dead letters, newest first: time, place, code, account, reason."""
@@ -39,10 +39,10 @@ def list_(
     from ledger.postgres.kinds import COMMAND
     from ledger.views.dead_letters import list_dead_letters
 
-    with failing_in_words():
+    with errors_as_messages():
         settings = read_settings()
         name = settings.topic(f"ledger.{topic}") if topic else None
-        begin = moment(since, "--since") if since else None
+        begin = time_of(since, "--since") if since else None
         with connect(settings.database, COMMAND) as connection:
             found = list_dead_letters(connection, code=code, topic=name, since=begin, limit=limit)
     if as_json:
@@ -51,16 +51,16 @@ def list_(
     for each in found:
         print(_line(each))
     if not found:
-        typer.echo("There are none.", err=True)
+        typer.echo("There are no dead letters.", err=True)
 
 
 @app.command("show", epilog="Example: ledger deadletters show events/0/1234")
 def show(
-    place: Annotated[str, typer.Argument(metavar="TOPIC/PARTITION/OFFSET", help="As the list has it.")],
+    place: Annotated[str, typer.Argument(metavar="TOPIC/PARTITION/OFFSET", help="The place, as in the list.")],
     as_json: Json = False,
 ) -> None:
     """Show one dead letter: the reason, what to do, and the whole record as it is on the log, escaped."""
-    with failing_in_words():
+    with errors_as_messages():
         settings = read_settings()
         letter = _found(settings, *place_of(place, settings))
         record = _record_of(settings, letter)
@@ -71,7 +71,7 @@ def show(
 
 
 def place_of(text: str, settings: "Settings") -> tuple[str, int, int]:
-    """Topic with its prefix, partition, offset. The topic may be said with or without "ledger." and the prefix."""
+    """Topic with its prefix, partition, offset. The topic may be given with or without "ledger." and the prefix."""
     parts = text.rsplit("/", 2)
     if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts[1:]):
         raise typer.BadParameter("write TOPIC/PARTITION/OFFSET, such as events/0/1234", param_hint="PLACE")
@@ -92,7 +92,7 @@ def _found(settings: "Settings", topic: str, partition: int, offset: int) -> "De
 
 
 def _record_of(settings: "Settings", letter: "DeadLetter") -> "ConsumerRecord | None":
-    """The record itself; None where it can't be read."""
+    """The record itself; None if it can't be read."""
     from ledger.log.reader import reading
 
     if letter.code == "unreadable":
@@ -102,16 +102,16 @@ def _record_of(settings: "Settings", letter: "DeadLetter") -> "ConsumerRecord | 
 
 
 def _fields(letter: "DeadLetter") -> dict[str, Any]:
-    from ledger.cli.advice import advice_on
+    from ledger.cli.dead_letter_advice import advice_on
     from ledger.core.calendar import log_time_text
 
-    told = letter._asdict() | {"log_time": log_time_text(letter.log_time), "advice": advice_on(letter.code)}
-    told["offset"] = told.pop("log_offset")
-    return told
+    fields = letter._asdict() | {"log_time": log_time_text(letter.log_time), "advice": advice_on(letter.code)}
+    fields["offset"] = fields.pop("log_offset")
+    return fields
 
 
 def _whole(record: "ConsumerRecord") -> dict[str, Any]:
-    """The record itself: as text, and its value to the byte."""
+    """The record itself: as text, and its exact value as base64."""
     from ledger.cli.escaping import readable
 
     return {
@@ -125,21 +125,21 @@ def _whole(record: "ConsumerRecord") -> dict[str, Any]:
 def _line(letter: "DeadLetter") -> str:
     from ledger.cli.escaping import printable
 
-    told = _fields(letter)
+    fields = _fields(letter)
     place = f"{letter.topic}/{letter.partition}/{letter.log_offset}"
-    return printable(f"{told['log_time']}  {place}  {letter.code}  {letter.account_id or '–'}  {letter}")
+    return printable(f"{fields['log_time']}  {place}  {letter.code}  {letter.account_id or '–'}  {letter}")
 
 
 def _print(letter: "DeadLetter", record: "ConsumerRecord | None") -> None:
     from ledger.cli.escaping import printable, readable
 
-    told = _fields(letter)
+    fields = _fields(letter)
     lines = {
         "record": f"{letter.topic}/{letter.partition}/{letter.log_offset}",
-        "log time": told["log_time"],
+        "log time": fields["log_time"],
         "code": letter.code,
         "reason": str(letter),
-        "what to do": told["advice"],
+        "what to do": fields["advice"],
         "account": letter.account_id,
         "type": letter.type,
         "event id": letter.event_id,

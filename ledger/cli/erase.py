@@ -1,13 +1,13 @@
-"""`ledger erase`: a customer's personal data, as far as the law lets us."""
+"""`ledger erase`: erases a customer's personal data, as far as the law allows."""
 
 import json
 from typing import Annotated
 
 import typer
 
-from ledger.cli.asking import Yes, confirm
-from ledger.cli.ending import say
-from ledger.cli.shared import Json, console, failing_in_words, read_settings, table_of
+from ledger.cli.append_endings import append_endings
+from ledger.cli.confirmation import Yes, confirm
+from ledger.cli.shared import Json, console, errors_as_messages, read_settings, table_of
 
 app = typer.Typer()
 
@@ -16,22 +16,23 @@ app = typer.Typer()
 def erase(
     account_id: Annotated[str, typer.Argument(metavar="ACCOUNT")], yes: Yes = False, as_json: Json = False
 ) -> None:
-    """Erase a customer: profile, tax ids, endpoints, keys, kept answers. Says what is kept, and why.
+    """Erase a customer's personal data: profile, tax ids, endpoints, keys, stored responses. Lists what is kept, and
+    why.
 
-    Issued invoices stay as they are, because the law has them kept; the log never had personal data. A database that is
-    restored is erased again.
+    Issued invoices are kept, because the law requires it. The log never contains personal data. If the database is
+    restored from a backup, the data is erased again.
     """
     from ledger.postgres.connections import connect
     from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
     from ledger.records import erasing
 
-    with failing_in_words():
+    with errors_as_messages():
         settings = read_settings()
         with connect(settings.database, COMMAND_AUTOCOMMIT) as connection:
-            confirm(f"Erase the personal data of {account_id}, for ever?", yes=yes)
+            confirm(f"Erase the personal data of {account_id}? It can't be undone.", yes=yes)
             invoiced = bool(settings.supplier.name) and not settings.fold_only
             done = erasing.erase(connection, account_id, invoiced=invoiced, on_log=not settings.fold_only)
-            on_log = say(settings, connection, done.noted)
+            on_log = append_endings(settings, connection, done.noted)
     if as_json:
         print(json.dumps({"erased": done.erased, "kept": [kept._asdict() for kept in done.kept], "on_log": on_log}))
         return

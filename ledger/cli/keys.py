@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger.cli.asking import Yes, confirm
-from ledger.cli.ending import say
-from ledger.cli.shared import Json, console, failing_in_words, read_settings, table_of
+from ledger.cli.append_endings import append_endings
+from ledger.cli.confirmation import Yes, confirm
+from ledger.cli.shared import Json, console, errors_as_messages, read_settings, table_of
 
 if TYPE_CHECKING:
     from ledger.records.api_keys import KeyInfo
@@ -27,7 +27,7 @@ def create(
     from ledger.postgres.kinds import COMMAND
     from ledger.records import api_keys
 
-    with failing_in_words(), connect(read_settings().database, COMMAND) as connection:
+    with errors_as_messages(), connect(read_settings().database, COMMAND) as connection:
         made = api_keys.create(connection, scope or api_keys.SCOPES, account, description)
     if as_json:
         print(json.dumps({"key_id": made.key_id, "key": made.token}))
@@ -46,7 +46,7 @@ def list_(
     from ledger.postgres.kinds import COMMAND
     from ledger.records import api_keys
 
-    with failing_in_words(), connect(read_settings().database, COMMAND) as connection:
+    with errors_as_messages(), connect(read_settings().database, COMMAND) as connection:
         found = [_shown(key) for key in api_keys.listed(connection, account)]
     if as_json:
         print(json.dumps({"data": found}))
@@ -63,14 +63,14 @@ def revoke(key_id: str, yes: Yes = False, as_json: Json = False) -> None:
     from ledger.records import api_keys
     from ledger.records.log_events import key_revoked
 
-    with failing_in_words(), connect((settings := read_settings()).database, COMMAND_AUTOCOMMIT) as connection:
+    with errors_as_messages(), connect((settings := read_settings()).database, COMMAND_AUTOCOMMIT) as connection:
         key = api_keys.key_info(connection, key_id)
         if key.revoked_at is None:
             whose = key.account_id or "an operator"
             confirm(f"Revoke the key {key_id} of {whose} ({key.description or 'no description'})?", yes=yes)
         revoked = api_keys.revoke(connection, key_id, on_log=not settings.fold_only)
         key = api_keys.key_info(connection, key_id)
-        on_log = say(settings, connection, [key_revoked(key_id)] if revoked else [])
+        on_log = append_endings(settings, connection, [key_revoked(key_id)] if revoked else [])
     if as_json:
         print(json.dumps({**_shown(key), "revoked_now": revoked, "on_log": on_log}))
     else:

@@ -1,4 +1,4 @@
-"""`ledger payments`: what of payments people have to look at."""
+"""`ledger payments`: payments that a person must check."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger.cli.asking import Yes, confirm
-from ledger.cli.shared import Json, console, failing_in_words, read_settings, table_of
+from ledger.cli.confirmation import Yes, confirm
+from ledger.cli.shared import Json, console, errors_as_messages, read_settings, table_of
 
 if TYPE_CHECKING:
     from ledger.records.payment_alerts import Raised
@@ -18,22 +18,23 @@ app = typer.Typer()
 @app.command(epilog="Example: ledger payments --json")
 def payments(
     resolve: Annotated[
-        str, typer.Option(metavar="PAYMENT", help="You have dealt with all that is said of it: never show it again.")
+        str, typer.Option(metavar="PAYMENT", help="Everything about this payment is resolved; don't list it again.")
     ] = "",
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """List payments, refunds, disputes and payouts that don't fit, the oldest first: charged and not credited, or so.
+    """List payments, refunds, disputes and payouts that don't match, oldest first: for example charged but not
+    credited.
 
-    The payment sweep and webhooks find them; nothing is credited or debited for them until people decide.
+    The payment sweep and webhooks find them. Nothing is credited or debited for them until a person decides.
     """
     from ledger.postgres.connections import connect
     from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
     from ledger.records import payment_alerts
 
-    with failing_in_words(), connect(read_settings().database, COMMAND_AUTOCOMMIT) as connection:
+    with errors_as_messages(), connect(read_settings().database, COMMAND_AUTOCOMMIT) as connection:
         if resolve:
-            confirm(f"Is everything about {resolve} dealt with, and never to be shown again?", yes=yes)
+            confirm(f"Is everything about {resolve} resolved? It will not be listed again.", yes=yes)
             typer.echo(f"Resolved: {payment_alerts.resolve(connection, resolve)}", err=True)
         found = [_shown(raised, datetime.now(UTC)) for raised in payment_alerts.unresolved(connection)]
     if as_json:
@@ -44,7 +45,7 @@ def payments(
 
 
 def _shown(raised: "Raised", now: datetime) -> dict[str, Any]:
-    """An alert as JSON says it."""
+    """An alert, as JSON."""
     from ledger.payments.payment_alerts import kind_of
 
     alert, age = raised.alert, now - raised.raised_at

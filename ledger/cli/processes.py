@@ -1,4 +1,4 @@
-"""`ledger dev`, `project`, `consume` and `serve`: the commands that run until they are told to stop."""
+"""`ledger dev`, `project`, `consume` and `serve`: commands that run until they are stopped."""
 
 import json
 from pathlib import Path
@@ -7,31 +7,35 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ledger.cli.shared import Workers, console, failing_in_words, read_settings
+from ledger.cli.shared import Workers, console, errors_as_messages, read_settings
 
 app = typer.Typer()
 
 
 @app.command(epilog="Example: ledger dev --for 60 --json")
 def dev(
-    home: Annotated[Path | None, typer.Option(help="Where state is kept. Default: LEDGER_HOME, else .ledger.")] = None,
-    no_traffic: Annotated[bool, typer.Option("--no-traffic", help="Start everything, but no stories.")] = False,
+    home: Annotated[
+        Path | None, typer.Option(help="Folder for all data. Default: LEDGER_HOME, or else .ledger.")
+    ] = None,
+    no_traffic: Annotated[
+        bool, typer.Option("--no-traffic", help="Start everything without simulated traffic.")
+    ] = False,
     trace: Annotated[
-        Path | None, typer.Option(help="Replay a CSV (TIMESTAMP, ContextTokens, GeneratedTokens), each event twice.")
+        Path | None,
+        typer.Option(help="Replay a CSV (TIMESTAMP, ContextTokens, GeneratedTokens) as traffic, each event twice."),
     ] = None,
     speed: Annotated[
         float | None, typer.Option(min=0.001, help="Replay at N times real time. Default: full speed.")
     ] = None,
-    seconds: Annotated[float | None, typer.Option("--for", min=0, help="End by itself after so many seconds.")] = None,
-    workers: Annotated[int, typer.Option(min=0, max=64, help="Projector processes; 0: none, to rebuild.")] = 1,
+    seconds: Annotated[float | None, typer.Option("--for", min=0, help="Stop after this many seconds.")] = None,
+    workers: Annotated[int, typer.Option(min=0, max=64, help="Projector processes; 0 for none, as for a rebuild.")] = 1,
     api_port: Annotated[int | None, typer.Option(help="Port of the API. Default: 8080, or a free one.")] = None,
     kafka_port: Annotated[int | None, typer.Option(help="Port of Kafka. Default: a free one.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one last line of JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON, in the last line.")] = False,
 ) -> None:
     """Run a whole ledger on this machine: Kafka, Postgres, projector, API, and a simulated router with its stories.
 
-    Nothing has to be installed before. Ctrl-C stops everything and proves the numbers; the exit code is 1 if they
-    don't hold.
+    No other software is needed. Ctrl-C stops everything and proves the numbers; the exit code is 1 if a check fails.
     """
     from ledger.dev.run import Options, run
     from ledger.dev.session import Traffic
@@ -40,7 +44,7 @@ def dev(
     from ledger.dev.trace_replay import read_trace
 
     shown = Console(stderr=True) if as_json else console
-    with failing_in_words(service=True):
+    with errors_as_messages(service=True):
         rows = read_trace(trace) if trace else None
         traffic = Traffic(() if no_traffic or trace else STORIES, rows, speed, seconds)
         summary = run(Options(home or read_settings().home, workers, api_port, kafka_port), traffic, shown)
@@ -52,8 +56,11 @@ def dev(
 
 @app.command(epilog="Example: ledger project --workers 2")
 def project(workers: Workers = 1) -> None:
-    """Fold the log into Postgres until told to stop. More than one worker: each is a process, restarted if it ends."""
-    with failing_in_words(service=True):
+    """Fold the log into Postgres until stopped.
+
+    With several workers, each is a process that is restarted if it ends.
+    """
+    with errors_as_messages(service=True):
         if workers == 1:
             from projectors.worker import run
 
@@ -66,29 +73,30 @@ def project(workers: Workers = 1) -> None:
 
 @app.command(epilog="Example: ledger consume dead-letters payment-sweep")
 def consume(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAMES]...", help="Which ones. Default: all.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAMES]...", help="The consumers to run. Default: all.")
+    ] = None,
 ) -> None:
-    """Do what follows from the log until told to stop.
+    """Run the consumers, which act on what is on the log, until stopped.
 
-    dead-letters logs and counts what could not be applied. payment-sweep asks the payment providers for what webhooks
-    missed, and says where they and the ledger differ; of many processes one does. charge-top-ups charges what auto
-    top-up triggers, once, and goes on with what is not over; with LEDGER_PAYMENTS=off somebody else has to. invoices
-    numbers a document for each purchase and refund, once LEDGER_SUPPLIER says whose they are. notifications tells
-    customers and routers, over webhooks and by e-mail.
+    dead-letters logs and counts records that could not be applied. payment-sweep asks the payment providers for
+    payments that no webhook reported, and reports differences; only one of several processes does so. charge-top-ups
+    charges each triggered auto top-up once; with LEDGER_PAYMENTS=off it does not. invoices numbers a document for each
+    purchase and refund, if LEDGER_SUPPLIER is set. notifications informs customers and routers by webhook and e-mail.
 
-    Logs are JSON on stderr, metrics at LEDGER_CONSUMER_METRICS_PORT. A process that fails has lost nothing: start it
-    again, and what was not finished comes again.
+    Logs are JSON on stderr; metrics are at LEDGER_CONSUMER_METRICS_PORT. If a process fails, nothing is lost: start it
+    again, and it continues with the unfinished work.
     """
     from consumers.process import run
 
-    with failing_in_words(service=True):
+    with errors_as_messages(service=True):
         run(read_settings(), names or ())
 
 
 @app.command(epilog="Example: ledger serve")
 def serve() -> None:
-    """Serve the HTTP API until told to stop."""
+    """Serve the HTTP API until stopped."""
     from ledger.server.serve import serve
 
-    with failing_in_words(service=True):
+    with errors_as_messages(service=True):
         serve(read_settings())

@@ -1,4 +1,4 @@
-"""`ledger publish`: events from a file or a pipe onto the log."""
+"""`ledger publish`: appends events from a file or a pipe to the log."""
 
 import json
 import time
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import typer
 
-from ledger.cli.shared import Json, failing_in_words, read_settings
+from ledger.cli.shared import Json, errors_as_messages, read_settings
 
 if TYPE_CHECKING:
     from ledger.log.ndjson import Line, Publication
@@ -19,7 +19,7 @@ app = typer.Typer()
 
 
 class _Counts:
-    """What has come of it so far."""
+    """What the command has done so far."""
 
     def __init__(self) -> None:
         self.read = 0
@@ -40,22 +40,22 @@ class _Counts:
 @app.command(epilog="Example: ledger publish usage.ndjson")
 def publish(
     file: Annotated[
-        typer.FileBinaryRead, typer.Argument(metavar="[FILE]", help='One event per line; "-" is stdin.')
+        typer.FileBinaryRead, typer.Argument(metavar="[FILE]", help='File with one event per line; "-" for stdin.')
     ] = "-",  # type: ignore[assignment]  # Typer opens it
     sign: Annotated[
-        bool, typer.Option("--sign", help="Sign, with LEDGER_SIGNING_KEY_ID, the events that a router may not send.")
+        bool, typer.Option("--sign", help="Sign events that a router may not send, with the key LEDGER_SIGNING_KEY_ID.")
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Only check the lines; publish nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Append CloudEvents to ledger.events: JSON, one event per line. jq -c '.[]' makes such lines of an array.
+    """Append CloudEvents to ledger.events: JSON, one event per line. For an array, jq -c '.[]' makes such lines.
 
-    Ends at the first line that is no event or may not be sent, with its number; those before it are published.
-    Publishing a file again is harmless: the same event counts once.
+    It stops at the first line that is not a valid event or may not be sent, and prints its number; the lines before it
+    are published. Publishing a file again is harmless: the same event counts once.
     """
     counts = _Counts()
     try:
-        with failing_in_words():
+        with errors_as_messages():
             _publish(cast(BinaryIO, file), read_settings(), sign, check, counts)
     finally:
         _say(counts, check, as_json)
@@ -86,10 +86,10 @@ def _append_all(publication: "Publication", lines: Iterator["Line"], counts: _Co
 
 
 def _counted(lines: Iterator["Line"], total: int | None, what: str, counts: _Counts) -> Iterator["Line"]:
-    """The same lines, counted and shown as progress."""
-    from ledger.cli.bars import Stages
+    """The same lines, with counts and a progress bar."""
+    from ledger.cli.progress_bars import ProgressBars
 
-    with Stages() as bar:
+    with ProgressBars() as bar:
         bar.begin(what, total)
         for line in lines:
             counts.read += 1
@@ -100,7 +100,7 @@ def _counted(lines: Iterator["Line"], total: int | None, what: str, counts: _Cou
 
 
 def _lines_in(stream: BinaryIO) -> int | None:
-    """How many lines a file has; None for a pipe, whose end nobody knows."""
+    """How many lines a file has; None for a pipe."""
     if not stream.seekable():
         return None
     begin = stream.tell()
@@ -113,6 +113,6 @@ def _say(counts: _Counts, check: bool, as_json: bool) -> None:
     if as_json:
         print(json.dumps(counts.json_fields()))
     elif check:
-        print(f"{counts.read:,} events are as they should be; nothing was published.")
+        print(f"{counts.read:,} events are valid; nothing was published.")
     else:
         print(f"Published {counts.published:,} events.")

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from ledger.cli.shared import Json, console, failing_in_words, read_settings
+from ledger.cli.shared import Json, console, errors_as_messages, read_settings
 
 if TYPE_CHECKING:
     from schemas.http import MonthReportAnswer
@@ -28,7 +28,7 @@ def month(
     """
     if as_json and csv == "-":
         raise typer.BadParameter("either JSON or CSV goes to standard output", param_hint="--csv")
-    with failing_in_words():
+    with errors_as_messages():
         answer = _read(month)
     if csv:
         _write_csv(csv, answer)

@@ -1,4 +1,4 @@
-"""What the commands have in common: the console, `--json`, tables, and errors in words."""
+"""What the commands share: the console, `--json`, tables, and errors as messages."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from ledger.core.errors import EXIT_FAILED, LedgerError
 if TYPE_CHECKING:
     from ledger.settings import Settings
 
-# What is piped is not broken at the width of a terminal that nobody sees.
+# Piped output is wide, so that its lines are not broken.
 console = Console() if sys.stdout.isatty() else Console(width=250)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Projector processes.")]
@@ -23,36 +23,36 @@ Workers = Annotated[int, typer.Option(min=1, max=64, help="Projector processes."
 
 def read_settings() -> "Settings":
     """The settings of this process. Raises SettingsInvalid."""
-    # Here, because pydantic takes half of the time of `ledger --help` to load.
+    # Imported here, because loading pydantic takes half of the time of `ledger --help`.
     from ledger.settings import Settings
 
     return Settings()
 
 
 @contextmanager
-def failing_in_words(*, service: bool = False) -> Iterator[None]:
-    """Errors that say what to do end the command with their message; all others keep their traceback.
+def errors_as_messages(*, service: bool = False) -> Iterator[None]:
+    """Ends the command with the message of an expected error; other errors keep their traceback.
 
-    `service`: its supervisor is told by the exit code what a person has to decide first.
+    `service`: the exit code tells the supervisor whether a person has to decide something first.
     """
-    from ledger import logs  # here, because help logs nothing
+    from ledger import logs  # here, because help texts need no logs
 
     logs.for_command()
     try:
         yield
     except Exception as error:
-        told = [_told(cause) for cause in leaves(error)]
-        if None in told:
+        expected = [_operational_error(cause) for cause in leaves(error)]
+        if None in expected:
             raise
-        for each in told:
+        for each in expected:
             typer.echo(f"Error: {each}", err=True)
-        code = max(getattr(each, "exit_code", EXIT_FAILED) for each in told)
+        code = max(getattr(each, "exit_code", EXIT_FAILED) for each in expected)
         raise typer.Exit(code if service else EXIT_FAILED) from None
 
 
-def _told(error: Exception) -> Exception | str | None:
-    """What to say of an error; None when it is not one that is met in operation."""
-    # Here, because Kafka's client alone takes a quarter of a second to load, and most commands don't fail.
+def _operational_error(error: Exception) -> Exception | str | None:
+    """The error or message to print; None if the error is not expected in operation."""
+    # Imported here, because Kafka's client takes a quarter of a second to load, and most commands don't fail.
     import psycopg
     from kafka.errors import KafkaError
 
@@ -74,7 +74,7 @@ def _told(error: Exception) -> Exception | str | None:
 
 
 def leaves(error: Exception) -> Iterator[Exception]:
-    """The errors in a group of groups; an error that is no group is its own only leaf."""
+    """The errors within nested exception groups; of any other error, itself."""
     if isinstance(error, ExceptionGroup):
         for inner in error.exceptions:
             yield from leaves(inner)

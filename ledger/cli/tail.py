@@ -1,4 +1,4 @@
-"""`ledger tail`: the log as people and programs read it."""
+"""`ledger tail`: shows the records of the log."""
 
 import os
 import sys
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from ledger.cli.asking import moment
-from ledger.cli.shared import Json, failing_in_words, read_settings
+from ledger.cli.shared import Json, errors_as_messages, read_settings
+from ledger.cli.times import time_of
 
 if TYPE_CHECKING:
-    from ledger.cli.log_lines import Lens, Shown
+    from ledger.cli.record_lines import RecordFilter, ShownRecord
     from ledger.log.reader import LogReader
 
 TopicName = Literal["events", "topups", "book", "deadletters", "records"]
@@ -25,70 +25,72 @@ app = typer.Typer()
 
 
 def start_of(text: str) -> Start:
-    """Where to begin, as it is said on the command line. Raises NotAMoment."""
+    """Where to begin, from the command line. Raises InvalidTime."""
     if text in ("beginning", "end"):
         return cast(Literal["beginning", "end"], text)
-    return int(text) if text.isascii() and text.isdigit() else moment(text, "--from")
+    return int(text) if text.isascii() and text.isdigit() else time_of(text, "--from")
 
 
 @app.command(epilog="Example: ledger tail --account acct_42 --last 20 --no-follow")
 def tail(
-    topic: Annotated[TopicName, typer.Argument(help='Which topic, without the "ledger." of its name.')] = "events",
+    topic: Annotated[TopicName, typer.Argument(help='The topic, named without "ledger."')] = "events",
     start: Annotated[
         str,
-        typer.Option(
-            "--from", help="Begin at: beginning, end, an offset, or a moment of the log such as 2026-11-21T10:00:00Z."
-        ),
+        typer.Option("--from", help="Begin at: beginning, end, an offset, or a log time such as 2026-11-21T10:00:00Z."),
     ] = "",
-    last: Annotated[int | None, typer.Option(min=1, help="Begin with the last N that pass the filters.")] = None,
+    last: Annotated[
+        int | None, typer.Option(min=1, help="Begin with the last N records that pass the filters.")
+    ] = None,
     account: Annotated[str | None, typer.Option(help="Only this account; reads only its partition.")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="Only this type, such as usage.recorded.")] = None,
-    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Go on at the end of the log.")] = True,
+    follow: Annotated[
+        bool, typer.Option("--follow/--no-follow", help="Wait for new records at the end of the log.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Show records of the log as they come: time, partition/offset, account, type, signature, data.
 
-    Begins at the end, with --no-follow at the last 10. Records of one partition are in order. What can't be read is
-    shown with the reason. Ctrl-C ends it.
+    It begins at the end of the log; with --no-follow, with the last 10 records. Records of one partition are in order.
+    An unreadable record is shown with the reason. Ctrl-C stops it.
     """
     if last is not None and start:
-        raise typer.BadParameter("--last and --from exclude each other")
+        raise typer.BadParameter("--last and --from can't be combined")
     if account is not None and topic not in _BY_ACCOUNT:
-        raise typer.BadParameter(f"--account is for {' and '.join(_BY_ACCOUNT)}")
+        raise typer.BadParameter(f"--account works only with {' and '.join(_BY_ACCOUNT)}")
     if not (start or last or follow):
         last = _LAST
-    with failing_in_words(), _ending_quietly():
-        from ledger.cli.log_lines import Lens
+    with errors_as_messages(), _ending_quietly():
+        from ledger.cli.record_lines import RecordFilter
         from ledger.log.reader import reading
 
         begin = start_of(start or "end")
         settings, name = read_settings(), f"ledger.{topic}"
-        lens = Lens(name, settings.secrets, account, type_)
+        record_filter = RecordFilter(name, settings.secrets, account, type_)
         with reading(settings, settings.topic(name), account) as reader:
-            for some in _shown(reader, lens, begin, last, follow):
+            for some in _shown(reader, record_filter, begin, last, follow):
                 for shown in some:
                     print(shown.json_fields() if as_json else shown.line())
                 sys.stdout.flush()
 
 
 def _shown(
-    reader: "LogReader", lens: "Lens", begin: Start, last: int | None, follow: bool
-) -> Iterator[Iterator["Shown"]]:
-    """Everything that passes, fetch by fetch, from where it was asked for."""
+    reader: "LogReader", record_filter: "RecordFilter", begin: Start, last: int | None, follow: bool
+) -> Iterator[Iterator["ShownRecord"]]:
+    """The records that pass the filter, one fetch at a time."""
     if last is not None:
-        yield filter(None, map(lens.shown, reader.last(last, lens.passes)))
+        yield filter(None, map(record_filter.shown, reader.last(last, record_filter.passes)))
     reader.seek(begin)
     for records in reader.records(follow=follow):
-        yield filter(None, map(lens.shown, records))
+        yield filter(None, map(record_filter.shown, records))
 
 
 @contextmanager
 def _ending_quietly() -> Iterator[None]:
-    """Ctrl-C and a reader that has seen enough (`| head`) are no errors."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal that lacks characters
+    """Treats Ctrl-C and a closed pipe (`| head`) as a normal end."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # for terminals that lack characters
     try:
         yield
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at exit has somewhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit does not fail

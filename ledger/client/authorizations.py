@@ -161,14 +161,14 @@ class Gate:
             return held
         request = self._request("POST", f"{PATH}/{held.id}/extend", json_of(body))
         if body.renews_only:  # a repetition is harmless
-            return _hold_of((yield from self._answer(request)))
+            return _hold_of((yield from self._send(request)))
         trouble: httpx.TransportError | None = None
         for _ in range(_ATTEMPTS):
             try:
                 return _hold_of((yield request))
             except httpx.TransportError as error:
                 trouble = error
-            now = _hold_of((yield from self._answer(self._request("GET", f"{PATH}/{held.id}"))))
+            now = _hold_of((yield from self._send(self._request("GET", f"{PATH}/{held.id}"))))
             if parse_nanos(now.amount) > parse_nanos(held.amount):
                 return now
         raise GateClosed(repr(trouble), in_doubt=True)
@@ -188,7 +188,7 @@ class Gate:
     def _hold(self, body: NewAuthorization) -> Steps[Authorization]:
         request = self._request("POST", PATH, json_of(body), {"Idempotency-Key": secrets.token_hex(16)})
         try:
-            held = _hold_of((yield from self._answer(request)))
+            held = _hold_of((yield from self._send(request)))
             self.grace.decided(body.account_id)
             return held
         except InsufficientCredits:
@@ -201,7 +201,7 @@ class Gate:
                 self.releases.undo(request, _until(body.ttl))
             raise
 
-    def _answer(self, request: Request) -> Steps[httpx.Response]:
+    def _send(self, request: Request) -> Steps[httpx.Response]:
         """Sends the request, and once more if no response came. Raises GateClosed."""
         trouble: httpx.TransportError | None = None
         for _ in range(_ATTEMPTS):
@@ -256,40 +256,38 @@ def _until(ttl: int | None) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=_HELD_SECONDS if ttl is None else ttl)
 
 
-def _hold_of(answer: httpx.Response) -> Authorization:
+def _hold_of(response: httpx.Response) -> Authorization:
     """The hold that a response describes. Raises the error that the response stands for."""
-    if answer.status_code == 402 and "Credits-Available" in answer.headers:
-        raise _insufficient(answer)
-    if not answer.is_success:
-        raise _rejection(answer)
+    if response.status_code == 402 and "Credits-Available" in response.headers:
+        raise _insufficient(response)
+    if not response.is_success:
+        raise _error_of(response)
     try:
-        said = _HoldBody.model_validate_json(answer.content)
+        body = _HoldBody.model_validate_json(response.content)
     except ValidationError as error:
         raise GateClosed("the response does not come from the ledger", in_doubt=True) from error
-    if said.state != "open":
-        raise AuthorizationEnded(said.state)
-    return Authorization(said.account_id, said.amount, said.id, said.max_output_tokens, said.expires_at, said.available)
+    if body.state != "open":
+        raise AuthorizationEnded(body.state)
+    return Authorization(body.account_id, body.amount, body.id, body.max_output_tokens, body.expires_at, body.available)
 
 
-def _insufficient(answer: httpx.Response) -> InsufficientCredits:
-    tokens = answer.headers.get("Max-Affordable-Output-Tokens")
+def _insufficient(response: httpx.Response) -> InsufficientCredits:
+    tokens = response.headers.get("Max-Affordable-Output-Tokens")
     return InsufficientCredits(
-        answer.content,
-        available=answer.headers["Credits-Available"],
-        required=answer.headers["Credits-Required"],
+        response.content,
+        available=response.headers["Credits-Available"],
+        required=response.headers["Credits-Required"],
         max_affordable_output_tokens=None if tokens is None else int(tokens),
-        top_up_in_flight=answer.headers.get("Top-Up-In-Flight") == "true",
-        top_up_url=answer.headers.get("Top-Up-Url"),
+        top_up_in_flight=response.headers.get("Top-Up-In-Flight") == "true",
+        top_up_url=response.headers.get("Top-Up-Url"),
     )
 
 
-def _rejection(answer: httpx.Response) -> AuthorizationEnded | InvalidAuthorization | GateClosed:
-    problem = problem_of(answer)
-    if problem["code"] in _ENDED:
+def _error_of(response: httpx.Response) -> AuthorizationEnded | InvalidAuthorization | GateClosed:
+    problem = problem_of(response)
+    if problem.code in _ENDED:
         return AuthorizationEnded()
-    if answer.status_code in _REQUEST_IS_WRONG:
-        param = problem.get("param")
-        sentence = problem["message"].removeprefix(f"{param}: ")
-        return InvalidAuthorization(sentence, field=param and param.removeprefix("data."))
-    said = f"{answer.status_code} {problem['code']}: {problem['message']}"
-    return GateClosed(said, in_doubt=answer.status_code >= 500 and problem["code"] != _BEHIND)
+    if response.status_code in _REQUEST_IS_WRONG:
+        return InvalidAuthorization(problem.reason, field=problem.field and problem.field.removeprefix("data."))
+    detail = f"{response.status_code} {problem.code}: {problem.message}"
+    return GateClosed(detail, in_doubt=response.status_code >= 500 and problem.code != _BEHIND)

@@ -5,7 +5,7 @@ Every failure that is not about the events (no response, 5xx, 429, an invalid ke
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -26,26 +26,26 @@ class HttpTransport:
         """See Transport."""
         body = b"[" + b",".join(event.value for _, event in portion) + b"]"
         try:
-            answer = self._client.post("/v1/usage", content=body)
+            response = self._client.post("/v1/usage", content=body)
         except httpx.HTTPError as error:
             return Outcome(trouble=repr(error))
-        if answer.status_code == 202:
+        if response.status_code == 202:
             return Outcome(delivered=[seq for seq, _ in portion])
-        problem = problem_of(answer)
-        if items := problem.get("items"):
-            return Outcome(rejected=[_rejection(portion[item["index"]].seq, _of_one(item)) for item in items])
-        if answer.status_code in _EVENTS_ARE_WRONG:
+        problem = problem_of(response)
+        if problem.items:
+            return Outcome(rejected=[_item_rejection(portion, item) for item in problem.items])
+        if response.status_code in _EVENTS_ARE_WRONG:
             return self._narrowed(portion, problem)
-        return Outcome(trouble=f"{answer.status_code} {problem['code']}: {problem['message']}")
+        return Outcome(trouble=f"{response.status_code} {problem.code}: {problem.message}")
 
     def close(self) -> None:
         """See Transport."""
         self._client.close()
 
-    def _narrowed(self, portion: Sequence[SpooledEvent], problem: dict[str, Any]) -> Outcome:
+    def _narrowed(self, portion: Sequence[SpooledEvent], problem: "Problem") -> Outcome:
         """Halves a batch when the response does not name the wrong event, for example a 413 from a proxy."""
         if len(portion) == 1:
-            return Outcome(rejected=[_rejection(portion[0].seq, problem)])
+            return Outcome(rejected=[Rejection(portion[0].seq, problem.code, problem.message, problem.field)])
         middle = len(portion) // 2
         first = self.send(portion[:middle])
         # If the first half fails, the second goes with the next batch: an account's events stay in order.
@@ -56,24 +56,31 @@ def _sum(first: Outcome, second: Outcome) -> Outcome:
     return Outcome([*first.delivered, *second.delivered], second.rejected, second.trouble)
 
 
-def problem_of(answer: httpx.Response) -> dict[str, Any]:
-    """The error of a response: `code`, `message`, `items`, `param`.
+class Problem(NamedTuple):
+    """The error in a response. `message` begins with the field, if there is one. `items`: one per wrong event."""
 
-    `code` is "http_error" if it is not the ledger's.
-    """
+    code: str
+    message: str
+    field: str | None = None
+    items: Sequence[dict[str, Any]] = ()
+
+    @property
+    def reason(self) -> str:
+        """The message without the field."""
+        return self.message.removeprefix(f"{self.field}: ")
+
+
+def problem_of(response: httpx.Response) -> Problem:
+    """The error in a response. Its code is "http_error" if the response does not come from the ledger."""
     try:
-        error = answer.json()["error"]
-        more = {"items": error.get("items"), "param": error.get("param")}
-        return {"code": str(error["code"]), "message": str(error["message"]), **more}
+        error = response.json()["error"]
+        return Problem(str(error["code"]), str(error["message"]), error.get("param"), error.get("items") or ())
     except (ValueError, LookupError, TypeError, AttributeError):
-        return {"code": "http_error", "message": answer.reason_phrase}
+        return Problem("http_error", response.reason_phrase)
 
 
-def _of_one(item: dict[str, Any]) -> dict[str, Any]:
-    """The problem of one event of a batch: `param` is "data.model" where the batch's is "[3].data.model"."""
+def _item_rejection(portion: Sequence[SpooledEvent], item: dict[str, Any]) -> Rejection:
+    """The rejection of one event of a batch. Its field is "data.model" where the batch's is "[3].data.model"."""
     place = f"[{item['index']}]"
-    return item | {"param": str(item.get("param") or "").removeprefix(place).removeprefix(".") or None}
-
-
-def _rejection(seq: int, problem: dict[str, Any]) -> Rejection:
-    return Rejection(seq, str(problem["code"]), str(problem["message"]), problem.get("param"))
+    field = str(item.get("param") or "").removeprefix(place).removeprefix(".") or None
+    return Rejection(portion[item["index"]].seq, str(item["code"]), str(item["message"]), field)

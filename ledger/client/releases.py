@@ -90,11 +90,11 @@ def _ask(client: httpx.Client, waiting: _Pending) -> _Pending | None:
     if datetime.now(UTC) > until:
         return None
     try:
-        answer = client.request(**request.arguments())
-        if answer.status_code >= 500 or answer.status_code in _AGAIN:
+        response = client.request(**request.arguments())
+        if response.status_code >= 500 or response.status_code in _AGAIN:
             return waiting
-        if request.method == "POST" and answer.status_code == 201:
-            return _Pending(Request("DELETE", f"{PATH}/{answer.json()['id']}"), until)
+        if request.method == "POST" and response.status_code == 201:
+            return _Pending(Request("DELETE", f"{PATH}/{response.json()['id']}"), until)
     except (httpx.HTTPError, ValueError, LookupError):  # no response, or not the ledger's
         return waiting
     return None

@@ -30,7 +30,7 @@ _VALIDATE: dict[str, Callable[[bytes], Said]] = {
 }
 
 
-class Seal(NamedTuple):
+class SignatureCheck(NamedTuple):
     """Who is said to have signed, and what that is worth; `unchecked`: this process has no secret of that key."""
 
     key_id: str | None
@@ -51,14 +51,14 @@ def event_of(topic: str, record: Record) -> Said | Problem:
     return event
 
 
-def seal_of(record: Record, secrets: Mapping[str, bytes]) -> Seal:
+def signature_check(record: Record, secrets: Mapping[str, bytes]) -> SignatureCheck:
     """What the record's signature is worth."""
     try:
         signature = signature_of(record.headers)
     except ValueError:
-        return Seal(None, "invalid")
+        return SignatureCheck(None, "invalid")
     if signature is None:
-        return Seal(None, "none")
+        return SignatureCheck(None, "none")
     if signature.key_id not in secrets:
-        return Seal(signature.key_id, "unchecked")
-    return Seal(signature.key_id, "valid" if verifies(signature, record.value or b"", secrets) else "invalid")
+        return SignatureCheck(signature.key_id, "unchecked")
+    return SignatureCheck(signature.key_id, "valid" if verifies(signature, record.value or b"", secrets) else "invalid")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import ledger.log.book as book
-from ledger.cli.advice import ADVICE
+from ledger.cli.dead_letter_advice import ADVICE
 from ledger.core.errors import Refused, Unusable
 from ledger.log.dead_letters import codes
 

@@ -123,7 +123,7 @@ def test_a_version_is_published_announced_and_shown_as_it_was_given(commands: Co
     published = json.loads(commands.says("publish", commands.file(wire), "--yes", "--json"))
     number, moment = published["version"], datetime.fromisoformat(published["effective_from"])
     assert 50 < (moment - datetime.now(UTC)).total_seconds() <= 60
-    assert f"Version {number} is announced for {published['effective_from']}." in commands.says("show")
+    assert f"Version {number} takes effect at {published['effective_from']}." in commands.says("show")
     assert json.loads(commands.says("show", "--json"))["version"] == 1
     assert json.loads(commands.says("show", "--json", "--at", moment.isoformat())) == wire | {"version": number}
     assert json.loads(commands.says("diff", commands.file(wire), "--json"))["changes"] == []
@@ -139,7 +139,7 @@ def test_what_a_version_changes_is_said_before_it_is_published(commands: Command
     assert found["removed_in_use"] == []
     said = commands.says("publish", "next.json", "--yes")
     assert ["prices", *name.split(), "2.5", "3.75", "+50.00", "%"] in [line.split() for line in said.splitlines()]
-    assert "is accepted; it applies from" in said
+    assert "is accepted and takes effect at" in said
 
 
 def test_it_asks_on_a_terminal_and_a_no_changes_nothing(commands: Commands) -> None:
@@ -154,7 +154,7 @@ def test_it_asks_on_a_terminal_and_a_no_changes_nothing(commands: Commands) -> N
 
 def test_nobody_to_ask_means_no(commands: Commands) -> None:
     assert commands.refuses("publish", commands.file(commands.latest())) == (
-        "Error: This is not a terminal, so nobody can be asked; say --yes to do it"
+        "Error: This is not a terminal, so the command can't ask for confirmation; add --yes to confirm"
     )
 
 
@@ -201,7 +201,7 @@ def test_a_file_that_is_no_version_is_refused(commands: Commands, text: str, sai
 def test_moments_without_an_offset_are_refused(commands: Commands) -> None:
     commands.file(commands.latest())
     for words in (["publish", "next.json", "--effective-from", "2030-01-01"], ["show", "--at", "yesterday"]):
-        assert commands.refuses(*words).startswith(f"Error: {words[-2]}: A moment is a date and time with its offset")
+        assert commands.refuses(*words).startswith(f"Error: {words[-2]}: A time is a date and time with its offset")
 
 
 def test_a_version_that_does_not_exist_is_not_shown(commands: Commands) -> None:

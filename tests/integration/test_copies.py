@@ -185,7 +185,7 @@ def test_a_database_that_never_folded_this_log_is_refused_until_it_takes_the_log
         with sender(own) as log:
             log.send(usage("acct_1", IDS()))
         wait_until_projected(own)
-        assert refusal(stranger, "topics", "--claim")[0] == 1  # nobody can be asked
+        assert refusal(stranger, "topics", "--claim")[0] == 1  # there is no terminal to ask on
         assert refusal(stranger, "topics", "--claim", "--yes")[0] == 0
         assert worker.wait() == EXIT_CONFIG
         assert "Another database folds this log" in worker.output

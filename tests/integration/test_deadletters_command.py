@@ -112,5 +112,5 @@ def test_a_record_that_is_none_and_a_place_that_is_none_are_said_in_words(refusa
     none = deadletters(refusals.settings, "show", f"{BOOK}/0/0")
     nowhere = deadletters(refusals.settings, "show", "events/0")
     assert (none.returncode, nowhere.returncode) == (1, 2)
-    assert none.stderr.startswith(b"Error: The record at this place is no dead letter")
+    assert none.stderr.startswith(b"Error: The record at this place is not a dead letter")
     assert b"TOPIC/PARTITION/OFFSET" in nowhere.stderr

@@ -53,7 +53,7 @@ def test_keys_are_listed_with_everything_but_their_secret(keys: Commands) -> Non
 
 def test_a_key_is_revoked_only_when_somebody_says_so_and_only_once(settings: Settings, keys: Commands) -> None:
     made = keys("create", "--description", "stolen")
-    assert "say --yes" in keys("revoke", made["key_id"], status=1)
+    assert "add --yes" in keys("revoke", made["key_id"], status=1)
     assert api_key(settings, made["key_id"]).revoked_at is None
     revoked = keys("revoke", made["key_id"], "--yes")
     assert (revoked["revoked_now"], revoked["description"]) == (True, "stolen")

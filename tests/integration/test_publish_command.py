@@ -116,7 +116,7 @@ def test_check_publishes_nothing_and_needs_no_kafka(settings: Settings) -> None:
     nowhere = settings.model_copy(update={"kafka": "127.0.0.1:1"})
     done = publish(nowhere, "--check", stdin=lines(usage("checked", IDS()), usage("checked", IDS())))
     assert done.returncode == 0, done.stderr
-    assert done.stdout == b"2 events are as they should be; nothing was published.\n"
+    assert done.stdout == b"2 events are valid; nothing was published.\n"
 
 
 def test_money_is_refused_without_sign_and_signed_with_it(settings: Settings) -> None:

@@ -128,8 +128,8 @@ def test_the_command_shows_the_same_with_and_without_a_moment(used: Settings) ->
     [
         (["nobody"], "no entry of this account"),
         (["nobody", "--at", "2026-01-01T00:00:00Z"], "no entry of this account"),
-        ([ACCOUNT, "--at", "yesterday"], "--at: A moment is"),
-        ([ACCOUNT, "--at", "2026-01-01T00:00:00"], "--at: A moment is"),
+        ([ACCOUNT, "--at", "yesterday"], "--at: A time is"),
+        ([ACCOUNT, "--at", "2026-01-01T00:00:00"], "--at: A time is"),
         ([ACCOUNT, "--at", "99999999"], "--at: The log does not reach this offset yet"),
     ],
 )

@@ -187,10 +187,10 @@ def test_a_pipe_that_is_closed_ends_it_quietly(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--from", "yesterday"), b"--from: A moment is"),
-        (("--from", "2026-11-21T10:00:00"), b"--from: A moment is"),
+        (("--from", "yesterday"), b"--from: A time is"),
+        (("--from", "2026-11-21T10:00:00"), b"--from: A time is"),
         (("book", "--account", "acct_a"), b"--account"),
-        (("--last", "3", "--from", "beginning"), b"exclude each other"),
+        (("--last", "3", "--from", "beginning"), b"can't be combined"),
         (("everything",), b"everything"),
     ],
     ids=["no moment", "no zone", "account of the book", "two beginnings", "no topic"],

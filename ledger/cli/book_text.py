@@ -1,4 +1,4 @@
-"""How versions of the book, their differences and imported prices are shown to people."""
+"""Versions of the book, their differences and imported prices, as text for people."""
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def print_version(console: Console, history: "History", version: Version, now_ms: int) -> None:
-    """A version with all its parts but its prices, and what is announced."""
+    """Prints a version without its prices, and the later versions that are already published."""
     following = history.published[version.number : version.number + 1]
-    until = f" until {moment_text(following[0].version.effective_from_ms)}" if following else " on"
-    said = f"Version {version.number}, in force from {moment_text(version.effective_from_ms)}{until}"
-    console.print(f"{said}: {len(version.prices):,} prices.", highlight=False, soft_wrap=True)
+    until = f" until {moment_text(following[0].version.effective_from_ms)}" if following else ""
+    title = f"Version {version.number}, in force from {moment_text(version.effective_from_ms)}{until}"
+    console.print(f"{title}: {len(version.prices):,} prices.", highlight=False, soft_wrap=True)
     lines = [
         {"part": part, "name": name, "value": value}
         for part, facts in PARTS.items()
@@ -31,11 +31,11 @@ def print_version(console: Console, history: "History", version: Version, now_ms
     console.print(table_of(lines, ("part", "name", "value")))
     for published in history.announced(now_ms):
         takes_effect = moment_text(published.version.effective_from_ms)
-        console.print(f"Version {published.wire.version} is announced for {takes_effect}.", highlight=False)
+        console.print(f"Version {published.wire.version} takes effect at {takes_effect}.", highlight=False)
 
 
 def print_prices(console: Console, version: Version, pattern: str) -> None:
-    """The prices whose provider/model matches a shell pattern, per million tokens."""
+    """Prints the prices whose provider/model matches a shell pattern, per million tokens."""
     lines = [
         {"model": "/".join(model), **{name: per_million(value) for name, value in price._asdict().items()}}
         for model, price in sorted(version.prices.items())
@@ -45,7 +45,7 @@ def print_prices(console: Console, version: Version, pattern: str) -> None:
 
 
 def print_changes(console: Console, found: Sequence[Change]) -> None:
-    """What differs, as a sentence and as a table."""
+    """Prints the differences, as a sentence and as a table."""
     console.print(summary(list(found)), highlight=False, soft_wrap=True)
     if found:
         lines = [
@@ -62,18 +62,18 @@ def print_changes(console: Console, found: Sequence[Change]) -> None:
 
 
 def print_uses(console: Console, used: Iterable["ModelUse"], days: int) -> None:
-    """A warning for each removed model that is in use."""
+    """Prints a warning for each removed model that is in use."""
     for use in used:
         console.print(
             f"Warning: {use.provider}/{use.model} was used {use.requests:,} times in the last {days} days. Without a "
-            "price, its usage that brings no provider_cost becomes dead letters (unpriced).",
+            "price, its usage without provider_cost becomes dead letters (unpriced).",
             highlight=False,
             soft_wrap=True,
         )
 
 
 def print_remarks(console: Console, title: str, remarks: Sequence["Remark"]) -> None:
-    """What is to be known about models, one line each."""
+    """Prints remarks about models, one per line."""
     if remarks:
         console.print(f"\n{title}", highlight=False)
         lines = [{"model": f"{each.provider}/{each.model}", "says": each.says} for each in remarks]
@@ -81,5 +81,5 @@ def print_remarks(console: Console, title: str, remarks: Sequence["Remark"]) -> 
 
 
 def moment_text(time_ms: int) -> str:
-    """A moment of a version's effect; the first version applies from the beginning."""
+    """The time at which a version takes effect. The first version applies from the beginning."""
     return moment_of(time_ms).isoformat().replace("+00:00", "Z") if time_ms else "the beginning"

@@ -1,4 +1,4 @@
-"""Where an account stands, in the words and figures of `ledger state`."""
+"""An account's state as `ledger state` prints it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from schemas.money import format_nanos
 
 
 def shown(standing: Standing) -> dict[str, Any]:
-    """The line of `--json`: credits as decimal strings, times in UTC."""
+    """The fields of the line of `--json`: credits as decimal strings, times in UTC."""
     account = standing.account
     return {
         "account_id": account.account_id,
@@ -35,7 +35,7 @@ def shown(standing: Standing) -> dict[str, Any]:
 
 
 def table_lines(said: dict[str, Any]) -> list[dict[str, str]]:
-    """The same for a table of two columns; what is empty is left out."""
+    """The same as a table of two columns, without empty values."""
     plain = {name: value for name, value in said.items() if name != "last_entries"}
     return [{"what": what, "is": str(value)} for what, value in _flat(plain) if value not in (None, "")]
 
@@ -75,7 +75,7 @@ def _top_ups(machine: TopUps) -> dict[str, Any]:
 
 
 def _charge(trigger: Trigger | None) -> dict[str, Any] | None:
-    """The last trigger at its provider."""
+    """The charge of the last trigger."""
     if trigger is None:
         return None
     return {
@@ -105,5 +105,5 @@ def _credits(nanos: int | None) -> str | None:
 
 
 def _month(month: int) -> str | None:
-    """202611 as "2026-11"; None before the first."""
+    """202611 as "2026-11"; None before the first month."""
     return f"{month // 100}-{month % 100:02}" if month else None

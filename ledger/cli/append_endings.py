@@ -1,4 +1,4 @@
-"""What a command ended is said on the log before the command ends, so that no restore brings it back."""
+"""Appends what a command has ended (an account's data, a key) to the log, so that a restored database ends it again."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 _SECONDS = 10
 
 
-def say(settings: "Settings", connection: "Connection", noted: "Sequence[Ending]") -> bool:
-    """Appends what is noted already; False, and a sentence, when that must wait. A copy keeps it to itself."""
+def append_endings(settings: "Settings", connection: "Connection", noted: "Sequence[Ending]") -> bool:
+    """Appends events that are already in the database. False, with a message, if it must happen later or elsewhere."""
     from kafka.errors import KafkaError
 
     from ledger.core.errors import LedgerError
@@ -23,7 +23,7 @@ def say(settings: "Settings", connection: "Connection", noted: "Sequence[Ending]
     from schemas.topics import RECORDS
 
     if settings.fold_only:
-        typer.echo("This is a copy: what was ended here is not ended in its original.", err=True)
+        typer.echo("This database is a copy: the original does not learn of this.", err=True)
         return False
     if not noted:
         return True
@@ -34,6 +34,6 @@ def say(settings: "Settings", connection: "Connection", noted: "Sequence[Ending]
                 append.position()
     except (LedgerError, KafkaError) as error:
         reason = str(error) or type(error).__name__
-        typer.echo(f"It is done, but not on the log yet, where a worker will append it: {reason}", err=True)
+        typer.echo(f"Done, but not on the log yet; a worker will append it later: {reason}", err=True)
         return False
     return True

@@ -1,22 +1,22 @@
-"""`ledger bootstrap`, `migrate` and `topics`: what must stand before anything runs."""
+"""`ledger migrate`, `bootstrap` and `topics`: set up the database, the topics and the first book."""
 
 import json
 from typing import Annotated
 
 import typer
 
-from ledger.cli.asking import Yes, confirm
-from ledger.cli.shared import Json, console, failing_in_words, read_settings, table_of
+from ledger.cli.confirmation import Yes, confirm
+from ledger.cli.shared import Json, console, errors_as_messages, read_settings, table_of
 
 app = typer.Typer()
 
 
 @app.command(epilog="Example: ledger migrate")
 def migrate(as_json: Json = False) -> None:
-    """Bring the database up to this version; safe to repeat."""
+    """Migrate the database to this version. Safe to repeat."""
     from ledger.records.migrate import migrate
 
-    with failing_in_words():
+    with errors_as_messages():
         ran = migrate(read_settings().database)
     if as_json:
         print(json.dumps({"ran": ran}))
@@ -29,13 +29,14 @@ def bootstrap(
     book: Annotated[typer.FileText, typer.Option(encoding="utf-8", help="The first version of the book, as JSON.")],
     as_json: Json = False,
 ) -> None:
-    """Make an empty broker and an empty database a ledger: schema, topics, first book. Safe to repeat.
+    """Set up a ledger on an empty broker and an empty database: schema, topics, first book. Safe to repeat.
 
-    A file without signing_keys means this process's signing key. Where a book is already, the file is not looked at.
+    If the file has no signing_keys, this process's signing key is used. If there is a book already, the file is
+    ignored.
     """
     from ledger.dev.bootstrap import bootstrap, first_version_of
 
-    with failing_in_words():
+    with errors_as_messages():
         settings = read_settings()
         published = bootstrap(settings, lambda: first_version_of(book.read(), settings.signing_key_id))
     if as_json:
@@ -46,26 +47,26 @@ def bootstrap(
 
 @app.command(epilog="Example: ledger topics --create")
 def topics(
-    create: Annotated[bool, typer.Option("--create", help="Make the topics that are missing.")] = False,
+    create: Annotated[bool, typer.Option("--create", help="Create missing topics.")] = False,
     take_over: Annotated[
-        bool, typer.Option("--claim", help="Take the log over from a database that is gone for ever.")
+        bool, typer.Option("--claim", help="Take the log over from a database that no longer exists.")
     ] = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """List the topics and see that they are those that the ledger was built on."""
+    """List the topics and check that they are the ones that this ledger was built on."""
     from ledger.log.topics import check_topics, create_topics
     from ledger.postgres.connections import connect
     from ledger.postgres.kinds import COMMAND
     from ledger.records.claiming import claim
     from schemas.topics import TOPICS
 
-    with failing_in_words():
+    with errors_as_messages():
         settings = read_settings()
         made = create_topics(settings) if create else []
         with connect(settings.database, COMMAND) as connection:
             if take_over:
-                confirm("Take the log over? The database that folded it is refused from then on.", yes=yes)
+                confirm("Take the log over? The database that folded it before can't use it any longer.", yes=yes)
                 claim(settings, connection, take_over=True)
             partitions = check_topics(settings, connection)
     lines = [

@@ -1,4 +1,4 @@
-"""The progress of work in stages: a bar each, with rate and remaining time; on stderr, and only on a terminal."""
+"""Progress of work in stages, with rate and remaining time: on stderr, and only on a terminal."""
 
 from types import TracebackType
 from typing import Self
@@ -9,14 +9,14 @@ from rich.text import Text
 
 
 class _Rate(ProgressColumn):
-    """So many a second."""
+    """A column with the rate per second."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.finished_speed or task.speed or 0:,.0f}/s")
 
 
-class Stages:
-    """Shows one stage after the other; those that are done stay."""
+class ProgressBars:
+    """Shows one bar per stage. Bars of finished stages stay."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)
@@ -24,19 +24,19 @@ class Stages:
         self._bar = Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
 
     def begin(self, stage: str, total: int | None) -> None:
-        """A stage of the work begins; `total` None: nobody knows how much it is."""
+        """Begins a stage. `total` is None if its size is not known."""
         self._bar.add_task(stage, total=total)
 
     def reach(self, done: int) -> None:
-        """So much of the stage is done."""
+        """Sets how much of the stage is done."""
         self._bar.update(self._bar.task_ids[-1], completed=done)
 
-    def stop(self) -> None:
-        """The terminal is needed for something else: what is done so far stays, as it is."""
+    def pause(self) -> None:
+        """Stops drawing, so that other output can be printed. The bars stay as they are."""
         self._bar.stop()
 
-    def go_on(self) -> None:
-        """The terminal is free again."""
+    def resume(self) -> None:
+        """Draws again."""
         self._bar.start()
 
     def __enter__(self) -> Self:

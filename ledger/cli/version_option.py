@@ -1,4 +1,4 @@
-"""`ledger --version`: which program this is, and what of a database and a book fits it."""
+"""`ledger --version`: the version of the program, and of the rules, records and views that it works with."""
 
 from typing import Annotated
 
@@ -20,4 +20,4 @@ def _show(wanted: bool) -> None:
     raise typer.Exit()
 
 
-Version = Annotated[bool, typer.Option("--version", callback=_show, is_eager=True, help="Show the versions, and end.")]
+Version = Annotated[bool, typer.Option("--version", callback=_show, is_eager=True, help="Show the versions and exit.")]

@@ -1,4 +1,4 @@
-"""What `ledger recover` shows: what is missing, partition by partition, and what was done."""
+"""What `ledger recover` shows: what is missing in each partition, and what was done."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,30 +15,32 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
-class NotWhole(LedgerError):
-    message = "So many entries can't be appended again; say --leave-out with their number to recover all others"
+class NotAllRecoverable(LedgerError):
+    message = "Some entries can't be recovered; to recover all others, add --leave-out with this number"
 
 
-class OnlyLooked(Exception):
-    """It was to be shown only."""
+class DryRun(Exception):
+    """The command is to show only what is missing."""
 
 
 def lines_of(missing: "Missing") -> Iterator[str]:
-    """For people."""
-    yield from (f"{name} was made anew." for name in missing.topics)
+    """What is missing, for people."""
+    yield from (f"The topic {name} was created again." for name in missing.topics)
     yield from (f"The book lacks version {version.number}." for version in missing.book)
     yield from (f"Partition {number}: {_place(missing, number)}" for number in sorted(missing.comparison.changed))
     if missing.comparison.losses:
         yield f"In all: {_figures(missing.comparison.losses)}"
-    yield from (f"{topic} lacks {count:,} messages; the fold says them again." for topic, count in _messages(missing))
+    yield from (
+        f"{topic} lacks {count:,} messages; folding the log sends them again." for topic, count in _messages(missing)
+    )
     if missing.dead_letters:
-        yield f"{missing.dead_letters:,} dead letters are gone for good: only their beginnings were kept."
+        yield f"{missing.dead_letters:,} dead letters can't be recovered: only their beginnings were kept."
     for place in missing.not_whole[:_SHOWN]:
-        yield f"Can't be appended again, as its content is not what was folded: {place}"
+        yield f"Can't be recovered, because its content is not what was folded: {place}"
 
 
-def missing_for_machines(missing: "Missing") -> dict[str, Any]:
-    """The line of `--json`."""
+def missing_json(missing: "Missing") -> dict[str, Any]:
+    """The fields of the line of `--json`."""
     comparison = missing.comparison
     return {
         "missing": comparison.records,
@@ -54,18 +56,18 @@ def missing_for_machines(missing: "Missing") -> dict[str, Any]:
                 "log_end": comparison.bounds[number].end,
                 "folded": comparison.folded[number],
                 "reason": comparison.diverged.get(number),
-                **_loss_for_machines([loss for loss in comparison.losses if loss.partition == number]),
+                **_loss_json([loss for loss in comparison.losses if loss.partition == number]),
             }
             for number in sorted(comparison.changed)
         ],
-        **_loss_for_machines(comparison.losses),
+        **_loss_json(comparison.losses),
     }
 
 
 def done_lines(recovered: "Recovered | None") -> Iterator[str]:
     """What was done, for people."""
     if recovered is None:
-        yield "Nothing is missing, and the topics are this ledger's."
+        yield "Nothing is missing, and the topics belong to this ledger."
         return
     yield f"Appended {recovered.records:,} events and {len(recovered.missing.book):,} versions of the book again."
     yield "The topics are accepted. Start the projectors, then the consumers."
@@ -74,9 +76,9 @@ def done_lines(recovered: "Recovered | None") -> Iterator[str]:
 def _place(missing: "Missing", number: int) -> str:
     comparison = missing.comparison
     begin, end = comparison.bounds[number]
-    said = f"the log has {begin:,} to {end:,}, folded to {comparison.folded[number]:,}"
+    place = f"the log has {begin:,} to {end:,}, folded to {comparison.folded[number]:,}"
     losses = [loss for loss in comparison.losses if loss.partition == number]
-    return f"{said}; {_figures(losses) if losses else 'nothing is missing, but it is not in its place'}"
+    return f"{place}; {_figures(losses) if losses else 'nothing is missing, but records are at other offsets'}"
 
 
 def _figures(losses: "list[Loss]") -> str:
@@ -89,7 +91,7 @@ def _figures(losses: "list[Loss]") -> str:
     )
 
 
-def _loss_for_machines(losses: "list[Loss]") -> dict[str, Any]:
+def _loss_json(losses: "list[Loss]") -> dict[str, Any]:
     types: Counter[str] = sum((Counter(loss.types) for loss in losses), Counter())
     return {
         "events": types.total(),
