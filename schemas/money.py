@@ -41,6 +41,12 @@ def format_nanos(nanos: int) -> str:
     return f"{'-' if nanos < 0 else ''}{whole}{fraction}"
 
 
+def format_attos(attos: int) -> str:
+    """The shortest plain decimal text of an exact cost or price in attos."""
+    whole, rest = divmod(attos, 10**ATTO_DIGITS)
+    return f"{whole}.{rest:0{ATTO_DIGITS}}".rstrip("0") if rest else str(whole)
+
+
 def _scaled(text: str, digits: int) -> int:
     whole, _, fraction = text.partition(".")
     return int(whole + fraction.ljust(digits, "0"))

@@ -17,7 +17,7 @@ from tests.support import programs
 from tests.support.ledgers import new_ledger, temporary_stack
 
 # What needs no server: short files. Spread over several processes, they come last, so that all end at the same time.
-COMPUTING = ("contracts", "core", "scenarios")
+COMPUTING = ("contracts", "core", "reports", "scenarios")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from ledger.api.idempotency import Once
 from ledger.api.parameters import Cursor, Limit, Time
 from ledger.api.writes import Write, perform
 from ledger.core.calendar import month_of, ms_of
-from ledger.core.statement import balance_text
+from ledger.reports.amounts import balance_text
 from ledger.service.caller import AccountUnknown, Caller
 from ledger.service.cursors import InvalidCursor, decode, encode, split
 from ledger.service.resources import Resources

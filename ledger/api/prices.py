@@ -8,12 +8,11 @@ from fastapi import APIRouter, Depends
 from ledger.api.dependencies import Needs
 from ledger.core.book import TokenPrice, Version
 from ledger.core.calendar import moment_of, ms_of
-from ledger.core.statement import format_attos
 from ledger.log.book import BookEmpty
 from ledger.service.caller import Caller
 from ledger.web.dependencies import ResourcesOf
 from schemas.http import ModelPrice, Package, Prices
-from schemas.money import format_nanos
+from schemas.money import format_attos, format_nanos
 
 router = APIRouter(prefix="/v1/prices", tags=["prices"])
 _MILLION = 10**6

@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Response
 
 from ledger.api.dependencies import Needs
-from ledger.core.month_statement import answer_of, csv_rows
 from ledger.csv_text import MEDIA_TYPE, csv_text
+from ledger.reports.month import report_of_month
+from ledger.reports.month_formats import answer_of, csv_rows
 from ledger.service.caller import Caller
 from ledger.service.resources import Resources
-from ledger.views.months import report_of_month
 from ledger.web.dependencies import ResourcesOf
 from ledger.web.errors import ApiError
 from schemas.http import MonthReportAnswer

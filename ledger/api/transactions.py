@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Query
 
 from ledger.api.accounts import AccountPath, Reader
 from ledger.api.parameters import Cursor, Limit, Time
+from ledger.core.activity import ACTIVITY, CHECKOUT, PURCHASES, event_types, purchase_kind
 from ledger.core.errors import LedgerError
-from ledger.core.statement import ACTIVITY, CHECKOUT, PURCHASES, event_types, purchase_kind
 from ledger.service.caller import AccountUnknown
 from ledger.service.cursors import place_cursor, place_of, split
 from ledger.service.explanations import explanation_of

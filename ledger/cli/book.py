@@ -191,7 +191,7 @@ def _read_version(file: typer.FileText, number: int | None = None, effective_fro
 def _show_changes(shown: Console, settings: "Settings", history: "History", version: "Version", as_json: bool) -> None:
     """Prints the changes against the latest version, and the removed models that are in use."""
     from ledger.cli.book_text import print_changes, print_uses
-    from ledger.core.book_diff import changes, removed_models
+    from ledger.reports.book_diff import changes, removed_models
 
     before = history.latest.version if history.latest else None
     found = changes(before, version)

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from ledger.cli.shared import table_of
 from ledger.core.book import TokenPrice, Version
-from ledger.core.book_diff import PARTS, Change, per_million, summary
 from ledger.core.calendar import moment_of
+from ledger.reports.book_diff import PARTS, Difference, per_million, summary
 
 if TYPE_CHECKING:
     from ledger.list_prices import Remark
@@ -44,7 +44,7 @@ def print_prices(console: Console, version: Version, pattern: str) -> None:
     console.print(table_of(lines, ("model", *TokenPrice._fields)))
 
 
-def print_changes(console: Console, found: Sequence[Change]) -> None:
+def print_changes(console: Console, found: Sequence[Difference]) -> None:
     """Prints the differences, as a sentence and as a table."""
     console.print(summary(list(found)), highlight=False, soft_wrap=True)
     if found:

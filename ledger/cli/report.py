@@ -41,11 +41,11 @@ def month(
 def _read(month: str) -> "MonthReportAnswer":
     import asyncio
 
-    from ledger.core.month_statement import answer_of
     from ledger.log.book import Follower
     from ledger.postgres.connections import connect_async
     from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
-    from ledger.views.months import report_of_month
+    from ledger.reports.month import report_of_month
+    from ledger.reports.month_formats import answer_of
 
     settings = read_settings()
     with closing(Follower(settings)) as follower:
@@ -60,8 +60,8 @@ def _read(month: str) -> "MonthReportAnswer":
 
 
 def _write_csv(file: str, answer: "MonthReportAnswer") -> None:
-    from ledger.core.month_statement import csv_rows
     from ledger.csv_text import csv_text
+    from ledger.reports.month_formats import csv_rows
 
     text = csv_text(csv_rows(answer)).encode()
     if file == "-":

@@ -6,8 +6,8 @@ from typing import Any
 from ledger.core.account import TopUps
 from ledger.core.calendar import date_of, utc_text
 from ledger.core.charging import FINAL
-from ledger.core.statement import balance_text
 from ledger.records.top_up_triggers import Trigger
+from ledger.reports.amounts import balance_text
 from ledger.views.standing import LastEntry, Standing
 from schemas.money import format_nanos
 

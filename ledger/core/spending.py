@@ -26,3 +26,8 @@ def granted(available: int, ask: Ask) -> int | None:
     if ask.wanted == 0:
         return 0
     return min(ask.wanted, available) if may_spend(available, ask.least) else None
+
+
+def days_left(available: int, spent: int, days: int) -> int | None:
+    """For how many whole days `available` lasts if `spent` was spent in `days` days; None if nothing was spent."""
+    return max(available, 0) * days // spent if spent > 0 else None

@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ledger.core.errors import text_of
-from ledger.core.statement import balance_text
 from ledger.dev.board import Board
 from ledger.dev.observer import AccountLine, Status
 from ledger.dev.stories import Story
+from ledger.reports.amounts import balance_text
 
 PLAIN_SECONDS = 3.0
 STATE_STYLES = {"armed": "green", "in flight": "yellow", "capped": "magenta", "suspended": "red", "refused 402": "red"}

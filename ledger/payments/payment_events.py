@@ -6,11 +6,11 @@ append the same payment: it counts once.
 
 from datetime import UTC, datetime
 
-from ledger.core import statement
 from ledger.core.charging import Failure
 from ledger.core.pricing import refund_share
 from ledger.payments import gateway
 from ledger.payments.payment_terms import PaymentTerms
+from ledger.reports.descriptions import describe
 from schemas.effects import Window
 from schemas.events import (
     AutoTopUpFailed,
@@ -65,7 +65,7 @@ def purchased(provider: str, payment: gateway.Payment, terms: PaymentTerms) -> C
         trigger_id=terms.trigger_id,
     )
     # As the history would say it; on the log, so that other readers need not make it up.
-    description = statement.description("credits.purchased", data.model_dump())
+    description = describe("credits.purchased", data.model_dump())
     return CreditsPurchased(
         source=SOURCE,
         id=purchase_event_id(terms.account_id, terms.purchase_id),

@@ -14,7 +14,7 @@ from babel.numbers import NumberFormatError, NumberPattern, format_decimal, form
 from pydantic import TypeAdapter
 
 from ledger.core.pricing import minor_digits
-from ledger.core.statement import Figure, amount_figure, balance_figure
+from ledger.reports.amounts import Figure, amount_figure, balance_figure
 from schemas.fields import LocaleTag
 
 USUAL_LOCALE = "en-US"

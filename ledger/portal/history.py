@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from ledger.api.transactions import View, explain_transaction, filtered
 from ledger.api.transactions_csv import export_transactions
-from ledger.core.statement import ACTIVITY, PURCHASES
+from ledger.core.activity import ACTIVITY, PURCHASES
 from ledger.payments.invoices import FACTS
 from ledger.portal.invoices import invoice_links
 from ledger.portal.shell import shown

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Query
 from starlette.responses import FileResponse, Response
 
 from ledger.api.accounts import get_account
-from ledger.core.statement import days_left, event_types
+from ledger.core.activity import event_types
+from ledger.core.spending import days_left
 from ledger.portal.colors import brand_css
 from ledger.portal.messages import standing_text
 from ledger.portal.shell import closed, shown

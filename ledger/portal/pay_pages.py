@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 from starlette.responses import HTMLResponse
 
-from ledger.core.statement import balance_text, full_money_text
 from ledger.payments.public_urls import pay_url
 from ledger.portal.declines import decline_text
 from ledger.portal.rendering import page
 from ledger.records.checkouts import Checkout
+from ledger.reports.amounts import balance_text, full_money_text
 from ledger.settings import Settings
 from schemas.money import format_nanos
 

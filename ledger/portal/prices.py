@@ -6,11 +6,11 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from ledger.core.calendar import ms_of
-from ledger.core.statement import format_attos
 from ledger.log.book import BookEmpty
 from ledger.portal.shell import shown
 from ledger.portal.visits import HtmlRoute, VisitOf
 from ledger.web.dependencies import ResourcesOf
+from schemas.money import format_attos
 
 router = APIRouter(prefix="/billing/prices", include_in_schema=False, route_class=HtmlRoute)
 

@@ -1,13 +1,12 @@
 """A charge as its arithmetic: recomputed by the version of the book that the entry names, and compared with it."""
 
 from ledger.core.book import Book, Version
-from ledger.core.explanation import price_lines
-from ledger.core.statement import format_attos
 from ledger.log.book import BookEmpty
+from ledger.reports.charge_explanation import price_lines
 from ledger.views.history import Line
 from schemas.events import Usage
 from schemas.http import ChargeLine, Explanation
-from schemas.money import format_nanos
+from schemas.money import format_attos, format_nanos
 
 _MILLION = 10**6
 _TOKENS = (

@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from ledger.core import statement
+from ledger.core.activity import ACTIVITY, PURCHASES
 from ledger.core.errors import LedgerError
+from ledger.reports.amounts import amount_text
+from ledger.reports.descriptions import describe
 from ledger.views.history import Line
 from schemas.http import Transaction
 from schemas.money import format_nanos
@@ -24,7 +26,7 @@ def transaction_of(line: Line, *, purchases_view: bool = False) -> Transaction:
 
 def transaction_fields(line: Line, *, purchases_view: bool = False) -> dict[str, Any]:
     """The fields of a transaction by name."""
-    activity = statement.ACTIVITY[line.type]
+    activity = ACTIVITY[line.type]
     data = line.data or {}
     usage = line.type == "usage.recorded"
     facts = line._asdict() if usage else {**data, "free_traces": line.free_traces}
@@ -32,13 +34,13 @@ def transaction_fields(line: Line, *, purchases_view: bool = False) -> dict[str,
         "event_id": line.event_id,
         "account_id": line.account_id,
         "signed": line.signed,
-        "type": statement.PURCHASES[data["kind"]] if purchases_view else activity,
+        "type": PURCHASES[data["kind"]] if purchases_view else activity,
         "event_type": line.type,
-        "description": statement.description(line.type, facts),
+        "description": describe(line.type, facts),
         "time": line.log_time,
         "occurred_at": line.occurred_at,
         "amount": format_nanos(line.amount),
-        "amount_text": statement.amount_text(line.amount, activity),
+        "amount_text": amount_text(line.amount, activity),
         "balance_after": format_nanos(line.balance_after),
         "request_id": line.request_id,
         "provider": line.provider,

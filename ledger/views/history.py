@@ -7,7 +7,7 @@ the places sees every row exactly once.
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from ledger.core.statement import event_types
+from ledger.core.activity import event_types
 from ledger.postgres.types import AsyncConnection
 from ledger.views.reading import fetch_all
 

@@ -1,16 +1,14 @@
-"""Reads what the report of a month is made of, in one snapshot of the views."""
+"""The figures that the report of a month is made of, read from the views."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from psycopg.rows import dict_row
 
-from ledger.core.book import Book
-from ledger.core.calendar import month_bounds, ms_of
+from ledger.core.calendar import ms_of
 from ledger.core.entry import EntrySums
-from ledger.core.month_report import Clearing, Days, Liability, MonthReport, Read, month_report
-from ledger.log.book import BookEmpty
 from ledger.postgres.types import AsyncConnection
 from ledger.sql import statements
 from ledger.views.progress import progress
@@ -25,26 +23,68 @@ SET LOCAL work_mem = '64MB'
 """
 
 
-async def report_of_month(connection: AsyncConnection, month: str, book: Book) -> MonthReport:
-    """The report of a month, "2026-11"; `book` prices free traces. The connection is in no transaction.
+class Liability(NamedTuple):
+    """What all balances come to, in nanos: `held` above zero, `owed` below it, and on how many accounts."""
 
-    Raises NotAMonth, MonthNotBegun, MonthDoesNotClose, or BookEmpty when an entry's version is not in the book.
-    """
-    since, until = month_bounds(month)
+    held: int
+    owed: int
+    accounts_holding: int
+    accounts_owing: int
+
+    @property
+    def total(self) -> int:
+        """What we owe customers, less what they owe us."""
+        return self.held + self.owed
+
+
+class UsageSums(NamedTuple):
+    """The same usage from the sums per day: of one model provider, or of traces ("")."""
+
+    provider: str
+    requests: int
+    traces: int
+    free_traces: int
+    cost: int
+    charge: int
+
+
+class Clearing(NamedTuple):
+    """What stands on clearing at the month's beginning and end, in minor units."""
+
+    provider: str
+    currency: str
+    opening: int
+    closing: int
+
+
+class MonthFigures(NamedTuple):
+    """The figures that the report of a month is made of. `through`: up to when every event is counted."""
+
+    month: str
+    since: datetime
+    until: datetime
+    through: datetime | None
+    opening: Liability
+    closing: Liability
+    sums: Sequence[EntrySums]
+    days: Sequence[UsageSums]
+    clearing: Sequence[Clearing]
+
+
+@contextlib.asynccontextmanager
+async def snapshot(connection: AsyncConnection) -> AsyncIterator[None]:
+    """All statements of the block see the views as they are now. The connection is in no transaction."""
     async with connection.transaction():
         await connection.execute(_BEGIN)
-        read = await read_month(connection, month, since, until)
-    if any((sums.book_version or 0) > len(book.versions) for sums in read.sums):
-        raise BookEmpty()
-    return month_report(read, book)
+        yield
 
 
-async def read_month(connection: AsyncConnection, month: str, since: datetime, until: datetime) -> Read:
+async def read_month(connection: AsyncConnection, month: str, since: datetime, until: datetime) -> MonthFigures:
     """What the report of the month between two moments is made of; the caller holds the snapshot."""
     bounds = {"since": since, "until": until}
     throughs = [partition.through for partition in await progress(connection)]
     known = [through for through in throughs if through is not None]
-    return Read(
+    return MonthFigures(
         month,
         since,
         until,
@@ -52,7 +92,7 @@ async def read_month(connection: AsyncConnection, month: str, since: datetime, u
         await _liability(connection, since),
         await _liability(connection, until),
         await _rows(connection, EntrySums, "sums", bounds),
-        await _rows(connection, Days, "days", bounds),
+        await _rows(connection, UsageSums, "days", bounds),
         await _rows(connection, Clearing, "clearing", bounds),
     )
 

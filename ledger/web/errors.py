@@ -24,7 +24,6 @@ from ledger.core.errors import (
     Unsigned,
     error_of_code,
 )
-from ledger.core.month_report import MonthDoesNotClose
 from ledger.core.pricing import NoRateInEffect
 from ledger.gate.gate import GateUnavailable
 from ledger.gate.holds import HoldClosed, HoldConflict, HoldUnknown, ProjectionBehind
@@ -43,6 +42,7 @@ from ledger.records.invoices import InvoiceUnknown
 from ledger.records.notices import DeliveryUnknown
 from ledger.records.profiles import TaxIdUnknown
 from ledger.records.webhook_endpoints import EndpointEnded, EndpointUnknown
+from ledger.reports.month_report import MonthDoesNotClose
 from ledger.service.authentication import Unauthorized
 from ledger.service.caller import AccountUnknown, ScopeMissing
 from ledger.service.cursors import InvalidCursor

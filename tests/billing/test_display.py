@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.core.statement import amount_text, balance_text, days_left
+from ledger.core.spending import days_left
 from ledger.portal.chart import HEIGHT, OTHER, chart_of
 from ledger.portal.colors import brand_css, contrast, readable
 from ledger.portal.display import Display, locale_of
 from ledger.portal.messages import standing_text
+from ledger.reports.amounts import amount_text, balance_text
 
 US, DE = Display("en-US", "UTC"), Display("de-DE", "Europe/Berlin")
 CENT = 10_000_000

@@ -16,14 +16,14 @@ import psycopg
 import pytest
 
 from ledger.core.book import Book
-from ledger.core.month_report import MonthReport
 from ledger.dev.board import Board
 from ledger.dev.first_book import first_book
 from ledger.dev.trace_replay import Replay, read_trace
 from ledger.dev.visibility import Visibility
 from ledger.log.publisher import Publisher
+from ledger.reports.month import report_of_month
+from ledger.reports.month_report import MonthReport
 from ledger.settings import Settings
-from ledger.views.months import report_of_month
 from tests.support.programs import ROOT
 from tests.support.workers import crew, wait_until_projected
 

@@ -16,10 +16,11 @@ import psycopg
 import pytest
 
 from ledger.core.calendar import moment_of, month_bounds
-from ledger.core.month_report import MonthDoesNotClose, MonthReport, month_report
 from ledger.records.migrate import migrate
+from ledger.reports.month import report_of_month
+from ledger.reports.month_report import MonthDoesNotClose, MonthReport, month_report
 from ledger.settings import Settings
-from ledger.views.months import read_month, report_of_month
+from ledger.views.months import read_month
 from ledger.views.trial_balance import trial_balance
 from tests.support.events import Event, Ids, event, purchase, usage
 from tests.support.past import Past, at

@@ -14,6 +14,7 @@ from ledger.core.entry import EntrySums
 from ledger.core.errors import LedgerError
 from ledger.core.postings import Posting, postings_of_sums
 from ledger.core.rating import rate_traces
+from ledger.views.months import Clearing, Liability, MonthFigures
 from schemas.http import MovementLine
 
 # Every kind of entry that moves a balance: its line, its type, and its kind where there are several.
@@ -51,20 +52,6 @@ class MonthNotBegun(LedgerError):
     message = "The projected log has not reached this month yet"
 
 
-class Liability(NamedTuple):
-    """What all balances come to, in nanos: `held` above zero, `owed` below it, and on how many accounts."""
-
-    held: int
-    owed: int
-    accounts_holding: int
-    accounts_owing: int
-
-    @property
-    def total(self) -> int:
-        """What we owe customers, less what they owe us."""
-        return self.held + self.owed
-
-
 class Movement(NamedTuple):
     """By how many nanos one kind of entry moved the liability."""
 
@@ -96,7 +83,7 @@ class Traces(NamedTuple):
     free_value: int
 
 
-class Account(NamedTuple):
+class ProviderMoney(NamedTuple):
     """One currency at one payment provider, in minor units: what it holds for us, and what moved it, with its sign.
 
     opening + the sum of `lines` = closing. `taxes` are parts of what was charged and refunded.
@@ -108,40 +95,6 @@ class Account(NamedTuple):
     closing: int
     lines: Mapping[str, int]
     taxes: Mapping[str, int]
-
-
-class Days(NamedTuple):
-    """The same usage from the sums per day: of one model provider, or of traces ("")."""
-
-    provider: str
-    requests: int
-    traces: int
-    free_traces: int
-    cost: int
-    charge: int
-
-
-class Clearing(NamedTuple):
-    """What stands on clearing at the month's beginning and end, in minor units."""
-
-    provider: str
-    currency: str
-    opening: int
-    closing: int
-
-
-class Read(NamedTuple):
-    """What a report is made of. `through`: up to when every event is counted."""
-
-    month: str
-    since: datetime
-    until: datetime
-    through: datetime | None
-    opening: Liability
-    closing: Liability
-    sums: Sequence[EntrySums]
-    days: Sequence[Days]
-    clearing: Sequence[Clearing]
 
 
 class MonthReport(NamedTuple):
@@ -156,7 +109,7 @@ class MonthReport(NamedTuple):
     closing: Liability
     providers: tuple[ModelProvider, ...]
     traces: Traces
-    accounts: tuple[Account, ...]
+    accounts: tuple[ProviderMoney, ...]
 
     @property
     def complete(self) -> bool:
@@ -164,26 +117,35 @@ class MonthReport(NamedTuple):
         return self.through is not None and self.through >= self.until
 
 
-def month_report(read: Read, book: Book) -> MonthReport:
+def month_report(figures: MonthFigures, book: Book) -> MonthReport:
     """The report. Raises MonthNotBegun or MonthDoesNotClose."""
-    if read.through is not None and read.through < read.since:
-        raise MonthNotBegun(read.month, field="month")
+    if figures.through is not None and figures.through < figures.since:
+        raise MonthNotBegun(figures.month, field="month")
     report = MonthReport(
-        *read[:5],
-        tuple(_movement(read.sums, *movement) for movement in MOVEMENTS),
-        read.closing,
-        tuple(_model_providers(read.sums)),
-        _traces(read.sums, book),
-        tuple(_account(read.sums, clearing) for clearing in read.clearing),
+        figures.month,
+        figures.since,
+        figures.until,
+        figures.through,
+        figures.opening,
+        tuple(_movement(figures.sums, *movement) for movement in MOVEMENTS),
+        figures.closing,
+        tuple(_model_providers(figures.sums)),
+        _traces(figures.sums, book),
+        tuple(_account(figures.sums, clearing) for clearing in figures.clearing),
     )
-    if found := discrepancies(report, read):
+    if found := discrepancies(report, figures):
         raise MonthDoesNotClose("; ".join(found))
     return report
 
 
-def discrepancies(report: MonthReport, read: Read) -> list[str]:
+def discrepancies(report: MonthReport, figures: MonthFigures) -> list[str]:
     """Whatever doesn't add up."""
-    return [*_unbalanced(read.sums), *_not_closing(report), *_not_shown(report, read.sums), *_other_days(report, read)]
+    return [
+        *_unbalanced(figures.sums),
+        *_not_closing(report),
+        *_not_shown(report, figures.sums),
+        *_other_days(report, figures),
+    ]
 
 
 def _unbalanced(sums: Iterable[EntrySums]) -> Iterator[str]:
@@ -219,14 +181,15 @@ def _not_shown(report: MonthReport, sums: Sequence[EntrySums]) -> Iterator[str]:
             yield f"{account}: {nanos} nanos are shown and {posted} posted"
 
 
-def _other_days(report: MonthReport, read: Read) -> Iterator[str]:
+def _other_days(report: MonthReport, figures: MonthFigures) -> Iterator[str]:
     """Sums per day are kept apart from the entries; both must say the same."""
     counted = {(usage.provider, usage.requests, usage.cost, usage.revenue) for usage in report.providers}
-    days = {(day.provider, day.requests, day.cost, day.charge) for day in read.days if day.provider}
+    days = {(day.provider, day.requests, day.cost, day.charge) for day in figures.days if day.provider}
     for provider, *_ in sorted(counted ^ days):
         yield f"{provider}: its days don't add up to its entries"
-    traces = [(day.traces, day.free_traces, day.charge) for day in read.days if not day.provider]
-    if traces != ([report.traces[:3]] if report.traces.traces else []):
+    traces = [(day.traces, day.free_traces, day.charge) for day in figures.days if not day.provider]
+    shown = (report.traces.traces, report.traces.free, report.traces.revenue)
+    if traces != ([shown] if report.traces.traces else []):
         yield "traces: their days don't add up to their entries"
 
 
@@ -248,7 +211,7 @@ def _traces(sums: Iterable[EntrySums], book: Book) -> Traces:
     return Traces(*counts, _posted(own, "trace_revenue"), value)
 
 
-def _account(sums: Iterable[EntrySums], clearing: Clearing) -> Account:
+def _account(sums: Iterable[EntrySums], clearing: Clearing) -> ProviderMoney:
     provider, currency = clearing.provider, clearing.currency
     own = [each for each in sums if (each.provider, each.currency) == (provider, currency)]
 
@@ -258,7 +221,7 @@ def _account(sums: Iterable[EntrySums], clearing: Clearing) -> Account:
         return posted if account == "clearing" else -posted
 
     lines, taxes = ({line: moved(type_, account) for line, type_, account in table} for table in (CASH, TAXES))
-    return Account(provider, currency, clearing.opening, clearing.closing, lines, taxes)
+    return ProviderMoney(provider, currency, clearing.opening, clearing.closing, lines, taxes)
 
 
 def _posted(sums: Iterable[EntrySums], account: str) -> int:

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.core.book import Version, compiled
-from ledger.core.book_diff import Change, changes, removed_models, summary
-
-from .records import version_of, wire_of
+from ledger.reports.book_diff import Difference, changes, removed_models, summary
+from tests.core.records import version_of, wire_of
 
 OTHER_PACKAGES = [{"name": "free", "included_traces": 20}, {"name": "team", "included_traces": 7}]
 
@@ -35,28 +34,30 @@ def test_another_spelling_of_the_same_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("parts", "change"),
     [
-        ({"markups": {"auto": "0.2", "tier": "0.08"}}, Change("markups", "auto", "0.1", "0.2")),
-        ({"trace_price": "0.003"}, Change("trace_price", "", "0.002", "0.003")),
-        ({"default_package": "pro"}, Change("default_package", "", "free", "pro")),
-        ({"levels": [{"name": "low", "at_most": "-1.5"}]}, Change("levels", "low", None, "at most -1.5")),
-        ({"bounds": {"top_up_credits_min": "10"}}, Change("bounds", "top_up_credits_min", "5", "10")),
-        ({"schema_versions": [2, 1]}, Change("schema_versions", "", "1", "1, 2")),
-        ({"rules": 2}, Change("rules", "", "1", "2")),
+        ({"markups": {"auto": "0.2", "tier": "0.08"}}, Difference("markups", "auto", "0.1", "0.2")),
+        ({"trace_price": "0.003"}, Difference("trace_price", "", "0.002", "0.003")),
+        ({"default_package": "pro"}, Difference("default_package", "", "free", "pro")),
+        ({"levels": [{"name": "low", "at_most": "-1.5"}]}, Difference("levels", "low", None, "at most -1.5")),
+        ({"bounds": {"top_up_credits_min": "10"}}, Difference("bounds", "top_up_credits_min", "5", "10")),
+        ({"schema_versions": [2, 1]}, Difference("schema_versions", "", "1", "1, 2")),
+        ({"rules": 2}, Difference("rules", "", "1", "2")),
         (
             {"signing_keys": [{"key_id": "k1", "valid_until": "2026-12-01T00:00:00Z"}]},
-            Change("signing_keys", "k1", "from the beginning", "from the beginning until 2026-12-01T00:00:00+00:00"),
+            Difference(
+                "signing_keys", "k1", "from the beginning", "from the beginning until 2026-12-01T00:00:00+00:00"
+            ),
         ),
     ],
 )
-def test_each_part_is_compared(parts: dict[str, Any], change: Change) -> None:
+def test_each_part_is_compared(parts: dict[str, Any], change: Difference) -> None:
     assert changes(version(), version(**parts)) == [change]
 
 
 def test_packages_are_changed_added_and_removed() -> None:
     assert changes(version(), version(packages=OTHER_PACKAGES)) == [
-        Change("packages", "free", "10 traces a month", "20 traces a month"),
-        Change("packages", "pro", "100 traces a month", None),
-        Change("packages", "team", None, "7 traces a month"),
+        Difference("packages", "free", "10 traces a month", "20 traces a month"),
+        Difference("packages", "pro", "100 traces a month", None),
+        Difference("packages", "team", None, "7 traces a month"),
     ]
 
 
@@ -66,12 +67,12 @@ def test_prices_go_up_and_down_come_and_go() -> None:
     cache = {"cached_input_per_million": "3", "cache_write_per_million": "3"}
     assert changes(
         version(prices=[price("3", model="a", **cache)]), version(prices=[price("2", model="a", **cache)])
-    ) == [Change("prices", "openai/a input", "3", "2", "-33.33")]
+    ) == [Difference("prices", "openai/a input", "3", "2", "-33.33")]
     found = changes(before, after)
     assert found[-3:] == [
-        Change("prices", "openai/b output", "10", "11", "+10.00"),
-        Change("prices", "openai/gone", "input 1, output 10, cached_input 1, cache_write 1", None),
-        Change("prices", "openai/new", None, "input 4, output 10, cached_input 4, cache_write 4"),
+        Difference("prices", "openai/b output", "10", "11", "+10.00"),
+        Difference("prices", "openai/gone", "input 1, output 10, cached_input 1, cache_write 1", None),
+        Difference("prices", "openai/new", None, "input 4, output 10, cached_input 4, cache_write 4"),
     ]
     assert summary(found) == "Prices: 1 up, 3 down, 1 added, 1 removed."
     assert removed_models(before, after) == [("openai", "gone")]
@@ -80,7 +81,7 @@ def test_prices_go_up_and_down_come_and_go() -> None:
 def test_a_price_from_nothing_goes_up_by_no_percentage() -> None:
     cache = {"cached_input_per_million": "1", "cache_write_per_million": "1"}
     found = changes(version(prices=[price("0", **cache)]), version(prices=[price("1", **cache)]))
-    assert found == [Change("prices", "openai/gpt input", "0", "1")]
+    assert found == [Difference("prices", "openai/gpt input", "0", "1")]
     assert summary(found) == "Prices: 1 up."
 
 

@@ -11,14 +11,13 @@ from typing import NamedTuple
 from ledger.core.book import FOREVER_MS, TokenPrice, Version
 from ledger.core.calendar import moment_of
 from ledger.core.rating import round_half_even
-from ledger.core.statement import format_attos
-from schemas.money import format_nanos
+from schemas.money import format_attos, format_nanos
 
 Model = tuple[str, str]
 _MILLION = 10**6
 
 
-class Change(NamedTuple):
+class Difference(NamedTuple):
     """One thing that differs. `before` None: added; `after` None: removed; `percent` of a price: "+10.00"."""
 
     part: str
@@ -28,7 +27,7 @@ class Change(NamedTuple):
     percent: str | None = None
 
 
-def changes(before: Version | None, after: Version) -> list[Change]:
+def changes(before: Version | None, after: Version) -> list[Difference]:
     """All differences, prices first; against None, everything is added."""
     found = _price_changes(before.prices if before else {}, after.prices)
     for part, facts in PARTS.items():
@@ -41,7 +40,7 @@ def removed_models(before: Version | None, after: Version) -> list[Model]:
     return sorted(before.prices.keys() - after.prices.keys()) if before else []
 
 
-def summary(found: list[Change]) -> str:
+def summary(found: list[Difference]) -> str:
     """One sentence: "Prices: 2 up, 1 removed. Also changed: markups, levels." """
     counts = Counter(_direction(change) for change in found if change.part == "prices")
     prices = [
@@ -64,20 +63,20 @@ def per_million(attos: int) -> str:
     return format_attos(attos * _MILLION)
 
 
-def _price_changes(before: Mapping[Model, TokenPrice], after: Mapping[Model, TokenPrice]) -> list[Change]:
+def _price_changes(before: Mapping[Model, TokenPrice], after: Mapping[Model, TokenPrice]) -> list[Difference]:
     found = []
     for model in sorted(before.keys() | after.keys()):
         old, new, name = before.get(model), after.get(model), "/".join(model)
         if old and new:
             found += _changes_of_one_price(name, old, new)
         else:
-            found.append(Change("prices", name, old and price_text(old), new and price_text(new)))
+            found.append(Difference("prices", name, old and price_text(old), new and price_text(new)))
     return found
 
 
-def _changes_of_one_price(name: str, before: TokenPrice, after: TokenPrice) -> list[Change]:
+def _changes_of_one_price(name: str, before: TokenPrice, after: TokenPrice) -> list[Difference]:
     return [
-        Change("prices", f"{name} {field}", per_million(old), per_million(new), _percent(old, new))
+        Difference("prices", f"{name} {field}", per_million(old), per_million(new), _percent(old, new))
         for field, old, new in zip(TokenPrice._fields, before, after, strict=True)
         if old != new
     ]
@@ -91,7 +90,7 @@ def _percent(before: int, after: int) -> str | None:
     return f"{'+' if after > before else '-'}{hundredths // 100}.{hundredths % 100:02}"
 
 
-def _direction(change: Change) -> str:
+def _direction(change: Difference) -> str:
     if change.before is None:
         return "added"
     if change.after is None:
@@ -99,10 +98,12 @@ def _direction(change: Change) -> str:
     return "down" if change.percent and change.percent.startswith("-") else "up"
 
 
-def _differences(part: str, before: Mapping[str, str], after: Mapping[str, str]) -> list[Change]:
+def _differences(part: str, before: Mapping[str, str], after: Mapping[str, str]) -> list[Difference]:
     names = dict.fromkeys([*before, *after])
     return [
-        Change(part, name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)
+        Difference(part, name, before.get(name), after.get(name))
+        for name in names
+        if before.get(name) != after.get(name)
     ]
 
 

@@ -4,14 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.core import statement
+from ledger.core.activity import ACTIVITY
 from ledger.core.book import compiled
-from ledger.core.explanation import price_lines
 from ledger.core.rating import rate_usage, round_half_even
 from ledger.core.spending import may_spend
 from ledger.dev.first_book import first_book
+from ledger.reports.amounts import amount_text, balance_text, money_text
+from ledger.reports.charge_explanation import price_lines
+from ledger.reports.descriptions import describe
 from schemas.events import EVENT_TYPES, Usage
-from schemas.money import ATTOS_PER_NANO, parse_attos
+from schemas.money import ATTOS_PER_NANO, format_attos, parse_attos
 
 CENT = 10_000_000
 VERSION = compiled(first_book("test-1"), 0)
@@ -31,7 +33,7 @@ VERSION = compiled(first_book("test-1"), 0)
     ],
 )
 def test_a_balance_never_shows_more_than_there_is(nanos: int, shown: str) -> None:
-    assert statement.balance_text(nanos) == shown
+    assert balance_text(nanos) == shown
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_a_balance_never_shows_more_than_there_is(nanos: int, shown: str) -> Non
     ],
 )
 def test_charges_have_six_digits_and_other_amounts_two(nanos: int, activity: str, shown: str) -> None:
-    assert statement.amount_text(nanos, activity) == shown
+    assert amount_text(nanos, activity) == shown
 
 
 @pytest.mark.parametrize(
@@ -62,19 +64,19 @@ def test_charges_have_six_digits_and_other_amounts_two(nanos: int, activity: str
     ],
 )
 def test_money_is_written_in_its_currency(currency: str, minor: int, shown: str) -> None:
-    assert statement.money_text(currency, minor) == shown
+    assert money_text(currency, minor) == shown
 
 
 def test_every_type_of_event_is_either_in_the_history_or_moves_no_credits() -> None:
     silent = {kind for kind in EVENT_TYPES if kind.startswith(("auto_top_up.", "account."))}
-    assert set(EVENT_TYPES) - set(statement.ACTIVITY) == silent | {"invoice.issued", "payout.received", "log.recovered"}
+    assert set(EVENT_TYPES) - set(ACTIVITY) == silent | {"invoice.issued", "payout.received", "log.recovered"}
 
 
 def test_a_purchase_says_how_it_was_paid() -> None:
     charged = {"currency": "INR", "amount_minor": 85_000}
     facts = {"kind": "purchase", "provider": "razorpay", "charged": charged}
-    assert statement.description("credits.purchased", facts) == "Credit top-up via Razorpay (₹850)"
-    top_up = statement.description("credits.purchased", {**facts, "kind": "auto_top_up", "provider": "stripe"})
+    assert describe("credits.purchased", facts) == "Credit top-up via Razorpay (₹850)"
+    top_up = describe("credits.purchased", {**facts, "kind": "auto_top_up", "provider": "stripe"})
     assert top_up == "Auto top-up via Stripe (₹850)"
 
 
@@ -108,4 +110,4 @@ def test_the_price_lines_add_up_to_the_cost(plain: int, cached: int, written: in
 
 @given(st.integers(0, 10**27))
 def test_exact_amounts_are_written_without_loss(attos: int) -> None:
-    assert parse_attos(statement.format_attos(attos)) == attos
+    assert parse_attos(format_attos(attos)) == attos

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from ledger.core.month_report import Account, Liability, ModelProvider, MonthReport, Traces
-from ledger.core.statement import full_money_text, money_decimal
+from ledger.reports.amounts import full_money_text, money_decimal
+from ledger.reports.month_report import ModelProvider, MonthReport, ProviderMoney, Traces
+from ledger.views.months import Liability
 from schemas.http import (
     CreditMovement,
     CreditsReport,
@@ -112,7 +113,7 @@ def _traces(traces: Traces) -> TracesReport:
     )
 
 
-def _money(account: Account) -> MoneyReport:
+def _money(account: ProviderMoney) -> MoneyReport:
     amounts = {"opening": account.opening, **account.lines, "closing": account.closing, **account.taxes}
     shown = {
         line: MoneyAmount(minor=minor, text=full_money_text(account.currency, minor)) for line, minor in amounts.items()

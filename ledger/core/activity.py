@@ -1,0 +1,25 @@
+"""Which events are lines of an account's history, and which type of activity each line has."""
+
+CHECKOUT, DEDUCTION, MANUAL = "checkout", "deduction", "manual"
+
+# What is not here, such as a top-up policy or an invoice, moves no credits and is no line of the history.
+ACTIVITY: dict[str, str] = {
+    "usage.recorded": DEDUCTION,
+    "trace.recorded": DEDUCTION,
+    "credits.purchased": CHECKOUT,
+    "credits.refunded": MANUAL,
+    "dispute.opened": MANUAL,
+    "dispute.closed": MANUAL,
+    "credits.adjusted": MANUAL,
+}
+PURCHASES: dict[str, str] = {"purchase": "Purchase", "auto_top_up": "Auto Top-up"}
+
+
+def event_types(activity: str | None = None) -> tuple[str, ...]:
+    """The types of events that are lines of the history, all of them or those of one activity type."""
+    return tuple(kind for kind, shown in ACTIVITY.items() if activity in (None, shown))
+
+
+def purchase_kind(label: str) -> str | None:
+    """The kind of purchase that the purchases view calls so."""
+    return next((kind for kind, shown in PURCHASES.items() if shown == label), None)
