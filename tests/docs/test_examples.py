@@ -19,7 +19,7 @@ from tests.support.workers import wait_until_projected
 PAGES = (
     "README.md",
     "docs/README.md",
-    "docs/how-to/quick-start.md",
+    "docs/tutorial/README.md",
     "docs/how-to/integrate-a-router.md",
     "docs/how-to/run-it.md",
     "docs/reference/events.md",
@@ -31,7 +31,7 @@ _UNTIL_STOPPED = "it runs until it is told to stop; the ledger that the tests us
 EXCUSED = {
     ("README.md", "make run"): _UNTIL_STOPPED,
     ("docs/how-to/run-it.md", "$ make run"): _UNTIL_STOPPED,
-    ("docs/how-to/quick-start.md", "make run"): _UNTIL_STOPPED,
+    ("docs/tutorial/README.md", "make run"): _UNTIL_STOPPED,
 }
 
 
