@@ -15,17 +15,17 @@ EXIT_CODES = """
 
 | code | of | it means |
 |---|---|---|
-| `0` | all | It is done; a service was told to stop. |
+| `0` | all | It is done, or a service was stopped by a signal. |
 | `1` | all | It failed, and the last line says why; what checks something found a fault. It may work later. |
 | `2` | all | The command line is wrong. |
 | `3` | `serve` | It failed before it served anything; the log says why. |
-| `70` | `project` | A worker could not go on, or stood still. It is safe to start it again at once. |
+| `70` | `project` | A worker could not continue, or made no progress. It is safe to start it again at once. |
 | `78` | `dev`, `project`, `consume`, `serve` | \
-A person has to set something right: settings, credentials, topics, a log or a database that is not the one of before, \
-another version of the program. To start it again changes nothing. |
+A person has to repair something: settings, credentials, topics, a log or a database that is not the one of before, \
+another version of the program. A restart changes nothing. |
 
-What is only away (Kafka, Postgres, a provider) ends no service: it waits. `project --workers`, `serve` with several
-processes and `dev` start again what ends, later and later; what ends with 78 ends them with 78, too.
+When Kafka, Postgres or a provider is only away, no service ends: it waits. `project --workers`, `serve` with several
+processes and `dev` restart a process that ends, with growing pauses; one that ends with 78 ends them with 78, too.
 """
 
 

@@ -27,7 +27,7 @@ from schemas.topics import BOOK, DEAD_LETTERS, EVENTS, RECORDS, TOP_UPS
 Types = Mapping[str, type[Envelope]]
 _LINE_CHARACTERS = 110
 
-# Who says it, and what it does to the balance; without its line here a type has no page.
+# Who sends it, and what it does to the balance. Each type needs a line here.
 _ABOUT: dict[str, tuple[str, str]] = {
     "usage.recorded": ("routers", "− `round(cost × (1 + markup))`, also below zero: the call has happened"),
     "trace.recorded": ("routers", "− the trace price for each trace beyond the included ones of the UTC month"),
@@ -45,7 +45,7 @@ _ABOUT: dict[str, tuple[str, str]] = {
     "account.package_changed": ("operators", "none"),
     "invoice.issued": ("invoices", "none"),
     "payout.received": ("payments", "none of a customer; clears what the provider owed"),
-    "log.recovered": ("`ledger recover`", "none of a customer; from here on the topics are others"),
+    "log.recovered": ("`ledger recover`", "none of a customer; from here on the topics are different ones"),
     "auto_top_up.triggered": ("the fold", "none; the purchase will"),
     "auto_top_up.skipped": ("the fold", "none"),
     "auto_top_up.suspended": ("the fold", "none"),
@@ -96,11 +96,11 @@ def _envelope() -> Schema:
 
 
 def _overview(types: Types) -> str:
-    header = ("type", "said by", "", "effect on the balance")
+    header = ("type", "sent by", "", "effect on the balance")
     rows = (
-        (f"[`{name}`](#{name.replace('.', '')})", said_by, _signed(name), balance)
+        (f"[`{name}`](#{name.replace('.', '')})", sender, _signed(name), balance)
         for name in types
-        for said_by, balance in [_ABOUT[name]]
+        for sender, balance in [_ABOUT[name]]
     )
     return table(header, rows)
 
@@ -111,10 +111,10 @@ def _signed(name: str) -> str:
 
 def _type(cls: type[Envelope], name: str, shown: Shown) -> Iterator[str]:
     """One type: what it says, its fields, an example and what becomes of it."""
-    said_by, balance = _ABOUT[name]
+    sender, balance = _ABOUT[name]
     schema = cls.model_json_schema()
     yield f"### {name}"
-    yield f"{str(cls.__doc__).strip()}\n\nSaid by {said_by}, {_signed(name)}. Effect on the balance: {balance}."
+    yield f"{str(cls.__doc__).strip()}\n\nSent by {sender}, {_signed(name)}. Effect on the balance: {balance}."
     yield fields_of(resolved(schema["properties"]["data"], schema["$defs"]), schema["$defs"], "data.")
     yield f"```json\n{_pretty(shown.event)}\n```"
     if shown.applied is not None:
@@ -127,7 +127,7 @@ def _outcome(applied: Applied) -> str:
     before, after = format_nanos(entry.balance_after - entry.amount), format_nanos(entry.balance_after)
     moved = f"goes from {before} to {after}" if entry.amount else f"stays at {after}"
     free = f" ({entry.free_traces} of the {entry.fact.event.data.count} are included)" if entry.free_traces else ""  # type: ignore[union-attr]
-    effects = "".join(f", and the fold says `{effect.type}`" for effect in applied.effects)
+    effects = "".join(f", and the fold emits `{effect.type}`" for effect in applied.effects)
     return f"Here the balance {moved}{free}{effects}."
 
 
