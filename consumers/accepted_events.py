@@ -10,14 +10,14 @@ from datetime import UTC, datetime, timedelta
 
 from ledger.postgres.types import Connection
 from ledger.records import fact_positions, rebuilds
-from ledger.views import facts
-from ledger.views.facts import Accepted
+from ledger.views import accepted_events
+from ledger.views.accepted_events import AcceptedEvent
 
 _AT_ONCE = 50
 # The clocks of broker and consumer may differ by so much.
 _MARGIN = timedelta(seconds=1)
 
-Act = Callable[[Connection, Accepted], object]
+Act = Callable[[Connection, AcceptedEvent], object]
 
 
 class Facts:
@@ -36,20 +36,20 @@ class Facts:
         if rebuilds.unfinished(connection) is not None:
             return False
         if not self._current:
-            through = facts.true_up_to(connection)
+            through = accepted_events.true_up_to(connection)
             self._current = through is not None and through >= self._since + _MARGIN
         return self._current
 
     def each(self, connection: Connection, act: Act) -> None:
         """Acts on every fact that is new. What `act` raises leaves the place where it was."""
-        for partition in facts.partitions(connection):
+        for partition in accepted_events.partitions(connection):
             while self._some(connection, partition, act):
                 pass
 
     def _some(self, connection: Connection, partition: int, act: Act) -> bool:
         with connection.transaction():
             place = fact_positions.lock(connection, self._consumer, partition)
-            found = facts.after(connection, partition, place, self._types, _AT_ONCE)
+            found = accepted_events.after(connection, partition, place, self._types, _AT_ONCE)
             for fact in found:
                 act(connection, fact)
             if found:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from ledger.log.readable import Said
+from ledger.log.decoding import AnyEvent
 
 
 class Received(NamedTuple):
@@ -13,7 +13,7 @@ class Received(NamedTuple):
     partition: int
     offset: int
     log_time_ms: int
-    event: Said
+    event: AnyEvent
     key_id: str
 
 

@@ -13,7 +13,7 @@ from ledger.payments.invoices import FACTS, InvoiceIssuer, issued_event, reach_t
 from ledger.postgres.types import Connection
 from ledger.records import invoices
 from ledger.settings import Settings
-from ledger.views.facts import Accepted
+from ledger.views.accepted_events import AcceptedEvent
 
 NAME = "invoices"
 _SECONDS = 0.5
@@ -45,7 +45,7 @@ class Invoices:
         """Lets go of the producer."""
         self._event_log.close()
 
-    def _issue(self, connection: Connection, fact: Accepted) -> None:
+    def _issue(self, connection: Connection, fact: AcceptedEvent) -> None:
         self._invoicing.issue(connection, fact, datetime.now(UTC))
 
     def _record(self, connection: Connection) -> None:

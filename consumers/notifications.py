@@ -21,7 +21,7 @@ from ledger.postgres.types import Connection
 from ledger.records import notices
 from ledger.records.notices import Notice
 from ledger.settings import Settings
-from ledger.views.facts import Accepted
+from ledger.views.accepted_events import AcceptedEvent
 from schemas.effects import AutoTopUpSkipped, AutoTopUpSuspended, BalanceLevelChanged
 from schemas.topics import TOP_UPS
 
@@ -80,7 +80,7 @@ class NotifyOfFacts:
     def close(self) -> None:
         """There is nothing to let go."""
 
-    def _tell(self, connection: Connection, fact: Accepted) -> None:
+    def _tell(self, connection: Connection, fact: AcceptedEvent) -> None:
         issued = fact.type == "invoice.issued"
         document = notices.document(connection, fact.data["number"]) if issued else None
         self._note(connection, kinds.of_fact(fact, document), fact.log_time)

@@ -31,8 +31,8 @@ from consumers.top_up_maintenance import TopUpMaintenance
 from consumers.top_up_metrics import count_from_zero
 from ledger import logs
 from ledger.core.errors import EXIT_CONFIG, LedgerError
-from ledger.guard.figures import GuardFigures
 from ledger.guard.guard import Guard
+from ledger.guard.metrics import GuardMetrics
 from ledger.log.book import Follower
 from ledger.log.connecting import check_may_write
 from ledger.log.topics import check_topics
@@ -169,7 +169,7 @@ def _wait_for_topics(settings: Settings) -> None:
 @contextmanager
 def _shown(guard: Guard) -> Iterator[None]:
     """Whether this process may write, among its metrics."""
-    figures = GuardFigures(guard)
+    figures = GuardMetrics(guard)
     REGISTRY.register(figures)
     try:
         yield

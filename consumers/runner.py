@@ -39,10 +39,10 @@ from ledger.log.connecting import (
     refusals_in_words,
 )
 from ledger.log.dead_letters import dead_letter_of
-from ledger.log.foreign import naming_the_batch
+from ledger.log.decoding import event_of
+from ledger.log.kafka_python_fixes import naming_the_batch
 from ledger.log.publisher import Permit, Publisher
-from ledger.log.readable import event_of
-from ledger.log.reading import Problem, problem_of, signer_of
+from ledger.log.validation import Problem, problem_of, signer_of
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import SEAT
 from ledger.records.seats import Seat

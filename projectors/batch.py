@@ -14,7 +14,7 @@ from ledger.core.entry import Entry, Fact
 from ledger.core.errors import IdReused, Refused
 from ledger.core.fold import apply
 from ledger.gate.settlement import Settlement
-from ledger.log.reading import Problem, Record, problem_of
+from ledger.log.validation import Problem, Record, problem_of
 from schemas.effects import Effect
 from schemas.events import UsageRecorded
 from schemas.identity import is_uuid
@@ -56,7 +56,7 @@ class Batch:
     settlements: list[Settlement] = field(default_factory=list)
     unheld_charges: int = 0
     unheld_nanos: int = 0
-    tallies: Counter[tuple[str, str]] = field(default_factory=Counter)
+    record_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def fold(
         self,
@@ -75,7 +75,7 @@ class Batch:
                 self._refuse(Dead(record, None, fact))
             elif fact.event.subject in elsewhere:
                 self.misplaced.append(Misplaced(record, fact))
-                self.tallies[fact.event.type, "forwarded"] += 1
+                self.record_counts[fact.event.type, "forwarded"] += 1
             else:
                 self._fold(record, fact, before)
 
@@ -98,7 +98,7 @@ class Batch:
         self.post(entry, record.offset)
         if event.type == "usage.recorded" or event.type == "trace.recorded":
             self._cover(fact, entry)
-        self.tallies[event.type, "posted"] += 1
+        self.record_counts[event.type, "posted"] += 1
         if effects:
             self.effects += effects
 
@@ -114,10 +114,10 @@ class Batch:
 
     def _repeat(self, record: Record, fact: Fact, content: str) -> None:
         if content == fact.content:
-            self.tallies[fact.event.type, "duplicate"] += 1
+            self.record_counts[fact.event.type, "duplicate"] += 1
         else:
             self._refuse(Dead(record, fact, REUSED))
 
     def _refuse(self, dead: Dead) -> None:
         self.dead.append(dead)
-        self.tallies[dead.fact.event.type if dead.fact else "unreadable", "dead_letter"] += 1
+        self.record_counts[dead.fact.event.type if dead.fact else "unreadable", "dead_letter"] += 1

@@ -11,12 +11,12 @@ from typing import NamedTuple
 from ledger.core.entry import Fact
 from ledger.core.errors import BadSignature
 from ledger.log.partitioning import partition_of
-from ledger.log.reading import Record, fact_of
+from ledger.log.validation import Record, fact_of
 from ledger.postgres.types import Connection
 from ledger.records.skips import Skips, skips
 from ledger.settings import Settings
-from ledger.views import losses
-from ledger.views.losses import Loss
+from ledger.views import lost_entries
+from ledger.views.lost_entries import Loss
 from projectors.continuity import diverged
 from projectors.refolding import Watch
 from projectors.replay import Bounds, bounds, fetches
@@ -61,18 +61,18 @@ class Comparison(NamedTuple):
 
 
 def compare(settings: Settings, connection: Connection, partitions: int, watch: Watch) -> Comparison:
-    """Reads the log. The caller has named the views (losses.views_named). Raises LogAway."""
+    """Reads the log. The caller has named the views (lost_entries.views_named). Raises LogAway."""
     found_bounds = bounds(settings, partitions)
-    folded = losses.folded(connection)
+    folded = lost_entries.folded(connection)
     watch.begin("Comparing the log with the views", sum(end - begin for begin, end in found_bounds.values()))
     passed_over = skips(connection, settings.topic(EVENTS))
-    with losses.found(connection) as found:
+    with lost_entries.found(connection) as found:
         asyncio.run(_read(settings, found_bounds, passed_over, found, watch))
-    return Comparison(found_bounds, folded, losses.losses(connection), diverged(settings, connection))
+    return Comparison(found_bounds, folded, lost_entries.losses(connection), diverged(settings, connection))
 
 
 async def _read(
-    settings: Settings, found_bounds: Mapping[int, Bounds], passed_over: Skips, found: losses.Found, watch: Watch
+    settings: Settings, found_bounds: Mapping[int, Bounds], passed_over: Skips, found: lost_entries.Found, watch: Watch
 ) -> None:
     done = 0
     for partition, (begin, end) in found_bounds.items():

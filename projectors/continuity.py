@@ -7,7 +7,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from ledger.core.errors import EXIT_CONFIG, LedgerError
-from ledger.guard.comparing import Comparing
+from ledger.guard.log_comparison import LogComparison
 from ledger.log.continuity import compare
 from ledger.log.survey import Surveyor
 from ledger.log.topics import refuse
@@ -28,7 +28,7 @@ def check_continuity(settings: Settings, partitions: set[int]) -> None:
     Raises TopicMissing, TopicChanged, TopicMisconfigured, LogDiverged, LogUnreadable, OtherRelease; or KafkaError,
     LogUnavailable and psycopg's OperationalError, which say nothing about the log.
     """
-    with closing(Comparing(settings)) as comparing:
+    with closing(LogComparison(settings)) as comparing:
         outcome = comparing.compare()
     refuse(outcome.problems)
     _refuse_silence(settings, partitions, outcome.doubtful)

@@ -23,8 +23,8 @@ from aiokafka.record._crecords import default_records
 
 from ledger.log import batches
 from ledger.log.batches import Readable, Unreadable
-from ledger.log.foreign import refuse_missing_codecs
-from ledger.log.reading import Record
+from ledger.log.kafka_python_fixes import refuse_missing_codecs
+from ledger.log.validation import Record
 from projectors.waiting import Ends
 
 _FETCH_BYTES = 4 * 1024 * 1024

@@ -5,7 +5,7 @@ posted the same event; a second one folds the partitions in another order, and c
 """
 
 from ledger.core.entry import Fact
-from ledger.log.reading import PlainRecord, fact_of
+from ledger.log.validation import PlainRecord, fact_of
 from ledger.postgres.types import Connection
 from ledger.records.rebuilds import SQL
 from ledger.settings import Settings

@@ -1,7 +1,7 @@
 """What a batch has to say on Kafka, as outbox messages. Ids follow from their cause: said twice is said once."""
 
 from ledger.log.dead_letters import dead_letter_of, excerpt_of
-from ledger.log.reading import Record, log_time_ms
+from ledger.log.validation import Record, log_time_ms
 from ledger.records.outbox import Message
 from ledger.views.dead_letters import DeadRow
 from projectors.batch import Dead

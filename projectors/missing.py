@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 from ledger.core.errors import LedgerError
 from ledger.log.book import BookNotReadable, StatedVersion
 from ledger.log.book_history import read_history
-from ledger.log.readable import signature_check
-from ledger.log.reader import reading
+from ledger.log.decoding import signature_check
+from ledger.log.topic_reader import topic_reader
 from ledger.log.topics import changed_topics
 from ledger.postgres.types import Connection
 from ledger.records import book_versions, outbox
 from ledger.settings import Settings
-from ledger.views import losses
+from ledger.views import lost_entries
 from ledger.views.dead_letters import count_from
-from ledger.views.losses import EventNotWhole
+from ledger.views.lost_entries import EventNotWhole
 from projectors.comparing import Comparison, compare
 from projectors.refolding import Watch
 from schemas.topics import DEAD_LETTERS, EVENTS, TOP_UPS
@@ -63,13 +63,13 @@ def missing(settings: Settings, connection: Connection, watch: Watch) -> Missing
     Raises NothingKept, RecoveredOutOfOrder, TopicMissing, TopicChanged, BookDiffers, LogAway or what else Kafka says.
     """
     topics = changed_topics(settings, connection)
-    if not losses.there(connection) or not (folded := losses.folded(connection)):
+    if not lost_entries.there(connection) or not (folded := lost_entries.folded(connection)):
         raise NothingKept()
     book = _lost_versions(settings, connection)
     comparison = compare(settings, connection, len(folded), watch)
-    if accounts := losses.out_of_order(connection):
+    if accounts := lost_entries.out_of_order(connection):
         raise RecoveredOutOfOrder(f"{', '.join(accounts)}; see docs/how-to/recover.md")
-    in_place = losses.in_place(connection)
+    in_place = lost_entries.in_place(connection)
     moved = {partition: in_place.get(partition, 0) for partition in comparison.changed}
     return Missing(
         comparison=comparison,
@@ -95,9 +95,9 @@ def _lost_versions(settings: Settings, connection: Connection) -> list[StatedVer
 def _not_whole(connection: Connection, total: int, watch: Watch) -> Iterator[str]:
     """Every entry is rehearsed before any is appended."""
     watch.begin("Reading what is missing", total)
-    for number, entry in enumerate(losses.lost_entries(connection), 1):
+    for number, entry in enumerate(lost_entries.lost_entries(connection), 1):
         try:
-            losses.event_of(entry)
+            lost_entries.event_of(entry)
         except EventNotWhole as error:
             yield error.detail
         if number % _AT_ONCE == 0 or number == total:
@@ -115,7 +115,7 @@ def _unsaid(settings: Settings, connection: Connection, moved: Mapping[int, int]
 
 def _messages(settings: Settings, name: str) -> Iterator[dict[str, Any]]:
     """What is on a topic and signed by us; what anybody else wrote there says nothing."""
-    with reading(settings, settings.topic(name)) as reader:
+    with topic_reader(settings, settings.topic(name)) as reader:
         reader.seek("beginning")
         for records in reader.records(follow=False):
             for record in records:

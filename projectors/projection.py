@@ -18,7 +18,7 @@ from ledger.core.errors import LedgerError, RefusedByDatabase
 from ledger.core.fold import purchase_named
 from ledger.gate.settlement import count_unheld, settle
 from ledger.log.partitioning import partition_of
-from ledger.log.reading import PassedOver, Problem, Record, fact_of, problem_of
+from ledger.log.validation import PassedOver, Problem, Record, fact_of, problem_of
 from ledger.postgres.types import Connection
 from ledger.records import outbox
 from ledger.settings import Settings
@@ -153,7 +153,7 @@ class Projection:
             with connection.pipeline():  # one round trip
                 postings.write_days(connection)
                 _write_accounts(connection, partition, batch)
-                writing.write_tallies(connection, partition.number, batch.tallies)
+                writing.write_record_counts(connection, partition.number, batch.record_counts)
                 write_dead_letters(connection, self._topic, partition.number, map(dead_row, batch.dead))
                 outbox.put(connection, partition.number, messages)
                 if self._misplaced is not None:  # None: a second fold, which counts nothing again
@@ -214,7 +214,7 @@ class Projection:
     def _remember(self, partition: Partition, next_offset: int, batch: Batch) -> None:
         """Makes the committed batch the state in memory, within its bound; purchases are read again when named."""
         partition.next_offset = next_offset
-        repeated = any(outcome == "duplicate" for _, outcome in batch.tallies)
+        repeated = any(outcome == "duplicate" for _, outcome in batch.record_counts)
         partition.expect_repeats = repeated or _refuses_unsigned(batch)
         accounts = partition.accounts
         for account_id, account in batch.accounts.items():

@@ -26,7 +26,7 @@ from ledger.records import book_versions, rebuilds
 from ledger.records.migrate import create_views, migrate_records
 from ledger.records.rebuilds import Rebuild
 from ledger.settings import Settings
-from ledger.views import digests, losses
+from ledger.views import digests, lost_entries
 from projectors.comparing import VIEWS, Comparison, compare
 from projectors.forwards import take_back_forwards
 from projectors.group import group_of
@@ -148,8 +148,8 @@ def read_book(settings: Settings, connection: Connection) -> WholeBook:
 
 def compare_log(settings: Settings, connection: Connection, partitions: int, watch: Watch) -> Comparison | None:
     """What the log lacks of the views, or of those that a rebuild has set aside; None when there are none."""
-    with losses.views_named(connection, *VIEWS):
-        return compare(settings, connection, partitions, watch) if losses.there(connection) else None
+    with lost_entries.views_named(connection, *VIEWS):
+        return compare(settings, connection, partitions, watch) if lost_entries.there(connection) else None
 
 
 def _check_log(settings: Settings, connection: Connection, partitions: int, watch: Watch, lose: int | None) -> None:

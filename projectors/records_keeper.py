@@ -23,10 +23,10 @@ from ledger.postgres.connections import connect
 from ledger.postgres.kinds import RECORDS_KEEPER
 from ledger.postgres.types import Connection
 from ledger.records import log_events, rebuilds
-from ledger.records.ending import end_again
+from ledger.records.endings import end_again
 from ledger.records.erasing import NotInvoicedYet
 from ledger.settings import Settings
-from ledger.views import facts
+from ledger.views import accepted_events
 from projectors.rejections import report_rejected
 from schemas.records import RECORDS_EVENT, AccountErased, LogClaimed, RecordsEvent
 from schemas.topics import RECORDS
@@ -141,7 +141,7 @@ class _Rounds:
     def _views_are_current(self) -> bool:
         if rebuilds.unfinished(self._connection) is not None:
             return False
-        through = facts.true_up_to(self._connection)
+        through = accepted_events.true_up_to(self._connection)
         return through is not None and through >= self._since + _MARGIN
 
     def _say_again(self, on_log: set[str]) -> None:

@@ -18,7 +18,7 @@ from ledger.postgres.types import Connection
 from ledger.records import outbox, rebuilds
 from ledger.records.rebuilds import RebuildUnfinished
 from ledger.settings import Settings
-from ledger.views import losses
+from ledger.views import lost_entries
 from projectors.missing import SAID, Missing, missing
 from projectors.rebuild import Rebuilt, alone, begin, finish, read_book, wait_until_none
 from projectors.refolding import Watch
@@ -53,7 +53,7 @@ def recover(settings: Settings, watch: Watch, agree: Agree) -> Recovered | None:
         if rebuilds.unfinished(connection) and not rebuilds.put_back(connection):
             raise RebuildUnfinished()
         check(connection)
-        with losses.views_named(connection, "views"):
+        with lost_entries.views_named(connection, "views"):
             found = missing(settings, connection, watch)
             if not found.anything:
                 return None
@@ -71,7 +71,7 @@ def recover(settings: Settings, watch: Watch, agree: Agree) -> Recovered | None:
 
 def _targets(connection: Connection, found: Missing, appended: Appended) -> dict[int, int]:
     """How far to fold, so that all that the views had is folded and as little as can be of what is new."""
-    before, reached = found.comparison.folded, losses.reached(connection)
+    before, reached = found.comparison.folded, lost_entries.reached(connection)
     moved = {number: appended.ends.get(number, reached.get(number, 0)) for number in found.comparison.changed}
     return {**before, **moved}
 

@@ -6,7 +6,7 @@ and places make the second report of one harmless.
 
 from collections.abc import Iterable
 
-from ledger.log.reading import Problem, Record
+from ledger.log.validation import Problem, Record
 from ledger.postgres.types import Connection
 from ledger.records import outbox
 from ledger.settings import Settings

@@ -12,7 +12,7 @@ from ledger.core.book import Book
 from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log.book import Follower, Rejected, StatedVersion
 from ledger.log.connecting import COMMITTED, connection_options
-from ledger.log.foreign import LogUnreadable
+from ledger.log.kafka_python_fixes import LogUnreadable
 from ledger.records.skips import Skip
 from ledger.settings import Settings
 from projectors.fetching import Fetching, Stretch, install

@@ -15,8 +15,8 @@ from ledger.payments.invoices import issued_event
 from ledger.postgres.types import Connection
 from ledger.records import invoices
 from ledger.settings import Settings
-from ledger.views import losses
-from ledger.views.losses import EventNotWhole, LostEntry
+from ledger.views import lost_entries
+from ledger.views.lost_entries import EventNotWhole, LostEntry
 from projectors.refolding import Watch
 from schemas.book import BOOK as BOOK_SCHEMA
 from schemas.book import BOOK_SUBJECT
@@ -57,7 +57,7 @@ def append_entries(settings: Settings, connection: Connection, total: int, watch
     """The events of all that is missing, in their order. Those that are not whole are left out."""
     watch.begin("Appending to the log", total)
     key, records, ends = settings.signing_key(), 0, dict[int, int]()
-    entries = losses.lost_entries(connection)
+    entries = lost_entries.lost_entries(connection)
     with Publisher(settings) as publisher:
         while some := list(islice(entries, _AT_ONCE)):
             for append in list(_appends(publisher, some, key)):
@@ -86,7 +86,7 @@ def append_ours(settings: Settings, connection: Connection, records: int) -> Non
 def _appends(publisher: Publisher, entries: Sequence[LostEntry], key: SigningKey) -> Iterator[Append]:
     for entry in entries:
         try:
-            value = json_of(losses.event_of(entry))
+            value = json_of(lost_entries.event_of(entry))
         except EventNotWhole:
             continue
         headers = [recovered_header(key, entry.log_time_ms, value)]

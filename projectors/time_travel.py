@@ -17,13 +17,13 @@ from ledger.core.calendar import moment_of, ms_of
 from ledger.core.entry import Entry
 from ledger.core.errors import LedgerError
 from ledger.log.partitioning import partition_of
-from ledger.log.reading import Record, fact_of, log_time_ms
 from ledger.log.topics import TopicMissing
+from ledger.log.validation import Record, fact_of, log_time_ms
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import COMMAND
 from ledger.records.skips import Skip, skips
 from ledger.settings import Settings
-from ledger.views.standing import LAST_ENTRIES, LastEntry, NoSuchAccount, Standing, refused_by_database
+from ledger.views.account_state import LAST_ENTRIES, AccountState, LastEntry, NoSuchAccount, refused_by_database
 from projectors.batch import Batch
 from projectors.refolding import Watch
 from projectors.replay import ends, fetches, whole_book
@@ -50,7 +50,7 @@ class _Log(NamedTuple):
     skips: Sequence[Skip]
 
 
-def state_at(settings: Settings, account_id: str, until: Until, watch: Watch) -> Standing:
+def state_at(settings: Settings, account_id: str, until: Until, watch: Watch) -> AccountState:
     """Where an account stood. Raises NoSuchAccount when it had no entry yet, OffsetAhead, or LogAway."""
     log = _log_of(settings, account_id, until)
     asked_ms = ms_of(datetime.now(UTC))
@@ -61,7 +61,7 @@ def state_at(settings: Settings, account_id: str, until: Until, watch: Watch) ->
         raise NoSuchAccount(f"{account_id} at that moment")
     if until.time_ms is not None:
         through_ms = min(until.time_ms, asked_ms)
-    return Standing(
+    return AccountState(
         traveller.account, tuple(reversed(traveller.last)), log.partition, next_offset, moment_of(through_ms)
     )
 

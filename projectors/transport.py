@@ -19,7 +19,7 @@ from yarl import URL
 
 from ledger.log.batches import Unreadable
 from ledger.log.connecting import REQUEST_MS
-from ledger.log.reading import Record
+from ledger.log.validation import Record
 from ledger.records.skips import Skips
 from projectors.fetching import Fetching, Stretch
 from projectors.skips import skipping

@@ -9,7 +9,7 @@ from ledger.api.authorize import INSUFFICIENT, PATH, REFUSED, SCOPE
 from ledger.api.dependencies import Needs
 from ledger.api.idempotency import Once
 from ledger.gate import holds
-from ledger.gate.asking import expiry, extension_amount, funds_headers
+from ledger.gate.hold_requests import expiry, extension_amount, funds_headers
 from ledger.gate.holds import Hold, HoldClosed, HoldUnknown
 from ledger.records.idempotency import Answer
 from ledger.service.caller import Caller

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledger.core.book import Version
 from ledger.core.errors import LedgerError
-from ledger.gate.asking import new_hold, refusal_headers
+from ledger.gate.hold_requests import new_hold, refusal_headers
 from ledger.gate.holds import Decision, NewHold
 from ledger.log.connecting import check_may_write
 from ledger.service.caller import Caller

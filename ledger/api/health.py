@@ -10,14 +10,14 @@ from fastapi.responses import JSONResponse
 
 from ledger.api.dependencies import Needs
 from ledger.core.errors import LedgerError
-from ledger.gate.figures import figures
-from ledger.guard.figures import metrics as guard_metrics
+from ledger.gate.metrics import figures
+from ledger.guard.metrics import metrics as guard_metrics
 from ledger.payments.payment_alerts import metrics as payment_alert_metrics
 from ledger.postgres.release import OtherRelease
 from ledger.records import payment_alerts
 from ledger.service.caller import Caller
 from ledger.service.resources import Resources
-from ledger.views.progress import Progress, outbox, tallies
+from ledger.views.progress import Progress, outbox, record_counts
 from ledger.web.dependencies import MetricsOf, ResourcesOf
 from ledger.web.errors import RETRY_AFTER
 from ledger.web.metrics import Stored, exposition, lag_of
@@ -86,7 +86,7 @@ async def _stored(resources: Resources) -> Stored | None:
     try:
         async with resources.pool.connection() as connection:
             return Stored(
-                await tallies(connection),
+                await record_counts(connection),
                 await outbox(connection),
                 await figures(connection),
                 payment_alert_metrics(await (await connection.execute(payment_alerts.SQL["figures"])).fetchall()),

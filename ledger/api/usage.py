@@ -18,7 +18,7 @@ from ledger.core.entry import Fact
 from ledger.core.errors import Refused
 from ledger.core.fold import apply
 from ledger.log.drafts import Draft
-from ledger.log.reading import Problem, fact_of, problem_of
+from ledger.log.validation import Problem, fact_of, problem_of
 from ledger.service.caller import AccountUnknown, Caller
 from ledger.web.dependencies import ResourcesOf
 from ledger.web.errors import ApiError, NotForRouters, status_of_code

@@ -17,7 +17,7 @@ from ledger.core.entry import Fact
 from ledger.core.errors import Refused, text_of
 from ledger.core.fold import apply
 from ledger.log.drafts import signed_draft
-from ledger.log.reading import Problem, problem_of
+from ledger.log.validation import Problem, problem_of
 from ledger.records.idempotency import Answer
 from ledger.service.caller import AccountUnknown, Caller
 from ledger.service.resources import Resources

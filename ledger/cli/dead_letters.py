@@ -93,11 +93,11 @@ def _found(settings: "Settings", topic: str, partition: int, offset: int) -> "De
 
 def _record_of(settings: "Settings", letter: "DeadLetter") -> "ConsumerRecord | None":
     """The record itself; None if it can't be read."""
-    from ledger.log.reader import reading
+    from ledger.log.topic_reader import topic_reader
 
     if letter.code == "unreadable":
         return None
-    with reading(settings, letter.topic) as reader:
+    with topic_reader(settings, letter.topic) as reader:
         return reader.at(letter.partition, letter.log_offset)
 
 

@@ -8,7 +8,7 @@ from ledger.core.errors import LedgerError
 from schemas.money import format_nanos
 
 if TYPE_CHECKING:
-    from ledger.views.losses import Loss
+    from ledger.views.lost_entries import Loss
     from projectors.missing import Missing
     from projectors.recover import Recovered
 

@@ -38,7 +38,7 @@ def state(
     from ledger.cli.state_text import shown, table_lines
     from ledger.postgres.connections import connect
     from ledger.postgres.kinds import COMMAND
-    from ledger.views.standing import standing
+    from ledger.views.account_state import read_account_state
     from projectors.time_travel import state_at
 
     with errors_as_messages():
@@ -48,7 +48,7 @@ def state(
                 found = state_at(settings, account_id, _until(at), bars)
         else:
             with connect(settings.database, COMMAND) as connection:
-                found = standing(connection, account_id)
+                found = read_account_state(connection, account_id)
     said = shown(found)
     if as_json:
         print(json.dumps(said))

@@ -8,11 +8,11 @@ from ledger.core.calendar import date_of, utc_text
 from ledger.core.charging import FINAL
 from ledger.records.top_up_triggers import Trigger
 from ledger.reports.amounts import balance_text
-from ledger.views.standing import LastEntry, Standing
+from ledger.views.account_state import AccountState, LastEntry
 from schemas.money import format_nanos
 
 
-def shown(standing: Standing) -> dict[str, Any]:
+def shown(standing: AccountState) -> dict[str, Any]:
     """The fields of the line of `--json`: credits as decimal strings, times in UTC."""
     account = standing.account
     return {

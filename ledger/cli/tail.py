@@ -14,7 +14,7 @@ from ledger.cli.times import time_of
 
 if TYPE_CHECKING:
     from ledger.cli.record_lines import RecordFilter, ShownRecord
-    from ledger.log.reader import LogReader
+    from ledger.log.topic_reader import TopicReader
 
 TopicName = Literal["events", "topups", "book", "deadletters", "records"]
 Start = Literal["beginning", "end"] | int | datetime
@@ -61,12 +61,12 @@ def tail(
         last = _LAST
     with errors_as_messages(), _ending_quietly():
         from ledger.cli.record_lines import RecordFilter
-        from ledger.log.reader import reading
+        from ledger.log.topic_reader import topic_reader
 
         begin = start_of(start or "end")
         settings, name = read_settings(), f"ledger.{topic}"
         record_filter = RecordFilter(name, settings.secrets, account, type_)
-        with reading(settings, settings.topic(name), account) as reader:
+        with topic_reader(settings, settings.topic(name), account) as reader:
             for some in _shown(reader, record_filter, begin, last, follow):
                 for shown in some:
                     print(shown.json_fields() if as_json else shown.line())
@@ -74,7 +74,7 @@ def tail(
 
 
 def _shown(
-    reader: "LogReader", record_filter: "RecordFilter", begin: Start, last: int | None, follow: bool
+    reader: "TopicReader", record_filter: "RecordFilter", begin: Start, last: int | None, follow: bool
 ) -> Iterator[Iterator["ShownRecord"]]:
     """The records that pass the filter, one fetch at a time."""
     if last is not None:

@@ -20,7 +20,7 @@ BALANCE_SECONDS = 1.0
 RATE_SECONDS = 5.0
 
 _STATES = "SELECT account_id, state, top_up_enabled IS TRUE FROM views.accounts WHERE account_id = ANY (%s)"
-_OUTCOMES = "SELECT outcome, sum(records)::bigint FROM views.tallies GROUP BY outcome"
+_OUTCOMES = "SELECT outcome, sum(records)::bigint FROM views.record_counts GROUP BY outcome"
 _DEAD_LETTER = """
 SELECT account_id, code, field, reason, log_time > now() - interval '4 seconds' FROM views.dead_letters
 WHERE log_time >= %s ORDER BY log_time DESC LIMIT 1

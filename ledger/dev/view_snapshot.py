@@ -43,7 +43,7 @@ def read_snapshot(database: str) -> ViewSnapshot:
         fetch = connection.execute
         entries = fetch("SELECT count(*) FROM views.entries").fetchone()
         triggers = fetch("SELECT count(*) FROM records.top_up_triggers").fetchone()
-        outcomes = fetch("SELECT type, outcome, sum(records)::bigint FROM views.tallies GROUP BY type, outcome")
+        outcomes = fetch("SELECT type, outcome, sum(records)::bigint FROM views.record_counts GROUP BY type, outcome")
         accounts = fetch("SELECT account_id, package, month, month_traces FROM views.accounts")
         disputed = fetch("SELECT account_id, purchase_id, disputed FROM views.purchases WHERE disputed > 0")
         return ViewSnapshot(

@@ -20,7 +20,7 @@ from ledger.gate.holds import (
     ProjectionBehind,
     State,
 )
-from ledger.gate.wire import Parameters, Row, Statement, Wire
+from ledger.gate.pipeline import Parameters, Pipeline, Row, Statement
 from ledger.views.arrays import integers, texts
 from schemas.events import Mode
 
@@ -29,13 +29,15 @@ _LOCKED_FUNDS, _FIND_HOLDS, _PUT_HOLDS = (
 )
 
 
-async def decide_group(wire: Wire, group: Sequence[NewHold], stale_seconds: float, *, wait: bool) -> list[Answer]:
+async def decide_group(
+    pipeline: Pipeline, group: Sequence[NewHold], stale_seconds: float, *, wait: bool
+) -> list[Answer]:
     """Decides requests in their order, in one transaction. None: the account is locked, and nobody waited for it."""
     accounts = sorted({new.account_id for new in group})
-    found = await wire.ask(_LOCKED_FUNDS, {"accounts": texts(accounts), "wait": "true" if wait else "false"})
+    found = await pipeline.ask(_LOCKED_FUNDS, {"accounts": texts(accounts), "wait": "true" if wait else "false"})
     funds = {account.account_id: account for account in map(_funds, found)}
     repeatable = [new.hold_id for new in group if new.request_hash is not None]
-    known = await wire.ask(_FIND_HOLDS, {"ids": texts(repeatable)}) if repeatable else []
+    known = await pipeline.ask(_FIND_HOLDS, {"ids": texts(repeatable)}) if repeatable else []
     before = {hold.hold_id: hold for hold in map(_hold, known)}
     answers = [_decide(new, funds, before, stale_seconds) for new in group]
     fresh = [
@@ -44,9 +46,9 @@ async def decide_group(wire: Wire, group: Sequence[NewHold], stale_seconds: floa
         if isinstance(answer, Decision) and answer.hold is not None and not answer.repeated
     ]
     if not fresh:
-        await wire.commit()
+        await pipeline.commit()
         return answers
-    stored = {hold_id for (hold_id,) in await wire.ask_and_commit(_PUT_HOLDS, _columns(fresh))}
+    stored = {hold_id for (hold_id,) in await pipeline.ask_and_commit(_PUT_HOLDS, _columns(fresh))}
     taken = {hold.hold_id for _, hold in fresh} - stored
     conflict = HoldConflict(field="Idempotency-Key")
     return [conflict if new.hold_id in taken else answer for new, answer in zip(group, answers, strict=True)]

@@ -15,10 +15,10 @@ from typing import NamedTuple
 import psycopg
 
 from ledger.core.errors import LedgerError
+from ledger.gate.abandoned_holds import AbandonedHolds
 from ledger.gate.deciding import decide_group
 from ledger.gate.holds import Decision, NewHold
-from ledger.gate.unheard import Unheard
-from ledger.gate.wire import Wire
+from ledger.gate.pipeline import Pipeline
 from ledger.postgres.connections import connect_async
 from ledger.postgres.kinds import GATE
 from ledger.postgres.types import AsyncConnection
@@ -44,11 +44,18 @@ class _Lane:
     """One connection and the requests that wait for it."""
 
     def __init__(
-        self, stale_seconds: float, connect: Connect, queue: "_Queue", unheard: Unheard, *, wait: bool, least: int = 1
+        self,
+        stale_seconds: float,
+        connect: Connect,
+        queue: "_Queue",
+        abandoned: AbandonedHolds,
+        *,
+        wait: bool,
+        least: int = 1,
     ) -> None:
         self._stale_seconds, self._connect = stale_seconds, connect
-        self._queue, self._unheard, self._wait, self._least = queue, unheard, wait, least
-        self._wire: Wire | None = None
+        self._queue, self._abandoned, self._wait, self._least = queue, abandoned, wait, least
+        self._pipeline: Pipeline | None = None
 
     async def run(self, busy: "_Queue | None") -> None:
         """Decides group after group, for ever."""
@@ -64,17 +71,19 @@ class _Lane:
             await self._drop()
 
     async def _decide(self, group: list[_Waiting], busy: "_Queue | None") -> None:
-        if self._wire is not None and self._wire.lost:
+        if self._pipeline is not None and self._pipeline.lost:
             await self._drop()
-        if self._wire is None:
-            self._wire = Wire(await self._connect())
+        if self._pipeline is None:
+            self._pipeline = Pipeline(await self._connect())
         async with asyncio.timeout(_ANSWER_SECONDS):
-            answers = await decide_group(self._wire, [each.new for each in group], self._stale_seconds, wait=self._wait)
+            answers = await decide_group(
+                self._pipeline, [each.new for each in group], self._stale_seconds, wait=self._wait
+            )
         for waiting, answer in zip(group, answers, strict=True):
             if answer is None and busy is not None:
                 busy.put(waiting)
             elif waiting.answer.done():  # cancelled meanwhile
-                self._unheard.note(waiting.new)
+                self._abandoned.note(waiting.new)
             elif isinstance(answer, LedgerError):
                 waiting.answer.set_exception(answer)
             elif answer is not None:
@@ -83,16 +92,16 @@ class _Lane:
     def _fail(self, group: list[_Waiting], error: Exception) -> None:
         """Nothing was decided, or nobody knows: a commit whose answer was lost may have happened."""
         for waiting in group:
-            self._unheard.note(waiting.new)
+            self._abandoned.note(waiting.new)
             if not waiting.answer.done():
                 known = isinstance(error, psycopg.Error | TimeoutError)
                 waiting.answer.set_exception(GateUnavailable(type(error).__name__) if known else error)
 
     async def _drop(self) -> None:
-        if self._wire is not None:
+        if self._pipeline is not None:
             with contextlib.suppress(psycopg.Error):
-                await self._wire.close()
-            self._wire = None
+                await self._pipeline.close()
+            self._pipeline = None
 
 
 class _Queue:
@@ -124,7 +133,7 @@ class Gate:
         self._stale_seconds = settings.gate_stale_seconds
         self._connect = connect_lane or partial(connect_async, settings.database, GATE)
         self._arrived, self._busy = _Queue(), _Queue()
-        self._unheard = Unheard(self._connect)
+        self._abandoned = AbandonedHolds(self._connect)
 
     async def decide(self, new: NewHold) -> Decision:
         """Grants or refuses a hold. Raises HoldConflict, HoldClosed, ProjectionBehind or GateUnavailable.
@@ -137,15 +146,15 @@ class Gate:
 
     def give_back(self, new: NewHold) -> None:
         """Nobody can be told of this request's hold any more."""
-        self._unheard.note(new)
+        self._abandoned.note(new)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Decides until the block ends; requests that wait then are not decided."""
         lane = partial(_Lane, self._stale_seconds, self._connect)
-        fast = [lane(self._arrived, self._unheard, wait=False, least=least) for least in _LANES]
-        patient = lane(self._busy, self._unheard, wait=True)
-        work = [*(each.run(self._busy) for each in fast), patient.run(None), self._unheard.run()]
+        fast = [lane(self._arrived, self._abandoned, wait=False, least=least) for least in _LANES]
+        patient = lane(self._busy, self._abandoned, wait=True)
+        work = [*(each.run(self._busy) for each in fast), patient.run(None), self._abandoned.run()]
         tasks = [asyncio.create_task(each) for each in work]
         try:
             yield

@@ -16,7 +16,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from ledger.core.errors import LedgerError
-from ledger.guard.comparing import Comparing, Outcome
+from ledger.guard.log_comparison import LogComparison, Outcome
 from ledger.log.connecting import (
     KafkaForbids,
     KafkaRefusesUser,
@@ -26,8 +26,8 @@ from ledger.log.connecting import (
     check_may_write,
 )
 from ledger.log.partitioning import partition_of
-from ledger.log.publisher import Place
-from ledger.log.topics import Known, TopicChanged
+from ledger.log.publisher import Destination
+from ledger.log.topics import RememberedTopic, TopicChanged
 from ledger.postgres.release import OtherRelease
 from ledger.settings import Settings
 from schemas.topics import EVENTS
@@ -48,12 +48,12 @@ class Guard:
 
     def __init__(self, settings: Settings, on_refusal: Callable[[LedgerError], None] | None = None) -> None:
         self._settings, self._on_refusal = settings, on_refusal
-        self._comparing = Comparing(settings)
+        self._comparison = LogComparison(settings)
         self._verdict: LogUnavailable | None = LogUnavailable("it was not compared yet")
         self._known_once = False  # that it is open from the start is no news
         self._refusals = self._evidence = 0
         self._doubtful: frozenset[TopicPartition] = frozenset()
-        self._known: Mapping[str, Known] = {}
+        self._known: Mapping[str, RememberedTopic] = {}
         self._folded: dict[TopicPartition, int] = {}
         self._acknowledged: dict[TopicPartition, int] = {}
         self._awake, self._closing, self._looked = threading.Event(), threading.Event(), threading.Event()
@@ -85,7 +85,7 @@ class Guard:
         if verdict is not None:
             raise type(verdict)(verdict.detail)
 
-    def place(self, topic: str, key: bytes, partitions: int) -> Place:
+    def place(self, topic: str, key: bytes, partitions: int) -> Destination:
         """Where a record goes: by the count that the ledger was built on. `topic` of schemas.topics.
 
         `partitions`: as many as the producer sees. Raises LogRefused, or LogUnavailable.
@@ -98,9 +98,9 @@ class Guard:
         place = TopicPartition(name, partition_of(key, built_on))
         if place in self._doubtful:
             raise LogUnavailable(f"{name}/{place.partition} does not answer")
-        return Place(place.partition, max(self._folded.get(place, 0), self._acknowledged.get(place, 0)), name)
+        return Destination(place.partition, max(self._folded.get(place, 0), self._acknowledged.get(place, 0)), name)
 
-    def acknowledged(self, place: Place, offset: int) -> None:
+    def acknowledged(self, place: Destination, offset: int) -> None:
         """Takes note of a record's offset. Raises LogRefused when only another log can have given it."""
         if offset < place.begins_at:
             where, floor = f"{place.topic}/{place.partition}", place.begins_at
@@ -112,7 +112,7 @@ class Guard:
         """Compares the log with what is remembered, and opens or closes."""
         evidence, acknowledged = self._evidence, dict(self._acknowledged)
         try:
-            outcome = self._comparing.compare()
+            outcome = self._comparison.compare()
         except (KafkaForbids, KafkaRefusesUser, KafkaTlsFailed) as error:
             self._decide(LogRefused(f"it can't be looked at. {error}"))
         except LogUnavailable as error:
@@ -142,7 +142,7 @@ class Guard:
         self._awake.set()
         if self._thread is not None:
             self._thread.join(timeout=10)
-        self._comparing.close()
+        self._comparison.close()
 
     def __enter__(self) -> Self:
         """Looks once first: for a command that is to write. Raises FoldOnly in a copy, and what `check` raises."""
@@ -182,7 +182,7 @@ class Guard:
         if self._on_refusal is not None and self._refusals >= _SEEN_TWICE:
             self._on_refusal(problems[0])
 
-    def _forget_other_topics(self, known: Mapping[str, Known]) -> set[str]:
+    def _forget_other_topics(self, known: Mapping[str, RememberedTopic]) -> set[str]:
         """Drops what was acknowledged on topics instead of which people have accepted others; their names."""
         was = {name: (before.topic_id, before.since) for name, before in self._known.items()}
         others = {name for name, now in known.items() if name in was and was[name] != (now.topic_id, now.since)}

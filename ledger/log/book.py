@@ -17,10 +17,10 @@ from ledger.core.book import Book
 from ledger.core.errors import EXIT_CONFIG, LedgerError, Refused
 from ledger.core.fold import RULES
 from ledger.log.connecting import ANSWER_MS, REQUEST_MS, LogUnavailable, kafka_options, refusals_in_words
-from ledger.log.foreign import naming_the_batch
+from ledger.log.kafka_python_fixes import naming_the_batch
 from ledger.log.publisher import Position, Publisher
-from ledger.log.reading import Problem, Record, invalid, problem_of, recovery_of, signer_of
 from ledger.log.topic_settings import BOOK_BYTES_MAX
+from ledger.log.validation import Problem, Record, invalid, problem_of, recovery_of, signer_of
 from ledger.settings import Settings
 from schemas.book import BOOK, BOOK_SUBJECT, BookPublished, BookVersion
 from schemas.fields import json_of

@@ -13,7 +13,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import AuthorizationError, KafkaConnectionError
 
 from ledger.core.errors import EXIT_CONFIG, LedgerError
-from ledger.log import foreign
+from ledger.log import kafka_python_fixes
 from ledger.log.first_contact import REFUSALS, RepairedClient, tls_problem
 from ledger.settings import Settings
 
@@ -58,7 +58,7 @@ COMMITTED = {"isolation_level": "read_committed"}
 
 def kafka_options(settings: Settings) -> dict[str, Any]:
     """What every client of kafka-python is made with. Raises CertificateUnusable or CodecMissing."""
-    foreign.install()
+    kafka_python_fixes.install()
     return {"kafka_client": RepairedClient, **connection_options(settings)}
 
 

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 from ledger.core import errors
 from ledger.core.errors import Refused, Unusable
 from ledger.log.book import UnsignedBook
-from ledger.log.reading import Problem, Record
+from ledger.log.validation import Problem, Record
 from schemas.dead_letters import DEAD_LETTER, DeadLetter, RecordDeadLettered
 from schemas.fields import json_of
 from schemas.identity import derived_id

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from ledger.log.reading import Record
+from ledger.log.validation import Record
 
 
 def fingerprint(record: Record) -> str:

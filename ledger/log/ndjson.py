@@ -13,7 +13,7 @@ from pydantic_core import from_json
 
 from ledger.core.errors import LedgerError
 from ledger.log.publisher import Append, LogUnavailable, Publisher
-from ledger.log.reading import PlainRecord, Problem, fact_of
+from ledger.log.validation import PlainRecord, Problem, fact_of
 from schemas.events import ROUTER_TYPES
 from schemas.fields import RECORD_BYTES_MAX
 from schemas.signatures import SigningKey

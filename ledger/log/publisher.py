@@ -54,7 +54,7 @@ class Position(NamedTuple):
     offset: int
 
 
-class Place(NamedTuple):
+class Destination(NamedTuple):
     """Where a record is to go, and the least offset that it can have there. `topic` with the deployment's prefix."""
 
     partition: int
@@ -68,10 +68,10 @@ class Permit(Protocol):
     def check(self) -> None:
         """Raises LogRefused, or LogUnavailable while that is not known."""
 
-    def place(self, topic: str, key: bytes, partitions: int) -> Place:
+    def place(self, topic: str, key: bytes, partitions: int) -> Destination:
         """Where a record goes, of as many partitions as the producer sees. Raises LogRefused or LogUnavailable."""
 
-    def acknowledged(self, place: Place, offset: int) -> None:
+    def acknowledged(self, place: Destination, offset: int) -> None:
         """Raises LogRefused when this log can't have given a record that offset."""
 
 
@@ -82,7 +82,7 @@ def _failed(error: KafkaError) -> LogUnavailable:
 class Append:
     """An append under way."""
 
-    def __init__(self, future: Any, permit: Permit | None, place: Place | None) -> None:
+    def __init__(self, future: Any, permit: Permit | None, place: Destination | None) -> None:
         self._future, self._permit, self._place = future, permit, place
 
     def position(self, timeout_seconds: float = 30) -> Position:
@@ -143,7 +143,7 @@ class InOrder:
         self._handed_over(future)
         return Append(future, self._permit, place)
 
-    def _placed(self, topic: str, name: str, key: bytes) -> Place | None:
+    def _placed(self, topic: str, name: str, key: bytes) -> Destination | None:
         """Not by the partitions that there are: a producer sends to new ones as soon as it sees them."""
         if self._permit is None:
             return None

@@ -18,8 +18,8 @@ from kafka.errors import (
 )
 
 from ledger.log.connecting import COMMITTED, KafkaForbids, kafka_options, refusals_in_words
-from ledger.log.foreign import naming_the_batch
-from ledger.log.reading import Record
+from ledger.log.kafka_python_fixes import naming_the_batch
+from ledger.log.validation import Record
 from ledger.settings import Settings
 from schemas.topics import TOPICS
 

@@ -37,7 +37,7 @@ class TopicMissing(LedgerError, exit_code=EXIT_CONFIG):
     message = "A topic is missing. Restore it; a new ledger makes its topics with `ledger topics --create`"
 
 
-class Known(NamedTuple):
+class RememberedTopic(NamedTuple):
     """A topic as it was when it was remembered; `ends` is how far it was seen to reach since."""
 
     topic_id: str
@@ -69,7 +69,7 @@ def check_topics(settings: Settings, connection: Connection, *, whole: bool = Tr
     `whole` False: records may be gone. Raises TopicMissing, TopicChanged, TopicMisconfigured or LogDiverged, which name
     all that is wrong at once; and LogOfAnother.
     """
-    before, survey = known_topics(settings, connection), survey_of(settings)
+    before, survey = remembered_topics(settings, connection), survey_of(settings)
     refuse([*differences(settings, survey, before), *(losses(survey, before) if whole else ())])
     for name in survey.topics.keys() - {place.topic for place in survey.unanswered}:
         if name not in before or before[name].begins is None:
@@ -86,7 +86,7 @@ def changed_topics(settings: Settings, connection: Connection) -> list[str]:
 
     Raises TopicMissing; and TopicChanged or TopicMisconfigured when one can't take the place of the old one.
     """
-    known, survey = known_topics(settings, connection), survey_of(settings)
+    known, survey = remembered_topics(settings, connection), survey_of(settings)
     refuse(_missing(settings, survey))
     changed = []
     for topic in TOPICS:
@@ -121,20 +121,20 @@ def survey_of(settings: Settings) -> Survey:
         return surveyor.survey()
 
 
-def known_topics(settings: Settings, connection: Connection) -> dict[str, Known]:
+def remembered_topics(settings: Settings, connection: Connection) -> dict[str, RememberedTopic]:
     """What is remembered, by full name."""
     names = [settings.topic(topic.name) for topic in TOPICS]
-    return {name: Known(*rest) for name, *rest in connection.execute(SQL["known"], {"names": names})}
+    return {name: RememberedTopic(*rest) for name, *rest in connection.execute(SQL["known"], {"names": names})}
 
 
 def partitions_built_on(settings: Settings, name: str) -> int | None:
     """How many partitions a topic had when it was remembered; None: it is not. Raises psycopg's OperationalError."""
     with connect(settings.database, QUESTION) as connection:
-        known = known_topics(settings, connection).get(name)
+        known = remembered_topics(settings, connection).get(name)
     return known and known.partitions
 
 
-def note_ends(settings: Settings, connection: Connection, survey: Survey, known: Mapping[str, Known]) -> None:
+def note_ends(settings: Settings, connection: Connection, survey: Survey, known: Mapping[str, RememberedTopic]) -> None:
     """Remembers how far the topics reach, but for ledger.events, whose views know it."""
     for name in survey.topics.keys() - {settings.topic(EVENTS)}:
         before, ends = known.get(name), _of(survey.ends, name, survey.topics[name])
@@ -142,7 +142,7 @@ def note_ends(settings: Settings, connection: Connection, survey: Survey, known:
             connection.execute(SQL["reached"], {"name": name, "ends": ends})
 
 
-def differences(settings: Settings, survey: Survey, known: Mapping[str, Known]) -> list[LedgerError]:
+def differences(settings: Settings, survey: Survey, known: Mapping[str, RememberedTopic]) -> list[LedgerError]:
     """All that keeps the topics from being those that are remembered, or from keeping what is written to them."""
     found = _missing(settings, survey)
     for topic in TOPICS:
@@ -154,7 +154,7 @@ def differences(settings: Settings, survey: Survey, known: Mapping[str, Known]) 
     return found
 
 
-def losses(survey: Survey, known: Mapping[str, Known]) -> list[LedgerError]:
+def losses(survey: Survey, known: Mapping[str, RememberedTopic]) -> list[LedgerError]:
     """Records of the same topics that are gone from their beginnings or ends."""
     return diverged(said for name in survey.topics for said in _losses(name, survey, known.get(name)))
 
@@ -171,7 +171,7 @@ def _missing(settings: Settings, survey: Survey) -> list[LedgerError]:
     return [TopicMissing(", ".join(missing))] if missing else []
 
 
-def _changes(name: str, now: Found, before: Known | None) -> Iterator[LedgerError]:
+def _changes(name: str, now: Found, before: RememberedTopic | None) -> Iterator[LedgerError]:
     if before is None:
         return
     if now.topic_id != before.topic_id:
@@ -182,7 +182,7 @@ def _changes(name: str, now: Found, before: Known | None) -> Iterator[LedgerErro
         yield TopicChanged(f"{name} has {now.replicas} replicas, had {before.replicas}: reassign its partitions")
 
 
-def _losses(name: str, survey: Survey, before: Known | None) -> Iterator[str]:
+def _losses(name: str, survey: Survey, before: RememberedTopic | None) -> Iterator[str]:
     now = survey.topics[name]
     if before is None or (before.topic_id, before.partitions) != (now.topic_id, now.partitions):
         return

@@ -6,7 +6,7 @@ from typing import Any
 from ledger.core.book import Version
 from ledger.core.charging import SWITCHED_OFF
 from ledger.records.notices import Document, Notice
-from ledger.views.facts import Accepted
+from ledger.views.accepted_events import AcceptedEvent
 from schemas.effects import AutoTopUpSkipped, AutoTopUpSuspended, BalanceLevelChanged, Effect
 from schemas.identity import derived_id
 
@@ -26,7 +26,7 @@ TYPES = {
 FACTS = ("credits.purchased", "auto_top_up.failed", "dispute.opened", "dispute.closed", "invoice.issued")
 
 
-def of_fact(fact: Accepted, document: Document | None) -> Notice | None:
+def of_fact(fact: AcceptedEvent, document: Document | None) -> Notice | None:
     """The notice of a fact, None when nobody needs to be told. `document`: what `invoice.issued` is about."""
     data = fact.data
     match fact.type:
@@ -61,7 +61,7 @@ def of_effect(effect: Effect, version: Version, log_time: datetime) -> Notice | 
 _ISSUED = {"invoice": "receipt.issued", "credit_note": "credit_note.issued"}
 
 
-def _notice(fact: Accepted, type_: str, said: dict[str, Any]) -> Notice:
+def _notice(fact: AcceptedEvent, type_: str, said: dict[str, Any]) -> Notice:
     notice_id = derived_id(fact.account_id, "notice", fact.event_id)
     return Notice(notice_id, fact.account_id, type_, fact.time, {"account_id": fact.account_id, **said})
 

@@ -17,8 +17,8 @@ from ledger.postgres.types import Connection
 from ledger.records import invoices
 from ledger.records.invoices import NewInvoice, Unrecorded
 from ledger.settings import Settings
-from ledger.views import facts
-from ledger.views.facts import Accepted
+from ledger.views import accepted_events
+from ledger.views.accepted_events import AcceptedEvent
 from schemas.events import Invoice, InvoiceIssued
 from schemas.identity import derived_id
 
@@ -46,7 +46,7 @@ def issued_event_id(account_id: str, event_id: str) -> str:
 
 def reach_the_log(connection: Connection) -> None:
     """No number that the log knows is given again, whatever the database has forgotten. The views must be current."""
-    for number in facts.last_numbers(connection):
+    for number in accepted_events.last_numbers(connection):
         invoices.reach(connection, place_of(number))
 
 
@@ -57,7 +57,7 @@ class InvoiceIssuer:
         self._settings = settings
         self._zone = ZoneInfo(settings.invoice_time_zone)
 
-    def issue(self, connection: Connection, fact: Accepted, now: datetime) -> None:
+    def issue(self, connection: Connection, fact: AcceptedEvent, now: datetime) -> None:
         """Writes the document of a purchase or a refund, unless it is there."""
         if invoices.number_of_event(connection, fact.account_id, fact.event_id) is not None:
             return
@@ -78,9 +78,11 @@ class InvoiceIssuer:
         )
         invoices.insert(connection, new, place)
 
-    def _place(self, connection: Connection, fact: Accepted, now: datetime) -> tuple[Place, datetime]:
+    def _place(self, connection: Connection, fact: AcceptedEvent, now: datetime) -> tuple[Place, datetime]:
         """The number that the log has for it already, from before the database was restored; else the next one."""
-        known = facts.issued_number(connection, fact.account_id, issued_event_id(fact.account_id, fact.event_id))
+        known = accepted_events.issued_number(
+            connection, fact.account_id, issued_event_id(fact.account_id, fact.event_id)
+        )
         if known is not None:
             log.warning("invoice_restored", number=known.number)
             return place_of(known.number), known.time
@@ -89,7 +91,7 @@ class InvoiceIssuer:
         year = financial_year(now.astimezone(self._zone).date(), self._settings.invoice_year_begins)
         return invoices.next_place(connection, series, year), now
 
-    def _content(self, connection: Connection, fact: Accepted, number: str, issued_at: datetime) -> Content:
+    def _content(self, connection: Connection, fact: AcceptedEvent, number: str, issued_at: datetime) -> Content:
         issued_on, paid_on = (moment.astimezone(self._zone).date() for moment in (issued_at, fact.time))
         if fact.type == "credits.purchased":
             who = buyer(connection, fact.account_id)

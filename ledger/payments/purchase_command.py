@@ -20,7 +20,7 @@ from ledger.postgres.kinds import COMMAND, COMMAND_AUTOCOMMIT
 from ledger.postgres.types import Connection
 from ledger.records.checkouts import Checkout
 from ledger.settings import Settings
-from ledger.views.standing import NoSuchAccount
+from ledger.views.account_state import NoSuchAccount
 from ledger.views.writing import load_accounts
 from schemas.fields import faults_of
 from schemas.http import NewPurchase

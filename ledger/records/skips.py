@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ledger.core.calendar import ms_of
 from ledger.core.errors import Unreadable
 from ledger.log.continuity import Stretch
-from ledger.log.reading import PassedOver, problem_of
+from ledger.log.validation import PassedOver, problem_of
 from ledger.postgres.types import Connection
 from ledger.sql import statements
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ledger.postgres.types import AsyncConnection
-from ledger.views.reading import SQL, fetch_all, fetch_one
+from ledger.views.queries import SQL, fetch_all, fetch_one
 from schemas.events import Sizing
 from schemas.http import TopUpState
 

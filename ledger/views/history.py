@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ledger.core.activity import event_types
 from ledger.postgres.types import AsyncConnection
-from ledger.views.reading import fetch_all
+from ledger.views.queries import fetch_all
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 END = datetime(9999, 1, 1, tzinfo=UTC)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from ledger.postgres.types import AsyncConnection
-from ledger.views.reading import SQL, fetch_all, fetch_one
+from ledger.views.queries import SQL, fetch_all, fetch_one
 
 # What becomes of a record; the type of one that can't be read.
 OUTCOMES = ("posted", "duplicate", "dead_letter", "forwarded")
@@ -31,7 +31,7 @@ class Refusal(NamedTuple):
     field: str | None
 
 
-class Tally(NamedTuple):
+class RecordCount(NamedTuple):
     """How many records of a type came to this."""
 
     type: str
@@ -63,9 +63,9 @@ async def refusal(connection: AsyncConnection, topic: str, partition: int, offse
     return await fetch_one(connection, Refusal, "dead_letter", where)
 
 
-async def tallies(connection: AsyncConnection) -> list[Tally]:
+async def record_counts(connection: AsyncConnection) -> list[RecordCount]:
     """What became of all records, by event type."""
-    return await fetch_all(connection, Tally, "tallies")
+    return await fetch_all(connection, RecordCount, "record_counts")
 
 
 async def outbox(connection: AsyncConnection) -> Outbox:

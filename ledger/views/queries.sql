@@ -143,8 +143,8 @@ SELECT code, reason, field
 FROM views.dead_letters
 WHERE topic = %(topic)s AND partition = %(partition)s AND log_offset = %(offset)s;
 
--- name: tallies
-SELECT type, outcome, sum(records)::bigint AS records FROM views.tallies GROUP BY type, outcome;
+-- name: record_counts
+SELECT type, outcome, sum(records)::bigint AS records FROM views.record_counts GROUP BY type, outcome;
 
 -- name: outbox_waiting
 SELECT count(*) AS waiting, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest_seconds,

@@ -161,7 +161,7 @@ CREATE TABLE views.usage_days (
 CREATE INDEX usage_days_time ON views.usage_days USING brin (day) WITH (pages_per_range = 32);
 
 -- What became of the records of each partition: posted, duplicate, dead_letter or forwarded, by event type.
-CREATE TABLE views.tallies (
+CREATE TABLE views.record_counts (
     partition       integer NOT NULL,
     type            text NOT NULL,
     outcome         text NOT NULL CHECK (outcome IN ('posted', 'duplicate', 'dead_letter', 'forwarded')),

@@ -4,7 +4,7 @@ from datetime import date
 from typing import NamedTuple
 
 from ledger.postgres.types import AsyncConnection
-from ledger.views.reading import fetch_all
+from ledger.views.queries import fetch_all
 
 
 class Group(NamedTuple):

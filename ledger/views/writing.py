@@ -10,7 +10,7 @@ from ledger.log.continuity import Folded
 from ledger.postgres.types import Connection
 from ledger.sql import statements
 from ledger.views.arrays import integers, texts
-from ledger.views.rows import UsageValues, copy_texts, other_line, usage_line, usage_values
+from ledger.views.copy_lines import UsageValues, copy_texts, other_line, usage_line, usage_values
 from schemas.events import TraceRecorded, UsageRecorded
 
 SQL = statements("ledger.views", "writing.sql")
@@ -126,11 +126,11 @@ def _columns(days: list[tuple[Day, list[int]]]) -> dict[str, str]:
     return columns | {name: integers(column) for name, column in zip(_SUMS, values, strict=True)}
 
 
-def write_tallies(connection: Connection, partition: int, tallies: Mapping[tuple[str, str], int]) -> None:
+def write_record_counts(connection: Connection, partition: int, record_counts: Mapping[tuple[str, str], int]) -> None:
     """Adds to what became of the partition's records."""
     rows = [
         {"partition": partition, "type": kind, "outcome": outcome, "records": records}
-        for (kind, outcome), records in tallies.items()
+        for (kind, outcome), records in record_counts.items()
     ]
     connection.cursor().executemany(SQL["add_tally"], rows)
 

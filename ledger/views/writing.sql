@@ -134,7 +134,7 @@ SET requests = d.requests + excluded.requests,
     seq_last = excluded.seq_last;
 
 -- name: add_tally
-INSERT INTO views.tallies AS t (partition, type, outcome, records)
+INSERT INTO views.record_counts AS t (partition, type, outcome, records)
 VALUES (%(partition)s, %(type)s, %(outcome)s, %(records)s)
 ON CONFLICT (partition, type, outcome) DO UPDATE SET records = t.records + excluded.records;
 

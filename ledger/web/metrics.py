@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from ledger.gate.figures import CAUSES, Figures, Uncovered
-from ledger.views.progress import OUTCOMES, UNREADABLE, Outbox, Progress, Tally
+from ledger.gate.metrics import CAUSES, Figures, Uncovered
+from ledger.views.progress import OUTCOMES, UNREADABLE, Outbox, Progress, RecordCount
 from schemas.events import EVENT_TYPES
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's: set before it is imported
@@ -76,7 +76,7 @@ class RequestMetrics:
 class Stored(NamedTuple):
     """What Postgres alone knows."""
 
-    tallies: Sequence[Tally]
+    record_counts: Sequence[RecordCount]
     outbox: Outbox
     gate: Figures
     payments: Iterable[Metric]
@@ -94,7 +94,7 @@ def exposition(
     up = GaugeMetricFamily("ledger_postgres_up", "Whether Postgres answers.", value=postgres_up and stored is not None)
     ledger = [up, *_progress(progress), _log(writable), *guard]
     if stored is not None:
-        ledger += [_tallies(stored.tallies), *_outbox(stored.outbox), *_gate(stored.gate), *stored.payments]
+        ledger += [_record_counts(stored.record_counts), *_outbox(stored.outbox), *_gate(stored.gate), *stored.payments]
     state = CollectorRegistry()
     state.register(_Collector(ledger))
     return requests.exposition() + generate_latest(state)
@@ -138,11 +138,11 @@ def lag_of(row: Progress) -> int:
     return max((row.log_end or 0) - row.next_offset, 0)
 
 
-def _tallies(tallies: Sequence[Tally]) -> Metric:
+def _record_counts(record_counts: Sequence[RecordCount]) -> Metric:
     records = CounterMetricFamily(
         "ledger_records", "Records of ledger.events by what became of them.", labels=["type", "outcome"]
     )
-    found = {(row.type, row.outcome): row.records for row in tallies}
+    found = {(row.type, row.outcome): row.records for row in record_counts}
     shown = {*found, *product((*EVENT_TYPES, UNREADABLE), OUTCOMES)}
     for kind, outcome in sorted(shown):
         records.add_metric([kind, outcome], found.get((kind, outcome), 0))

@@ -12,7 +12,7 @@ from ledger.dev.child_processes import ChildRefuses
 from ledger.log.book import BookEmpty, BookLost, BookNotReadable, BookStale
 from ledger.log.connecting import CertificateUnusable, KafkaForbids, KafkaRefusesUser, KafkaTlsFailed, LogUnavailable
 from ledger.log.continuity import LogDiverged
-from ledger.log.foreign import CodecMissing, LogUnreadable
+from ledger.log.kafka_python_fixes import CodecMissing, LogUnreadable
 from ledger.log.topic_settings import TopicMisconfigured
 from ledger.log.topics import TopicChanged, TopicMissing
 from ledger.payments.gateway import ProviderUnavailable

@@ -11,7 +11,7 @@ from ledger.core.entry import Entry, Fact
 from ledger.core.errors import KeyNotValid, Refused, Unsigned
 from ledger.core.fold import apply
 from ledger.dev.first_book import first_book
-from ledger.log.reading import PlainRecord, Problem, fact_of
+from ledger.log.validation import PlainRecord, Problem, fact_of
 from schemas.book import KeyValidity
 from schemas.recovery import recovered_header
 from schemas.signatures import SigningKey

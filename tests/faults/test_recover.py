@@ -19,8 +19,8 @@ from ledger.log.book import BookLost, BookNotReadable
 from ledger.log.topics import TopicChanged, create_topics
 from ledger.records import fact_positions
 from ledger.settings import Settings
-from ledger.views import facts
-from ledger.views.losses import SecretsDiffer
+from ledger.views import accepted_events
+from ledger.views.lost_entries import SecretsDiffer
 from projectors.missing import Missing
 from projectors.rebuild import LogLacks, rebuild
 from projectors.recover import Recovered, recover
@@ -148,8 +148,10 @@ class Ledger:
         with psycopg.connect(self.settings.database) as connection:
             return [
                 fact.event_id
-                for partition in facts.partitions(connection)
-                for fact in facts.after(connection, partition, self._position(connection, partition), FACTS, 1000)
+                for partition in accepted_events.partitions(connection)
+                for fact in accepted_events.after(
+                    connection, partition, self._position(connection, partition), FACTS, 1000
+                )
             ]
 
     @staticmethod

@@ -14,8 +14,8 @@ from kafka import KafkaProducer
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.stack import Stack
 from ledger.log.connecting import kafka_options
-from ledger.log.foreign import LogUnreadable
-from ledger.log.reader import reading
+from ledger.log.kafka_python_fixes import LogUnreadable
+from ledger.log.topic_reader import topic_reader
 from ledger.settings import Settings
 from projectors.passing_over import BeyondTheLog, StillReadable, pass_over
 from projectors.rebuild import rebuild
@@ -109,7 +109,7 @@ def dead_letters(settings: Settings) -> list[tuple[Any, ...]]:
 
 def show_all(settings: Settings, account: str) -> None:
     """As `ledger tail` does."""
-    with reading(settings, settings.topic(EVENTS), account) as reader:
+    with topic_reader(settings, settings.topic(EVENTS), account) as reader:
         reader.seek("beginning")
         list(reader.records(follow=False))
 

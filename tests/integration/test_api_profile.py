@@ -10,7 +10,7 @@ import httpx
 import psycopg
 import pytest
 
-from ledger.log.reader import reading
+from ledger.log.topic_reader import topic_reader
 from ledger.payments.buyers import BillingCountryMissing, billing_country, buyer
 from ledger.payments.gateway import Address, Buyer
 from ledger.records import erasing
@@ -252,7 +252,7 @@ def test_personal_data_is_neither_on_kafka_nor_in_our_logs(
     http.post(f"{path}/tax-ids", json=VAT)
     http.post(f"{path}/tax-ids", json={**VAT, "value": "DE136695978"})
     topic = settings.topic(EVENTS)
-    with reading(settings, topic) as reader:
+    with topic_reader(settings, topic) as reader:
         reader.seek("beginning")
         values = [record.value for fetched in reader.records(follow=False) for record in fetched]
     written = b"".join([(folder / "api.log").read_bytes(), (folder / "projector.log").read_bytes(), *values])

@@ -25,7 +25,7 @@ from ledger.guard.guard import Guard
 from ledger.log.book import Follower
 from ledger.log.dead_letters import dead_letter_of
 from ledger.log.publisher import Publisher
-from ledger.log.reading import Problem
+from ledger.log.validation import Problem
 from ledger.settings import Settings
 from schemas.dead_letters import RecordDeadLettered
 from schemas.fields import json_of

@@ -12,7 +12,7 @@ from faust.types import TP
 from yarl import URL
 
 from ledger.log.batches import Unreadable
-from ledger.log.reading import PlainRecord
+from ledger.log.validation import PlainRecord
 from ledger.records.skips import Skip
 from projectors.fetching import Stretch
 from projectors.skips import skipping

@@ -18,7 +18,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from ledger.gate.holds import SQL
-from ledger.gate.wire import Statement, Wire
+from ledger.gate.pipeline import Pipeline, Statement
 from ledger.log.partitioning import partition_of
 from ledger.postgres.connections import connect_async
 from ledger.postgres.kinds import GATE
@@ -198,17 +198,17 @@ def test_a_process_that_stands_still_in_the_middle_of_a_decision_lets_go_of_its_
         ):
             await _sooner(lane, "transaction_timeout")
             await _sooner(extension, "idle_in_transaction_session_timeout")
-            wire = Wire(lane)
-            await wire.ask(Statement.of(SQL["locked_funds"]), {"accounts": texts(accounts[:1]), "wait": "true"})
+            pipeline = Pipeline(lane)
+            await pipeline.ask(Statement.of(SQL["locked_funds"]), {"accounts": texts(accounts[:1]), "wait": "true"})
             await extension.execute("BEGIN")
             await extension.execute(SQL["lock"], {"accounts": accounts[1:]})
             assert http.post("/v1/usage", json=events).status_code == 202
             eventually(settled, 20)
             with pytest.raises(psycopg.Error):
-                await wire.commit()
+                await pipeline.commit()
             with pytest.raises(psycopg.Error):
                 await extension.execute("COMMIT")
-            await wire.close()
+            await pipeline.close()
 
     asyncio.run(stand_still())
 

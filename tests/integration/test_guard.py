@@ -13,7 +13,7 @@ from ledger.dev.stack import Stack
 from ledger.guard.guard import Guard
 from ledger.log.connecting import LogRefused, LogUnavailable
 from ledger.log.publisher import Publisher
-from ledger.log.reader import reading
+from ledger.log.topic_reader import topic_reader
 from ledger.log.topic_settings import created_with, misconfigured
 from ledger.log.topics import TopicChanged, accept_topics, check_topics
 from ledger.settings import Settings
@@ -202,8 +202,8 @@ def test_kafka_that_is_away_is_unavailable_and_not_refused(settings: Settings) -
 
 def test_without_postgres_the_log_is_compared_with_what_was_remembered(settings: Settings) -> None:
     with closing(looked(settings)) as guard:
-        guard._comparing._disconnect()
-        guard._comparing._settings = settings.model_copy(update={"database": "postgresql://nobody@127.0.0.1:1/none"})
+        guard._comparison._disconnect()
+        guard._comparison._settings = settings.model_copy(update={"database": "postgresql://nobody@127.0.0.1:1/none"})
         guard.look()
         guard.check()
     with closing(looked(settings.model_copy(update={"database": "postgresql://nobody@127.0.0.1:1/none"}))) as guard:
@@ -221,9 +221,12 @@ def test_the_same_is_said_at_a_start_all_at_once(own: Settings) -> None:
 
 def test_a_tail_of_an_account_does_not_look_in_the_wrong_partition(own: Settings) -> None:
     topics.grow(own, EVENTS, 8)
-    with pytest.raises(TopicChanged, match="has 8 partitions, was built with 4"), reading(own, own.topic(EVENTS), "a"):
+    with (
+        pytest.raises(TopicChanged, match="has 8 partitions, was built with 4"),
+        topic_reader(own, own.topic(EVENTS), "a"),
+    ):
         pass
-    with reading(own, own.topic(EVENTS)) as reader:  # all of it may be looked at
+    with topic_reader(own, own.topic(EVENTS)) as reader:  # all of it may be looked at
         assert list(reader.records(follow=False)) == []
 
 

@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from kafka import KafkaProducer
 
 from ledger.log.connecting import kafka_options
-from ledger.log.reader import reading
+from ledger.log.topic_reader import topic_reader
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 from tests.support.events import Event, Ids, json_bytes, sender, usage
@@ -94,7 +94,7 @@ def test_every_codec_of_two_clients_is_folded_and_shown(
         producer.close()
     wait_until_projected(settings)
     assert posted(views, events) == ids_of(events)
-    with reading(settings, settings.topic(EVENTS), account) as reader:
+    with topic_reader(settings, settings.topic(EVENTS), account) as reader:
         reader.seek("beginning")
         seen = [json.loads(record.value)["id"] for some in reader.records(follow=False) for record in some]
     assert set(ids_of(events)) <= set(seen)

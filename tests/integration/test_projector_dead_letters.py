@@ -177,7 +177,7 @@ def test_the_good_records_around_them_are_posted(projected: dict[str, Place], vi
     good = len(BAD) + 1
     wanted = [("credits.purchased", 1, 5 * 10**9), ("usage.recorded", good, -good * charge("0.01"))]
     assert views.execute(query).fetchall() == wanted
-    query = "SELECT outcome, sum(records)::bigint FROM views.tallies GROUP BY outcome ORDER BY outcome"
+    query = "SELECT outcome, sum(records)::bigint FROM views.record_counts GROUP BY outcome ORDER BY outcome"
     assert views.execute(query).fetchall() == [("dead_letter", len(BAD)), ("posted", good + 1)]
 
 

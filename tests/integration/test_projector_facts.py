@@ -11,7 +11,7 @@ from ledger.core.entry import Entry, Fact
 from ledger.core.fold import apply
 from ledger.core.postings import postings_of
 from ledger.log.book import Follower
-from ledger.log.reading import fact_of
+from ledger.log.validation import fact_of
 from ledger.settings import Settings
 from schemas.events import EVENT_TYPES
 from schemas.topics import EVENTS
@@ -94,7 +94,7 @@ def entries_of(views: psycopg.Connection[Any], account: str) -> list[Any]:
 
 
 def outcomes(views: psycopg.Connection[Any]) -> dict[str, int]:
-    query = "SELECT outcome, sum(records)::bigint FROM views.tallies GROUP BY outcome"
+    query = "SELECT outcome, sum(records)::bigint FROM views.record_counts GROUP BY outcome"
     return {"posted": 0, "duplicate": 0, "dead_letter": 0} | dict(views.execute(query).fetchall())
 
 

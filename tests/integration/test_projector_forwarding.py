@@ -31,7 +31,7 @@ def views(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
 
 def forwarded(views: psycopg.Connection[Any]) -> int:
     row = views.execute(
-        "SELECT coalesce(sum(records), 0)::bigint FROM views.tallies WHERE outcome = 'forwarded'"
+        "SELECT coalesce(sum(records), 0)::bigint FROM views.record_counts WHERE outcome = 'forwarded'"
     ).fetchone()
     assert row
     return int(row[0])

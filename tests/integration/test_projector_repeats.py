@@ -32,5 +32,5 @@ def test_usage_that_is_repeated_when_its_model_has_no_price_any_more_is_no_dead_
     past.happened([(noon + NOTICE_MS, once)])  # alone in its batch: nothing else would have ids looked up
     past.close()
     with psycopg.connect(settings.database) as connection:
-        outcomes = connection.execute("SELECT outcome, records FROM views.tallies ORDER BY outcome").fetchall()
+        outcomes = connection.execute("SELECT outcome, records FROM views.record_counts ORDER BY outcome").fetchall()
     assert outcomes == [("duplicate", 1), ("posted", 1)]

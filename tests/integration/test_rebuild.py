@@ -12,8 +12,9 @@ import pytest
 from kafka import TopicPartition
 
 from ledger.dev.first_book import first_book
+from ledger.postgres.release import ViewsOutdated
 from ledger.records import rebuilds
-from ledger.records.migrate import ViewsOutdated, migrate
+from ledger.records.migrate import migrate
 from ledger.settings import Settings
 from schemas.topics import TOPICS
 from tests.support.books import publish_in_force
@@ -113,7 +114,7 @@ def standing(views: psycopg.Connection[Any]) -> dict[str, list[Any]]:
         "accounts": "SELECT * FROM views.accounts ORDER BY account_id",
         "purchases": "SELECT * FROM views.purchases ORDER BY account_id, purchase_id",
         "usage_days": "SELECT * FROM views.usage_days ORDER BY account_id, day, provider, model, api_key_id",
-        "tallies": "SELECT * FROM views.tallies ORDER BY partition, type, outcome",
+        "tallies": "SELECT * FROM views.record_counts ORDER BY partition, type, outcome",
         "dead_letters": "SELECT * FROM views.dead_letters ORDER BY topic, partition, log_offset",
         "progress": "SELECT partition, next_offset, last_offset, last_record FROM views.progress ORDER BY partition",
     }
@@ -129,7 +130,9 @@ def one(views: psycopg.Connection[Any], query: str) -> Any:
 def test_a_rebuild_gives_every_account_the_same_bytes_and_says_nothing_again(
     used: Settings, views: psycopg.Connection[Any], tmp_path: Path
 ) -> None:
-    outcomes = dict(views.execute("SELECT outcome, sum(records)::int FROM views.tallies GROUP BY outcome").fetchall())
+    outcomes = dict(
+        views.execute("SELECT outcome, sum(records)::int FROM views.record_counts GROUP BY outcome").fetchall()
+    )
     assert min(outcomes[each] for each in ("posted", "duplicate", "dead_letter", "forwarded")) >= 20, outcomes
     assert one(views, "SELECT count(DISTINCT book_version) FROM views.entries") == 2
     assert one(views, "SELECT count(*) FROM records.outbox WHERE topic = 'ledger.topups'") > 100

@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 
 from ledger.log.dead_letters import dead_letter_of
 from ledger.log.producer import Producer
-from ledger.log.reading import PlainRecord, Problem
+from ledger.log.validation import PlainRecord, Problem
 from ledger.records import outbox
 from ledger.settings import Settings
 from projectors.messages import SOURCE

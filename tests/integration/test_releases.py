@@ -14,6 +14,8 @@ from ledger.dev.bootstrap import bootstrap
 from ledger.dev.child_processes import environment_of
 from ledger.dev.stack import Stack
 from ledger.postgres import release
+from ledger.postgres.connections import connect
+from ledger.postgres.kinds import COMMAND
 from ledger.records import migrate as migrating
 from ledger.records.migrate import migrate
 from ledger.settings import Settings
@@ -73,7 +75,7 @@ def of_another_release(settings: Settings, change: str) -> Iterator[None]:
 @pytest.mark.parametrize("change", WORDS, ids=["newer", "older", "other views", "changed", "empty"])
 def test_a_connection_to_a_database_of_another_release_is_refused_by_name(own: Settings, change: str) -> None:
     with of_another_release(own, change), pytest.raises(release.OtherRelease) as refused:
-        release.connect(own.database)
+        connect(own.database, COMMAND)
     assert str(refused.value).startswith(WORDS[change])
 
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from ledger.settings import Settings
-from ledger.views.standing import standing
+from ledger.views.account_state import read_account_state
 from projectors.time_travel import Until, state_at
 from schemas.money import format_nanos
 from tests.support.events import Ids, json_bytes, sender, usage
@@ -75,7 +75,7 @@ def entries(views: psycopg.Connection[Any]) -> list[Any]:
 
 def test_the_end_of_the_log_is_what_the_views_say(used: Settings, views: psycopg.Connection[Any]) -> None:
     with psycopg.connect(used.database) as connection:
-        now = standing(connection, ACCOUNT)
+        now = read_account_state(connection, ACCOUNT)
     then = state_at(used, ACCOUNT, Until(offset=now.next_offset - 1), Silent())
     assert then.account._replace(purchases={}) == now.account._replace(purchases={})
     assert then.last == now.last

@@ -159,7 +159,7 @@ _ENTRIES = """
 SELECT event_id::text, account_id, partition, log_offset, seq, amount, balance_after, cost FROM views.entries
 """
 _BALANCES = "SELECT account_id, balance FROM views.balances"
-_OUTCOMES = "SELECT outcome, sum(records)::bigint FROM views.tallies GROUP BY outcome"
+_OUTCOMES = "SELECT outcome, sum(records)::bigint FROM views.record_counts GROUP BY outcome"
 _USAGE_DAYS = """
 SELECT account_id, sum(requests)::bigint, sum(cost)::bigint, sum(charge)::bigint FROM views.usage_days
 GROUP BY account_id

@@ -7,7 +7,7 @@ from ledger.records import api_keys, erasing, webhook_endpoints
 from ledger.sql import statements
 from schemas.records import AccountErased, ApiKeyRevoked, Ending, TaxIdDeleted, WebhookEndpointEnded
 
-SQL = statements("ledger.records", "ending.sql")
+SQL = statements("ledger.records", "endings.sql")
 
 
 def end_again(connection: Connection, event: Ending, *, invoiced: bool) -> None:

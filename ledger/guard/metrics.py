@@ -17,7 +17,7 @@ def metrics(guard: Guard) -> Iterator[Metric]:
     )
 
 
-class GuardFigures(Collector):
+class GuardMetrics(Collector):
     """The same for a process that has a registry."""
 
     def __init__(self, guard: Guard) -> None:

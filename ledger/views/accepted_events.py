@@ -12,10 +12,10 @@ from ledger.postgres.types import Connection
 from ledger.sql import statements
 from schemas.fields import INVOICE_NUMBER
 
-SQL = statements("ledger.views", "facts.sql")
+SQL = statements("ledger.views", "accepted_events.sql")
 
 
-class Accepted(NamedTuple):
+class AcceptedEvent(NamedTuple):
     """A fact with an entry. `time`: when it happened, as its source says, else as the log does."""
 
     partition: int
@@ -40,10 +40,10 @@ def partitions(connection: Connection) -> list[int]:
     return [partition for (partition,) in connection.execute(SQL["partitions"])]
 
 
-def after(connection: Connection, partition: int, offset: int, types: Sequence[str], limit: int) -> list[Accepted]:
+def after(connection: Connection, partition: int, offset: int, types: Sequence[str], limit: int) -> list[AcceptedEvent]:
     """The next facts of these types, which the index entries_facts must know, from an offset on."""
     parameters = {"partition": partition, "offset": offset, "types": list(types), "limit": limit}
-    return [Accepted(*row) for row in connection.execute(SQL["after"], parameters)]
+    return [AcceptedEvent(*row) for row in connection.execute(SQL["after"], parameters)]
 
 
 def true_up_to(connection: Connection) -> datetime | None:

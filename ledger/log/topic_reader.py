@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 from ledger.core.calendar import ms_of
 from ledger.core.errors import LedgerError
 from ledger.log.connecting import ANSWER_MS, COMMITTED, kafka_options, refusals_in_words
-from ledger.log.foreign import naming_the_batch
+from ledger.log.kafka_python_fixes import naming_the_batch
 from ledger.log.partitioning import partition_of
 from ledger.log.topics import TopicChanged, TopicMissing, partitions_built_on
 from ledger.settings import Settings
@@ -31,8 +31,8 @@ class RecordGone(LedgerError):
     message = "Kafka has no such record"
 
 
-class LogReader:
-    """Some partitions of a topic, `topic` with the deployment's prefix. Only inside `reading`."""
+class TopicReader:
+    """Some partitions of a topic, `topic` with the deployment's prefix. Only inside `topic_reader`."""
 
     def __init__(self, consumer: KafkaConsumer, topic: str, key: str | None, built_on: int | None) -> None:
         numbers = consumer.partitions_for_topic(topic)
@@ -118,7 +118,7 @@ class LogReader:
 
 
 @contextmanager
-def reading(settings: Settings, topic: str, key: str | None = None) -> Iterator[LogReader]:
+def topic_reader(settings: Settings, topic: str, key: str | None = None) -> Iterator[TopicReader]:
     """A reader of a topic (with its prefix), or of the one partition that a key belongs to.
 
     Raises LogNotReadable when Kafka is away or refuses, TopicMissing, and LogUnreadable at a batch that is broken; for
@@ -127,7 +127,7 @@ def reading(settings: Settings, topic: str, key: str | None = None) -> Iterator[
     built_on = None if key is None else partitions_built_on(settings, topic)
     try:
         with _consumer(settings, **(COMMITTED if topic == settings.topic(EVENTS) else {})) as consumer:
-            yield LogReader(consumer, topic, key, built_on)
+            yield TopicReader(consumer, topic, key, built_on)
     except KafkaError as error:
         raise LogNotReadable(type(error).__name__) from error
 

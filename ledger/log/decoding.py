@@ -1,6 +1,6 @@
 """Records of any topic as the events they state, and what their signatures prove: for consumers and for people.
 
-The fold reads `ledger.log.reading.fact_of`, and on `ledger.events` so does this.
+The fold reads `ledger.log.validation.fact_of`, and on `ledger.events` so does this.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from pydantic import ValidationError
 
 from ledger.core.errors import WrongKey
-from ledger.log.reading import PlainRecord, Problem, Record, fact_of, invalid, problem_of
+from ledger.log.validation import PlainRecord, Problem, Record, fact_of, invalid, problem_of
 from schemas.book import BOOK as BOOK_SCHEMA
 from schemas.book import BookPublished
 from schemas.dead_letters import DEAD_LETTER, RecordDeadLettered
@@ -19,10 +19,10 @@ from schemas.records import RECORDS_EVENT, RecordsEvent
 from schemas.signatures import signature_of, verifies
 from schemas.topics import BOOK, DEAD_LETTERS, EVENTS, RECORDS, TOP_UPS
 
-Said = Event | Effect | BookPublished | RecordDeadLettered | RecordsEvent
+AnyEvent = Event | Effect | BookPublished | RecordDeadLettered | RecordsEvent
 Proof = Literal["none", "valid", "invalid", "unchecked"]
 
-_VALIDATE: dict[str, Callable[[bytes], Said]] = {
+_VALIDATE: dict[str, Callable[[bytes], AnyEvent]] = {
     TOP_UPS: EFFECT.validate_json,
     BOOK: BOOK_SCHEMA.validate_json,
     DEAD_LETTERS: DEAD_LETTER.validate_json,
@@ -37,7 +37,7 @@ class SignatureCheck(NamedTuple):
     proof: Proof
 
 
-def event_of(topic: str, record: Record) -> Said | Problem:
+def event_of(topic: str, record: Record) -> AnyEvent | Problem:
     """The event of a record, or why it is none; nothing is said about its signature. `topic` of schemas.topics."""
     if topic == EVENTS:
         fact = fact_of(PlainRecord(record.key, record.value), {})  # without its headers: only its form is looked at

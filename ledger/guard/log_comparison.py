@@ -10,10 +10,10 @@ from kafka import TopicPartition
 from ledger.core.errors import LedgerError
 from ledger.log.connecting import LogUnavailable
 from ledger.log.continuity import Folded, Stretch, compare, diverged
-from ledger.log.foreign import LogUnreadable
+from ledger.log.kafka_python_fixes import LogUnreadable
 from ledger.log.ownership import LogOfAnother, check_owner
 from ledger.log.survey import Survey, Surveyor
-from ledger.log.topics import Known, differences, known_topics, losses, note_ends
+from ledger.log.topics import RememberedTopic, differences, losses, note_ends, remembered_topics
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import GUARD
 from ledger.postgres.release import WRONG_SHAPE, OtherRelease
@@ -27,7 +27,7 @@ from schemas.topics import EVENTS, TOPICS
 class Memory(NamedTuple):
     """What Postgres remembers of the log."""
 
-    topics: Mapping[str, Known]
+    topics: Mapping[str, RememberedTopic]
     folded: Mapping[int, Folded]
     skipped: Collection[Stretch]
 
@@ -51,7 +51,7 @@ class Outcome(NamedTuple):
         return diverged(differences)
 
 
-class Comparing:
+class LogComparison:
     """The connections that a comparison needs, kept from one to the next. Not for several threads."""
 
     def __init__(self, settings: Settings) -> None:
@@ -97,7 +97,7 @@ class Comparing:
 
     def _remembered(self) -> Memory:
         with self._postgres_may_be_away():
-            topics = known_topics(self._settings, self._connection())
+            topics = remembered_topics(self._settings, self._connection())
             if len(topics) < len(TOPICS):
                 raise LogUnavailable("its topics are not remembered yet: run `ledger bootstrap` or `ledger project`")
             connection, topic = self._connection(), self._settings.topic(EVENTS)

@@ -19,7 +19,7 @@ from ledger.sql import statements
 from schemas.events import EVENT, Event
 from schemas.identity import content_of
 
-SQL = statements("ledger.views", "losses.sql")
+SQL = statements("ledger.views", "lost_entries.sql")
 _USED = ("usage.recorded", "trace.recorded")
 _AT_ONCE = 2_000
 

@@ -21,7 +21,7 @@ _RETRY_SECONDS = 1.0
 log = structlog.get_logger()
 
 
-class Unheard:
+class AbandonedHolds:
     """Takes note of such holds; `run` does the work."""
 
     def __init__(self, connect: Callable[[], Awaitable[AsyncConnection]]) -> None:

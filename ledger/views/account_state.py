@@ -11,7 +11,7 @@ from ledger.records.top_up_triggers import Trigger
 from ledger.sql import statements
 from ledger.views.writing import load_accounts
 
-SQL = statements("ledger.views", "standing.sql")
+SQL = statements("ledger.views", "account_state.sql")
 LAST_ENTRIES = 10
 
 
@@ -30,7 +30,7 @@ class LastEntry(NamedTuple):
     log_offset: int
 
 
-class Standing(NamedTuple):
+class AccountState(NamedTuple):
     """`last`: newest first. Every record of the partition before `next_offset` is counted, `through`: up to when.
 
     `held`: what its open holds hold, in nanos; `trigger`: its last one, at its provider; None for a moment in the past.
@@ -45,7 +45,7 @@ class Standing(NamedTuple):
     trigger: Trigger | None = None
 
 
-def standing(connection: Connection, account_id: str) -> Standing:
+def read_account_state(connection: Connection, account_id: str) -> AccountState:
     """Where an account stands in the views. Raises NoSuchAccount."""
     parameters = {"account_id": account_id, "limit": LAST_ENTRIES}
     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")  # one moment for all of it
@@ -54,7 +54,7 @@ def standing(connection: Connection, account_id: str) -> Standing:
         raise NoSuchAccount(account_id)
     account = load_accounts(connection, [account_id])[account_id]
     last = tuple(LastEntry(*row) for row in connection.execute(SQL["last_entries"], parameters))
-    return Standing(account, last, *place)._replace(trigger=top_up_triggers.last(connection, account_id))
+    return AccountState(account, last, *place)._replace(trigger=top_up_triggers.last(connection, account_id))
 
 
 def refused_by_database(connection: Connection, topic: str, partition: int) -> frozenset[int]:

@@ -39,7 +39,7 @@ class Statement(NamedTuple):
         return cls(_PLACEHOLDER.sub(lambda found: b"$%d" % (names.index(found[1].decode()) + 1), sql), names)
 
 
-class Wire:
+class Pipeline:
     """One conversation at a time. After any error it can't be used: close it."""
 
     def __init__(self, connection: AsyncConnection) -> None:
