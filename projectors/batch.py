@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ledger.core.account import Account
 from ledger.core.book import Book
+from ledger.core.duplicates import Identity, is_duplicate
 from ledger.core.entry import Entry, Fact
 from ledger.core.errors import IdReused, Refused
 from ledger.core.fold import apply
@@ -19,7 +20,6 @@ from schemas.effects import Effect
 from schemas.events import UsageRecorded
 from schemas.identity import is_uuid
 
-Identity = tuple[str, bool, str]
 REUSED = problem_of(IdReused(field="id"))
 
 
@@ -112,8 +112,8 @@ class Batch:
             self.unheld_charges += 1
             self.unheld_nanos += charge
 
-    def _repeat(self, record: Record, fact: Fact, content: str) -> None:
-        if content == fact.content:
+    def _repeat(self, record: Record, fact: Fact, posted: str) -> None:
+        if is_duplicate(fact.content, posted):
             self.record_counts[fact.event.type, "duplicate"] += 1
         else:
             self._refuse(Dead(record, fact, REUSED))

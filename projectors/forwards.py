@@ -4,6 +4,7 @@ A record in a wrong partition is sent on unless its entry is there. The first fo
 posted the same event; a second one folds the partitions in another order, and can only tell when all are folded.
 """
 
+from ledger.core.duplicates import is_duplicate
 from ledger.core.entry import Fact
 from ledger.log.validation import PlainRecord, fact_of
 from ledger.postgres.types import Connection
@@ -25,5 +26,5 @@ def take_back_forwards(settings: Settings, connection: Connection, outbox_positi
         if isinstance(fact, Fact):
             facts[message_id] = fact
     posted = find_posted(connection, [fact.event_id for fact in facts.values()])
-    idle = [message_id for message_id, fact in facts.items() if posted.get(fact.identity) == fact.content]
+    idle = [message_id for message_id, fact in facts.items() if is_duplicate(fact.content, posted.get(fact.identity))]
     connection.execute(SQL["take_back"], {"ids": idle})

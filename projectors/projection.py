@@ -13,6 +13,7 @@ from psycopg.errors import UniqueViolation
 
 from ledger.core.account import NO_PURCHASES, Account
 from ledger.core.book import Book
+from ledger.core.duplicates import is_duplicate
 from ledger.core.entry import Fact
 from ledger.core.errors import LedgerError, RefusedByDatabase
 from ledger.core.fold import purchase_named
@@ -207,7 +208,7 @@ class Projection:
             *(
                 forward_message(self._topic, number, record)
                 for record, fact in batch.misplaced
-                if there.get(fact.identity) != fact.content
+                if not is_duplicate(fact.content, there.get(fact.identity))
             ),
         ]
 

@@ -48,15 +48,27 @@ class _Cap(NamedTuple):
 def checked(top_ups: TopUps, available: int, occasion: Occasion) -> Step:
     """Triggers or skips when the machine is armed and `available` is below the threshold."""
     policy = top_ups.policy
-    if policy is None or not policy.enabled or top_ups.state != "armed":
-        return Step(top_ups)
-    if available >= policy.threshold or top_ups.open_disputes:
+    if policy is None or not may_trigger(
+        enabled=policy.enabled,
+        state=top_ups.state,
+        threshold=policy.threshold,
+        open_disputes=top_ups.open_disputes,
+        available=available,
+    ):
         return Step(top_ups)
     credits = _size(policy, available, occasion)
     cap = _exceeded_cap(top_ups, policy, credits, occasion.log_time_ms)
     if cap is None:
         return _trigger(top_ups, policy, credits, available, occasion)
     return _skip(top_ups, credits, cap, occasion)
+
+
+def may_trigger(*, enabled: bool, state: str | None, threshold: int | None, open_disputes: int, available: int) -> bool:
+    """Whether these funds trigger a top-up: it is switched on and armed, no dispute is open, too little is available.
+
+    `state` and `threshold` None: of an account without a policy.
+    """
+    return enabled and state == "armed" and threshold is not None and available < threshold and not open_disputes
 
 
 def configured(top_ups: TopUps, wire: TopUpPolicy, balance: int, occasion: Occasion) -> TopUps:

@@ -111,7 +111,7 @@ def _columns(fresh: Sequence[tuple[NewHold, Hold]]) -> Parameters:
 
 
 def _funds(row: Row) -> Funds:
-    account_id, balance, held, behind_seconds, enabled, threshold, state, since = row
+    account_id, balance, held, behind_seconds, enabled, threshold, state, since, disputes = row
     return Funds(
         account_id or "",
         int(balance or 0),
@@ -121,6 +121,7 @@ def _funds(row: Row) -> Funds:
         None if threshold is None else int(threshold),
         state,
         int(since or 0),
+        int(disputes or 0),
     )
 
 

@@ -85,8 +85,7 @@ class Hold(NamedTuple):
 class Funds(NamedTuple):
     """What an account has, in nanos, how far its projection is behind, and where its auto top-up stands.
 
-    Of an account without any event nobody knows the partition; it is as far behind as the slowest. `top_up_enabled`:
-    and not held up by an open dispute.
+    Of an account without any event nobody knows the partition; it is as far behind as the slowest.
     """
 
     account_id: str
@@ -97,6 +96,7 @@ class Funds(NamedTuple):
     top_up_threshold: int | None
     top_up_state: str | None
     top_up_since: int
+    top_up_disputes: int
 
     @property
     def available(self) -> int:

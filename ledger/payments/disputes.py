@@ -1,5 +1,6 @@
 """Disputes: a dispute debits the disputed credits of a purchase; if it is won, they are credited again."""
 
+from ledger.core.duplicates import is_duplicate
 from ledger.core.pricing import disputed_share
 from ledger.payments import payment_events
 from ledger.payments.event_recorder import EventRecorder
@@ -49,7 +50,7 @@ class Disputes:
         if posted is None:
             self._recorder.event_log.append_event(event)
             return "won" if won else "lost"
-        if posted != content_of(event):  # the bank has changed its decision
+        if not is_duplicate(content_of(event), posted):  # the bank has changed its decision
             return self._alert(provider, dispute, "dispute_now_won" if won else "dispute_now_lost", terms)
         return "already"
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import psycopg
 import structlog
 
+from ledger.core.top_ups import may_trigger
 from ledger.gate.holds import SQL, Funds
 from ledger.log.drafts import Draft, signed_draft
 from ledger.log.event_appender import EventAppender
@@ -82,6 +83,10 @@ class TopUpRequests:
 
 def _asks(funds: Funds) -> bool:
     """Whether a refusal at these funds lets the machine trigger."""
-    threshold = funds.top_up_threshold
-    armed = funds.top_up_enabled and funds.top_up_state == "armed"
-    return armed and threshold is not None and funds.available < threshold
+    return may_trigger(
+        enabled=funds.top_up_enabled,
+        state=funds.top_up_state,
+        threshold=funds.top_up_threshold,
+        open_disputes=funds.top_up_disputes,
+        available=funds.available,
+    )

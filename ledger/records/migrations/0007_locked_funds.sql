@@ -4,7 +4,7 @@
 CREATE FUNCTION records.locked_funds(accounts text[], wait boolean)
 RETURNS TABLE (
     account_id text, balance bigint, held bigint, behind_seconds float8,
-    top_up_enabled boolean, top_up_threshold bigint, top_up_state text, top_up_since bigint
+    top_up_enabled boolean, top_up_threshold bigint, top_up_state text, top_up_since bigint, top_up_disputes integer
 )
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -37,7 +37,8 @@ BEGIN
                WHEN b.account_id IS NULL THEN
                    (SELECT CASE WHEN count(*) = count(through) THEN min(through) END FROM views.progress)
                ELSE p.through END), 'infinity')::float8,
-           coalesce(a.top_up_enabled, false), a.top_up_threshold, a.state, coalesce(a.since_seq, 0)
+           coalesce(a.top_up_enabled, false), a.top_up_threshold, a.state, coalesce(a.since_seq, 0),
+           coalesce(a.open_disputes, 0)
     FROM records.held_accounts h
     LEFT JOIN views.balances b ON b.account_id = h.account_id
     LEFT JOIN views.progress p ON p.partition = b.partition
