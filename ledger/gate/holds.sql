@@ -7,7 +7,7 @@ SELECT account_id FROM records.held_accounts WHERE account_id = ANY (%(accounts)
 ORDER BY account_id FOR UPDATE SKIP LOCKED;
 
 -- name: locked_funds
-SELECT * FROM records.locked_funds(%(accounts)s::text[], %(wait)s::boolean);
+SELECT * FROM records.locked_funds_v1(%(accounts)s::text[], %(wait)s::boolean);
 
 -- name: find_holds
 SELECT hold_id::text, account_id, amount, state, expires_at, provider, model, mode, max_output_tokens,

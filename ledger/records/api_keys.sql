@@ -1,17 +1,20 @@
 -- Keys of the HTTP API; of a secret only its hash.
 
+-- part: columns
+key_id, account_id, scopes, description, created_at, revoked_at
+
 -- name: create
 INSERT INTO records.api_keys (key_id, secret_hash, account_id, scopes, description)
 VALUES (%(key_id)s, %(secret_hash)s, %(account_id)s, %(scopes)s, %(description)s);
 
 -- name: list
-SELECT key_id, account_id, scopes, description, created_at, revoked_at
+SELECT {{columns}}
 FROM records.api_keys
 WHERE %(account_id)s::text IS NULL OR account_id = %(account_id)s
 ORDER BY created_at, key_id;
 
 -- name: info
-SELECT key_id, account_id, scopes, description, created_at, revoked_at
+SELECT {{columns}}
 FROM records.api_keys
 WHERE key_id = %(key_id)s;
 

@@ -1,5 +1,9 @@
 -- Purchases that customers began: a row first, then the provider, then the fact on the log, then the row again.
 
+-- part: columns
+checkout_id::text, account_id, provider, credits, currency, amount_minor, tax_minor, fx_rate, description,
+customer_id, method_id, return_url, state, reference, url, fields, payment_id, failure, created_at
+
 -- name: open
 -- The same request again changes nothing; `find_request` has its row.
 INSERT INTO records.checkouts (checkout_id, request, account_id, provider, credits, currency, amount_minor, tax_minor,
@@ -9,21 +13,18 @@ VALUES (%(checkout_id)s, %(request)s, %(account_id)s, %(provider)s, %(credits)s,
 ON CONFLICT (request) DO NOTHING;
 
 -- name: find
-SELECT checkout_id::text, account_id, provider, credits, currency, amount_minor, tax_minor, fx_rate, description,
-       customer_id, method_id, return_url, state, reference, url, fields, payment_id, failure, created_at
+SELECT {{columns}}
 FROM records.checkouts
 WHERE checkout_id = %(checkout_id)s;
 
 -- name: find_request
-SELECT checkout_id::text, account_id, provider, credits, currency, amount_minor, tax_minor, fx_rate, description,
-       customer_id, method_id, return_url, state, reference, url, fields, payment_id, failure, created_at
+SELECT {{columns}}
 FROM records.checkouts
 WHERE request = %(request)s;
 
 -- name: find_payment
 -- By what the provider calls it.
-SELECT checkout_id::text, account_id, provider, credits, currency, amount_minor, tax_minor, fx_rate, description,
-       customer_id, method_id, return_url, state, reference, url, fields, payment_id, failure, created_at
+SELECT {{columns}}
 FROM records.checkouts
 WHERE provider = %(provider)s AND (reference = %(reference)s OR payment_id = %(payment_id)s)
 ORDER BY payment_id IS NOT DISTINCT FROM %(payment_id)s DESC, created_at

@@ -1,5 +1,11 @@
 -- Invoices and credit notes as they were issued.
 
+-- part: columns
+number, kind, account_id, purchase_id, issued_on, currency, total_minor, tax_minor, created_at
+
+-- part: unrecorded_columns
+number, account_id, event_id::text, purchase_id, created_at
+
 -- name: next_position
 -- Locks the series of the year until the transaction ends: numbers have no gaps, for one that is rolled back was not taken.
 INSERT INTO records.invoice_series AS s (series, year, last) VALUES (%(series)s, %(year)s, 1)
@@ -35,14 +41,14 @@ SELECT coalesce(sum(tax_minor), 0) FROM records.invoices
 WHERE account_id = %(account_id)s AND purchase_id = %(purchase_id)s AND kind = 'credit_note';
 
 -- name: unrecorded
-SELECT number, account_id, event_id::text, purchase_id, created_at FROM records.invoices
+SELECT {{unrecorded_columns}} FROM records.invoices
 WHERE recorded_at IS NULL
 ORDER BY created_at, number
 LIMIT %(limit)s;
 
 -- name: gone
 -- Documents whose numbers went onto the log and are not there: the log lost its tail before it was folded.
-SELECT number, account_id, event_id::text, purchase_id, created_at FROM records.invoices i
+SELECT {{unrecorded_columns}} FROM records.invoices i
 WHERE recorded_at IS NOT NULL
   AND NOT EXISTS (SELECT FROM views.entries e
                   WHERE e.account_id = i.account_id AND e.type = 'invoice.issued' AND e.data ->> 'number' = i.number
@@ -54,13 +60,13 @@ ORDER BY created_at, number;
 UPDATE records.invoices SET recorded_at = clock_timestamp() WHERE number = %(number)s AND recorded_at IS NULL;
 
 -- name: find
-SELECT number, kind, account_id, purchase_id, issued_on, currency, total_minor, tax_minor, created_at
+SELECT {{columns}}
 FROM records.invoices
 WHERE number = %(number)s AND recorded_at IS NOT NULL;
 
 -- name: page
 -- Newest first, below the place where the page before ended.
-SELECT number, kind, account_id, purchase_id, issued_on, currency, total_minor, tax_minor, created_at
+SELECT {{columns}}
 FROM records.invoices
 WHERE account_id = %(account_id)s AND recorded_at IS NOT NULL AND (created_at, number) < (%(before)s, %(number)s)
 ORDER BY created_at DESC, number DESC

@@ -1,8 +1,13 @@
 """Brings a database to the schema of this program: `records` by numbered migrations, `views` as one piece.
 
-Migrations run in one transaction under a lock, so that several processes may start at once. A migration that was
-changed after it ran is refused. `views` is only created when it is missing: it is replaced by `ledger rebuild`. Its
-indexes alone are made and dropped here, beside whatever reads and writes meanwhile.
+All missing migrations run in one transaction under a lock, so that several processes may start at once. A migration
+that was changed after it ran is refused. `views` is only created when it is missing: `ledger rebuild` replaces it. Only
+its indexes are made and dropped here, while others read and write.
+
+How to change `records`: add a file `migrations/NNNN_what.sql` with the next number; never edit one that was released.
+How to change a function: write a new one under the next version in its name (`records.locked_funds_v2`), and call that.
+Never replace a function: processes of the release before run on until they next check the release, and call theirs. A
+later migration, of a later release, drops the version that no program calls any more.
 """
 
 import time

@@ -1,5 +1,8 @@
 -- Links to the billing page, each good for one browser once, and the sessions that they open.
 
+-- part: columns
+session_id::text, account_id, page, return_url
+
 -- name: create
 INSERT INTO records.portal_sessions (account_id, page, return_url, link_hash, link_until)
 VALUES (%(account_id)s, %(page)s, %(return_url)s, %(link_hash)s, now() + %(lasts)s::interval)
@@ -9,10 +12,10 @@ RETURNING link_until;
 -- Of two browsers that come at once, one gets the row.
 UPDATE records.portal_sessions SET cookie_hash = %(cookie_hash)s, expires_at = now() + %(lasts)s::interval
 WHERE link_hash = %(link_hash)s AND cookie_hash IS NULL AND link_until > now()
-RETURNING session_id::text, account_id, page, return_url;
+RETURNING {{columns}};
 
 -- name: find
-SELECT session_id::text, account_id, page, return_url
+SELECT {{columns}}
 FROM records.portal_sessions
 WHERE cookie_hash = %(cookie_hash)s AND expires_at > now();
 

@@ -1,5 +1,8 @@
 -- Profiles of customers and their tax ids. Changes of one account's tax ids wait for each other at its profile's row.
 
+-- part: tax_id_columns
+tax_id::text, country, type, value, created_at
+
 -- name: profile
 SELECT name, email, line1, line2, city, state, postal_code, country, time_zone, locale
 FROM records.profiles
@@ -21,7 +24,7 @@ INSERT INTO records.profiles (account_id) VALUES (%(account_id)s)
 ON CONFLICT (account_id) DO UPDATE SET account_id = excluded.account_id;
 
 -- name: tax_ids
-SELECT tax_id::text, country, type, value, created_at
+SELECT {{tax_id_columns}}
 FROM records.tax_ids
 WHERE account_id = %(account_id)s
 ORDER BY created_at, tax_id;
@@ -29,7 +32,7 @@ ORDER BY created_at, tax_id;
 -- name: add_tax_id
 INSERT INTO records.tax_ids (account_id, country, type, value)
 VALUES (%(account_id)s, %(country)s, %(type)s, %(value)s)
-RETURNING tax_id::text, country, type, value, created_at;
+RETURNING {{tax_id_columns}};
 
 -- name: delete_tax_id
 DELETE FROM records.tax_ids WHERE account_id = %(account_id)s AND tax_id = %(tax_id)s;

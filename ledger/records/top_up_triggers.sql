@@ -1,5 +1,10 @@
 -- Triggers on their way to money. Whoever works on one holds its lease; writes name the lease's token.
 
+-- part: columns
+trigger_id::text, account_id, provider, method_id, credits, triggered_at,
+coalesce(search_from, triggered_at) AS search_from, state, attempt, silent, searched_at, payment_id, url, failure,
+token
+
 -- name: insert
 -- Unless the views say that the account is not in flight with it. One that was dropped is taken up again: the views were
 -- behind when it was.
@@ -30,9 +35,7 @@ WHERE account_id = %(account_id)s AND NOT EXISTS (SELECT FROM records.rebuilds W
 UPDATE records.top_up_triggers SET token = token + 1, leased_until = clock_timestamp() + %(lease)s::interval
 WHERE trigger_id = %(trigger_id)s AND ended_at IS NULL AND due_at <= %(now)s
   AND (leased_until IS NULL OR leased_until < clock_timestamp())
-RETURNING trigger_id::text, account_id, provider, method_id, credits, triggered_at,
-    coalesce(search_from, triggered_at) AS search_from, state, attempt, silent, searched_at, payment_id, url, failure,
-    token;
+RETURNING {{columns}};
 
 -- name: due
 SELECT trigger_id::text FROM records.top_up_triggers
@@ -72,9 +75,7 @@ SELECT payment_id FROM records.top_up_triggers WHERE trigger_id = %(trigger_id)s
 
 -- name: last
 -- The account's last trigger.
-SELECT trigger_id::text, account_id, provider, method_id, credits, triggered_at,
-    coalesce(search_from, triggered_at) AS search_from, state, attempt, silent, searched_at, payment_id, url, failure,
-    token, due_at
+SELECT {{columns}}, due_at
 FROM records.top_up_triggers
 WHERE account_id = %(account_id)s
 ORDER BY triggered_at DESC
@@ -107,9 +108,7 @@ WHERE trigger_id = %(trigger_id)s AND attempt = %(attempt)s;
 
 -- name: recent
 -- The account's last triggers, for the customer.
-SELECT trigger_id::text, account_id, provider, method_id, credits, triggered_at,
-    coalesce(search_from, triggered_at) AS search_from, state, attempt, silent, searched_at, payment_id, url, failure,
-    token, due_at
+SELECT {{columns}}, due_at
 FROM records.top_up_triggers
 WHERE account_id = %(account_id)s
 ORDER BY triggered_at DESC

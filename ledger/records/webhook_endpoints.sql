@@ -1,17 +1,20 @@
 -- Endpoints that notices go to.
 
+-- part: columns
+endpoint_id::text, account_id, url, description, types, created_at, disabled_at
+
 -- name: create
 INSERT INTO records.webhook_endpoints (account_id, url, description, types, secret)
 VALUES (%(account_id)s, %(url)s, %(description)s, %(types)s, %(secret)s)
-RETURNING endpoint_id::text, account_id, url, description, types, created_at, disabled_at;
+RETURNING {{columns}};
 
 -- name: find
-SELECT endpoint_id::text, account_id, url, description, types, created_at, disabled_at
+SELECT {{columns}}
 FROM records.webhook_endpoints
 WHERE endpoint_id = %(endpoint_id)s;
 
 -- name: list
-SELECT endpoint_id::text, account_id, url, description, types, created_at, disabled_at
+SELECT {{columns}}
 FROM records.webhook_endpoints
 WHERE %(account_id)s IN ('', account_id)
 ORDER BY created_at, endpoint_id;

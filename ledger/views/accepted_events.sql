@@ -1,12 +1,15 @@
 -- Facts that something follows from outside of the ledger, in the order of their partition. The condition of the index
 -- entries_facts is repeated so that it is used.
 
+-- part: indexed_types
+type IN ('credits.purchased', 'credits.refunded', 'dispute.opened', 'dispute.closed', 'auto_top_up.failed',
+         'invoice.issued')
+
 -- name: after
 SELECT partition, log_offset, event_id::text, account_id, type, log_time, coalesce(occurred_at, log_time), data
 FROM views.entries
 WHERE partition = %(partition)s AND log_offset >= %(offset)s AND type = ANY (%(types)s)
-  AND type IN ('credits.purchased', 'credits.refunded', 'dispute.opened', 'dispute.closed', 'auto_top_up.failed',
-               'invoice.issued')
+  AND {{indexed_types}}
 ORDER BY log_offset
 LIMIT %(limit)s;
 
@@ -28,6 +31,5 @@ WHERE event_id = %(event_id)s AND account_id = %(account_id)s AND signed;
 SELECT max(data ->> 'number')
 FROM views.entries
 WHERE type = 'invoice.issued' AND data ->> 'number' ~ %(form)s
-  AND type IN ('credits.purchased', 'credits.refunded', 'dispute.opened', 'dispute.closed', 'auto_top_up.failed',
-               'invoice.issued')
+  AND {{indexed_types}}
 GROUP BY substring(data ->> 'number' FROM '^(.*)-[0-9]+$');

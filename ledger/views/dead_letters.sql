@@ -1,8 +1,11 @@
 -- What people read of the dead letters.
 
+-- part: columns
+topic, partition, log_offset, code, field, reason, account_id, event_id::text, type, log_time, excerpt
+
 -- name: list
 -- Newest first.
-SELECT topic, partition, log_offset, code, field, reason, account_id, event_id::text, type, log_time, excerpt
+SELECT {{columns}}
 FROM views.dead_letters
 WHERE (%(code)s::text IS NULL OR code = %(code)s)
   AND (%(topic)s::text IS NULL OR topic = %(topic)s)
@@ -15,6 +18,6 @@ SELECT count(*) FROM views.dead_letters
 WHERE topic = %(topic)s AND partition = %(partition)s AND log_offset >= %(log_offset)s;
 
 -- name: find
-SELECT topic, partition, log_offset, code, field, reason, account_id, event_id::text, type, log_time, excerpt
+SELECT {{columns}}
 FROM views.dead_letters
 WHERE topic = %(topic)s AND partition = %(partition)s AND log_offset = %(log_offset)s;

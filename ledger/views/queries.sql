@@ -1,5 +1,21 @@
 -- What the API reads of the views. The order of a history is (log_time, seq), which never runs backwards.
 
+-- part: account_columns
+b.account_id, b.balance, coalesce(h.held, 0) AS held, b.level, p.through, a.package, a.month, a.month_traces,
+a.top_up_enabled, a.top_up_threshold, a.top_up_amount, a.top_up_sizing, a.top_up_cap_day, a.top_up_cap_month,
+a.top_up_provider, a.payment_method_id, a.state, a.reason, a.trigger_id::text,
+a.day, a.day_spent, a.spent_month, a.month_spent
+
+-- part: account_tables
+views.balances b JOIN views.accounts a USING (account_id) JOIN views.progress p ON p.partition = b.partition
+LEFT JOIN records.held_accounts h USING (account_id)
+
+-- part: entry_columns
+event_id::text, account_id, signed, type, seq, log_time, occurred_at, source, amount, balance_after, cost,
+book_version, rules, partition, log_offset, request_id, provider, model, mode, api_key_id,
+input_tokens, output_tokens, cached_input_tokens, cache_write_tokens,
+trim_scale(provider_cost)::text AS provider_cost, free_traces, currency, clearing_minor, data
+
 -- name: balance
 SELECT b.account_id, b.balance, coalesce(h.held, 0) AS held, p.through
 FROM views.balances b JOIN views.progress p USING (partition) LEFT JOIN records.held_accounts h USING (account_id)
@@ -14,32 +30,21 @@ ORDER BY log_time DESC, seq DESC
 LIMIT 1;
 
 -- name: account
-SELECT b.account_id, b.balance, coalesce(h.held, 0) AS held, b.level, p.through, a.package, a.month, a.month_traces,
-       a.top_up_enabled, a.top_up_threshold, a.top_up_amount, a.top_up_sizing, a.top_up_cap_day, a.top_up_cap_month,
-       a.top_up_provider, a.payment_method_id, a.state, a.reason, a.trigger_id::text,
-       a.day, a.day_spent, a.spent_month, a.month_spent
-FROM views.balances b JOIN views.accounts a USING (account_id) JOIN views.progress p ON p.partition = b.partition
-LEFT JOIN records.held_accounts h USING (account_id)
+SELECT {{account_columns}}
+FROM {{account_tables}}
 WHERE b.account_id = %(account_id)s;
 
 -- name: accounts
 -- In the order of their ids; those with a ":" are providers, not customers.
-SELECT b.account_id, b.balance, coalesce(h.held, 0) AS held, b.level, p.through, a.package, a.month, a.month_traces,
-       a.top_up_enabled, a.top_up_threshold, a.top_up_amount, a.top_up_sizing, a.top_up_cap_day, a.top_up_cap_month,
-       a.top_up_provider, a.payment_method_id, a.state, a.reason, a.trigger_id::text,
-       a.day, a.day_spent, a.spent_month, a.month_spent
-FROM views.balances b JOIN views.accounts a USING (account_id) JOIN views.progress p ON p.partition = b.partition
-LEFT JOIN records.held_accounts h USING (account_id)
+SELECT {{account_columns}}
+FROM {{account_tables}}
 WHERE b.account_id > %(after)s AND strpos(b.account_id, ':') = 0
 ORDER BY b.account_id
 LIMIT %(limit)s;
 
 -- name: entry
 -- One id may stand for an event of several accounts, and for a signed and an unsigned one.
-SELECT event_id::text, account_id, signed, type, seq, log_time, occurred_at, source, amount, balance_after, cost,
-       book_version, rules, partition, log_offset, request_id, provider, model, mode, api_key_id,
-       input_tokens, output_tokens, cached_input_tokens, cache_write_tokens,
-       trim_scale(provider_cost)::text AS provider_cost, free_traces, currency, clearing_minor, data
+SELECT {{entry_columns}}
 FROM views.entries
 WHERE event_id = %(event_id)s
   AND (%(account_id)s::text IS NULL OR account_id = %(account_id)s)
@@ -50,10 +55,7 @@ LIMIT 2;
 
 -- name: history
 -- A page, newest first, before a place in the history.
-SELECT event_id::text, account_id, signed, type, seq, log_time, occurred_at, source, amount, balance_after, cost,
-       book_version, rules, partition, log_offset, request_id, provider, model, mode, api_key_id,
-       input_tokens, output_tokens, cached_input_tokens, cache_write_tokens,
-       trim_scale(provider_cost)::text AS provider_cost, free_traces, currency, clearing_minor, data
+SELECT {{entry_columns}}
 FROM views.entries
 WHERE account_id = %(account_id)s AND type = ANY (%(types)s)
   AND log_time >= %(since)s AND log_time <= %(before_time)s
@@ -63,10 +65,7 @@ LIMIT %(limit)s;
 
 -- name: history_of_money
 -- The same for types of the index entries_money, whose condition is repeated so that it is used.
-SELECT event_id::text, account_id, signed, type, seq, log_time, occurred_at, source, amount, balance_after, cost,
-       book_version, rules, partition, log_offset, request_id, provider, model, mode, api_key_id,
-       input_tokens, output_tokens, cached_input_tokens, cache_write_tokens,
-       trim_scale(provider_cost)::text AS provider_cost, free_traces, currency, clearing_minor, data
+SELECT {{entry_columns}}
 FROM views.entries
 WHERE account_id = %(account_id)s AND type = ANY (%(types)s)
   AND type IN ('credits.purchased', 'credits.refunded', 'dispute.opened', 'dispute.closed', 'credits.adjusted')
@@ -97,10 +96,7 @@ WITH days AS (
 )
 SELECT e.*
 FROM newest d CROSS JOIN LATERAL (
-    SELECT event_id::text, account_id, signed, type, seq, log_time, occurred_at, source, amount, balance_after, cost,
-           book_version, rules, partition, log_offset, request_id, provider, model, mode, api_key_id,
-           input_tokens, output_tokens, cached_input_tokens, cache_write_tokens,
-           trim_scale(provider_cost)::text AS provider_cost, free_traces, currency, clearing_minor, data
+    SELECT {{entry_columns}}
     FROM views.entries
     WHERE account_id = %(account_id)s AND type = 'usage.recorded'
       AND log_time >= greatest(%(since)s, d.day::timestamp AT TIME ZONE 'UTC')

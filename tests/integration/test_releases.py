@@ -1,5 +1,6 @@
 """Two versions of the program on one database refuse each other by name, at the start and while they run."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,13 +29,16 @@ from tests.support.waiting import eventually
 from tests.support.workers import crew, folded, wait_until_projected
 
 NEWER = "INSERT INTO records.migrations (name, checksum) VALUES ('9999_later.sql', 'x')"
-OLDER = "DELETE FROM records.migrations WHERE name = '0035_releases.sql'"
 REFOLDED = "UPDATE records.migrations SET checksum = 'another' WHERE name = 'views'"
-CHANGED = "UPDATE records.migrations SET checksum = 'another' WHERE name = '0001_foundation.sql'"
+CHANGED = "UPDATE records.migrations SET checksum = 'another' WHERE name = '0001_initial.sql'"
+NEXT = (
+    b"ALTER TABLE records.api_keys RENAME COLUMN secret_hash TO hash_of_secret;"
+    b"CREATE FUNCTION records.locked_funds_v2(accounts text[], wait boolean) RETURNS TABLE (account_id text) "
+    b"LANGUAGE sql AS 'SELECT * FROM unnest(accounts)'"
+)
 GONE = "ALTER SCHEMA records RENAME TO gone"
 WORDS = {
     NEWER: "The database is of a newer version; update this program: it has 9999_later.sql",
-    OLDER: "The database is of an older version; run `ledger migrate`: it lacks 0035_releases.sql",
     REFOLDED: "The views were folded by another version of this program; run `ledger rebuild`",
     CHANGED: "A migration that ran is another one in this program",
     GONE: "The database lacks the ledger's tables; run `ledger migrate`",
@@ -72,7 +76,7 @@ def of_another_release(settings: Settings, change: str) -> Iterator[None]:
                 connection.cursor().executemany("INSERT INTO records.migrations (name, checksum) VALUES (%s, %s)", rows)
 
 
-@pytest.mark.parametrize("change", WORDS, ids=["newer", "older", "other views", "changed", "empty"])
+@pytest.mark.parametrize("change", WORDS, ids=["newer", "other views", "changed", "empty"])
 def test_a_connection_to_a_database_of_another_release_is_refused_by_name(own: Settings, change: str) -> None:
     with of_another_release(own, change), pytest.raises(release.OtherRelease) as refused:
         connect(own.database, COMMAND)
@@ -131,19 +135,58 @@ def test_an_api_that_runs_says_so_until_the_database_fits_again(own: Settings, t
         eventually(lambda: http.get("/readyz").json()["parts"]["postgres"]["ready"])
 
 
+@pytest.fixture
+def next_release(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This program has one migration more than its database: a renamed column and a new function."""
+    found = {**release.migrations(), "0002_next.sql": NEXT}
+    for module in (release, migrating):
+        monkeypatch.setattr(module, "migrations", lambda: found)
+    release._checksums.cache_clear()
+    yield
+    release._checksums.cache_clear()
+
+
+@pytest.mark.usefixtures("next_release")
+def test_a_database_that_lacks_a_migration_is_refused_by_name(own: Settings) -> None:
+    with pytest.raises(release.DatabaseOlder) as refused:
+        connect(own.database, COMMAND)
+    words = "The database is of an older version; run `ledger migrate`: it lacks 0002_next.sql"
+    assert str(refused.value) == words
+
+
+@pytest.mark.usefixtures("next_release")
 def test_a_migration_keeps_waiting_whoever_looks_until_it_has_ended(own: Settings) -> None:
     with psycopg.connect(own.database) as migration, psycopg.connect(own.database) as writer:
         writer.execute("SET lock_timeout = '100ms'")
-        migrating.migrate_records(migration)  # nothing to run: nobody waits
-        release.check(writer)
-        writer.rollback()
-        migration.rollback()
-        writer.execute("SET lock_timeout = '100ms'")
-        migration.execute(OLDER)
-        migration.execute("ALTER TABLE records.api_keys RENAME COLUMN secret_hash TO key_hash")
-        assert migrating.migrate_records(migration) == ["0035_releases.sql"]
+        assert migrating.migrate_records(migration) == ["0002_next.sql"]
         with pytest.raises(psycopg.errors.LockNotAvailable):
             release.check(writer)
+        migration.rollback()
+
+
+def test_a_migration_with_nothing_to_run_keeps_nobody_waiting(own: Settings) -> None:
+    with psycopg.connect(own.database) as migration, psycopg.connect(own.database) as writer:
+        writer.execute("SET lock_timeout = '100ms'")
+        assert migrating.migrate_records(migration) == []
+        release.check(writer)
+
+
+@pytest.mark.usefixtures("next_release")
+def test_a_function_of_this_release_is_there_beside_the_one_of_the_next(own: Settings) -> None:
+    with psycopg.connect(own.database) as connection:
+        migrating.migrate_records(connection)
+        for version in ("v1", "v2"):
+            statement = f"SELECT account_id FROM records.locked_funds_{version}(ARRAY['acct_both'], true)"
+            assert connection.execute(statement.encode()).fetchall() == [("acct_both",)]
+        connection.rollback()
+
+
+def test_every_function_has_its_version_in_its_name(own: Settings) -> None:
+    with psycopg.connect(own.database) as connection:
+        rows = connection.execute("SELECT proname FROM pg_proc WHERE pronamespace = 'records'::regnamespace").fetchall()
+    assert rows
+    assert [name for (name,) in rows if not re.search(r"_v[1-9]\d*$", name)] == []
+    assert not any(b"OR REPLACE" in text for text in release.migrations().values())
 
 
 def test_comments_spaces_and_indexes_are_no_other_version(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
