@@ -1,4 +1,4 @@
-# The ledger without Java, Postgres, tests or build tools: what it needs, each package by its hash from requirements.lock.
+# The ledger without Java, Postgres, tests or build tools. Each package is installed by its hash from requirements.lock.
 # The official Python images are built with profile-guided optimization; without it an event costs a third more CPU.
 FROM python:3.13-slim-bookworm AS build
 RUN pip install --no-cache-dir uv==0.13.9

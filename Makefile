@@ -24,7 +24,7 @@ run: setup
 test: setup
 	$(BIN)/pytest -n 3 $(PYTEST_ARGS)
 
-# The properties of the core with fifty times as many random logs, and the gate's machine with sixteen times as many runs.
+# The properties of the core with fifty times as many random logs; the gate's machine with sixteen times as many runs.
 test-slow: setup
 	LEDGER_HYPOTHESIS=slow $(BIN)/pytest tests/core/test_properties.py tests/integration/test_gate_machine.py $(PYTEST_ARGS)
 

@@ -186,10 +186,10 @@ class Settings(BaseSettings):
         60, ge=0, description="How long a payment may be paid and not projected before it is reported."
     )
     top_up_attempts: int = Field(
-        3, ge=1, le=10, description="Auto top-up is suspended after so many declined attempts in a row."
+        3, ge=1, le=10, description="Auto top-up is suspended after this number of declined attempts in a row."
     )
     top_up_lease_seconds: float = Field(
-        30, gt=0, description="How long a trigger waits for a charger that was killed, until another one goes on."
+        30, gt=0, description="How long a trigger waits for a charger that was killed, until another one takes over."
     )
     supplier: Supplier = Field(
         Supplier(),
@@ -310,7 +310,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _payments_go_where_they_say(self) -> "Settings":
-        """No test key in production and no live one elsewhere; nobody's money goes to another server by mistake."""
+        """No test key in production and no live key elsewhere; no money goes to another server by mistake."""
         for name in ("stripe_url", "razorpay_url"):
             elsewhere = getattr(self, name) != type(self).model_fields[name].default
             if elsewhere and self.payments != "sandbox":

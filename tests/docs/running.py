@@ -1,7 +1,7 @@
 """Runs the examples of one page in their order, as a reader does who copies them into a terminal, and compares.
 
 What an example prints is shown in comments at its end, in the block below it, or (`console`) under each command; there
-`…` stands for anything. Nothing shown: only the exit code counts, which must be 0.
+`…` matches anything. When the page shows no output, only the exit code counts, which must be 0.
 """
 
 import json
@@ -31,7 +31,7 @@ _TYPES: dict[str, TypeAdapter[Any]] = {
 
 
 class Reader:
-    """Somebody with a terminal in `folder`. What a shell example sets, the next examples have.
+    """A reader with a terminal in `folder`. What a shell example sets, the next examples have.
 
     `instead`: the addresses that the pages show, and those of the ledger that is really there.
     """
@@ -103,7 +103,7 @@ class Reader:
 
 
 def assert_says_something(example: Example) -> None:
-    """JSON that stands alone must be JSON, and an event must be one that the ledger reads."""
+    """A block of JSON must be JSON, and an event must be one that the ledger reads."""
     said = json.loads(example.text)
     if isinstance(said, dict) and "specversion" in said:
         default = EVENT if said["type"] in EVENT_TYPES else EFFECT
@@ -135,7 +135,7 @@ def _assert_shown(example: Example, shown: str, output: str) -> None:
 
 
 def _line_pattern(line: str) -> str:
-    """A line that is only `…` stands for any lines."""
+    """A line that is only `…` matches any lines."""
     return r"(?:.*\n)*?" if line.strip() == ANYTHING else _pattern(line.rstrip()) + r"[ \t]*\n"
 
 
@@ -144,7 +144,7 @@ def _pattern(text: str) -> str:
 
 
 def _assert_same_json(example: Example, shown: Any, found: Any, path: str = "") -> None:
-    """`…` in a text matches anything in it; as the name of a field it stands for others that are not shown."""
+    """`…` in a text matches anything in it; as the name of a field it matches the fields that are not shown."""
     where = f"{example}, {path or 'the answer'}: shows {shown!r}, and it is {found!r}"
     if isinstance(shown, dict) and isinstance(found, dict):
         names = shown.keys() - {ANYTHING}

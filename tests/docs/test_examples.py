@@ -26,8 +26,8 @@ PAGES = (
     "docs/reference/http.md",
 )
 
-# What can't be run as it stands, by page and how its text begins, and why.
-_UNTIL_STOPPED = "it runs until it is told to stop; the ledger that the tests use was started in the same way"
+# What can't be run as it is: by page and the beginning of its text, with the reason.
+_UNTIL_STOPPED = "it runs until it is stopped; the ledger that the tests use was started in the same way"
 EXCUSED = {
     ("README.md", "make run"): _UNTIL_STOPPED,
     ("docs/how-to/run-it.md", "$ make run"): _UNTIL_STOPPED,
@@ -48,7 +48,7 @@ def running() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture
 def reader(running: dict[str, Any], tmp_path: Path) -> Reader:
-    """Somebody who has just opened a terminal where the ledger was started."""
+    """A reader who has just opened a terminal where the ledger was started."""
     (tmp_path / ".ledger").symlink_to(running["home"])
     given = {
         "API": running["api"],

@@ -1,4 +1,4 @@
-"""What runs the examples notices when a page is wrong: each of these was once how a page could lie unseen."""
+"""The runner of the examples notices when a page is wrong: each case is a way in which a page could be wrong unseen."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ RIGHT = [
 WRONG = [
     pytest.param(example("sh", "false\n"), id="a command that fails"),
     pytest.param(example("sh", "false | true\n"), id="a command that fails in a pipe"),
-    pytest.param(example("sh", "echo $UNSET\n"), id="a variable that nobody set"),
+    pytest.param(example("sh", "echo $UNSET\n"), id="a variable that is not set"),
     pytest.param(example("sh", "echo one\n# two\n"), id="other output"),
     pytest.param(example("sh", "echo one; echo two\n# one\n"), id="more output"),
     pytest.param(example("sh", "echo onetwo\n# one\n"), id="a longer line"),
