@@ -1,7 +1,7 @@
-"""Faust's assignor, which takes the partition count that the ledger was built on, and never one from the broker.
+"""Faust's assignor with the number of partitions that the ledger was built on, not one from the broker.
 
-A broker that has just started may not know the topic yet. Faust would then assign no partition to anyone, and as seats
-are static members, no rebalance would follow: every worker would be idle for ever. Written for faust-streaming 0.15.3.
+A broker that has just started may not know the topic yet. Faust would then assign no partition; and because workers are
+static members, no rebalance would follow and all workers would stay idle. Written for faust-streaming 0.15.3.
 """
 
 from collections.abc import Iterable, MutableMapping
@@ -11,7 +11,7 @@ from faust.assignor.partition_assignor import PartitionAssignor
 
 
 class _Counted:
-    """What the assignor asks of a cluster."""
+    """The part of the cluster's metadata that the assignor reads."""
 
     def __init__(self, partitions: int) -> None:
         self._numbers = set(range(partitions))
@@ -21,7 +21,7 @@ class _Counted:
 
 
 def assignor_of(partitions: int) -> type[PartitionAssignor]:
-    """An assignor for a group that reads one topic of so many partitions."""
+    """An assignor for a group that reads one topic of `partitions` partitions."""
 
     class Assignor(PartitionAssignor):
         @classmethod

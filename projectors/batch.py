@@ -1,6 +1,6 @@
-"""One batch of records folded in memory: what it posts, what it ignores, what it refuses, what it sends elsewhere.
+"""One batch of records, folded in memory: its entries, duplicates, dead letters, effects and misplaced records.
 
-Pure: the same records over the same accounts give the same batch, and where a batch begins or ends changes nothing.
+Pure: the same records and accounts always give the same batch, and the borders between batches change nothing.
 """
 
 from collections import Counter
@@ -20,19 +20,19 @@ from schemas.effects import Effect
 from schemas.events import UsageRecorded
 from schemas.identity import is_uuid
 
-REUSED = problem_of(IdReused(field="id"))
+ID_REUSED = problem_of(IdReused(field="id"))
 
 
-class Dead(NamedTuple):
-    """A record that could not be applied, the fact that it states if it could be read, and the reason."""
+class DeadRecord(NamedTuple):
+    """A record that could not be applied, its fact if it could be read, and the reason."""
 
     record: Record
     fact: Fact | None
     problem: Problem
 
 
-class Misplaced(NamedTuple):
-    """A record in another partition than its key's, and the fact that it states."""
+class MisplacedRecord(NamedTuple):
+    """A record that is not in its key's partition, and its fact."""
 
     record: Record
     fact: Fact
@@ -40,19 +40,19 @@ class Misplaced(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """What the records folded so far come to. Each entry goes to `post` with its offset, and is not kept.
+    """The result of the records folded so far. Each entry is passed to `post` with its offset, and not stored.
 
-    `accounts`: those that changed, as they are now. `known`: the content of every fact that has an entry, by identity,
-    as far as it was looked up or posted here.
+    `accounts`: the changed accounts, in their new state. `posted`: the content of each fact that has an entry, by
+    identity, if it was looked up or posted here.
     """
 
     book: Book
     post: Callable[[Entry, int], None]
     accounts: dict[str, Account] = field(default_factory=dict)
-    known: dict[Identity, str] = field(default_factory=dict)
+    posted: dict[Identity, str] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
-    dead: list[Dead] = field(default_factory=list)
-    misplaced: list[Misplaced] = field(default_factory=list)
+    dead: list[DeadRecord] = field(default_factory=list)
+    misplaced: list[MisplacedRecord] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)
     unheld_charges: int = 0
     unheld_nanos: int = 0
@@ -61,20 +61,20 @@ class Batch:
     def fold(
         self,
         records: Sequence[Record],
-        readings: Sequence[Fact | Problem],
+        facts_or_problems: Sequence[Fact | Problem],
         before: Mapping[str, Account],
-        elsewhere: frozenset[str] = frozenset(),
+        foreign: frozenset[str] = frozenset(),
     ) -> None:
-        """Folds records in their order; `readings` are what each of them states, or what is wrong with it.
+        """Folds records in order. `facts_or_problems`: for each record its fact, or why it can't be read.
 
-        `before`: the accounts that the readings name and that have a state, as they are without this batch.
-        `elsewhere`: accounts of other partitions.
+        `before`: the states, before this batch, of the accounts that the facts name and that have one. `foreign`:
+        accounts of other partitions.
         """
-        for record, fact in zip(records, readings, strict=True):
+        for record, fact in zip(records, facts_or_problems, strict=True):
             if isinstance(fact, Problem):
-                self._refuse(Dead(record, None, fact))
-            elif fact.event.subject in elsewhere:
-                self.misplaced.append(Misplaced(record, fact))
+                self._refuse(DeadRecord(record, None, fact))
+            elif fact.event.subject in foreign:
+                self.misplaced.append(MisplacedRecord(record, fact))
                 self.record_counts[fact.event.type, "forwarded"] += 1
             else:
                 self._fold(record, fact, before)
@@ -83,7 +83,7 @@ class Batch:
         event = fact.event
         subject = event.subject
         identity = (subject, fact.key_id is not None, fact.event_id)
-        content = self.known.get(identity)
+        content = self.posted.get(identity)
         if content is not None:
             self._repeat(record, fact, content)
             return
@@ -91,9 +91,9 @@ class Batch:
         try:
             after, entry, effects = apply(account, fact, record.timestamp, self.book)
         except Refused as refused:
-            self._refuse(Dead(record, fact, problem_of(refused)))
+            self._refuse(DeadRecord(record, fact, problem_of(refused)))
             return
-        self.known[identity] = fact.content
+        self.posted[identity] = fact.content
         self.accounts[subject] = after
         self.post(entry, record.offset)
         if event.type == "usage.recorded" or event.type == "trace.recorded":
@@ -103,7 +103,10 @@ class Batch:
             self.effects += effects
 
     def _cover(self, fact: Fact, entry: Entry) -> None:
-        """Notes the hold that a charge names, or that it names none. A router's own name for something is none."""
+        """Records which hold a charge names, or that it names none.
+
+        An id that is not a UUID is the router's own, not a hold's.
+        """
         event, charge = fact.event, -entry.amount
         named = event.data.authorization_id if isinstance(event, UsageRecorded) else None
         if named is not None and is_uuid(named):
@@ -116,8 +119,8 @@ class Batch:
         if is_duplicate(fact.content, posted):
             self.record_counts[fact.event.type, "duplicate"] += 1
         else:
-            self._refuse(Dead(record, fact, REUSED))
+            self._refuse(DeadRecord(record, fact, ID_REUSED))
 
-    def _refuse(self, dead: Dead) -> None:
+    def _refuse(self, dead: DeadRecord) -> None:
         self.dead.append(dead)
         self.record_counts[dead.fact.event.type if dead.fact else "unreadable", "dead_letter"] += 1

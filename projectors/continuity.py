@@ -1,4 +1,4 @@
-"""Whether the log is still the one that was folded, asked at every assignment, reconnect and jump."""
+"""Checks that the log is still the one that was folded: at each assignment, reconnect and jump."""
 
 from collections.abc import Iterable
 from contextlib import closing
@@ -35,7 +35,10 @@ def check_continuity(settings: Settings, partitions: set[int]) -> None:
 
 
 def diverged(settings: Settings, connection: Connection) -> dict[int, str]:
-    """Why the log is not as it was folded, by partition, be its topic another. Raises as `check_continuity` does."""
+    """By partition, why the log is not the one that was folded, also if its topic is another.
+
+    Raises as `check_continuity`.
+    """
     topic = settings.topic(EVENTS)
     stored, skips = folded(connection), skipped(connection, topic)
     with Surveyor(settings) as surveyor:

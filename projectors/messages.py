@@ -1,10 +1,13 @@
-"""What a batch has to say on Kafka, as outbox messages. Ids follow from their cause: said twice is said once."""
+"""The messages that a batch sends on Kafka, as outbox rows.
+
+Their ids are derived, so a repeated message counts once.
+"""
 
 from ledger.log.dead_letters import dead_letter_of, excerpt_of
 from ledger.log.validation import Record, log_time_ms
 from ledger.records.outbox import Message
 from ledger.views.dead_letters import DeadRow
-from projectors.batch import Dead
+from projectors.batch import DeadRecord
 from schemas.effects import Effect
 from schemas.envelope import Envelope
 from schemas.fields import json_of
@@ -16,18 +19,18 @@ SOURCE = "ledger/projector"
 
 
 def effect_message(effect: Effect, key: SigningKey) -> Message:
-    """An effect for consumers."""
+    """An effect, for consumers."""
     return _signed(TOP_UPS, effect.subject.encode(), effect, key)
 
 
-def dead_letter_message(topic: str, partition: int, dead: Dead, key: SigningKey) -> Message:
-    """A dead letter for whoever watches them; `topic` is the full name of the topic that the record is on."""
+def dead_letter_message(topic: str, partition: int, dead: DeadRecord, key: SigningKey) -> Message:
+    """A dead letter, for those who watch them. `topic`: the full name of the record's topic."""
     letter = dead_letter_of(SOURCE, topic, partition, dead.record, dead.problem)
     return _signed(DEAD_LETTERS, letter.subject.encode(), letter, key)
 
 
-def dead_row(dead: Dead) -> DeadRow:
-    """The same for the views."""
+def dead_row(dead: DeadRecord) -> DeadRow:
+    """A dead letter, as a row of the views."""
     fact = dead.fact
     return DeadRow(
         log_offset=dead.record.offset,
@@ -43,7 +46,7 @@ def dead_row(dead: Dead) -> DeadRow:
 
 
 def forward_message(topic: str, partition: int, record: Record) -> Message:
-    """A misplaced record, unchanged, for the partition that its key belongs to."""
+    """A misplaced record, unchanged, for the partition of its key."""
     message_id = derived_id(f"{topic}/{partition}", "forward", str(record.offset))
     signature = next((value for name, value in record.headers if name == SIGNATURE_HEADER), None)
     return Message(

@@ -1,7 +1,7 @@
-"""The projection of one worker: each batch is folded in memory and written in one fenced transaction.
+"""The projection of one worker: it folds each batch in memory and writes it in one fenced transaction.
 
-It is the only writer of its partitions' accounts. What it remembers of a partition is true exactly as long as the
-partition's stored offset is the one that it expects; the fence compares them in the same transaction that writes.
+It is the only writer of its partitions' accounts. Its memory of a partition is valid only while the partition's stored
+offset is the expected one; the fence compares them in the transaction that writes.
 """
 
 from collections.abc import Sequence
@@ -28,30 +28,35 @@ from ledger.views.dead_letters import write_dead_letters
 from ledger.views.writing import Postings
 from projectors.batch import Batch
 from projectors.messages import dead_letter_message, dead_row, effect_message, forward_message
-from projectors.misplaced import MisplacedReport
+from projectors.misplaced_warning import MisplacedWarning
+from projectors.partition_waits import PartitionWait
 from projectors.session import Session
 from projectors.transport import Fetch
-from projectors.waiting import Waiting
 from schemas.topics import EVENTS
 
+# An account's fields that no row of views.balances has. A slice, because comparing field by field takes twice the time.
+_BESIDES_BALANCE = slice(Account._fields.index("package"), Account._fields.index("purchases"))
 # Records are read, folded and written out in chunks whose objects stay in the processor's cache (docs/decisions/0003).
 _CHUNK_RECORDS = 500
 
 
-class Gap(LedgerError):
+class FetchGap(LedgerError):
     message = "Records before this fetch have not been folded"
 
 
-class _PerhapsRepeated(Exception):
-    """A router's event was refused whose id was not looked up: it may repeat one that was posted by an earlier book."""
+class _MaybeRepeated(Exception):
+    """A router's event was refused and its id was not looked up.
+
+    It may repeat an event posted under an earlier book.
+    """
 
 
 @dataclass(slots=True)
 class Partition:
-    """What this worker remembers of a partition, true while Postgres says that `next_offset` is to be folded next.
+    """A partition's state in memory, valid while Postgres has the same `next_offset`.
 
-    `expect_repeats`: the last batch had repeated ids, or events that only a look could tell from repeated ones, so that
-    it is worth looking ids up before the COPY finds out.
+    `expect_repeats`: the last batch had repeated ids, or events that may repeat others, so ids are looked up before
+    COPY.
     """
 
     number: int
@@ -64,67 +69,68 @@ class Projection:
     """Folds fetches into Postgres. Not thread-safe: one worker, one connection, one batch at a time."""
 
     def __init__(
-        self, settings: Settings, partitions: int, session: Session, misplaced: MisplacedReport | None = None
+        self, settings: Settings, partitions: int, session: Session, misplaced: MisplacedWarning | None = None
     ) -> None:
         self._settings = settings
         self._topic = settings.topic(EVENTS)
         self._key = settings.signing_key()
         self._count = partitions
         self._partitions: dict[int, Partition] = {}
-        self._misplaced = misplaced  # None: a second fold, which tells nobody of the past
+        self._misplaced = misplaced  # None in a refold, which sends no warnings about the past
         self.session = session
 
     def next_offset(self, number: int) -> int:
-        """Where the partition is to be read from, as Postgres has it."""
+        """The next offset to read, from Postgres."""
         self.forget(number)
         return self._partition(number).next_offset
 
     def forget(self, number: int) -> None:
-        """Drops what is remembered of a partition; the next batch reads it again."""
+        """Drops a partition from memory; the next batch loads it again."""
         self._partitions.pop(number, None)
 
     def disconnect(self) -> None:
-        """Drops the connection and all that is remembered: a commit whose answer was lost may have happened."""
+        """Drops the connection and the memory: a commit whose response was lost may have happened."""
         self._partitions.clear()
         self.session.close()
 
     def project(self, number: int, fetch: Fetch, book: Book) -> bool:
-        """Folds what of a fetch has not been folded yet, and commits it; whether anything is in the outbox for it.
+        """Folds the new part of a fetch and commits it. Returns whether it put messages into the outbox.
 
-        Raises Fenced, Gap, Blocked, or psycopg's OperationalError; then nothing has changed, or `disconnect` is due.
+        Raises Fenced, FetchGap, Blocked, or psycopg's OperationalError. Then nothing has changed, or `disconnect` must
+        follow.
         """
         partition = self._partition(number)
         if fetch.starts_at > partition.next_offset:
-            raise Gap(f"{number}: at {partition.next_offset}, the fetch starts at {fetch.starts_at}")
+            raise FetchGap(f"{number}: at {partition.next_offset}, the fetch starts at {fetch.starts_at}")
         if fetch.ends_at <= partition.next_offset:
             return False
         records = [record for record in fetch.records if record.offset >= partition.next_offset]
         return self._project(partition, records, fetch.ends_at, book)
 
-    def note_caught_up(self, number: int, log_end: int, asked_ms: int, waiting: Waiting | None = None) -> None:
-        """Notes where the log ended at a moment; what is folded up to there is true up to that moment."""
-        # Read again after the connection was lost: an idle log brings no record that would do it.
+    def note_caught_up(self, number: int, log_end: int, asked_ms: int, waiting: PartitionWait | None = None) -> None:
+        """Records where the log ended at a time. What is folded up to there is up to date as of that time."""
+        # Loads the partition again if the connection was lost: on an idle log no record would cause that.
         self.session.note_caught_up(number, self._partition(number).next_offset, log_end, asked_ms, waiting)
 
     def folded(self) -> dict[int, int]:
-        """The next offset to be folded of each partition, as far as this is known without Postgres."""
+        """The next offset of each partition, as far as it is in memory."""
         return {number: partition.next_offset for number, partition in self._partitions.items()}
 
     def _project(self, partition: Partition, records: Sequence[Record], ends_at: int, book: Book) -> bool:
         try:
             return self._write(partition, records, ends_at, book)
-        except (UniqueViolation, _PerhapsRepeated):
+        except (UniqueViolation, _MaybeRepeated):
             if partition.expect_repeats:
                 raise
             partition.expect_repeats = True
-            return self._project(partition, records, ends_at, book)  # which may find data that Postgres refuses
+            return self._project(partition, records, ends_at, book)  # this time Postgres may refuse data
         except psycopg.DataError as error:
-            return self._narrow(partition, records, ends_at, book, error)
+            return self._isolate_refused(partition, records, ends_at, book, error)
 
-    def _narrow(
+    def _isolate_refused(
         self, partition: Partition, records: Sequence[Record], ends_at: int, book: Book, error: psycopg.DataError
     ) -> bool:
-        """Finds the record whose data Postgres refuses, half by half, and makes it a dead letter."""
+        """Finds by halving the record whose data Postgres refuses, and makes it a dead letter."""
         if len(records) == 1:
             problem = problem_of(RefusedByDatabase(error.diag.message_primary or ""))
             return self._write(partition, records, ends_at, book, problem)
@@ -140,7 +146,7 @@ class Projection:
         book: Book,
         problem: Problem | None = None,
     ) -> bool:
-        """Folds and commits records; all of them as dead letters if there is a problem with them."""
+        """Folds and commits records. With `problem`, all of them become dead letters."""
         postings = Postings(partition.number)
         batch = Batch(book, postings.add)
         last = next((record for record in reversed(records) if not isinstance(record, PassedOver)), None)
@@ -148,7 +154,7 @@ class Projection:
             for start in range(0, len(records), _CHUNK_RECORDS):
                 self._fold(connection, partition, batch, records[start : start + _CHUNK_RECORDS], problem)
             if not partition.expect_repeats and _refuses_unsigned(batch):
-                raise _PerhapsRepeated
+                raise _MaybeRepeated
             messages = self._messages(connection, partition.number, batch)
             postings.write_entries(connection)
             with connection.pipeline():  # one round trip
@@ -157,9 +163,9 @@ class Projection:
                 writing.write_record_counts(connection, partition.number, batch.record_counts)
                 write_dead_letters(connection, self._topic, partition.number, map(dead_row, batch.dead))
                 outbox.put(connection, partition.number, messages)
-                if self._misplaced is not None:  # None: a second fold, which counts nothing again
+                if self._misplaced is not None:  # a refold does not count again
                     count_unheld(connection, partition.number, batch.unheld_charges, batch.unheld_nanos)
-                # Last: it locks accounts that the gate waits for.
+                # Last, because it locks accounts that the gate waits for.
                 settle(connection, partition.number, batch.settlements, count=self._misplaced is not None)
         self._remember(partition, ends_at, batch)
         if self._misplaced is not None:
@@ -175,45 +181,49 @@ class Projection:
         problem: Problem | None,
     ) -> None:
         secrets = self._settings.secrets
-        readings = [problem or fact_of(record, secrets) for record in records]
-        facts = [reading for reading in readings if isinstance(reading, Fact)]
-        elsewhere = self._load_accounts(connection, partition, facts)
-        _load_purchases(connection, partition, batch, [fact for fact in facts if fact.event.subject not in elsewhere])
-        # What can't be applied twice, such as a purchase, is refused when it is repeated, so that no second entry would
-        # betray that it is a duplicate. All of that is signed, and rare. Of what a router sends, the book may refuse
-        # today what it took before: `_write` has the whole batch looked up then.
+        facts_or_problems = [problem or fact_of(record, secrets) for record in records]
+        facts = [reading for reading in facts_or_problems if isinstance(reading, Fact)]
+        foreign = self._load_accounts(connection, partition, facts)
+        _load_purchases(connection, partition, batch, [fact for fact in facts if fact.event.subject not in foreign])
+        # Signed events are looked up always, because a repeated purchase, for example, would be refused by its rule and
+        # not be recognized as a duplicate; they are rare. The book may refuse today a router's event that it accepted
+        # before: then `_write` has the whole batch looked up.
         repeatable = facts if partition.expect_repeats else [fact for fact in facts if fact.key_id is not None]
-        batch.known = writing.find_posted(connection, [fact.event_id for fact in repeatable]) | batch.known
-        batch.fold(records, readings, partition.accounts, elsewhere)
+        batch.posted = writing.find_posted(connection, [fact.event_id for fact in repeatable]) | batch.posted
+        batch.fold(records, facts_or_problems, partition.accounts, foreign)
 
     def _load_accounts(self, connection: Connection, partition: Partition, facts: list[Fact]) -> frozenset[str]:
-        """Brings the accounts that the facts name into memory; returns those that belong to other partitions."""
+        """Loads the accounts that the facts name. Returns those that belong to other partitions."""
         unknown = {fact.event.subject for fact in facts} - partition.accounts.keys()
-        elsewhere = {account for account in unknown if partition_of(account.encode(), self._count) != partition.number}
-        if unknown - elsewhere:
-            partition.accounts.update(writing.load_accounts(connection, list(unknown - elsewhere)))
-        return frozenset(elsewhere)
+        foreign = {account for account in unknown if partition_of(account.encode(), self._count) != partition.number}
+        if unknown - foreign:
+            partition.accounts.update(writing.load_accounts(connection, list(unknown - foreign)))
+        return frozenset(foreign)
 
     def _messages(self, connection: Connection, number: int, batch: Batch) -> list[outbox.Message]:
-        """What the batch says: in a copy nothing, now and later. A misplaced record goes on unless just this is posted.
+        """The batch's messages; a copy sends none. A misplaced record is forwarded unless an entry with the same
+        content exists.
 
-        Its home refuses a reused id.
+        If its id was used with other content, its own partition rejects it.
         """
         if self._settings.fold_only:
             return []
-        there = writing.find_posted(connection, [misplaced.fact.event_id for misplaced in batch.misplaced])
+        posted = writing.find_posted(connection, [misplaced.fact.event_id for misplaced in batch.misplaced])
         return [
             *(effect_message(effect, self._key) for effect in batch.effects),
             *(dead_letter_message(self._topic, number, dead, self._key) for dead in batch.dead),
             *(
                 forward_message(self._topic, number, record)
                 for record, fact in batch.misplaced
-                if not is_duplicate(fact.content, there.get(fact.identity))
+                if not is_duplicate(fact.content, posted.get(fact.identity))
             ),
         ]
 
     def _remember(self, partition: Partition, next_offset: int, batch: Batch) -> None:
-        """Makes the committed batch the state in memory, within its bound; purchases are read again when named."""
+        """Keeps the committed batch in memory, within its bound.
+
+        Purchases are loaded again when an event names them.
+        """
         partition.next_offset = next_offset
         repeated = any(outcome == "duplicate" for _, outcome in batch.record_counts)
         partition.expect_repeats = repeated or _refuses_unsigned(batch)
@@ -224,10 +234,10 @@ class Projection:
             del accounts[account_id]
 
     def _partition(self, number: int) -> Partition:
-        known = self._partitions.get(number)
-        if known is None:
-            known = self._partitions[number] = Partition(number, self.session.next_offset(number))
-        return known
+        partition = self._partitions.get(number)
+        if partition is None:
+            partition = self._partitions[number] = Partition(number, self.session.next_offset(number))
+        return partition
 
 
 def _refuses_unsigned(batch: Batch) -> bool:
@@ -235,7 +245,7 @@ def _refuses_unsigned(batch: Batch) -> bool:
 
 
 def _load_purchases(connection: Connection, partition: Partition, batch: Batch, facts: list[Fact]) -> None:
-    """Gives the partition's accounts the purchases that facts name; what the batch knows of one already is newer."""
+    """Adds the purchases that facts name to the accounts. A purchase that the batch already has is newer and stays."""
     signed = (fact.event for fact in facts if fact.key_id is not None)  # a router's events name no purchase
     named = [(event.subject, purchase) for event in signed if (purchase := purchase_named(event))]
     if not named:
@@ -256,5 +266,5 @@ def _write_accounts(connection: Connection, partition: Partition, batch: Batch) 
 
 
 def _is_new(after: Account, before: Account | None) -> bool:
-    """Whether anything but the balance changed; untouched parts are the same objects."""
-    return before is None or after[5:10] != before[5:10]
+    """Whether something other than the balance changed."""
+    return before is None or after[_BESIDES_BALANCE] != before[_BESIDES_BALANCE]

@@ -1,9 +1,9 @@
-"""`ledger rebuild`: folds the log again into new views and compares them, account by account, with what stood before.
+"""`ledger rebuild`: folds the log again into new views and compares each account with the old views.
 
-The log must have every event that the views have an entry of; else nothing is touched. What stood before is noted as
-digests, and set aside until the end, in the transaction that makes the new views. So an interrupted rebuild has either
-changed nothing, or the next one goes on and compares with the same. The log is folded exactly as far as it was folded
-before: the same records must give the same bytes. Workers go on from there.
+The log must have every event of the views' entries; otherwise nothing is changed. The transaction that makes the new
+views stores digests of the old ones and sets the old ones aside until the end. So an interrupted rebuild has changed
+nothing, or the next one continues and compares with the same digests. The log is folded exactly as far as before, so
+the same records must give the same bytes. Workers continue from there.
 """
 
 import time
@@ -27,16 +27,16 @@ from ledger.records.migrate import create_views, migrate_records
 from ledger.records.rebuilds import Rebuild
 from ledger.settings import Settings
 from ledger.views import digests, lost_entries
-from projectors.comparing import VIEWS, Comparison, compare
-from projectors.forwards import take_back_forwards
 from projectors.group import group_of
-from projectors.refolding import Watch, refold
+from projectors.log_comparison import VIEWS, Comparison, compare
+from projectors.log_reading import WholeBook, bounds, whole_book
+from projectors.redundant_forwards import withdraw_redundant_forwards
+from projectors.refold import Progress, refold
 from projectors.rejections import report_rejected
-from projectors.replay import WholeBook, bounds, whole_book
 from schemas.topics import BOOK
 
 _SHOWN_DIFFERENCES = 100
-# The workers' session timeout is 6 s; Kafka forgets a member that is gone, and did not say so, some time after it.
+# The workers' session timeout is 6 s. Some time after that Kafka forgets a member that ended without leaving.
 _FORGOTTEN_SECONDS = 12
 _LOOK_SECONDS = 0.5
 
@@ -46,15 +46,15 @@ class ProjectorsRunning(LedgerError):
 
 
 class LogLacks(LedgerError):
-    message = "The log lacks what the views have an entry of, so nothing was done. `ledger recover` puts it back"
+    message = "The log lacks events of the views' entries, so nothing was done. `ledger recover` appends them again"
 
 
 class RebuildInterrupted(LedgerError):
-    message = "The rebuild did not end. Run `ledger rebuild` again: it goes on and compares with what stood before"
+    message = "The rebuild did not end. Run `ledger rebuild` again: it continues and compares with the old views"
 
 
 class Difference(NamedTuple):
-    """An account that is not what it was: in which table, how many rows, and which columns."""
+    """An account that differs: in which table, how many rows, and which columns."""
 
     account_id: str
     table: str
@@ -64,10 +64,10 @@ class Difference(NamedTuple):
 
 
 class Rebuilt(NamedTuple):
-    """What came of it. `differences`: the first ones; `not_compared`: columns that only one side has.
+    """The result. `differences`: the first ones. `not_compared`: columns that only the old or only the new views have.
 
-    `compared` is False when nothing stood before. `lost`: records that were folded before and are not on the log.
-    `emitted`: messages that go out now and never went out before.
+    `compared` is False if there were no views before. `lost`: records that were folded before and are not on the log.
+    `emitted`: messages that are sent now and were not sent before.
     """
 
     records: int
@@ -81,7 +81,7 @@ class Rebuilt(NamedTuple):
     not_compared: tuple[str, ...]
 
     def json_fields(self) -> dict[str, object]:
-        """The line of `--json`."""
+        """The fields of the line of `--json`."""
         return {
             "records": self.records,
             "seconds": round(self.seconds, 3),
@@ -94,36 +94,36 @@ class Rebuilt(NamedTuple):
 
     @property
     def equal(self) -> int:
-        """Accounts that are, byte for byte, what they were."""
+        """How many accounts are byte for byte the same."""
         return self.accounts - self.different if self.compared else 0
 
 
-def rebuild(settings: Settings, watch: Watch, lose: int | None = None) -> Rebuilt:
-    """Rebuilds and compares. `lose`: just so many records of the views may be missing on the log.
+def rebuild(settings: Settings, progress: Progress, lose: int | None = None) -> Rebuilt:
+    """Rebuilds and compares. `lose`: exactly this number of the views' records may be missing on the log.
 
-    Raises LedgerError; what it says is what to do.
+    Raises LedgerError; its message says what to do.
     """
-    with alone(settings, watch) as connection:
+    with exclusive_views(settings, progress) as connection:
         started = time.monotonic()
-        partitions = check_topics(settings, connection, whole=False)  # what is gone is named below, event by event
+        partitions = check_topics(settings, connection, whole=False)  # lost events are reported below
         settings.signing_key()
         book = read_book(settings, connection)
-        _check_log(settings, connection, partitions, watch, lose)
+        _check_log(settings, connection, partitions, progress, lose)
         starts = {partition: begin for partition, (begin, _) in bounds(settings, partitions).items()}
         if rebuilds.unfinished(connection) is None:
-            begin(settings, connection, starts, watch)
+            begin(settings, connection, starts, progress)
         _replace_views_of_another_version(connection, starts)
-        return finish(settings, connection, book, watch, started)
+        return finish(settings, connection, book, progress, started)
 
 
 @contextmanager
-def alone(settings: Settings, watch: Watch) -> Iterator[Connection]:
+def exclusive_views(settings: Settings, progress: Progress) -> Iterator[Connection]:
     """A migrated database whose views nobody else writes while the block runs.
 
     Raises ProjectorsRunning, ViewsInUse or RebuildInterrupted.
     """
     try:
-        _wait_until_forgotten(settings, watch)
+        _wait_until_forgotten(settings, progress)
         with rebuilds.alone(settings.database) as connection:
             with connection.transaction():
                 migrate_records(connection)
@@ -135,7 +135,7 @@ def alone(settings: Settings, watch: Watch) -> Iterator[Connection]:
 def read_book(settings: Settings, connection: Connection) -> WholeBook:
     """The book, which has every version that was ever folded by.
 
-    Raises BookEmpty, BookLost, BookDiffers, BookNotReadable or LogAway.
+    Raises BookEmpty, BookLost, BookDiffers, BookNotReadable or KafkaUnreachable.
     """
     try:
         book = whole_book(settings)
@@ -146,32 +146,34 @@ def read_book(settings: Settings, connection: Connection) -> WholeBook:
     return book
 
 
-def compare_log(settings: Settings, connection: Connection, partitions: int, watch: Watch) -> Comparison | None:
+def compare_log(settings: Settings, connection: Connection, partitions: int, progress: Progress) -> Comparison | None:
     """What the log lacks of the views, or of those that a rebuild has set aside; None when there are none."""
     with lost_entries.views_named(connection, *VIEWS):
-        return compare(settings, connection, partitions, watch) if lost_entries.there(connection) else None
+        return compare(settings, connection, partitions, progress) if lost_entries.there(connection) else None
 
 
-def _check_log(settings: Settings, connection: Connection, partitions: int, watch: Watch, lose: int | None) -> None:
-    found = compare_log(settings, connection, partitions, watch)
+def _check_log(
+    settings: Settings, connection: Connection, partitions: int, progress: Progress, lose: int | None
+) -> None:
+    found = compare_log(settings, connection, partitions, progress)
     if found is not None and found.changed and lose != found.records:
         raise LogLacks(f"{found.in_words()}. To drop the views nevertheless: `ledger rebuild --lose {found.records}`")
 
 
-def finish(settings: Settings, connection: Connection, book: WholeBook, watch: Watch, started: float) -> Rebuilt:
+def finish(settings: Settings, connection: Connection, book: WholeBook, progress: Progress, started: float) -> Rebuilt:
     """Folds what is left to fold, and compares."""
     before = rebuilds.unfinished(connection)
     assert before is not None, "it was begun"
     log_ends = {partition: end for partition, (_, end) in bounds(settings, len(before.targets)).items()}
     targets = {partition: min(end, log_ends[partition]) for partition, end in before.targets.items()}
-    records = refold(settings, connection, targets, book.book, watch)
+    records = refold(settings, connection, targets, book.book, progress)
     report_rejected(connection, settings, BOOK, book.rejected)
-    take_back_forwards(settings, connection, before.outbox_position)
+    withdraw_redundant_forwards(settings, connection, before.outbox_position)
     rebuilt = Rebuilt(
         records=records,
         lost=sum(before.targets.values()) - sum(targets[number] for number in before.targets),
         emitted=_count(connection, "count_new", after=before.outbox_position),
-        **_compare(settings, connection, before, watch),
+        **_compare(settings, connection, before, progress),
         seconds=time.monotonic() - started,
     )
     rebuilds.finish(connection, rebuilt.json_fields())
@@ -182,7 +184,7 @@ def begin(
     settings: Settings,
     connection: Connection,
     starts: Mapping[int, int],
-    watch: Watch,
+    progress: Progress,
     *,
     targets: Mapping[int, int] | None = None,
     moved: bool = False,
@@ -197,7 +199,7 @@ def begin(
         if moved:
             columns["entries"].remove("log_offset")
         targets = targets or _progress(connection) or dict(_log_ends(settings, starts))
-        _note(settings, connection, "copy_before", columns, "Noting what stands", watch)
+        _note(settings, connection, "copy_before", columns, "Noting what stands", progress)
         rebuilds.begin(connection, dict(targets), columns)
         rebuilds.set_aside(connection)
         _make_views(connection, starts)
@@ -223,7 +225,7 @@ def _make_views(connection: Connection, starts: Mapping[int, int]) -> None:
 
 
 def _replace_views_of_another_version(connection: Connection, starts: Mapping[int, int]) -> None:
-    """When another version of this program was interrupted, what it folded is folded again."""
+    """If an interrupted rebuild ran with another version of this program, its views are dropped and folded again."""
     with connection.transaction():
         row = connection.execute("SELECT checksum FROM records.migrations WHERE name = 'views'").fetchone()
         if row != (views_version(),):
@@ -237,10 +239,10 @@ def _note(
     statement: str,
     columns: Mapping[str, list[str]],
     stage: str,
-    watch: Watch,
+    progress: Progress,
 ) -> None:
-    """Writes the digests of what is committed, read in a session beside the one that writes them."""
-    watch.begin(stage, None)
+    """Writes digests of the committed views, read in a second session."""
+    progress.begin(stage, None)
     rows = 0
     with (
         connect(settings.database, REBUILD_READER) as reader,
@@ -249,14 +251,14 @@ def _note(
         for digest in digests.digests(reader, columns):
             copy.write(digest.line())
             rows += digest.rows
-            watch.reach(rows)
+            progress.reach(rows)
 
 
-def _compare(settings: Settings, connection: Connection, before: Rebuild, watch: Watch) -> dict[str, Any]:
-    """What stood before beside what stands now, as fields of Rebuilt."""
+def _compare(settings: Settings, connection: Connection, before: Rebuild, progress: Progress) -> dict[str, Any]:
+    """Compares the old and the new views. Returns fields of Rebuilt."""
     with connection.transaction():
         connection.execute(rebuilds.SQL["make_after"])
-        _note(settings, connection, "copy_after", before.columns, "Comparing", watch)
+        _note(settings, connection, "copy_after", before.columns, "Comparing", progress)
         accounts, noted = connection.execute(rebuilds.SQL["count_accounts"]).fetchone() or (0, 0)
         now = digests.columns_of(connection)
         found = _differences(connection, before.columns, now) if noted else iter(())
@@ -285,7 +287,7 @@ def _differences(
 
 
 def _one_sided(before: Mapping[str, list[str]], now: Mapping[str, list[str]]) -> Iterator[str]:
-    """Columns that are not on both sides."""
+    """Columns that only the old or only the new views have."""
     for table in sorted({*before, *now}):
         for name in sorted(set(before.get(table, ())) ^ set(now.get(table, ()))):
             yield f"{table}.{name}"
@@ -296,8 +298,11 @@ def _count(connection: Connection, statement: str, **parameters: int) -> int:
     return int(row[0]) if row else 0
 
 
-def _wait_until_forgotten(settings: Settings, watch: Watch) -> None:
-    """Returns once the workers' group has no members. Raises ProjectorsRunning if they stay, or one of them writes."""
+def _wait_until_forgotten(settings: Settings, progress: Progress) -> None:
+    """Returns when the workers' group has no members.
+
+    Raises ProjectorsRunning if they stay, or if one of them writes.
+    """
 
     group = group_of(settings)
 
@@ -307,27 +312,27 @@ def _wait_until_forgotten(settings: Settings, watch: Watch) -> None:
             raise ProjectorsRunning(", ".join(found))
         return found
 
-    if left := wait_until_none(members, watch):
+    if left := wait_until_none(members, progress):
         raise ProjectorsRunning(", ".join(left))
 
 
-def wait_until_none(members: Callable[[], list[str]], watch: Watch) -> list[str]:
-    """Waits until a group has no members, as long as Kafka may need to forget them; who is left.
+def wait_until_none(members: Callable[[], list[str]], progress: Progress) -> list[str]:
+    """Waits until a group has no members, as long as Kafka may need to forget them. Returns the remaining ones.
 
-    A process that was killed, or stopped in the middle of a rebalance, is a member until its session has timed out.
+    A process that was killed, or stopped during a rebalance, stays a member until its session times out.
     """
     deadline = time.monotonic() + _FORGOTTEN_SECONDS
     waited = False
     while (left := members()) and time.monotonic() < deadline:
         if not waited:
-            watch.begin("Waiting until Kafka forgets the processes that stopped", None)
+            progress.begin("Waiting until Kafka forgets the processes that stopped", None)
             waited = True
         time.sleep(_LOOK_SECONDS)
     return left
 
 
 def _members(settings: Settings, group: str) -> list[str]:
-    """Who is in the workers' group."""
+    """The members of the workers' group."""
     with administrating(settings) as admin:
         try:
             members = admin.describe_groups([group])[group]["members"]

@@ -1,7 +1,8 @@
-"""`ledger recover`: what the log has lost and Postgres still has is appended again, and the topics are accepted.
+"""`ledger recover`: appends again what the log has lost and Postgres still has, and accepts the topics.
 
-Everything keeps its identity, content, order and log time, so that a second fold gives the accounts that stood before.
-It may be killed at any moment: the next run sees what is on the log by then. Nobody may fold or consume meanwhile.
+Each event keeps its identity, content, order and log time, so that folding the log again gives the same accounts. The
+command may be killed at any time: the next run sees what is on the log by then. No projector or consumer may run
+meanwhile.
 """
 
 import time
@@ -19,10 +20,10 @@ from ledger.records import outbox, rebuilds
 from ledger.records.rebuilds import RebuildUnfinished
 from ledger.settings import Settings
 from ledger.views import lost_entries
-from projectors.missing import SAID, Missing, missing
-from projectors.rebuild import Rebuilt, alone, begin, finish, read_book, wait_until_none
-from projectors.refolding import Watch
-from projectors.restating import Appended, append_book, append_entries, append_ours
+from projectors.log_repair import Appended, append_book, append_entries, append_recovery
+from projectors.rebuild import Rebuilt, begin, exclusive_views, finish, read_book, wait_until_none
+from projectors.recovery_plan import MESSAGE_TOPICS, RecoveryPlan, plan_recovery
+from projectors.refold import Progress
 from schemas.topics import EVENTS
 
 
@@ -31,63 +32,65 @@ class ConsumersRunning(LedgerError):
 
 
 class Recovered(NamedTuple):
-    """What was missing, and how many records were appended. `rebuilt` None: ledger.events was whole."""
+    """What was missing, and how many records were appended. `rebuilt` is None if ledger.events lacked nothing."""
 
-    missing: Missing
+    plan: RecoveryPlan
     records: int
     rebuilt: Rebuilt | None
 
 
-# Is asked once everything is known and before anything is done; raises when it is not to be done.
-Agree = Callable[[Missing], None]
+# Called with the plan before anything is changed. It raises to stop the recovery.
+Agree = Callable[[RecoveryPlan], None]
 
 
-def recover(settings: Settings, watch: Watch, agree: Agree) -> Recovered | None:
-    """Puts everything back; None when nothing is missing. Raises LedgerError; what it says is what to do."""
+def recover(settings: Settings, progress: Progress, agree: Agree) -> Recovered | None:
+    """Recovers everything; None if nothing is missing. Raises LedgerError; its message says what to do."""
     check_may_write(settings)
     settings.signing_key()
     started = time.monotonic()
-    with alone(settings, watch) as connection:
-        if running := wait_until_none(lambda: groups.members(settings), watch):
+    with exclusive_views(settings, progress) as connection:
+        if running := wait_until_none(lambda: groups.members(settings), progress):
             raise ConsumersRunning(", ".join(running))
         if rebuilds.unfinished(connection) and not rebuilds.put_back(connection):
             raise RebuildUnfinished()
         check(connection)
         with lost_entries.views_named(connection, "views"):
-            found = missing(settings, connection, watch)
-            if not found.anything:
+            plan = plan_recovery(settings, connection, progress)
+            if not plan.needs_recovery:
                 return None
             check_owner(settings, connection)
-            agree(found)
-            append_book(settings, found.book)
+            agree(plan)
+            append_book(settings, plan.book)
             book = read_book(settings, connection)
-            appended = append_entries(settings, connection, found.comparison.records, watch)
-            append_ours(settings, connection, appended.records)
-            groups.begin_again(settings, _to_read_again(settings, found))
-            _accept(settings, connection, found, _targets(connection, found, appended), watch)
-        rebuilt = finish(settings, connection, book, watch, started) if found.refolds else None
-    return Recovered(found, appended.records, rebuilt)
+            appended = append_entries(settings, connection, plan.comparison.records, progress)
+            append_recovery(settings, connection, appended.records)
+            groups.begin_again(settings, _to_read_again(settings, plan))
+            _accept(settings, connection, plan, _targets(connection, plan, appended), progress)
+        rebuilt = finish(settings, connection, book, progress, started) if plan.needs_refold else None
+    return Recovered(plan, appended.records, rebuilt)
 
 
-def _targets(connection: Connection, found: Missing, appended: Appended) -> dict[int, int]:
-    """How far to fold, so that all that the views had is folded and as little as can be of what is new."""
-    before, reached = found.comparison.folded, lost_entries.reached(connection)
-    moved = {number: appended.ends.get(number, reached.get(number, 0)) for number in found.comparison.changed}
+def _targets(connection: Connection, plan: RecoveryPlan, appended: Appended) -> dict[int, int]:
+    """How far to fold: everything that the views had, and as little as possible of what is new."""
+    before, reached = plan.comparison.folded, lost_entries.reached(connection)
+    moved = {number: appended.ends.get(number, reached.get(number, 0)) for number in plan.comparison.changed}
     return {**before, **moved}
 
 
-def _to_read_again(settings: Settings, found: Missing) -> set[str]:
-    """The topics whose consumers can't go on where they were."""
-    return {settings.topic(name) for name in found.messages} | set(found.topics)
+def _to_read_again(settings: Settings, plan: RecoveryPlan) -> set[str]:
+    """The topics whose consumers can't continue from their offsets."""
+    return {settings.topic(name) for name in plan.messages} | set(plan.topics)
 
 
-def _accept(settings: Settings, connection: Connection, found: Missing, targets: dict[int, int], watch: Watch) -> None:
-    """The topics are this ledger's; and if the log has to be folded again, its views are set aside. All or nothing."""
+def _accept(
+    settings: Settings, connection: Connection, plan: RecoveryPlan, targets: dict[int, int], progress: Progress
+) -> None:
+    """Accepts the topics, and sets the views aside if the log must be folded again. All in one transaction."""
     with connection.transaction():
         accept_topics(settings, connection)
-        if found.refolds:
-            outbox.forget_unsaid(connection, SAID)
-            if found.comparison.changed:  # what was sent on may be gone, or be about a place where another record is
+        if plan.needs_refold:
+            outbox.forget_unsaid(connection, MESSAGE_TOPICS)
+            if plan.comparison.changed:  # forwarded records may be lost, or name an offset that now has another record
                 outbox.forget_sent(connection, EVENTS)
-            starts = {partition: at for partition, (at, _) in found.comparison.bounds.items()}
-            begin(settings, connection, starts, watch, targets=targets, moved=True)
+            starts = {partition: at for partition, (at, _) in plan.comparison.bounds.items()}
+            begin(settings, connection, starts, progress, targets=targets, moved=True)

@@ -1,7 +1,7 @@
-"""Records of the book and of ledger.records that can't be used become dead letters, like any other such record.
+"""Makes dead letters of records of the book and of ledger.records that can't be used.
 
-Every process that reads them rejects the same ones. Workers report them, from the beginning each time they start; ids
-and places make the second report of one harmless.
+All processes that read these topics reject the same records. Workers report them from the beginning at each start; the
+ids are derived, so a second report changes nothing.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from ledger.postgres.types import Connection
 from ledger.records import outbox
 from ledger.settings import Settings
 from ledger.views.dead_letters import write_dead_letters
-from projectors.batch import Dead
+from projectors.batch import DeadRecord
 from projectors.messages import dead_letter_message, dead_row
 
 REPORTING_PARTITION = 0
@@ -20,9 +20,9 @@ REPORTING_PARTITION = 0
 def report_rejected(
     connection: Connection, settings: Settings, name: str, rejected: Iterable[tuple[Record, Problem]]
 ) -> None:
-    """Notes rejected records of a topic in the views and sends their dead letters out, in one transaction."""
+    """Writes rejected records of a topic to the views and sends their dead letters, in one transaction."""
     topic, key = settings.topic(name), settings.signing_key()
-    dead = [Dead(record, None, problem) for record, problem in rejected]
+    dead = [DeadRecord(record, None, problem) for record, problem in rejected]
     with connection.transaction():
         write_dead_letters(connection, topic, 0, map(dead_row, dead))
         if not settings.fold_only:

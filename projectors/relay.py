@@ -1,8 +1,9 @@
-"""The relay: publishes what folds left in the outbox, in order, after their transactions; after a crash, twice.
+"""The relay: publishes the messages that folds left in the outbox, in order, after their transactions. After a crash it
+may publish them twice.
 
-Twice is harmless: ids are deterministic. It runs in a thread of the worker that owns the partitions whose folds wrote
-the messages, so that one account's messages never overtake each other. What Kafka refuses for its size is sent short
-where that can be, else set aside and tried again later: nothing waits behind it.
+That is harmless, because ids are derived. It runs in a thread of the worker that owns the partitions of the messages,
+so one account's messages stay in order. A message that Kafka refuses for its size is shortened if possible; otherwise
+it is set aside and tried again later, so that the others do not wait.
 """
 
 import threading
@@ -29,9 +30,9 @@ log = structlog.get_logger()
 
 
 class Relay:
-    """Publishes the outbox of the partitions that it was told to `own`, until closed; `wake` saves it the wait.
+    """Publishes the outbox of its partitions until it is closed. `wake` makes it look at once.
 
-    In a copy it publishes nothing: what a dump has in its outbox is for the original to say.
+    In a copy it publishes nothing: the messages in a dump's outbox are the original's.
     """
 
     def __init__(self, settings: Settings, permit: Permit) -> None:
@@ -45,15 +46,15 @@ class Relay:
             self._thread.start()
 
     def own(self, partitions: Iterable[int]) -> None:
-        """Says which partitions' messages are to be published from now on."""
+        """Sets the partitions whose messages it publishes from now on."""
         self._owned = frozenset(partitions)
 
     def wake(self) -> None:
-        """Says that there is something to publish."""
+        """Tells the thread that there are messages to publish."""
         self._awake.set()
 
     def close(self) -> None:
-        """Ends the thread; what is left is published by the partition's next owner."""
+        """Ends the thread. The partition's next owner publishes the rest."""
         self._closing = True
         self._awake.set()
         self._publisher.close()
@@ -65,13 +66,13 @@ class Relay:
             try:
                 self._relay_until_closed()
             except (psycopg.OperationalError, LogUnavailable, rebuilds.RebuildRunning) as error:
-                # Nothing is lost: messages stay in the outbox until they are marked as sent.
+                # Messages stay in the outbox until they are marked as sent, so nothing is lost.
                 log.warning("relay_waits", reason=type(error).__name__)
                 self._awake.wait(_IDLE_SECONDS)
 
     def _relay_until_closed(self) -> None:
         with connect(self._settings.database, RELAY) as connection:
-            rebuilds.share(connection)  # what a rebuild puts into the outbox is not settled before its end
+            rebuilds.share(connection)  # a rebuild may withdraw messages from the outbox until it ends
             while not self._closing:
                 self._awake.clear()
                 messages = outbox.waiting(connection, sorted(self._owned))
@@ -86,7 +87,7 @@ class Relay:
                     outbox.mark_sent(connection, messages)
 
     def _publish_one_by_one(self, connection: Connection, left: deque[outbox.Message]) -> None:
-        """Finds what Kafka refuses: of what is sent together it refuses all."""
+        """Publishes messages singly to find the one that Kafka refuses: of a batch it refuses all."""
         while left and not self._closing:
             try:
                 _publish(self._publisher, [left[0]])
@@ -96,7 +97,7 @@ class Relay:
                 outbox.mark_sent(connection, [left.popleft()])
 
     def _shortened(self, connection: Connection, message: outbox.Message, error: RecordRefused) -> list[outbox.Message]:
-        """The message, cut down; none when that can't be, and it is set aside."""
+        """The message, shortened; an empty list if that is not possible, and it is set aside."""
         letter = shortened(message.value) if message.topic == DEAD_LETTERS else None
         if letter is None:
             log.error("message_refused", topic=message.topic, message_id=message.message_id, reason=error.detail)
@@ -110,9 +111,9 @@ class Relay:
 
 
 def _publish(publisher: Publisher, messages: Sequence[outbox.Message]) -> None:
-    """Publishes messages, and returns once all are acknowledged. Raises LogUnavailable or RecordRefused.
+    """Publishes messages, and returns when all are acknowledged. Raises LogUnavailable or RecordRefused.
 
-    A refused record ends the producer, and with it the appends beside it: of several failures the refusal counts.
+    A refused record ends the producer, and with it the appends beside it. Of several failures the refusal is raised.
     """
     if not messages:
         return

@@ -1,4 +1,4 @@
-"""A worker's session with Postgres: one connection, one writer per partition, and the fence between two of them."""
+"""A worker's session with Postgres: one connection, one writer per partition, and the fence between two writers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,23 +17,24 @@ from ledger.records import rebuilds
 from ledger.records.seats import Seat
 from ledger.settings import Settings
 from ledger.views.writing import SQL
-from projectors.waiting import Waiting
+from projectors.partition_waits import PartitionWait
 
 _LOCK_NAMESPACE = 0x1ED6E5
 
 
 class Fenced(LedgerError):
-    message = "Another worker has folded this partition in the meantime"
+    message = "Another worker has folded this partition meanwhile"
 
 
 class Blocked(LedgerError):
-    message = "Another writer is in the middle of a batch of this partition"
+    message = "Another writer is writing a batch of this partition"
 
 
 class Session:
-    """Connects when it is needed; whoever gets psycopg's OperationalError calls `close` and begins anew.
+    """Connects when it is needed. After psycopg's OperationalError the caller closes it and starts again.
 
-    `shares_views` False: of the rebuild itself, which has them alone. `seat`: of a worker, taken with the connection.
+    `shares_views`: False for the rebuild itself, which has the views for itself. `seat`: the worker's, taken on
+    connecting.
     """
 
     def __init__(self, settings: Settings, *, shares_views: bool = True, seat: Seat | None = None) -> None:
@@ -43,7 +44,7 @@ class Session:
         self._connection: Connection | None = None
 
     def connection(self) -> Connection:
-        """The connection, in autocommit; made when there is none.
+        """The connection, in autocommit mode; made if there is none.
 
         Raises OtherRelease, RebuildRunning, RebuildUnfinished or SeatTaken.
         """
@@ -65,18 +66,18 @@ class Session:
         return connection
 
     def close(self) -> None:
-        """Drops the connection."""
+        """Closes the connection."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def hang_up(self) -> None:
-        """From another thread: what waits for Postgres gets OperationalError."""
+        """For another thread: a call that waits for Postgres gets OperationalError."""
         if (connection := self._connection) is not None:
             hang_up(connection)
 
     def next_offset(self, partition: int) -> int:
-        """Where the partition is to be read from. Raises Fenced when no progress is stored for it."""
+        """The next offset of the partition. Raises Fenced if no progress is stored for it."""
         row: tuple[Any, ...] | None = (
             self.connection().execute(SQL["load_progress"], {"partition": partition}).fetchone()
         )
@@ -86,12 +87,12 @@ class Session:
 
     @contextmanager
     def transaction(self, partition: int, expected: int, next_offset: int, last: Record | None) -> Iterator[Connection]:
-        """A transaction as the only writer of the partition, which moves its progress from `expected` to `next_offset`.
+        """A transaction as the only writer of the partition. It moves the progress from `expected` to `next_offset`.
 
-        `last`: the last record before that; None: there is none but those that were folded before.
+        `last`: the last record before `next_offset`; None if there is none that was not folded before.
 
-        Raises Fenced when the progress is not there, Blocked when another writer holds it for too long, or a migration
-        does not end, and OtherRelease after one.
+        Raises Fenced if the stored progress differs; Blocked if another writer or a migration holds the lock for too
+        long; and OtherRelease after a migration.
         """
         connection = self.connection()
         with connection.transaction():
@@ -125,13 +126,13 @@ class Session:
         return cursor.rowcount == 1
 
     def check_release(self) -> None:
-        """Raises OtherRelease when another version of this program has changed the database."""
+        """Raises OtherRelease if another version of this program has changed the database."""
         release.check(self.connection())
 
     def note_caught_up(
-        self, partition: int, expected: int, log_end: int, asked_ms: int, waiting: Waiting | None
+        self, partition: int, expected: int, log_end: int, asked_ms: int, waiting: PartitionWait | None
     ) -> None:
-        """Notes where the log ended at a moment; what is folded up to there is true up to that moment."""
+        """Records where the log ended at a time. What is folded up to there is up to date as of that time."""
         what, since_ms, detail = waiting or (None, None, None)
         parameters: dict[str, Any] = {"partition": partition, "expected": expected}
         parameters |= {"log_end": log_end, "asked_ms": asked_ms}
@@ -139,7 +140,8 @@ class Session:
         self.connection().execute(SQL["note_caught_up"], parameters)
 
     def terminate_blockers(self, partition: int) -> list[int]:
-        """Ends the sessions of writers that hold the partition for too long: a stopped process keeps its locks."""
+        """Ends the sessions of writers that hold the partition's lock for too long: a stopped process keeps its locks.
+        """
         connection = self.connection()
         parameters = {"namespace": _LOCK_NAMESPACE, "partition": partition, "seconds": self._settings.lock_seconds}
         blockers = [pid for (pid,) in connection.execute(SQL["find_blockers"], parameters)]

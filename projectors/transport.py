@@ -1,8 +1,8 @@
-"""Faust's aiokafka driver, changed: whole fetches of committed records, gathered for a moment, from Postgres's offsets.
+"""Faust's aiokafka driver, changed: it delivers whole fetches of committed records, and starts from Postgres's offsets.
 
-Faust's own loop makes four tasks per record and does some 5,500 records/s here; one message per partition and fetch
-does more than 250,000. Kafka's committed offsets can run past records that were never folded, so they are only a hint
-for lag tools: where to read from is what Postgres says was folded. Written for faust-streaming 0.15.3, aiokafka 0.14.0.
+Faust's own loop makes four tasks per record and reaches some 5,500 records/s here; one message per partition and fetch
+reaches more than 250,000. Kafka's committed offsets can be ahead of what was folded, so they are only a hint for tools
+that show lag; Postgres says where to read from. Written for faust-streaming 0.15.3 and aiokafka 0.14.0.
 """
 
 import asyncio
@@ -21,18 +21,18 @@ from ledger.log.batches import Unreadable
 from ledger.log.connecting import REQUEST_MS
 from ledger.log.validation import Record
 from ledger.records.skips import Skips
-from projectors.fetching import Fetching, Stretch
-from projectors.skips import skipping
-from projectors.waiting import Ends
+from projectors.fetching import FetchedRange, Fetcher
+from projectors.partition_waits import Ends
+from projectors.skips import apply_skips
 
 _GATHER_BYTES = 32 * 1024
 _GATHER_MS = 20
 
 
 class Fetch(NamedTuple):
-    """All records of one partition from `starts_at` to before `ends_at`; offsets without one are Kafka's own.
+    """All records of one partition from `starts_at` to before `ends_at`. Offsets without a record are Kafka's own.
 
-    `doubtful`: the broker was reconnected or jumped, so the log may not be the one that was folded so far.
+    `doubtful`: the consumer was reconnected or the offsets jumped, so this may not be the log that was folded so far.
     """
 
     starts_at: int
@@ -41,58 +41,58 @@ class Fetch(NamedTuple):
     doubtful: bool
 
 
-# Given the assigned partitions of ledger.events, answers where each is to be read from.
+# Takes the assigned partitions of ledger.events and returns the offset to read each from.
 LoadOffsets = Callable[[set[int]], Awaitable[dict[int, int]]]
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
-    """Reads what is committed, in stretches, and lets the broker gather them for a moment.
+    """Reads committed records, and lets the broker gather them for a moment.
 
-    A commit costs the same for three records as for ten. At 1,000 events/s this halves the worker's CPU, and because
-    less queues for the processor, the slowest events are visible sooner (docs/decisions/0003). The driver asks for the
-    first byte, and for what transactions may yet abort; it has no setting for either.
+    A commit costs the same for three records as for ten. At 1,000 events/s this halves the worker's CPU time, and
+    because fewer tasks wait for the CPU, the slowest events are visible sooner (docs/decisions/0003). The driver has no
+    settings for this; it asks for one byte at least, and for uncommitted records too.
     """
 
-    _fetching: Fetching
+    _fetching: Fetcher
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_min_bytes = _GATHER_BYTES
         consumer._fetch_max_wait_ms = _GATHER_MS
         consumer._isolation_level = "read_committed"
-        # Faust has one time for requests and for recoveries, which wait for Postgres. A broker that stands still is
-        # asked no longer than this before another one is.
+        # Faust has one timeout for requests and for recoveries, which wait for Postgres. If a broker does not answer
+        # for this time, the client asks another one.
         consumer._request_timeout_ms = consumer._client._request_timeout_ms = REQUEST_MS
         return consumer
 
     async def on_thread_stop(self) -> None:
-        # A static member that is told to stop leaves its group as any other: its partitions move at once.
+        # When a worker is stopped, it leaves its group as a dynamic member does: its partitions move at once.
         if self._consumer is not None and self._consumer._coordinator is not None:
             self._consumer._coordinator._group_instance_id = None
         await super().on_thread_stop()
 
     async def on_start(self) -> None:
         await super().on_start()
-        self._fetching = Fetching(self._ensure_consumer())
+        self._fetching = Fetcher(self._ensure_consumer())
 
     async def _fetch_records(
         self, consumer: Any, active_partitions: set[TP], timeout: float | None = None, max_records: int | None = None
     ) -> Any:
         if not self.consumer.flow_active:
             return {}
-        return await self._fetching.take(active_partitions, timeout or 0, max_records or sys.maxsize)
+        return await self._fetching.fetch(active_partitions, timeout or 0, max_records or sys.maxsize)
 
-    async def read_on(self, offsets: Mapping[TP, int]) -> None:
-        """Reads partitions from these offsets on, also those that rest."""
-        await self.call_thread(self._fetching.read_on, offsets)
+    async def seek_and_resume(self, offsets: Mapping[TP, int]) -> None:
+        """Continues from these offsets, also in paused partitions."""
+        await self.call_thread(self._fetching.seek_and_resume, offsets)
 
     async def retry(self) -> None:
-        """Tries again to read what could not be read."""
+        """Tries again to read the unreadable partitions."""
         await self.call_thread(self._fetching.retry)
 
     async def ends(self, partitions: Sequence[TP]) -> dict[TP, Ends]:
-        """Where the partitions end, asked of the brokers now, without those whose leader does not answer."""
-        # Not through the thread's queue: one call there waits for another, and the fetches behind both.
+        """The current ends of the partitions, from the brokers. Leaves out partitions whose leader does not answer."""
+        # Not through the thread's queue, where calls and fetches wait for one another.
         asking = asyncio.run_coroutine_threadsafe(self._fetching.ends(partitions), self.thread_loop)
         return cast("dict[TP, Ends]", await asyncio.wrap_future(asking))
 
@@ -119,56 +119,57 @@ class FetchConsumer(driver.Consumer):
             await self.perform_seek()
             return
         if self._was_reconnected():
-            self._doubtful |= self.assignment()  # also those of which this fetch brings nothing
-        stretches = await self._passing_over(cast("Mapping[TP, Stretch]", fetched))
-        # All of them before the first yield: while we are suspended in one, a worker that found a gap may seek back,
-        # and what was fetched before that does not start there.
+            self._doubtful |= self.assignment()  # also partitions without records in this fetch
+        ranges = await self._passing_over(cast("Mapping[TP, FetchedRange]", fetched))
+        # All messages are made before the first yield: during a yield a worker that found a gap may seek back, and what
+        # was fetched before does not start there.
         messages = [
-            (tp, self._message(tp, stretch, generation))
-            for tp, stretch in stretches.items()
-            if stretch.ends_at != stretch.starts_at
+            (tp, self._message(tp, range_, generation))
+            for tp, range_ in ranges.items()
+            if range_.ends_at != range_.starts_at
             and (active is None or tp in active or tp in self._buffered_partitions)
         ]
         for tp, message in messages:
-            # A rebalance may begin in a yield too; what follows is then no longer ours.
+            # A rebalance may begin during a yield too; then the remaining messages are not this worker's any more.
             if not self.flow_active or generation != self.app.consumer_generation_id:
                 break
             yield tp, message
 
-    async def _passing_over(self, fetched: Mapping[TP, Stretch]) -> dict[TP, Stretch]:
-        """The stretches without what can't be read and is decided about; what is not decided is noted."""
+    async def _passing_over(self, fetched: Mapping[TP, FetchedRange]) -> dict[TP, FetchedRange]:
+        """The fetched ranges without skipped parts. Notes unreadable parts that are not skipped."""
         skips = cast(FetchTransport, self.transport).skips
-        stretches = {tp: skipping(stretch, skips.get(tp.partition, ())) for tp, stretch in fetched.items()}
-        further = {tp: each.ends_at for tp, each in stretches.items() if each.ends_at != fetched[tp].ends_at}
+        ranges = {tp: apply_skips(range_, skips.get(tp.partition, ())) for tp, range_ in fetched.items()}
+        further = {tp: each.ends_at for tp, each in ranges.items() if each.ends_at != fetched[tp].ends_at}
         if further:
-            await cast(_Thread, self._thread).read_on(further)
-        for tp, stretch in stretches.items():
-            if stretch.unreadable:
-                self.unreadable[tp.partition] = stretch.unreadable
-            elif stretch.ends_at > stretch.starts_at:
+            await cast(_Thread, self._thread).seek_and_resume(further)
+        for tp, range_ in ranges.items():
+            if range_.unreadable:
+                self.unreadable[tp.partition] = range_.unreadable
+            elif range_.ends_at > range_.starts_at:
                 self.unreadable.pop(tp.partition, None)
-        return stretches
+        return ranges
 
-    def _message(self, tp: TP, stretch: Stretch, generation: int) -> ConsumerMessage:
-        expected = self._starts_at.get(tp, stretch.starts_at)
-        self._starts_at[tp] = stretch.ends_at
-        first = stretch.records[0].offset if stretch.records else stretch.starts_at
-        doubtful = tp in self._doubtful or stretch.starts_at != expected or first < expected
+    def _message(self, tp: TP, range_: FetchedRange, generation: int) -> ConsumerMessage:
+        expected = self._starts_at.get(tp, range_.starts_at)
+        self._starts_at[tp] = range_.ends_at
+        first = range_.records[0].offset if range_.records else range_.starts_at
+        doubtful = tp in self._doubtful or range_.starts_at != expected or first < expected
         self._doubtful.discard(tp)
         if doubtful:
-            # Faust drops what ends below the offset that it has read, without a word, and the doubt with it.
+            # Otherwise Faust would silently drop a fetch that ends before the offset it has read, and the doubt with
+            # it.
             self._read_offset[tp] = None
-        fetch = Fetch(stretch.starts_at, stretch.ends_at, stretch.records, doubtful)
-        # Without the generation the stream would skip the message without a word, and acknowledge it.
+        fetch = Fetch(range_.starts_at, range_.ends_at, range_.records, doubtful)
+        # Without the generation the stream would silently skip the message and acknowledge it.
         return ConsumerMessage(
             tp.topic,
             tp.partition,
-            stretch.ends_at - 1,
+            range_.ends_at - 1,
             time.time(),
             1,
             [],
             None,
-            fetch,  # type: ignore[arg-type]  # the stream hands it on as it is
+            fetch,  # type: ignore[arg-type]  # the stream passes it on unchanged
             None,
             0,
             0,
@@ -192,25 +193,26 @@ class FetchConsumer(driver.Consumer):
             self._committed_offset[tp] = offset or None
 
     async def retry(self) -> None:
-        """Tries again to read what could not be read: it may be sound by now, or decided about."""
+        """Tries again to read the unreadable partitions: they may be readable by now, or a person has decided to skip.
+        """
         await cast(_Thread, self._thread).retry()
 
     async def ends(self) -> dict[int, Ends]:
-        """The ends of the assigned partitions of ledger.events whose leader answers now."""
+        """The ends of the assigned partitions of ledger.events whose leader answers."""
         ours = [tp for tp in self.assignment() if tp.topic == cast(FetchTransport, self.transport).topic]
         found = await cast(_Thread, self._thread).ends(ours) if ours else {}
         return {tp.partition: ends for tp, ends in found.items()}
 
     def _was_reconnected(self) -> bool:
-        """Whether any connection to a broker is another than at the last fetch; aiokafka does not say so itself."""
+        """Whether a connection to a broker is new since the last fetch; aiokafka does not report this."""
         client = self._thread._ensure_consumer()._client
         connections = tuple(client._conns.values())
         before, self._connections = self._connections, connections
-        return any(all(connection is not known for known in before) for connection in connections)
+        return any(all(connection is not earlier for earlier in before) for connection in connections)
 
 
 class FetchTransport(driver.Transport):
-    """The driver with our consumer, for one topic."""
+    """The driver with this module's consumer, for one topic."""
 
     Consumer = FetchConsumer
 
@@ -222,7 +224,7 @@ class FetchTransport(driver.Transport):
 
 
 class PassThrough(faust.Schema):  # type: ignore[type-arg]  # neither keys nor values are decoded
-    """Hands a fetch to the stream as it is."""
+    """Passes a fetch to the stream unchanged."""
 
     def compile(self, app: Any, **_: Any) -> Callable[..., Any]:
         async def decode(message: Any, *, propagate: bool = False) -> Any:

@@ -1,8 +1,8 @@
-"""The watchdog: ends a worker that has something to fold and commits nothing, so that it is started again.
+"""The watchdog: ends a worker that has records to fold and commits nothing, so that it is restarted.
 
-Silent stalls of consumers have been reported upstream; a restart reads where to go on from Postgres and is safe at
-any moment. Waiting for Postgres, Kafka or the book is no stall: a restart would not help. A Postgres that stands still
-holds the event loop, which waits for its answer; it is hung up on before that looks like a stall.
+Consumers that stop silently have been reported upstream. A restart continues from Postgres and is safe at any time.
+Waiting for Postgres, Kafka or the book is no stall, because a restart would not help. If Postgres stops answering, the
+event loop waits for it; the watchdog closes that connection before the wait looks like a stall.
 """
 
 import os
@@ -13,13 +13,13 @@ from collections.abc import Callable
 import structlog
 
 EXIT_STALLED = 70
-_HANG_UP = 0.8  # of the time of a stall
+_HANG_UP = 0.8  # as a share of the stall time
 
 log = structlog.get_logger()
 
 
 class Watchdog:
-    """A thread beside the event loop, which may be the very thing that is stuck."""
+    """A thread beside the event loop, because the loop itself may be stuck."""
 
     def __init__(self, stall_seconds: float, hang_up: Callable[[], None]) -> None:
         self._stall_seconds, self._hang_up = stall_seconds, hang_up
@@ -28,11 +28,11 @@ class Watchdog:
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def progressed(self) -> None:
-        """Something was committed, or something outside is being waited for."""
+        """Something was committed, or the worker waits for something outside."""
         self._progress_at = time.monotonic()
 
     def beat(self, lag: int) -> None:
-        """The event loop runs, and so many records are waiting to be folded."""
+        """The event loop runs, and `lag` records wait to be folded."""
         self._beat_at = time.monotonic()
         if not lag:
             self.progressed()

@@ -1,7 +1,7 @@
-"""One worker: a Faust app whose single agent hands whole fetches to the projection, and everything around it.
+"""One worker process: a Faust app whose agent passes whole fetches to the projection.
 
-Whatever is only away (Postgres, Kafka, the end of the book) is waited for. Whatever is wrong ends the process: a
-worker that is started again reads from Postgres where to go on, so that ending is always safe and going on is not.
+It waits for servers that are away (Postgres, Kafka) and for the end of the book. Every other error ends the process,
+which is always safe: a restarted worker continues from Postgres.
 """
 
 import asyncio
@@ -37,16 +37,16 @@ from projectors.assignor import assignor_of
 from projectors.continuity import check_continuity
 from projectors.fetching import install
 from projectors.group import group_of
-from projectors.misplaced import MisplacedReport
-from projectors.noise import turn_down
-from projectors.projection import Gap, Projection
-from projectors.records_keeper import RecordsKeeper
+from projectors.log_noise import filter_noise
+from projectors.misplaced_warning import MisplacedWarning
+from projectors.partition_waits import WaitTracker
+from projectors.projection import FetchGap, Projection
+from projectors.records_sync import RecordsSync
 from projectors.rejections import REPORTING_PARTITION, report_rejected
 from projectors.relay import Relay
 from projectors.session import Blocked, Fenced, Session
-from projectors.start import prepare
+from projectors.startup import prepare
 from projectors.transport import Fetch, FetchConsumer, FetchTransport, PassThrough
-from projectors.waiting import Waits
 from projectors.watchdog import Watchdog
 from schemas.topics import BOOK, EVENTS
 
@@ -58,8 +58,8 @@ _BEATS_UNTIL_RETRY = 5
 _STOP_SECONDS = 5.0
 _ANSWER_SECONDS = 5.0
 
-# What a restart would not bring back sooner.
-_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, RebuildRunning)
+# The worker waits for these: a restart would not help.
+_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, RebuildRunning)
 
 T = TypeVar("T")
 
@@ -67,12 +67,12 @@ log = structlog.get_logger()
 
 
 def run(settings: Settings) -> None:
-    """Folds until told to stop. Raises LedgerError when it must not start."""
+    """Folds until stopped. Raises LedgerError if it must not start."""
     logs.configure(settings.log_format)
-    turn_down()
+    filter_noise()
     threading.excepthook = _end_process
-    # A batch allocates some hundred thousand objects and frees them all by reference count; looking for cycles among
-    # them cost a third of the fold's time (docs/decisions/0003).
+    # A batch allocates some hundred thousand objects and frees them all by reference count. Searching them for cycles
+    # took a third of the fold's time (docs/decisions/0003).
     gc.set_threshold(1_000_000, 10, 10)
     install()
     partitions = _when_there(partial(prepare, settings))
@@ -87,9 +87,9 @@ def run(settings: Settings) -> None:
 
 
 def _when_there(do: Callable[[], T]) -> T:
-    """Waits for servers that are away, and for a rebuild; the reason is in the log: it may be a wrong password.
+    """Waits for servers that are away, and for a rebuild, and logs the reason: it may be a wrong password.
 
-    Raises the LedgerErrors of what it does.
+    Raises the LedgerErrors of `do`.
     """
     while True:
         try:
@@ -100,7 +100,7 @@ def _when_there(do: Callable[[], T]) -> T:
 
 
 def _log_waiting(error: Exception) -> None:
-    """Says what is waited for, which the error knows better than the place where it is caught."""
+    """Logs what the worker waits for."""
     match error:
         case RebuildRunning():
             what = "rebuild"
@@ -114,13 +114,13 @@ def _log_waiting(error: Exception) -> None:
 
 
 class _App(faust.App):
-    """A Faust app without tables, which needs no folder for them, and which ends when told to, broker or not."""
+    """A Faust app without tables, so it needs no folder for them. It stops when told to, also without a broker."""
 
     def _create_directories(self) -> None:
         pass
 
     async def stop(self) -> None:
-        # Without a broker the consumer would try to leave its group for ever; what was folded is in Postgres anyway.
+        # Without a broker the consumer would try without end to leave its group. All folded records are in Postgres.
         threading.Thread(target=self._end_soon, name="stop", daemon=True).start()
         await super().stop()
 
@@ -131,19 +131,19 @@ class _App(faust.App):
 
 
 class Worker:
-    """Owns the parts of a projector process and the rules of when to wait, when to read again and when to end."""
+    """The parts of a projector process, and the rules of when to wait, when to read again and when to end."""
 
     def __init__(self, settings: Settings, partitions: int, session: Session, group: str, seat: Seat) -> None:
         self._settings = settings
         self._topic = settings.topic(EVENTS)
-        self._projection = Projection(settings, partitions, session, MisplacedReport())
+        self._projection = Projection(settings, partitions, session, MisplacedWarning())
         self.app = self._create_app(partitions, group, seat)
         self._book = Follower(settings)
         self._guard = Guard(settings, self._end).start()
         self._relay = Relay(settings, self._guard)
-        RecordsKeeper(settings, self._book, self._end)
+        RecordsSync(settings, self._book, self._end)
         self._watchdog = Watchdog(settings.stall_seconds, session.hang_up)
-        self._waits = Waits(settings, self._topic)
+        self._wait_tracker = WaitTracker(settings, self._topic)
         self._beats_left = 0
         self._reported = 0
         self._kept = -1
@@ -162,8 +162,8 @@ class Worker:
             broker_max_poll_records=50_000,
             consumer_max_fetch_size=4 * 1024 * 1024,
             consumer_auto_offset_reset="earliest",
-            # A worker that is started again has its seat's partitions back at once. Those of one that stays away wait
-            # for the session, the shortest that brokers allow, and for the next heartbeat of each other worker.
+            # A restarted worker gets its seat's partitions back at once. The partitions of a worker that stays away
+            # move after its session, the shortest that brokers allow, and the next heartbeat of each other worker.
             consumer_group_instance_id=seat.name,
             broker_session_timeout=6.0,
             broker_heartbeat_interval=0.5,
@@ -189,7 +189,7 @@ class Worker:
                 self._end(error)
 
     async def _handle(self, partition: int, fetch: Fetch, generation: int) -> None:
-        """Projects a fetch, waiting for what is away, as long as the partition stays ours."""
+        """Projects a fetch, and waits for servers that are away, as long as the partition belongs to this worker."""
         if fetch.doubtful:
             await self._check_continuity({partition})
         while self.app.consumer_generation_id == generation:
@@ -198,7 +198,7 @@ class Worker:
                     self._relay.wake()
                 self._watchdog.progressed()
                 return
-            except Gap as gap:
+            except FetchGap as gap:
                 log.warning("reads_again", reason=str(gap))
                 await self.app.consumer.perform_seek()
                 return
@@ -207,14 +207,14 @@ class Worker:
                 self._projection.forget(partition)
             except Blocked:
                 self._unblock(partition)
-            except _AWAY as error:
+            except _UNAVAILABLE as error:
                 await self._wait_for(error)
                 self._projection.disconnect()
 
     def _unblock(self, partition: int) -> None:
         try:
             terminated = self._projection.session.terminate_blockers(partition)
-        except _AWAY:
+        except _UNAVAILABLE:
             self._projection.disconnect()
             return
         log.warning("blocked", partition=partition, terminated=terminated)
@@ -230,21 +230,21 @@ class Worker:
                 await self._wait_for(error)
 
     def _keep_book(self) -> None:
-        """Keeps the book before anything is folded by it. Raises BookLost or BookDiffers."""
+        """Stores the book before anything is folded by it. Raises BookLost or BookDiffers."""
         age, stated = self._book.age_seconds, self._book.stated
         if len(stated) > self._kept and age < FRESH_SECONDS:
             book_versions.keep(self._projection.session.connection(), stated, age)
             self._kept = len(stated)
 
     async def _load_offsets(self, partitions: set[int]) -> dict[int, int]:
-        """Where to read the assigned partitions from, once it is sure that the log is the one that was folded."""
+        """Where to read the assigned partitions from, after checking that the log is the one that was folded."""
         self._relay.own(partitions)
         await self._check_continuity(partitions)
         while True:
             try:
                 self._load_skips()
                 return {partition: self._projection.next_offset(partition) for partition in partitions}
-            except _AWAY as error:
+            except _UNAVAILABLE as error:
                 await self._wait_for(error)
                 self._projection.disconnect()
             except LedgerError as error:
@@ -265,7 +265,7 @@ class Worker:
         await asyncio.sleep(_RETRY_SECONDS)
 
     async def _beats(self) -> None:
-        """Once a second: how far the views are true, and a sign of life for the watchdog."""
+        """Once a second: how far the views are up to date, and a sign of life for the watchdog."""
         while not self.app.should_stop:
             lag = 0
             try:
@@ -277,31 +277,31 @@ class Worker:
             except (TimeoutError, KafkaError, KafkaPythonError, LogUnavailable) as error:
                 _log_waiting(error)
                 self._watchdog.progressed()
-            except _AWAY:
+            except _UNAVAILABLE:
                 self._projection.disconnect()
-            except (LedgerError, *WRONG_SHAPE) as error:  # what a person must decide, and a seat that is taken
+            except (LedgerError, *WRONG_SHAPE) as error:  # a person must decide, or another process has the seat
                 self._end(error)
             self._watchdog.beat(lag)
             await asyncio.sleep(_BEAT_SECONDS)
 
     async def _note_caught_up(self) -> int:
-        """How many records could be folded and are not."""
+        """Returns how many records could be folded and are not."""
         consumer = cast(FetchConsumer, self.app.consumer)
         asked_ms = time.time_ns() // 1_000_000
         ends = await asyncio.wait_for(consumer.ends(), timeout=_ANSWER_SECONDS)
         folded, unreadable = self._projection.folded(), dict(consumer.unreadable)
-        # Folded since the question was asked, or the log lost its tail and nothing new comes to tell: the check knows.
+        # Either more was folded meanwhile, or the log has lost its end; the check finds out.
         if beyond := {partition for partition, end in ends.items() if folded.get(partition, 0) > end.high}:
             await asyncio.wait_for(asyncio.to_thread(check_continuity, self._settings, beyond), _ANSWER_SECONDS)
-        waiting = self._waits.look(ends, folded, unreadable)
+        waiting = self._wait_tracker.look(ends, folded, unreadable)
         for partition, end in ends.items():
             self._projection.note_caught_up(partition, end.high, asked_ms, waiting.get(partition))
-        await asyncio.to_thread(self._waits.tell, waiting, unreadable)
+        await asyncio.to_thread(self._wait_tracker.tell, waiting, unreadable)
         behind = ((end.stable, folded.get(number, end.stable)) for number, end in ends.items() if number not in waiting)
         return sum(max(0, stable - place) for stable, place in behind)
 
     async def _retry_unreadable(self) -> None:
-        """Every few seconds: what could not be read may be sound by now, and a person may have decided."""
+        """Every few seconds: unreadable records may be readable by now, or a person has decided to skip them."""
         self._beats_left = (self._beats_left or _BEATS_UNTIL_RETRY) - 1
         if not self._beats_left:
             consumer = cast(FetchConsumer, self.app.consumer)
@@ -313,7 +313,7 @@ class Worker:
         cast(FetchTransport, self.app.transport).skips = skips(self._projection.session.connection(), self._topic)
 
     def _report_rejected(self) -> None:
-        """Makes dead letters of what was rejected on the book's topic since the last time."""
+        """Makes dead letters of the book topic's rejected records since the last time."""
         new = self._book.rejected[self._reported :]
         if new and TP(self._topic, REPORTING_PARTITION) in self.app.consumer.assignment():
             report_rejected(self._projection.session.connection(), self._settings, BOOK, new)
@@ -321,14 +321,14 @@ class Worker:
             self._relay.wake()
 
     def _end(self, error: BaseException) -> None:
-        """Ends the process at once: nothing more must be folded, acknowledged or cleaned up."""
+        """Ends the process at once: nothing more may be folded, acknowledged or cleaned up."""
         code = getattr(error, "code", type(error).__name__)
         log.error("worker_ends", code=code, reason=str(error), exc_info=not isinstance(error, LedgerError))
         os._exit(_exit_code(error))
 
 
 def _credentials(settings: Settings) -> faust.types.auth.CredentialsT | None:
-    """Who the worker is to Kafka, as Faust wants to know it."""
+    """The worker's Kafka credentials, in Faust's form."""
     tls = tls_of(settings)
     if uses_sasl(settings):
         return faust.SASLCredentials(
@@ -341,12 +341,12 @@ def _credentials(settings: Settings) -> faust.types.auth.CredentialsT | None:
 
 
 def _exit_code(error: BaseException | None) -> int:
-    """What a worker ends with: a defect is not for a person to decide, and a restart reads again where to go on."""
+    """The exit code: only errors that need a person's decision have EXIT_CONFIG. After others a restart continues."""
     decided = isinstance(error, WRONG_SHAPE) or getattr(error, "exit_code", None) == EXIT_CONFIG
     return EXIT_CONFIG if decided else EXIT_FAILED
 
 
 def _end_process(failed: threading.ExceptHookArgs) -> None:
-    """A thread that fails takes the process with it: a worker without its relay or book must not go on."""
+    """A failed thread ends the process: a worker must not run without its relay or book."""
     log.error("thread_failed", thread=failed.thread.name if failed.thread else "?", reason=repr(failed.exc_value))
     os._exit(_exit_code(failed.exc_value))

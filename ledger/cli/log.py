@@ -29,7 +29,7 @@ def skip(
     be read.
     """
     from ledger.cli.dead_letters import place_of
-    from projectors.passing_over import pass_over
+    from projectors.skip_decision import decide_skip
     from schemas.topics import EVENTS
 
     with errors_as_messages():
@@ -37,7 +37,7 @@ def skip(
         topic, partition, offset = place_of(place, settings)
         if topic != settings.topic(EVENTS):
             raise typer.BadParameter("only records of ledger.events can be skipped", param_hint="PLACE")
-        decided = pass_over(settings, partition, offset, to, reason)
+        decided = decide_skip(settings, partition, offset, to, reason)
     if as_json:
         fields = {"topic": topic, "partition": partition, "first_offset": decided.first, "last_offset": decided.last}
         print(json.dumps(fields | {"reason": decided.record().problem.reason}))

@@ -27,20 +27,20 @@ def recover(
     exit code is 1 if an account is not the same as before.
     """
     from ledger.cli.progress_bars import ProgressBars
-    from ledger.cli.recover_text import DryRun, NotAllRecoverable, done_lines, lines_of, missing_json
-    from projectors.missing import Missing
+    from ledger.cli.recover_text import DryRun, NotAllRecoverable, done_lines, lines_of, plan_json
     from projectors.recover import recover
+    from projectors.recovery_plan import RecoveryPlan
 
-    def agree(missing: Missing) -> None:
+    def agree(plan: RecoveryPlan) -> None:
         bars.pause()
-        for line in lines_of(missing):
+        for line in lines_of(plan):
             typer.echo(line, err=as_json)
         if as_json:
-            print(json.dumps(missing_json(missing)))
+            print(json.dumps(plan_json(plan)))
         if dry_run:
             raise DryRun
-        if len(missing.not_whole) != leave_out:
-            raise NotAllRecoverable(str(len(missing.not_whole)))
+        if len(plan.unrecoverable) != leave_out:
+            raise NotAllRecoverable(str(len(plan.unrecoverable)))
         confirm("Append all of this to the log, and accept its topics?", yes=yes)
         bars.resume()
 

@@ -9,8 +9,8 @@ from schemas.money import format_nanos
 
 if TYPE_CHECKING:
     from ledger.views.lost_entries import Loss
-    from projectors.missing import Missing
     from projectors.recover import Recovered
+    from projectors.recovery_plan import RecoveryPlan
 
 _SHOWN = 20
 
@@ -23,32 +23,32 @@ class DryRun(Exception):
     """The command is to show only what is missing."""
 
 
-def lines_of(missing: "Missing") -> Iterator[str]:
+def lines_of(plan: "RecoveryPlan") -> Iterator[str]:
     """What is missing, for people."""
-    yield from (f"The topic {name} was created again." for name in missing.topics)
-    yield from (f"The book lacks version {version.number}." for version in missing.book)
-    yield from (f"Partition {number}: {_place(missing, number)}" for number in sorted(missing.comparison.changed))
-    if missing.comparison.losses:
-        yield f"In all: {_figures(missing.comparison.losses)}"
+    yield from (f"The topic {name} was created again." for name in plan.topics)
+    yield from (f"The book lacks version {version.number}." for version in plan.book)
+    yield from (f"Partition {number}: {_place(plan, number)}" for number in sorted(plan.comparison.changed))
+    if plan.comparison.losses:
+        yield f"In all: {_figures(plan.comparison.losses)}"
     yield from (
-        f"{topic} lacks {count:,} messages; folding the log sends them again." for topic, count in _messages(missing)
+        f"{topic} lacks {count:,} messages; folding the log sends them again." for topic, count in _messages(plan)
     )
-    if missing.dead_letters:
-        yield f"{missing.dead_letters:,} dead letters can't be recovered: only their beginnings were kept."
-    for place in missing.not_whole[:_SHOWN]:
+    if plan.dead_letters:
+        yield f"{plan.dead_letters:,} dead letters can't be recovered: only their beginnings were kept."
+    for place in plan.unrecoverable[:_SHOWN]:
         yield f"Can't be recovered, because its content is not what was folded: {place}"
 
 
-def missing_json(missing: "Missing") -> dict[str, Any]:
+def plan_json(plan: "RecoveryPlan") -> dict[str, Any]:
     """The fields of the line of `--json`."""
-    comparison = missing.comparison
+    comparison = plan.comparison
     return {
         "missing": comparison.records,
-        "topics": missing.topics,
-        "book_versions": [version.number for version in missing.book],
-        "messages": missing.messages,
-        "dead_letters": missing.dead_letters,
-        "not_whole": missing.not_whole,
+        "topics": plan.topics,
+        "book_versions": [version.number for version in plan.book],
+        "messages": plan.messages,
+        "dead_letters": plan.dead_letters,
+        "unrecoverable": plan.unrecoverable,
         "partitions": [
             {
                 "partition": number,
@@ -69,12 +69,12 @@ def done_lines(recovered: "Recovered | None") -> Iterator[str]:
     if recovered is None:
         yield "Nothing is missing, and the topics belong to this ledger."
         return
-    yield f"Appended {recovered.records:,} events and {len(recovered.missing.book):,} versions of the book again."
+    yield f"Appended {recovered.records:,} events and {len(recovered.plan.book):,} versions of the book again."
     yield "The topics are accepted. Start the projectors, then the consumers."
 
 
-def _place(missing: "Missing", number: int) -> str:
-    comparison = missing.comparison
+def _place(plan: "RecoveryPlan", number: int) -> str:
+    comparison = plan.comparison
     begin, end = comparison.bounds[number]
     place = f"the log has {begin:,} to {end:,}, folded to {comparison.folded[number]:,}"
     losses = [loss for loss in comparison.losses if loss.partition == number]
@@ -101,5 +101,5 @@ def _loss_json(losses: "list[Loss]") -> dict[str, Any]:
     }
 
 
-def _messages(missing: "Missing") -> list[tuple[str, int]]:
-    return sorted(missing.messages.items())
+def _messages(plan: "RecoveryPlan") -> list[tuple[str, int]]:
+    return sorted(plan.messages.items())

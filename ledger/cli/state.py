@@ -11,7 +11,7 @@ from ledger.cli.times import time_of
 from ledger.core.calendar import ms_of
 
 if TYPE_CHECKING:
-    from projectors.time_travel import Until
+    from projectors.past_state import Until
 
 _DAY = timedelta(days=1)
 
@@ -39,7 +39,7 @@ def state(
     from ledger.postgres.connections import connect
     from ledger.postgres.kinds import COMMAND
     from ledger.views.account_state import read_account_state
-    from projectors.time_travel import state_at
+    from projectors.past_state import state_at
 
     with errors_as_messages():
         settings = read_settings()
@@ -59,7 +59,7 @@ def state(
 
 def _until(text: str) -> "Until":
     """The time or offset of --at. Raises InvalidTime."""
-    from projectors.time_travel import Until
+    from projectors.past_state import Until
 
     if text.isascii() and text.isdigit():
         return Until(offset=int(text))

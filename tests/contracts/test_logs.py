@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from projectors.noise import _matters
+from projectors.log_noise import _matters
 
 SAY = """
 import logging, structlog

@@ -21,9 +21,9 @@ from ledger.records import fact_positions
 from ledger.settings import Settings
 from ledger.views import accepted_events
 from ledger.views.lost_entries import SecretsDiffer
-from projectors.missing import Missing
 from projectors.rebuild import LogLacks, rebuild
 from projectors.recover import Recovered, recover
+from projectors.recovery_plan import RecoveryPlan
 from schemas.book import BookVersion, KeyValidity
 from schemas.examples import story
 from schemas.fields import json_of
@@ -126,9 +126,9 @@ class Ledger:
         eventually(lambda: not full & set(kafka.list_topics(timeout=10).topics))
         create_topics(self.settings)
 
-    def recovered(self, **changes: Any) -> tuple[Missing, Recovered]:
+    def recovered(self, **changes: Any) -> tuple[RecoveryPlan, Recovered]:
         """All that was missing, and what was done."""
-        seen: list[Missing] = []
+        seen: list[RecoveryPlan] = []
         done = recover(self.settings.model_copy(update=changes), Quiet(), seen.append)
         assert done is not None
         return seen[0], done

@@ -17,8 +17,8 @@ from ledger.log.connecting import kafka_options
 from ledger.log.kafka_python_fixes import LogUnreadable
 from ledger.log.topic_reader import topic_reader
 from ledger.settings import Settings
-from projectors.passing_over import BeyondTheLog, StillReadable, pass_over
 from projectors.rebuild import rebuild
+from projectors.skip_decision import BeyondTheLog, StillReadable, decide_skip
 from schemas.topics import EVENTS
 from tests.support.events import Event, Ids, sender, usage
 from tests.support.expected import home_of
@@ -157,11 +157,11 @@ def test_what_cannot_be_read_waits_for_a_decision_and_nothing_else_does(mortal: 
             show_all(settings, accounts[CHECKSUM])
         for partition, first, last in ((CHECKSUM, 0, None), (SOUND, 1, 1)):
             with pytest.raises(StillReadable):
-                pass_over(settings, partition, first, last, "no")
+                decide_skip(settings, partition, first, last, "no")
         with pytest.raises(BeyondTheLog):
-            pass_over(settings, LAST, 2, 3, "no")
-        assert pass_over(settings, CHECKSUM, 1, None, "disk 2 failed").last == 1
-        assert pass_over(settings, LAST, 2, 2, "disk 2 failed").last == 2
+            decide_skip(settings, LAST, 2, 3, "no")
+        assert decide_skip(settings, CHECKSUM, 1, None, "disk 2 failed").last == 1
+        assert decide_skip(settings, LAST, 2, 2, "disk 2 failed").last == 2
         decided = ledger(settings, "log", "skip", f"events/{CODEC}/0", "--reason", "disk 2 failed", "--json")
         assert json.loads(decided.stdout)["last_offset"] == 0, decided.stderr
         wait_until_projected(settings)

@@ -14,8 +14,8 @@ from yarl import URL
 from ledger.log.batches import Unreadable
 from ledger.log.validation import PlainRecord
 from ledger.records.skips import Skip
-from projectors.fetching import Stretch
-from projectors.skips import skipping
+from projectors.fetching import FetchedRange
+from projectors.skips import apply_skips
 from projectors.transport import Fetch, FetchConsumer, FetchTransport
 
 BROKER = [URL("kafka://127.0.0.1:1")]
@@ -25,7 +25,7 @@ ONE, TWO = TP("events", 1), TP("events", 2)
 class Fed(FetchConsumer):
     """Is given its fetches, and ends after the last of them."""
 
-    fetches: list[dict[TP, Stretch]]
+    fetches: list[dict[TP, FetchedRange]]
 
     def _new_consumer_thread(self) -> Any:
         return mode.Service()
@@ -44,16 +44,16 @@ class FedTransport(FetchTransport):
     Consumer = Fed
 
 
-def records(first: int, last: int, starts_at: int | None = None) -> Stretch:
+def records(first: int, last: int, starts_at: int | None = None) -> FetchedRange:
     """What a fetch brought that was to begin at `starts_at`."""
     found = [PlainRecord(None, b"", offset=offset) for offset in range(first, last + 1)]
-    return Stretch(first if starts_at is None else starts_at, last + 1, found)
+    return FetchedRange(first if starts_at is None else starts_at, last + 1, found)
 
 
 Handler = Callable[[Fed, TP, Fetch], Awaitable[None]]
 
 
-def handled(handle: Handler, *fetches: dict[TP, Stretch]) -> list[tuple[int, int, int, bool]]:
+def handled(handle: Handler, *fetches: dict[TP, FetchedRange]) -> list[tuple[int, int, int, bool]]:
     """Partition, start, end and doubt of each fetch that reached the handler."""
     seen = []
 
@@ -100,21 +100,21 @@ def test_a_log_that_begins_anew_is_handed_on_as_doubtful_however_short_it_is(las
 
 
 def test_offsets_without_records_are_handed_on_with_their_bounds_and_a_jump_is_doubtful() -> None:
-    markers, jump = Stretch(10, 12, ()), records(20, 29)
-    consumed = handled(nothing, {ONE: records(0, 9)}, {ONE: markers, TWO: Stretch(5, 5, ())}, {ONE: jump})
+    markers, jump = FetchedRange(10, 12, ()), records(20, 29)
+    consumed = handled(nothing, {ONE: records(0, 9)}, {ONE: markers, TWO: FetchedRange(5, 5, ())}, {ONE: jump})
     assert consumed == [(1, 0, 10, False), (1, 10, 12, False), (1, 20, 30, True)]
 
 
 def test_a_skip_takes_the_place_of_its_offsets_whether_they_can_be_read_or_not() -> None:
     skip = Skip(12, 14, "the checksum is wrong", "no copy", datetime(2026, 1, 1, tzinfo=UTC))
 
-    def offsets(stretch: Stretch) -> tuple[int, list[int], bool]:
-        found = skipping(stretch, [skip])
+    def offsets(stretch: FetchedRange) -> tuple[int, list[int], bool]:
+        found = apply_skips(stretch, [skip])
         return found.ends_at, [record.offset for record in found.records], found.unreadable is not None
 
     broken = Unreadable(12, 14, "")
     assert offsets(records(10, 11)) == (15, [10, 11, 12], False)
-    assert offsets(Stretch(12, 12, (), broken)) == (15, [12], False)
+    assert offsets(FetchedRange(12, 12, (), broken)) == (15, [12], False)
     assert offsets(records(10, 19)) == (20, [10, 11, 12, 15, 16, 17, 18, 19], False)
     assert offsets(records(15, 19)) == (20, [15, 16, 17, 18, 19], False)
-    assert offsets(Stretch(5, 8, (), Unreadable(8, 9, ""))) == (8, [], True)
+    assert offsets(FetchedRange(5, 8, (), Unreadable(8, 9, ""))) == (8, [], True)

@@ -13,7 +13,7 @@ import pytest
 
 from ledger.settings import Settings
 from ledger.views.account_state import read_account_state
-from projectors.time_travel import Until, state_at
+from projectors.past_state import Until, state_at
 from schemas.money import format_nanos
 from tests.support.events import Ids, json_bytes, sender, usage
 from tests.support.expected import home_of

@@ -13,7 +13,7 @@ from ledger.core.book import Book
 from ledger.core.calendar import ms_of
 from ledger.dev.first_book import first_book
 from ledger.settings import Settings
-from projectors.misplaced import MisplacedReport
+from projectors.misplaced_warning import MisplacedWarning
 from projectors.projection import Projection
 from projectors.session import Session
 from projectors.transport import Fetch
@@ -37,7 +37,7 @@ class Past:
 
     def __init__(self, settings: Settings) -> None:
         self._key = settings.signing_key()
-        self._projection = Projection(settings, 1, Session(settings), MisplacedReport())
+        self._projection = Projection(settings, 1, Session(settings), MisplacedWarning())
         self.book = Book().with_version(first_book(settings.signing_key_id), 0)
         self._next_offset = 0
         with psycopg.connect(settings.database) as connection:

@@ -1,4 +1,4 @@
-"""Reading the log again, one partition at a time and without a group, and the book that belongs to it."""
+"""Reads the log from an offset on, one partition at a time and without a group, and the book that belongs to it."""
 
 import asyncio
 import time
@@ -15,8 +15,8 @@ from ledger.log.connecting import COMMITTED, connection_options
 from ledger.log.kafka_python_fixes import LogUnreadable
 from ledger.records.skips import Skip
 from ledger.settings import Settings
-from projectors.fetching import Fetching, Stretch, install
-from projectors.skips import skipping
+from projectors.fetching import FetchedRange, Fetcher, install
+from projectors.skips import apply_skips
 from projectors.transport import Fetch
 from schemas.topics import EVENTS
 
@@ -24,8 +24,8 @@ _PATIENCE_SECONDS = 30
 _RECORDS_AT_ONCE = 50_000
 
 
-class LogAway(LedgerError):
-    message = "Kafka does not answer; what is folded already stays, and the same command goes on from there"
+class KafkaUnreachable(LedgerError):
+    message = "Kafka does not answer; run the same command again, and it continues where it stopped"
 
 
 class LogIncomplete(LedgerError, exit_code=EXIT_CONFIG):
@@ -40,7 +40,7 @@ class Bounds(NamedTuple):
 
 
 class WholeBook(NamedTuple):
-    """Every version of the book, as it folds and as it is on the topic, and the records of its topic that are none."""
+    """Every version of the book, compiled and as it is on the topic, and the rejected records of its topic."""
 
     book: Book
     stated: list[StatedVersion]
@@ -48,7 +48,7 @@ class WholeBook(NamedTuple):
 
 
 def ends(settings: Settings, partitions: int) -> dict[int, int]:
-    """Where each partition of ledger.events ends now. Raises LogIncomplete or LogAway."""
+    """Where each partition of ledger.events ends now. Raises LogIncomplete or KafkaUnreachable."""
     found = bounds(settings, partitions)
     for partition, (begin, _) in found.items():
         if begin > 0:
@@ -57,12 +57,12 @@ def ends(settings: Settings, partitions: int) -> dict[int, int]:
 
 
 def bounds(settings: Settings, partitions: int) -> dict[int, Bounds]:
-    """Where each partition of ledger.events begins and ends now. Raises LogAway."""
+    """Where each partition of ledger.events begins and ends now. Raises KafkaUnreachable."""
     return asyncio.run(_bounds(settings, partitions))
 
 
 async def _bounds(settings: Settings, partitions: int) -> dict[int, Bounds]:
-    async with Reading(settings) as consumer:
+    async with LogConsumer(settings) as consumer:
         places = [TopicPartition(settings.topic(EVENTS), number) for number in range(partitions)]
         begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
         return {place.partition: Bounds(begins[place], ends[place]) for place in places}
@@ -71,54 +71,52 @@ async def _bounds(settings: Settings, partitions: int) -> dict[int, Bounds]:
 async def fetches(
     settings: Settings, partition: int, start: int, end: int, skips: Sequence[Skip] = ()
 ) -> AsyncGenerator[Fetch, None]:
-    """The records of a partition from `start` to before `end`, as they come from the broker, without what is skipped.
+    """The records of a partition from `start` to before `end`, as the broker sends them, without skipped ones.
 
-    Raises LogAway or LogUnreadable.
-
-    Close it (contextlib.aclosing): whoever leaves early would leave its connections behind.
+    Raises KafkaUnreachable or LogUnreadable. Close it (contextlib.aclosing); otherwise its connections stay open.
     """
     if start >= end:
-        return  # aiokafka's consumer can't be stopped right after its start: it ends in a CancelledError
+        return  # aiokafka's consumer can't be stopped right after its start: that raises CancelledError
     place = TopicPartition(settings.topic(EVENTS), partition)
-    async with Reading(settings) as consumer:
+    async with LogConsumer(settings) as consumer:
         consumer.assign([place])
         consumer.seek(place, start)
-        fetching, heard_at = Fetching(consumer), time.monotonic()
+        fetching, heard_at = Fetcher(consumer), time.monotonic()
         while start < end:
-            stretch = (await fetching.take([place], 1, _RECORDS_AT_ONCE)).get(place)
-            if stretch:
-                seen, stretch = stretch, skipping(stretch, skips)
-                if stretch.ends_at != seen.ends_at:
-                    await fetching.read_on({place: stretch.ends_at})
-                yield _within(stretch, end)
-                start, heard_at = stretch.ends_at, time.monotonic()
-                if stretch.unreadable and start < end:
-                    raise LogUnreadable(f"{place.topic}/{partition}: {stretch.unreadable}")
+            range_ = (await fetching.fetch([place], 1, _RECORDS_AT_ONCE)).get(place)
+            if range_:
+                seen, range_ = range_, apply_skips(range_, skips)
+                if range_.ends_at != seen.ends_at:
+                    await fetching.seek_and_resume({place: range_.ends_at})
+                yield _within(range_, end)
+                start, heard_at = range_.ends_at, time.monotonic()
+                if range_.unreadable and start < end:
+                    raise LogUnreadable(f"{place.topic}/{partition}: {range_.unreadable}")
             if time.monotonic() > heard_at + _PATIENCE_SECONDS:
-                raise LogAway(f"{place.topic}/{partition} at {start}")
+                raise KafkaUnreachable(f"{place.topic}/{partition} at {start}")
 
 
-def _within(stretch: Stretch, end: int) -> Fetch:
-    records = [record for record in stretch.records if record.offset < end]
-    return Fetch(stretch.starts_at, min(stretch.ends_at, end), records, doubtful=False)
+def _within(range_: FetchedRange, end: int) -> Fetch:
+    records = [record for record in range_.records if record.offset < end]
+    return Fetch(range_.starts_at, min(range_.ends_at, end), records, doubtful=False)
 
 
 def whole_book(settings: Settings) -> WholeBook:
-    """The book to its present end: enough for all that was on the log before, as a version takes effect 60 s later.
+    """The book up to its present end. That is enough for all records before now: a version takes effect 60 s later.
 
-    Raises BookEmpty, BookNotReadable, or LogAway.
+    Raises BookEmpty, BookNotReadable, or KafkaUnreachable.
     """
     follower = Follower(settings)
     try:
         if not follower.wait(_PATIENCE_SECONDS):
-            raise LogAway()
+            raise KafkaUnreachable()
         return WholeBook(follower.book(), follower.stated, follower.rejected)
     finally:
         follower.close()
 
 
-class Reading:
-    """A consumer of nobody's group, while the block runs."""
+class LogConsumer:
+    """A consumer without a group, open while the block runs."""
 
     def __init__(self, settings: Settings) -> None:
         install()
@@ -136,10 +134,10 @@ class Reading:
             await self._consumer.start()
         except KafkaError as error:
             await self._consumer.stop()
-            raise LogAway(type(error).__name__) from error
+            raise KafkaUnreachable(type(error).__name__) from error
         return self._consumer
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         await self._consumer.stop()
         if isinstance(error, KafkaError):
-            raise LogAway(type(error).__name__) from error
+            raise KafkaUnreachable(type(error).__name__) from error

@@ -1,6 +1,7 @@
-"""The log held against the views: which entries it lacks, and whether it is as it was folded.
+"""Compares the log with the views: which entries the log lacks, and whether it is still the log that was folded.
 
-The whole log is read. Its ends alone don't tell: its beginning or its middle may be gone, or it may be another one.
+It reads the whole log, because its ends do not show whether its beginning or middle is missing, or whether it is
+another log.
 """
 
 import asyncio
@@ -18,19 +19,19 @@ from ledger.settings import Settings
 from ledger.views import lost_entries
 from ledger.views.lost_entries import Loss
 from projectors.continuity import diverged
-from projectors.refolding import Watch
-from projectors.replay import Bounds, bounds, fetches
+from projectors.log_reading import Bounds, bounds, fetches
+from projectors.refold import Progress
 from schemas.money import format_nanos
 from schemas.topics import EVENTS
 
-# What stood before a rebuild that has not ended comes first: half-built views lack most of it.
+# If a rebuild has not ended, its old views are compared: the new ones are incomplete.
 VIEWS = ("views_before", "views")
 
 
 class Comparison(NamedTuple):
-    """`bounds` of the log and how far the views are `folded`, by partition; what it lacks, partition by partition.
+    """`bounds` of the log and the `folded` offset of the views, by partition; the `losses` of the log.
 
-    `diverged`: of which partitions the log is not as it was folded, though it may lack nothing, and why.
+    `diverged`: by partition, why the log is not the one that was folded, even if it lacks nothing.
     """
 
     bounds: dict[int, Bounds]
@@ -45,11 +46,11 @@ class Comparison(NamedTuple):
 
     @property
     def changed(self) -> set[int]:
-        """The partitions that are not as they were folded."""
+        """The partitions that lack entries or have diverged."""
         return {loss.partition for loss in self.losses} | self.diverged.keys()
 
     def in_words(self) -> str:
-        """What would be lost without the views, partition by partition and in all."""
+        """What would be lost without the views, by partition and in total."""
         parts = list(self.diverged.values())
         for loss in self.losses:
             begin, end = self.bounds.get(loss.partition, Bounds(0, 0))
@@ -60,33 +61,37 @@ class Comparison(NamedTuple):
         return "; ".join(parts)
 
 
-def compare(settings: Settings, connection: Connection, partitions: int, watch: Watch) -> Comparison:
-    """Reads the log. The caller has named the views (lost_entries.views_named). Raises LogAway."""
+def compare(settings: Settings, connection: Connection, partitions: int, progress: Progress) -> Comparison:
+    """Reads the log and compares. The caller has named the views (`views_named`). Raises KafkaUnreachable."""
     found_bounds = bounds(settings, partitions)
     folded = lost_entries.folded(connection)
-    watch.begin("Comparing the log with the views", sum(end - begin for begin, end in found_bounds.values()))
-    passed_over = skips(connection, settings.topic(EVENTS))
+    progress.begin("Comparing the log with the views", sum(end - begin for begin, end in found_bounds.values()))
+    skipped = skips(connection, settings.topic(EVENTS))
     with lost_entries.found(connection) as found:
-        asyncio.run(_read(settings, found_bounds, passed_over, found, watch))
+        asyncio.run(_read(settings, found_bounds, skipped, found, progress))
     return Comparison(found_bounds, folded, lost_entries.losses(connection), diverged(settings, connection))
 
 
 async def _read(
-    settings: Settings, found_bounds: Mapping[int, Bounds], passed_over: Skips, found: lost_entries.Found, watch: Watch
+    settings: Settings,
+    found_bounds: Mapping[int, Bounds],
+    skipped: Skips,
+    found: lost_entries.Found,
+    progress: Progress,
 ) -> None:
     done = 0
     for partition, (begin, end) in found_bounds.items():
-        async with aclosing(fetches(settings, partition, begin, end, passed_over.get(partition, ()))) as reading:
+        async with aclosing(fetches(settings, partition, begin, end, skipped.get(partition, ()))) as reading:
             async for fetch in reading:
                 found.add(partition, _facts(settings, fetch.records, partition, len(found_bounds), found.unproven))
-                watch.reach(done + fetch.ends_at - begin)
+                progress.reach(done + fetch.ends_at - begin)
         done += end - begin
 
 
 def _facts(
     settings: Settings, records: Iterable[Record], partition: int, partitions: int, unproven: list[tuple[int, int]]
 ) -> Iterator[tuple[Fact, int]]:
-    """What can be read, and is in the partition of its key: what is elsewhere is folded only once it was forwarded."""
+    """The readable facts in the partition of their key. A misplaced record is folded only after it was forwarded."""
     for record in records:
         if partition_of(record.key or b"", partitions) == partition:
             fact = fact_of(record, settings.secrets)

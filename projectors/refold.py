@@ -1,7 +1,7 @@
-"""Folds whole partitions from where their views are up to an offset, several at a time, each in a process of its own.
+"""Folds whole partitions from where their views are up to an offset, several at a time, each in its own process.
 
-It goes through the same projection as a worker: every batch is one fenced transaction, so it may end at any moment and
-go on from there.
+It uses the same projection as a worker: each batch is one fenced transaction, so it may stop at any time and continue
+from there.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from ledger.core.book import Book
 from ledger.postgres.types import Connection
 from ledger.records.skips import skips
 from ledger.settings import Settings
+from projectors.log_reading import fetches
 from projectors.projection import Projection
-from projectors.replay import fetches
 from projectors.session import Session
 from schemas.topics import EVENTS
 
@@ -30,20 +30,25 @@ _LOOK_SECONDS = 0.2
 _FOLDED = "SELECT coalesce(sum(next_offset), 0)::bigint FROM views.progress"
 
 
-class Watch(Protocol):
-    """Who is told how far it is."""
+class Progress(Protocol):
+    """Receives the progress of the work; the command line shows it."""
 
     def begin(self, stage: str, total: int | None) -> None:
-        """A stage of the work begins; `total` None: nobody knows how much it is."""
+        """A stage begins. `total` is None if its size is not known."""
 
     def reach(self, done: int) -> None:
-        """So much of it is done."""
+        """How much of the stage is done."""
 
 
-def refold(settings: Settings, connection: Connection, targets: Mapping[int, int], book: Book, watch: Watch) -> int:
-    """Folds every partition up to its target; how many offsets that were. `connection`: to look how far it is."""
+def refold(
+    settings: Settings, connection: Connection, targets: Mapping[int, int], book: Book, progress: Progress
+) -> int:
+    """Folds each partition up to its target.
+
+    Returns how many offsets were folded. `connection`: to read the progress.
+    """
     started_at = _folded(connection)
-    watch.begin("Folding the log", sum(targets.values()))
+    progress.begin("Folding the log", sum(targets.values()))
     context = get_context("spawn")
     stop = context.Event()
     processes = min(len(targets), os.cpu_count() or 1)
@@ -57,7 +62,7 @@ def refold(settings: Settings, connection: Connection, targets: Mapping[int, int
                 done, running = wait(running, _LOOK_SECONDS, FIRST_EXCEPTION)
                 for each in done:
                     each.result()
-                watch.reach(_folded(connection))
+                progress.reach(_folded(connection))
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
@@ -70,10 +75,12 @@ def _folded(connection: Connection) -> int:
 
 
 def _prepare_process(stop: Event, settings: Settings) -> None:
-    """Ctrl-C reaches every process of a terminal; these end when their parent says so, or at once when it is gone."""
+    """Makes the process ignore Ctrl-C, which reaches all processes of a terminal: it ends when its parent says so or
+    ends.
+    """
     global _stop
     _stop = stop
-    logs.configure(settings.log_format)  # what a projection warns of goes to stderr: stdout may be read by a program
+    logs.configure(settings.log_format)  # warnings go to stderr: a program may read stdout
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.set_threshold(1_000_000, 10, 10)  # as in a worker: docs/decisions/0003
@@ -83,7 +90,7 @@ _stop: Event
 
 
 def _end_with_parent() -> None:
-    """A pool's process that is not at work would wait for its killed parent for ever."""
+    """Ends the process when its parent has ended; an idle process of a pool would wait without end."""
     parent = parent_process()
     if parent is not None:
         parent.join()
@@ -98,8 +105,8 @@ async def _fold(settings: Settings, partition: int, partitions: int, target: int
     projection = Projection(settings, partitions, Session(settings, shares_views=False))
     try:
         start = projection.next_offset(partition)
-        passed_over = skips(projection.session.connection(), settings.topic(EVENTS)).get(partition, ())
-        async with aclosing(fetches(settings, partition, start, target, passed_over)) as reading:
+        skipped = skips(projection.session.connection(), settings.topic(EVENTS)).get(partition, ())
+        async with aclosing(fetches(settings, partition, start, target, skipped)) as reading:
             async for fetch in reading:
                 if _stop.is_set():
                     return

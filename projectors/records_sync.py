@@ -1,7 +1,7 @@
-"""Keeps `records` and `ledger.records` saying the same: ends here what the log says was ended, appends what it lacks.
+"""Synchronizes `records` with ledger.records: ends here what the log says has ended, and appends what the log lacks.
 
-After a restore the log knows more than the database, after a loss of the log's tail it is the other way round. It runs
-in a thread of every worker, in a copy too, where nothing is appended.
+After a restore the log knows more than the database; after the log lost its tail, less. It runs in a thread of every
+worker. In a copy it appends nothing.
 """
 
 import threading
@@ -34,10 +34,10 @@ from schemas.topics import RECORDS
 _ROUND_SECONDS = 1.0
 _NOTE_SECONDS = 30.0
 _APPEND_SECONDS = 10
-# The clocks of broker and database may differ by so much.
+# How much the clocks of broker and database may differ.
 _MARGIN = timedelta(seconds=1)
 
-_AWAY = (
+_UNAVAILABLE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     KafkaError,
@@ -50,8 +50,8 @@ _AWAY = (
 log = structlog.get_logger()
 
 
-class RecordsKeeper:
-    """A thread that runs as long as the process. `end`: is told what must end the worker."""
+class RecordsSync:
+    """A thread that runs as long as the process. `end`: called with an error that must end the worker."""
 
     def __init__(self, settings: Settings, book: Follower, end: Callable[[BaseException], None]) -> None:
         self._settings, self._book, self._end = settings, book, end
@@ -68,7 +68,7 @@ class RecordsKeeper:
                     while True:
                         rounds.once()
                         time.sleep(_ROUND_SECONDS)
-            except _AWAY as error:
+            except _UNAVAILABLE as error:
                 log.warning("records_wait", reason=type(error).__name__)
                 time.sleep(_ROUND_SECONDS)
             except LedgerError as error:
@@ -76,7 +76,7 @@ class RecordsKeeper:
 
 
 class _Rounds:
-    """The rounds of one connection, which begin with the whole topic: below it the database may have been replaced."""
+    """The rounds of one connection. They begin with the whole topic, because the database may have been replaced."""
 
     def __init__(self, settings: Settings, book: Follower, connection: Connection, topic: RecordsLog) -> None:
         self._settings, self._book = settings, book
@@ -84,59 +84,61 @@ class _Rounds:
         self._mine = installation_id(connection)
         self._owner: str | None = None
         self._invoiced = bool(settings.supplier.name) and not settings.fold_only
-        self._known = log_events.known(connection)
-        self._missing = set(self._known)  # on the log, until the topic was read once
+        self._noted = log_events.known(connection)
+        self._missing = set(self._noted)  # of these, the topic lacks those that are left when it was read once
         self._erasures: list[AccountErased] = []
         self._since = datetime.now(UTC)
         self._noted_at = float("-inf")
         self._reported = 0
 
     def once(self) -> None:
-        """Raises LogOfAnother once the log belongs to another database."""
+        """One round. Raises LogOfAnother if the log now belongs to another database."""
         events = self._topic.to_end(self._book.book)
         self._owner = owner_after(self._owner, events)
         if not self._settings.fold_only:
             refuse_another(self._owner, self._mine)
         if events:
-            self._meet([event for event in events if event.id not in self._known])
-            log_events.seen(self._connection, [event.id for event in events if event.id in self._known])
+            self._handle_new([event for event in events if event.id not in self._noted])
+            log_events.seen(self._connection, [event.id for event in events if event.id in self._noted])
         self._report()
         self._erase()
         if not self._settings.fold_only:
-            self._say_again({event.id for event in events})
+            self._append_missing({event.id for event in events})
         self._note_read()
 
-    def _meet(self, events: Sequence[RecordsEvent]) -> None:
-        """Those of them that were not noted here, perhaps a moment ago, were ended after the dump that stands here."""
-        self._known |= log_events.known(self._connection, [event.id for event in events])
+    def _handle_new(self, events: Sequence[RecordsEvent]) -> None:
+        """Ends what the events name, unless it is already noted here: it was ended after this database's dump was
+        taken.
+        """
+        self._noted |= log_events.known(self._connection, [event.id for event in events])
         for event in events:
-            if isinstance(event, AccountErased) and event.id not in self._known:
+            if isinstance(event, AccountErased) and event.id not in self._noted:
                 self._erasures.append(event)
-            elif event.id not in self._known:
-                self._take(event)
+            elif event.id not in self._noted:
+                self._end_again(event)
 
     def _erase(self) -> None:
-        """Erases what can be erased by now; the rest in a later round, and at the latest after a restart.
+        """Erases what can be erased now; the rest in a later round, or at the latest after a restart.
 
-        The views say whether an invoice still needs the name.
+        The views show whether an invoice still needs the customer's name.
         """
         if not self._erasures or (self._invoiced and not self._views_are_current()):
             return
         left = []
         for event in self._erasures:
             try:
-                self._take(event)
+                self._end_again(event)
             except NotInvoicedYet:
                 left.append(event)
         self._erasures = left
 
-    def _take(self, event: RecordsEvent) -> None:
+    def _end_again(self, event: RecordsEvent) -> None:
         with self._connection.transaction():
             if log_events.meet(self._connection, event) and not isinstance(event, LogClaimed):
                 end_again(self._connection, event, invoiced=self._invoiced)
-                log_events.end_visits(self._connection)  # the restore may have brought some back, too
+                log_events.end_visits(self._connection)  # the restore may have brought some back
                 log.warning("ended_again", type=event.type, event_id=event.id)
-        self._known.add(event.id)
+        self._noted.add(event.id)
 
     def _views_are_current(self) -> bool:
         if rebuilds.unfinished(self._connection) is not None:
@@ -144,8 +146,8 @@ class _Rounds:
         through = accepted_events.true_up_to(self._connection)
         return through is not None and through >= self._since + _MARGIN
 
-    def _say_again(self, on_log: set[str]) -> None:
-        """Appends what was noted and could not be appended, and what the log has lost."""
+    def _append_missing(self, on_log: set[str]) -> None:
+        """Appends what is noted here but not on the log: not appended yet, or lost by the log."""
         if self._missing:
             log_events.gone(self._connection, self._missing - on_log)
             self._missing = set()
@@ -163,7 +165,7 @@ class _Rounds:
         log.info("said_again", events=len(waiting))
 
     def _report(self) -> None:
-        """Makes dead letters of the topic's records that don't count."""
+        """Makes dead letters of the topic's rejected records."""
         new = self._topic.rejected[self._reported :]
         if new:
             report_rejected(self._connection, self._settings, RECORDS, new)
@@ -173,6 +175,6 @@ class _Rounds:
         if time.monotonic() < self._noted_at + _NOTE_SECONDS:
             return
         if log_events.note_read(self._connection):
-            # Nobody folded for long, or an older database stands here now.
+            # No worker ran for a long time, or an older database was restored.
             log_events.end_visits(self._connection)
         self._noted_at = time.monotonic()

@@ -1,7 +1,7 @@
-"""After a second fold: takes back the misplaced records that it would send on although they are posted at home.
+"""After a rebuild: withdraws forwarded copies of misplaced records whose events are already posted.
 
-A record in a wrong partition is sent on unless its entry is there. The first fold may have met it after its home had
-posted the same event; a second one folds the partitions in another order, and can only tell when all are folded.
+A record in a wrong partition is forwarded unless its entry exists. In the first fold its own partition may have posted
+the same event before; a rebuild folds the partitions in another order, so it can tell only when all are folded.
 """
 
 from ledger.core.duplicates import is_duplicate
@@ -15,8 +15,8 @@ from schemas.signatures import SIGNATURE_HEADER
 from schemas.topics import EVENTS
 
 
-def take_back_forwards(settings: Settings, connection: Connection, outbox_position: int) -> None:
-    """Of the messages behind a position of the outbox, none of which is out, those that say nothing new."""
+def withdraw_redundant_forwards(settings: Settings, connection: Connection, outbox_position: int) -> None:
+    """Withdraws the forwards behind a position of the outbox, all unsent, that repeat a posted event."""
     facts: dict[str, Fact] = {}
     for message_id, key, value, signature in connection.execute(
         SQL["new_forwards"], {"after": outbox_position, "topic": EVENTS}

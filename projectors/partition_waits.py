@@ -1,7 +1,7 @@
-"""What keeps a partition from being folded although its log goes on, and a word about it for whoever can end it.
+"""Why a partition is not folded although its log goes on: an open transaction, or records that can't be read.
 
-A transaction that is not over holds back all that was appended behind its first record, its own or others'. Kafka
-aborts it after its timeout, 15 minutes at most by default. What can't be read waits for a person's decision.
+An open transaction holds back everything after its first record, from all producers. Kafka aborts it after its timeout,
+by default at most 15 minutes. Unreadable records wait for a person's decision. Both are logged, with a remedy.
 """
 
 import time
@@ -16,7 +16,7 @@ from ledger.log.batches import Unreadable
 from ledger.log.connecting import LogUnavailable, administrating
 from ledger.settings import Settings
 
-# A transaction is open for some moments whenever somebody writes one.
+# Every transaction is open for some moments; only longer ones are logged.
 _WORTH_A_WORD_SECONDS = 5.0
 _SECONDS_BETWEEN = 60.0
 
@@ -24,21 +24,21 @@ log = structlog.get_logger()
 
 
 class Ends(NamedTuple):
-    """Where a partition's log ends: for a reader of committed records, and in all."""
+    """Where a partition's log ends: `stable` for a reader of committed records, `high` in all."""
 
     stable: int
     high: int
 
 
-class Waiting(NamedTuple):
-    """What a partition can't be folded beyond, since when, and where that is."""
+class PartitionWait(NamedTuple):
+    """What a partition waits for, since when, and at which place."""
 
     what: Literal["transaction", "unreadable"]
     since_ms: int
     detail: str
 
 
-class Waits:
+class WaitTracker:
     """Which partitions wait, as of the last look."""
 
     def __init__(self, settings: Settings, topic: str) -> None:
@@ -48,8 +48,8 @@ class Waits:
 
     def look(
         self, ends: Mapping[int, Ends], folded: Mapping[int, int], unreadable: Mapping[int, Unreadable]
-    ) -> dict[int, Waiting]:
-        """What each partition waits for that is folded to these offsets; those that wait for nothing are left out."""
+    ) -> dict[int, PartitionWait]:
+        """What each waiting partition waits for. `folded`: the offset up to which each partition is folded."""
         found = {}
         for partition, end in ends.items():
             place = folded.get(partition)
@@ -62,8 +62,8 @@ class Waits:
             self._told_at.pop(over, None)
         return found
 
-    def tell(self, waiting: Mapping[int, Waiting], unreadable: Mapping[int, Unreadable]) -> None:
-        """Logs them, each once a minute; asks Kafka whose transaction it is."""
+    def tell(self, waiting: Mapping[int, PartitionWait], unreadable: Mapping[int, Unreadable]) -> None:
+        """Logs the waits, each once a minute, and asks Kafka which producer has the transaction."""
         now = time.monotonic()
         for partition, each in waiting.items():
             seconds = time.time() - each.since_ms / 1000
@@ -77,11 +77,11 @@ class Waits:
             else:
                 self._tell_transaction(partition, each, seconds)
 
-    def _waiting(self, partition: int, what: Literal["transaction", "unreadable"], offset: int) -> Waiting:
-        known = self._since.get(partition)
-        if known is None or known[:2] != (what, offset):
-            known = self._since[partition] = what, offset, time.time_ns() // 1_000_000
-        return Waiting(what, known[2], f"{self._topic}/{partition}/{offset}")
+    def _waiting(self, partition: int, what: Literal["transaction", "unreadable"], offset: int) -> PartitionWait:
+        since = self._since.get(partition)
+        if since is None or since[:2] != (what, offset):
+            since = self._since[partition] = what, offset, time.time_ns() // 1_000_000
+        return PartitionWait(what, since[2], f"{self._topic}/{partition}/{offset}")
 
     def _tell_unreadable(self, partition: int, unreadable: Unreadable) -> None:
         last = unreadable.last
@@ -96,7 +96,7 @@ class Waits:
             f"{self._topic}/{partition}/{unreadable.first} --to {'LAST' if last is None else last} --reason ...`",
         )
 
-    def _tell_transaction(self, partition: int, waiting: Waiting, seconds: float) -> None:
+    def _tell_transaction(self, partition: int, waiting: PartitionWait, seconds: float) -> None:
         log.warning(
             "open_transaction",
             topic=self._topic,
@@ -108,7 +108,7 @@ class Waits:
         )
 
     def _producer_of(self, partition: int) -> int | None:
-        """Who has an open transaction there, if Kafka says so."""
+        """The id of the producer with the open transaction, if Kafka answers."""
         place = TopicPartition(self._topic, partition)
         try:
             with administrating(self._settings) as admin:

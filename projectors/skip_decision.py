@@ -1,4 +1,4 @@
-"""A person's decision to go on without a part of ledger.events that can't be read: checked, then kept in `records`."""
+"""A person's decision to skip a part of ledger.events that can't be read: checked, then stored in `records`."""
 
 import asyncio
 
@@ -10,18 +10,18 @@ from ledger.postgres.connections import connect
 from ledger.postgres.kinds import COMMAND
 from ledger.records.skips import Skip, skip
 from ledger.settings import Settings
-from projectors.fetching import Fetching, examine
-from projectors.replay import LogAway, Reading
-from projectors.waiting import Ends
+from projectors.fetching import Fetcher, examine
+from projectors.log_reading import KafkaUnreachable, LogConsumer
+from projectors.partition_waits import Ends
 from schemas.topics import EVENTS
 
 
 class StillReadable(LedgerError):
-    message = "The log can be read at this offset, so there is nothing to pass over"
+    message = "The log can be read at this offset, so there is nothing to skip"
 
 
-class EndNotKnown(LedgerError):
-    message = "How far it can't be read is not known; say it with --to"
+class EndUnknown(LedgerError):
+    message = "It is not known where the unreadable part ends; add --to"
 
 
 class BeyondTheLog(LedgerError):
@@ -29,17 +29,17 @@ class BeyondTheLog(LedgerError):
 
 
 class PartlyFolded(LedgerError):
-    message = "A part of it is folded already. Begin at the offset that the worker names"
+    message = "A part of these offsets is already folded. Begin at the offset in the worker's log"
 
 
-class PassedOverAlready(LedgerError):
-    message = "This, or a part of it, is passed over already"
+class AlreadySkipped(LedgerError):
+    message = "These offsets, or a part of them, are already skipped"
 
 
-def pass_over(settings: Settings, partition: int, first: int, last: int | None, reason: str) -> Skip:
-    """Decides that offsets `first` to `last` are never folded; `last` None: as far as can be seen that they are broken.
+def decide_skip(settings: Settings, partition: int, first: int, last: int | None, reason: str) -> Skip:
+    """Decides that offsets `first` to `last` are never folded. `last` None: as far as the log is seen to be unreadable.
 
-    Raises StillReadable, EndNotKnown, BeyondTheLog, PartlyFolded, PassedOverAlready or LogAway.
+    Raises StillReadable, EndUnknown, BeyondTheLog, PartlyFolded, AlreadySkipped or KafkaUnreachable.
     """
     topic = settings.topic(EVENTS)
     found, ends = asyncio.run(_look(settings, TopicPartition(topic, partition), first))
@@ -47,7 +47,7 @@ def pass_over(settings: Settings, partition: int, first: int, last: int | None, 
         raise StillReadable(f"{topic}/{partition}/{first}")
     last = found.last if last is None else last
     if last is None:
-        raise EndNotKnown(f"{topic}/{partition}/{first}, {found.reason}; the log ends at {ends.high}")
+        raise EndUnknown(f"{topic}/{partition}/{first}, {found.reason}; the log ends at {ends.high}")
     if not first <= last < ends.high:
         raise BeyondTheLog(f"{topic}/{partition} ends at {ends.high}", field="--to")
     with connect(settings.database, COMMAND) as connection:
@@ -56,15 +56,15 @@ def pass_over(settings: Settings, partition: int, first: int, last: int | None, 
             raise PartlyFolded(f"{topic}/{partition} is folded to {row[0]}")
         decided = skip(connection, topic, partition, first, last, found.reason, reason)
     if decided is None:
-        raise PassedOverAlready(f"{topic}/{partition}/{first}")
+        raise AlreadySkipped(f"{topic}/{partition}/{first}")
     return decided
 
 
 async def _look(settings: Settings, place: TopicPartition, offset: int) -> tuple[object, Ends]:
-    async with Reading(settings) as consumer:
+    async with LogConsumer(settings) as consumer:
         consumer.assign([place])
-        ends = (await Fetching(consumer).ends([place]))[place]
+        ends = (await Fetcher(consumer).ends([place]))[place]
         try:
             return await asyncio.wait_for(examine(consumer, place, offset), 10), ends
         except TimeoutError as error:
-            raise LogAway(f"{place.topic}/{place.partition}") from error
+            raise KafkaUnreachable(f"{place.topic}/{place.partition}") from error

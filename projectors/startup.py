@@ -1,4 +1,4 @@
-"""What must be true before a worker folds: topics as remembered, progress for every partition, views not lost."""
+"""Checks before a worker folds: topics unchanged, progress for every partition, views not lost."""
 
 from kafka import KafkaConsumer, TopicPartition
 
@@ -17,7 +17,7 @@ from schemas.topics import EVENTS
 
 
 def prepare(settings: Settings) -> int:
-    """Checks the topics and makes progress for new ones; returns the partitions of ledger.events.
+    """Checks the topics and creates progress for new ones. Returns the number of partitions of ledger.events.
 
     Raises TopicMissing, TopicChanged, LogOfAnother, ViewsLost, OtherRelease, RebuildRunning, RebuildUnfinished,
     KafkaRefusesUser or KafkaForbids.
@@ -36,11 +36,11 @@ def prepare(settings: Settings) -> int:
 
 def _make_progress(settings: Settings, connection: Connection, partitions: int) -> None:
     name = settings.topic(EVENTS)
-    known = connection.execute("SELECT projected_at FROM records.topics WHERE name = %s FOR UPDATE", (name,)).fetchone()
+    row = connection.execute("SELECT projected_at FROM records.topics WHERE name = %s FOR UPDATE", (name,)).fetchone()
     stored = connection.execute("SELECT count(*) FROM views.progress").fetchone()
     if stored and stored[0] == partitions:
         return
-    if known and known[0] and _has_records(settings, partitions):
+    if row and row[0] and _has_records(settings, partitions):
         raise ViewsLost()
     connection.execute(SQL["make_progress"], {"partitions": partitions})
     connection.execute(

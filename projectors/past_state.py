@@ -1,7 +1,7 @@
-"""An account at any moment of the past: its partition folded again in memory, exactly as the projector folds it.
+"""An account's state at any past time: its partition is folded again in memory, by the projector's own rules.
 
-Only records under the account's key can change it, so all others are passed over unread. Memory grows with the number
-of the account's own events, whose ids are remembered to know a duplicate.
+Only records with the account's key can change it, so all others are skipped. Memory grows with the number of the
+account's own events, because their ids are kept to recognize duplicates.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from ledger.records.skips import Skip, skips
 from ledger.settings import Settings
 from ledger.views.account_state import LAST_ENTRIES, AccountState, LastEntry, NoSuchAccount, refused_by_database
 from projectors.batch import Batch
-from projectors.refolding import Watch
-from projectors.replay import ends, fetches, whole_book
+from projectors.log_reading import ends, fetches, whole_book
+from projectors.refold import Progress
 from schemas.topics import EVENTS
 
 
@@ -35,14 +35,14 @@ class OffsetAhead(LedgerError):
 
 
 class Until(NamedTuple):
-    """Up to and including an offset of the account's partition, or a log time; one of them."""
+    """The last offset of the account's partition, or the last log time, to fold. Exactly one of them is set."""
 
     offset: int | None = None
     time_ms: int | None = None
 
 
 class _Log(NamedTuple):
-    """What has to be read, and what has to be known about it: where Postgres refused a record."""
+    """What to read: the partition up to `end`, the records that Postgres refused, and the skips."""
 
     partition: int
     end: int
@@ -50,19 +50,19 @@ class _Log(NamedTuple):
     skips: Sequence[Skip]
 
 
-def state_at(settings: Settings, account_id: str, until: Until, watch: Watch) -> AccountState:
-    """Where an account stood. Raises NoSuchAccount when it had no entry yet, OffsetAhead, or LogAway."""
+def state_at(settings: Settings, account_id: str, until: Until, progress: Progress) -> AccountState:
+    """The account's state. Raises NoSuchAccount if it had no entry yet, OffsetAhead, or KafkaUnreachable."""
     log = _log_of(settings, account_id, until)
     asked_ms = ms_of(datetime.now(UTC))
-    traveller = Traveller(account_id, whole_book(settings).book, settings.secrets, until, log.refused)
-    watch.begin("Folding the log", log.end)
-    next_offset, through_ms = asyncio.run(_travel(settings, log, traveller, watch))
-    if traveller.account is None:
+    account_fold = AccountFold(account_id, whole_book(settings).book, settings.secrets, until, log.refused)
+    progress.begin("Folding the log", log.end)
+    next_offset, through_ms = asyncio.run(_fold_log(settings, log, account_fold, progress))
+    if account_fold.account is None:
         raise NoSuchAccount(f"{account_id} at that moment")
     if until.time_ms is not None:
         through_ms = min(until.time_ms, asked_ms)
     return AccountState(
-        traveller.account, tuple(reversed(traveller.last)), log.partition, next_offset, moment_of(through_ms)
+        account_fold.account, tuple(reversed(account_fold.last)), log.partition, next_offset, moment_of(through_ms)
     )
 
 
@@ -74,28 +74,28 @@ def _log_of(settings: Settings, account_id: str, until: Until) -> _Log:
             raise TopicMissing(topic)
         partition = partition_of(account_id.encode(), row[0])
         refused = refused_by_database(connection, topic, partition)
-        passed_over = skips(connection, topic).get(partition, ())
+        skipped = skips(connection, topic).get(partition, ())
     end = ends(settings, row[0])[partition]
     if until.offset is not None and until.offset >= end:
         raise OffsetAhead(f"{topic}/{partition} ends at {end}", field="--at")
-    return _Log(partition, end if until.offset is None else until.offset + 1, refused, passed_over)
+    return _Log(partition, end if until.offset is None else until.offset + 1, refused, skipped)
 
 
-async def _travel(settings: Settings, log: _Log, traveller: "Traveller", watch: Watch) -> tuple[int, int]:
-    """Reads as far as it has to; the offset behind the last record that counts, and when that was appended."""
+async def _fold_log(settings: Settings, log: _Log, account_fold: "AccountFold", progress: Progress) -> tuple[int, int]:
+    """Reads as far as necessary. Returns the offset after the last record that counts, and its log time."""
     next_offset = through_ms = 0
     async with aclosing(fetches(settings, log.partition, 0, log.end, log.skips)) as reading:
         async for fetch in reading:
             for record in fetch.records:
-                if not traveller.take(record):
+                if not account_fold.fold(record):
                     return next_offset, through_ms
                 next_offset, through_ms = record.offset + 1, log_time_ms(record)
-            watch.reach(next_offset)
+            progress.reach(next_offset)
     return next_offset, through_ms
 
 
-class Traveller:
-    """Takes the records of a partition in their order and keeps one account's state."""
+class AccountFold:
+    """Folds a partition's records in order and keeps one account's state."""
 
     def __init__(
         self, account_id: str, book: Book, secrets: dict[str, bytes], until: Until, refused: frozenset[int]
@@ -108,13 +108,13 @@ class Traveller:
         self._batch = Batch(book, self._post)
         self._posted: list[tuple[Entry, int]] = []
 
-    def take(self, record: Record) -> bool:
-        """Folds the record if it is the account's own; False, and nothing is changed, when it lies after the moment."""
+    def fold(self, record: Record) -> bool:
+        """Folds a record of the account. False, with nothing changed, if it lies after the requested time."""
         if record.key != self._key or record.offset in self._refused:
             return True
         self._batch.fold([record], [fact_of(record, self._secrets)], {})
         for entry, offset in self._posted:
-            # An account's own time never runs backwards, the broker's clock may: what counts is the entry's.
+            # The entry's time counts: an account's time never goes back, but the broker's clock may.
             if self._time_ms is not None and entry.log_time_ms > self._time_ms:
                 return False
             self.last.append(_last(entry, offset))

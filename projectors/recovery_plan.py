@@ -1,4 +1,4 @@
-"""What `ledger recover` has found: everything that is not where Postgres remembers it, before anything is done."""
+"""The plan of `ledger recover`: everything that Postgres remembers and the topics lack, before anything is changed."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,27 +16,27 @@ from ledger.settings import Settings
 from ledger.views import lost_entries
 from ledger.views.dead_letters import count_from
 from ledger.views.lost_entries import EventNotWhole
-from projectors.comparing import Comparison, compare
-from projectors.refolding import Watch
+from projectors.log_comparison import Comparison, compare
+from projectors.refold import Progress
 from schemas.topics import DEAD_LETTERS, EVENTS, TOP_UPS
 
-# What the folds say; on ledger.events they also send records on.
-SAID = (TOP_UPS, DEAD_LETTERS)
+# Topics of the messages that folds send. They also forward records on ledger.events.
+MESSAGE_TOPICS = (TOP_UPS, DEAD_LETTERS)
 _AT_ONCE = 1_000
 
 
-class NothingKept(LedgerError):
-    message = "There are no views, so nothing is known of what the log has lost"
+class NoViews(LedgerError):
+    message = "There are no views, so it is not known what the log has lost"
 
 
 class RecoveredOutOfOrder(LedgerError):
-    message = "The log has later events of accounts of which it lacks earlier ones: make its topic anew, then recover"
+    message = "The log has later events of accounts whose earlier events it lacks: create its topic again, then recover"
 
 
-class Missing(NamedTuple):
-    """What was found. `topics`: made anew; `messages`: sent and not on their topics any more, by topic.
+class RecoveryPlan(NamedTuple):
+    """`topics`: topics that were created again. `messages`: sent messages that are no longer on their topics, by topic.
 
-    `dead_letters`: of records that are gone for good; `not_whole`: entries that can't be appended again.
+    `dead_letters`: how many can't be recovered. `unrecoverable`: entries that can't be appended again.
     """
 
     comparison: Comparison
@@ -44,45 +44,48 @@ class Missing(NamedTuple):
     book: list[StatedVersion]
     messages: dict[str, int]
     dead_letters: int
-    not_whole: list[str]
+    unrecoverable: list[str]
 
     @property
-    def anything(self) -> bool:
-        """Whether there is anything to do."""
-        return bool(self.topics or self.book or self.refolds)
+    def needs_recovery(self) -> bool:
+        """Whether there is something to do."""
+        return bool(self.topics or self.book or self.needs_refold)
 
     @property
-    def refolds(self) -> bool:
-        """Whether the log has to be folded again: its offsets changed, or a fold has to say again what was lost."""
+    def needs_refold(self) -> bool:
+        """Whether the log must be folded again: its offsets changed, or lost messages must be sent again."""
         return bool(self.comparison.changed or self.messages)
 
 
-def missing(settings: Settings, connection: Connection, watch: Watch) -> Missing:
-    """Looks at everything. The caller has named the views.
+def plan_recovery(settings: Settings, connection: Connection, progress: Progress) -> RecoveryPlan:
+    """Compares everything. The caller has named the views.
 
-    Raises NothingKept, RecoveredOutOfOrder, TopicMissing, TopicChanged, BookDiffers, LogAway or what else Kafka says.
+    Raises NoViews, RecoveredOutOfOrder, TopicMissing, TopicChanged, BookDiffers, KafkaUnreachable or Kafka's errors.
     """
     topics = changed_topics(settings, connection)
     if not lost_entries.there(connection) or not (folded := lost_entries.folded(connection)):
-        raise NothingKept()
+        raise NoViews()
     book = _lost_versions(settings, connection)
-    comparison = compare(settings, connection, len(folded), watch)
+    comparison = compare(settings, connection, len(folded), progress)
     if accounts := lost_entries.out_of_order(connection):
         raise RecoveredOutOfOrder(f"{', '.join(accounts)}; see docs/how-to/recover.md")
     in_place = lost_entries.in_place(connection)
     moved = {partition: in_place.get(partition, 0) for partition in comparison.changed}
-    return Missing(
+    return RecoveryPlan(
         comparison=comparison,
         topics=topics,
         book=book,
-        messages=_unsaid(settings, connection, moved),
+        messages=_lost_messages(settings, connection, moved),
         dead_letters=sum(count_from(connection, settings.topic(EVENTS), *place) for place in moved.items()),
-        not_whole=list(_not_whole(connection, comparison.records, watch)),
+        unrecoverable=list(_unrecoverable(connection, comparison.records, progress)),
     )
 
 
 def _lost_versions(settings: Settings, connection: Connection) -> list[StatedVersion]:
-    """Raises BookDiffers, or BookNotReadable when what the topic lacks is there and does not verify."""
+    """The lost versions of the book.
+
+    Raises BookDiffers; BookNotReadable if the topic has one whose signature is wrong.
+    """
     history = read_history(settings)
     book_versions.note(connection, history.stated)
     lost = book_versions.lost(book_versions.kept(connection), history.stated)
@@ -92,29 +95,29 @@ def _lost_versions(settings: Settings, connection: Connection) -> list[StatedVer
     return lost
 
 
-def _not_whole(connection: Connection, total: int, watch: Watch) -> Iterator[str]:
-    """Every entry is rehearsed before any is appended."""
-    watch.begin("Reading what is missing", total)
+def _unrecoverable(connection: Connection, total: int, progress: Progress) -> Iterator[str]:
+    """The entries that can't be appended again. Every entry is checked before any is appended."""
+    progress.begin("Reading what is missing", total)
     for number, entry in enumerate(lost_entries.lost_entries(connection), 1):
         try:
             lost_entries.event_of(entry)
         except EventNotWhole as error:
             yield error.detail
         if number % _AT_ONCE == 0 or number == total:
-            watch.reach(number)
+            progress.reach(number)
 
 
-def _unsaid(settings: Settings, connection: Connection, moved: Mapping[int, int]) -> dict[str, int]:
-    """How many messages of the folds are not on their topics any more. `moved`: from which offset on, by partition."""
+def _lost_messages(settings: Settings, connection: Connection, moved: Mapping[int, int]) -> dict[str, int]:
+    """How many sent messages are no longer on their topics. `moved`: by partition, the first offset that changed."""
     with outbox.said(connection) as note:
-        for name in SAID:
+        for name in MESSAGE_TOPICS:
             for message in _messages(settings, name):
                 note(message["id"], name == DEAD_LETTERS and _is_moved(settings, message["data"], moved))
-    return outbox.count_unsaid(connection, SAID)
+    return outbox.count_unsaid(connection, MESSAGE_TOPICS)
 
 
 def _messages(settings: Settings, name: str) -> Iterator[dict[str, Any]]:
-    """What is on a topic and signed by us; what anybody else wrote there says nothing."""
+    """The messages on a topic with a valid signature; others don't count."""
     with topic_reader(settings, settings.topic(name)) as reader:
         reader.seek("beginning")
         for records in reader.records(follow=False):
@@ -124,6 +127,6 @@ def _messages(settings: Settings, name: str) -> Iterator[dict[str, Any]]:
 
 
 def _is_moved(settings: Settings, data: Mapping[str, Any], moved: Mapping[int, int]) -> bool:
-    """Whether a dead letter is about a place of ledger.events where another record is now."""
+    """Whether a dead letter names an offset of ledger.events that now has another record."""
     begins = moved.get(data["partition"]) if data["topic"] == settings.topic(EVENTS) else None
     return begins is not None and bool(data["offset"] >= begins)

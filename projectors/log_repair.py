@@ -1,4 +1,4 @@
-"""Appends to the log what it has lost: versions of the book, events, and that this was done."""
+"""Appends to the log what it has lost (versions of the book, events) and a record of the recovery."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from ledger.records import invoices
 from ledger.settings import Settings
 from ledger.views import lost_entries
 from ledger.views.lost_entries import EventNotWhole, LostEntry
-from projectors.refolding import Watch
+from projectors.refold import Progress
 from schemas.book import BOOK as BOOK_SCHEMA
 from schemas.book import BOOK_SUBJECT
 from schemas.events import AcceptedTopic, LogRecovered, LogRecovery
@@ -38,7 +38,7 @@ class NoKeyForBook(LedgerError):
 
 
 def append_book(settings: Settings, lost: Sequence[StatedVersion]) -> None:
-    """Each version after those before it, proven by a key that these accept today. Raises NoKeyForBook."""
+    """Appends each version, in order, signed by a key that the earlier versions accept today. Raises NoKeyForBook."""
     with Publisher(settings) as publisher:
         for version in lost:
             key = _key_for(settings, read_history(settings), version)
@@ -47,15 +47,15 @@ def append_book(settings: Settings, lost: Sequence[StatedVersion]) -> None:
 
 
 class Appended(NamedTuple):
-    """How many events, and per partition the offset behind the last of them."""
+    """How many events were appended, and by partition the offset after the last of them."""
 
     records: int
     ends: dict[int, int]
 
 
-def append_entries(settings: Settings, connection: Connection, total: int, watch: Watch) -> Appended:
-    """The events of all that is missing, in their order. Those that are not whole are left out."""
-    watch.begin("Appending to the log", total)
+def append_entries(settings: Settings, connection: Connection, total: int, progress: Progress) -> Appended:
+    """Appends the events of all missing entries, in order. Unrecoverable ones are left out."""
+    progress.begin("Appending to the log", total)
     key, records, ends = settings.signing_key(), 0, dict[int, int]()
     entries = lost_entries.lost_entries(connection)
     with Publisher(settings) as publisher:
@@ -64,12 +64,12 @@ def append_entries(settings: Settings, connection: Connection, total: int, watch
                 partition, offset = append.position()
                 ends[partition] = offset + 1
                 records += 1
-            watch.reach(records)
+            progress.reach(records)
     return Appended(records, ends)
 
 
-def append_ours(settings: Settings, connection: Connection, records: int) -> None:
-    """That this was done, and numbers of invoices that the log lost before they were folded. Not recovered, but new."""
+def append_recovery(settings: Settings, connection: Connection, records: int) -> None:
+    """Appends a new event about this recovery, and the invoice numbers that the log lost before they were folded."""
     key = settings.signing_key()
     topics = tuple(AcceptedTopic(name=name, topic_id=id_) for name, id_ in topic_ids(settings).items())
     recovered = LogRecovered(
