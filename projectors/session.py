@@ -140,8 +140,7 @@ class Session:
         self.connection().execute(SQL["note_caught_up"], parameters)
 
     def terminate_blockers(self, partition: int) -> list[int]:
-        """Ends the sessions of writers that hold the partition's lock for too long: a stopped process keeps its locks.
-        """
+        """Ends sessions that hold the partition's lock for too long: a stopped process keeps its locks."""
         connection = self.connection()
         parameters = {"namespace": _LOCK_NAMESPACE, "partition": partition, "seconds": self._settings.lock_seconds}
         blockers = [pid for (pid,) in connection.execute(SQL["find_blockers"], parameters)]

@@ -193,8 +193,7 @@ class FetchConsumer(driver.Consumer):
             self._committed_offset[tp] = offset or None
 
     async def retry(self) -> None:
-        """Tries again to read the unreadable partitions: they may be readable by now, or a person has decided to skip.
-        """
+        """Tries again to read the unreadable partitions: they may be readable now, or a person decided to skip."""
         await cast(_Thread, self._thread).retry()
 
     async def ends(self) -> dict[int, Ends]:
