@@ -105,13 +105,14 @@ SELECT count(*), coalesce(sum(amount), 0)::bigint FROM records.holds WHERE state
 SELECT cause, sum(charges)::bigint, sum(nanos)::bigint FROM records.uncovered GROUP BY cause ORDER BY cause;
 
 -- name: expirable
--- Open holds whose partition is projected past their end: usage that was sent in time has been counted. No partition is
--- further than the furthest: that bounds the index scan, where the join alone would read every open hold.
+-- Open holds that are over at the log time up to which their partition is projected: `is_over` of ledger/core/holds.py,
+-- which a test compares with this. No partition is further than the furthest: this bounds the index scan, where the join
+-- alone would read every open hold.
 SELECT h.hold_id::text, h.account_id
 FROM records.holds h
 JOIN views.balances b ON b.account_id = h.account_id
 JOIN views.progress p ON p.partition = b.partition
-WHERE h.state = 'open' AND h.expires_at < p.through AND h.expires_at < (SELECT max(through) FROM views.progress)
+WHERE h.state = 'open' AND h.expires_at <= p.through AND h.expires_at <= (SELECT max(through) FROM views.progress)
 ORDER BY h.expires_at
 LIMIT %(limit)s;
 
