@@ -7,7 +7,7 @@ own work would cost more than the decision (docs/decisions/0009). Everything els
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
 from fastapi.exceptions import RequestValidationError
@@ -15,28 +15,25 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ledger.core.book import Version
+from ledger.api import insufficient_credits
 from ledger.core.errors import LedgerError
-from ledger.gate.hold_requests import new_hold, refusal_headers
-from ledger.gate.holds import Decision, NewHold
-from ledger.log.connecting import check_may_write
-from ledger.service.caller import Caller
+from ledger.gate.gate import GateUnavailable
+from ledger.gate.holds import HoldConflict, NewHold, ProjectionBehind
+from ledger.service.authorizations import NotEnoughCredits, authorize
+from ledger.service.idempotency import RequestIdentity
 from ledger.service.resources import Resources
+from ledger.settings import Settings
 from ledger.web.errors import answer_of, failure
 from ledger.web.metrics import RequestMetrics
 from ledger.web.requests import BODY_BYTES_MAX, GONE, request_id_of, too_large
 from schemas.fields import Token
-from schemas.http import Authorization, NewAuthorization
-from schemas.identity import derived_id, time_ordered_id
-from schemas.money import format_nanos
+from schemas.http import NewAuthorization
 
 PATH = "/v1/authorizations"
 SCOPE = "authorizations:write"
-INSUFFICIENT = b'{"error":{"message":"Insufficient credits. Please top up your account.","type":"billing_error"}}'
-REFUSED: dict[int | str, dict[str, Any]] = {
-    402: {"description": "The money is gone.", "content": {"application/json": {}}}
-}
 _JSON = (b"content-type", b"application/json")
+# Other errors come before the gate is asked, and are no decisions.
+_OF_THE_GATE = (GateUnavailable, ProjectionBehind, HoldConflict)
 _KEY: TypeAdapter[str] = TypeAdapter(Token)
 
 log = structlog.get_logger()
@@ -51,7 +48,7 @@ class Answer(NamedTuple):
     granted: NewHold | None = None
 
 
-class Front:
+class AuthorizationEndpoint:
     """Decides authorizations, over plain bytes and as ASGI; hands every other request to the application."""
 
     def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
@@ -85,65 +82,40 @@ class Front:
         """Counts a client that left before its request was there."""
         self._metrics.observe(PATH, "POST", GONE, 0)
 
-    def unheard(self, answer: Answer) -> None:
+    def undelivered(self, answer: Answer) -> None:
         """Gives back what an answer grants that reached nobody."""
         if self.resources is not None and answer.granted is not None:
             self.resources.gate.give_back(answer.granted)
 
     async def _decided(self, headers: Mapping[bytes, bytes], raw: bytes, gone: Callable[[], bool]) -> Answer:
         assert self.resources, "requests come after the start"
-        check_may_write(self.resources.settings)  # a copy's holds would bind nobody
         if len(raw) > BODY_BYTES_MAX:
             raise too_large(BODY_BYTES_MAX)
         caller = (await self.resources.keys.bearer(headers.get(b"authorization", b""))).may(SCOPE)
-        if gone():  # the key was waited for, and nobody asks any more
+        if gone():  # the key was waited for, and the client left meanwhile
             return Answer(GONE, b"", [])
-        body = _parsed(raw)
-        caller.reach(body.account_id)
-        version = self.resources.version_now()
-        new = _asked(self.resources, version, caller, body, headers.get(b"idempotency-key"), raw)
-        return _answer(self.resources, version, body, new, await self._decision(self.resources, new))
-
-    async def _decision(self, resources: Resources, new: NewHold) -> Decision:
+        body, identity = _parsed(raw), _identity(headers.get(b"idempotency-key"), raw)
         started, outcome = time.perf_counter(), "failed"
         try:
-            decision = await resources.gate.decide(new)
-            outcome = "refused" if decision.hold is None else "repeated" if decision.repeated else "granted"
-            return decision
+            granted = await authorize(self.resources, caller, body, identity)
+            outcome = "repeated" if granted.repeated else "granted"
+        except NotEnoughCredits as refusal:
+            outcome = "refused"
+            return _refused(refusal, self.resources.settings)
         except LedgerError as error:
-            outcome = error.code
+            outcome = error.code if isinstance(error, _OF_THE_GATE) else ""
             raise
         finally:
-            self._metrics.decided(outcome, time.perf_counter() - started)
+            if outcome:
+                self._metrics.decided(outcome, time.perf_counter() - started)
+        said = granted.authorization
+        return Answer(201, said.__pydantic_serializer__.to_json(said), [_JSON], granted.hold)
 
 
-def _asked(
-    resources: Resources, version: Version, caller: Caller, body: NewAuthorization, key: bytes | None, raw: bytes
-) -> NewHold:
-    """The hold; its id is the Idempotency-Key's, so that a repeated request finds it."""
-    if key is None:
-        return new_hold(body, time_ordered_id(), version, resources.settings)
-    hold_id = derived_id(caller.owner, "authorization", _key(key))
-    return new_hold(body, hold_id, version, resources.settings)._replace(request_hash=hashlib.sha256(raw).hexdigest())
-
-
-def _answer(resources: Resources, version: Version, body: NewAuthorization, new: NewHold, decision: Decision) -> Answer:
-    hold = decision.hold
-    if hold is None:
-        resources.requests.note(decision.funds)
-        headers = refusal_headers(decision.funds, new, body, version, resources.settings)
-        return Answer(
-            402, INSUFFICIENT, [_JSON, *((name.lower().encode(), said.encode()) for name, said in headers.items())]
-        )
-    granted = Authorization(
-        id=hold.hold_id,
-        account_id=hold.account_id,
-        amount=format_nanos(hold.amount),
-        max_output_tokens=hold.max_output_tokens,
-        expires_at=hold.expires_at,
-        available=format_nanos(decision.funds.available),
-    )
-    return Answer(201, granted.__pydantic_serializer__.to_json(granted), [_JSON], new)
+def _refused(refusal: NotEnoughCredits, settings: Settings) -> Answer:
+    said = insufficient_credits.headers(refusal, settings)
+    headers = [(name.lower().encode(), text.encode()) for name, text in said.items()]
+    return Answer(402, insufficient_credits.BODY, [_JSON, *headers])
 
 
 async def _body(receive: Receive) -> bytes:
@@ -168,9 +140,11 @@ def _failed(error: Exception, request_id: str) -> Answer:
     return Answer(answer.status_code, bytes(answer.body), headers)
 
 
-def _key(given: bytes) -> str:
+def _identity(key: bytes | None, raw: bytes) -> RequestIdentity | None:
+    if key is None:
+        return None
     try:
-        return _KEY.validate_python(given.decode("latin-1"))
+        return RequestIdentity(_KEY.validate_python(key.decode("latin-1")), hashlib.sha256(raw).digest())
     except ValidationError as error:
         raise _invalid(error, "header", "Idempotency-Key") from None
 

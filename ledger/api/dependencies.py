@@ -1,12 +1,15 @@
-"""What the routes of the API need of a request: who asks."""
+"""What the routes of the API need of a request: who asks, and under which Idempotency-Key."""
 
+import hashlib
 from typing import Annotated
 
-from fastapi import Depends, Security
+from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from ledger.service.caller import Caller
+from ledger.service.idempotency import RequestIdentity
 from ledger.web.dependencies import ResourcesOf
+from schemas.fields import Token
 
 _BEARER = HTTPBearer(auto_error=False, description="`lk_<key id>_<secret>`")
 
@@ -25,3 +28,16 @@ class Needs:
 
     async def __call__(self, caller: Annotated[Caller, Depends(_caller)]) -> Caller:
         return caller.may(self._scope)
+
+
+async def _identity(
+    request: Request,
+    idempotency_key: Annotated[Token | None, Header(description="Kept for 7 days; 409 with another body.")] = None,
+) -> RequestIdentity | None:
+    if idempotency_key is None:
+        return None
+    content = b"\n".join((request.method.encode(), request.url.path.encode(), await request.body()))
+    return RequestIdentity(idempotency_key, hashlib.sha256(content).digest())
+
+
+IdentityOf = Annotated[RequestIdentity | None, Depends(_identity)]

@@ -1,51 +1,19 @@
-"""Prices: the book that is in force now, as text."""
+"""Routes: the prices that are in force."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
 from ledger.api.dependencies import Needs
-from ledger.core.book import TokenPrice, Version
-from ledger.core.calendar import moment_of, ms_of
-from ledger.log.book import BookEmpty
 from ledger.service.caller import Caller
+from ledger.service.prices import prices
 from ledger.web.dependencies import ResourcesOf
-from schemas.http import ModelPrice, Package, Prices
-from schemas.money import format_attos, format_nanos
+from schemas.http import Prices
 
 router = APIRouter(prefix="/v1/prices", tags=["prices"])
-_MILLION = 10**6
 
 
 @router.get("")
 async def get_prices(resources: ResourcesOf, caller: Annotated[Caller, Depends(Needs("accounts:read"))]) -> Prices:
     """Markups, prices of models, trace price and packages."""
-    book = resources.book.last
-    if not book.versions:
-        raise BookEmpty()
-    return _answer(book.at(ms_of(datetime.now(UTC))))
-
-
-def _answer(version: Version) -> Prices:
-    return Prices(
-        book_version=version.number,
-        effective_from=moment_of(version.effective_from_ms) if version.effective_from_ms else None,
-        markups={mode: format_attos(markup) for mode, markup in version.markups.items()},
-        prices=[_price(*names, price) for names, price in sorted(version.prices.items())],
-        trace_price=format_attos(version.trace_price_attos),
-        packages=[Package(name=name, included_traces=included) for name, included in version.packages.items()],
-        default_package=version.default_package,
-        top_up_credits_min=format_nanos(version.top_up_nanos_min),
-    )
-
-
-def _price(provider: str, model: str, price: TokenPrice) -> ModelPrice:
-    return ModelPrice(
-        provider=provider,
-        model=model,
-        input_per_million=format_attos(price.input * _MILLION),
-        output_per_million=format_attos(price.output * _MILLION),
-        cached_input_per_million=format_attos(price.cached_input * _MILLION),
-        cache_write_per_million=format_attos(price.cache_write * _MILLION),
-    )
+    return prices(resources)

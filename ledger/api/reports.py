@@ -1,52 +1,32 @@
-"""Reports for finance over all accounts: the month, as JSON and as a CSV file."""
+"""Routes: the month's report for finance, as JSON and as a CSV file."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path
 
 from ledger.api.dependencies import Needs
-from ledger.csv_text import MEDIA_TYPE, csv_text
-from ledger.reports.month import report_of_month
-from ledger.reports.month_formats import answer_of, csv_rows
+from ledger.csv_text import csv_text
+from ledger.reports.month_formats import csv_rows
 from ledger.service.caller import Caller
-from ledger.service.resources import Resources
+from ledger.service.reports import month_report
+from ledger.web.csv import CsvFile, saved_as
 from ledger.web.dependencies import ResourcesOf
-from ledger.web.errors import ApiError
 from schemas.http import MonthReportAnswer
 
 router = APIRouter(prefix="/v1/reports", tags=["reports"])
 MonthPath = Annotated[str, Path(description="A UTC month.", examples=["2026-11"])]
-
-
-class CsvFile(Response):
-    """A CSV file to be saved."""
-
-    media_type = MEDIA_TYPE
-
-
-async def _operator(caller: Annotated[Caller, Depends(Needs("reports:read"))]) -> Caller:
-    if caller.account_id:
-        raise ApiError(403, "operator_only", "Reports are over all accounts; this key is of one account.")
-    return caller
-
-
-Operator = Annotated[Caller, Depends(_operator)]
+Reader = Annotated[Caller, Depends(Needs("reports:read"))]
 
 
 # Before the route below, whose {month} would also match "2026-11.csv".
 @router.get("/months/{month}.csv", response_class=CsvFile)
-async def export_month(month: MonthPath, resources: ResourcesOf, caller: Operator) -> CsvFile:
+async def export_month(month: MonthPath, resources: ResourcesOf, caller: Reader) -> CsvFile:
     """The same report as a CSV file, one figure per row."""
-    text = csv_text(csv_rows(await _report(resources, month)))
-    return CsvFile(text, headers={"Content-Disposition": f'attachment; filename="ledger-{month}.csv"'})
+    rows = csv_rows(await month_report(resources, caller, month))
+    return CsvFile(csv_text(rows), headers=saved_as(f"ledger-{month}.csv"))
 
 
 @router.get("/months/{month}")
-async def get_month(month: MonthPath, resources: ResourcesOf, caller: Operator) -> MonthReportAnswer:
+async def get_month(month: MonthPath, resources: ResourcesOf, caller: Reader) -> MonthReportAnswer:
     """The report of a UTC month by the log's time: credits, usage and margin by provider, money by provider."""
-    return await _report(resources, month)
-
-
-async def _report(resources: Resources, month: str) -> MonthReportAnswer:
-    async with resources.pool.connection() as connection:
-        return answer_of(await report_of_month(connection, month, resources.book.last))
+    return await month_report(resources, caller, month)

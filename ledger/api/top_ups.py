@@ -1,25 +1,13 @@
-"""Auto top-up: the policy of an account, and where its machine stands."""
-
-from datetime import UTC, datetime
+"""Routes: auto top-up of an account."""
 
 from fastapi import APIRouter, Response
-from psycopg.rows import class_row
 
 from ledger.api.accounts import AccountPath, Reader, Writer
-from ledger.api.idempotency import Once
-from ledger.api.writes import Write, known_account, perform
-from ledger.core.calendar import day_of, month_of, ms_of
-from ledger.core.charging import FINAL
-from ledger.payments.top_up_policies import check_policy, provider_for
-from ledger.postgres.types import AsyncConnection
-from ledger.records.top_up_triggers import SQL, Trigger
-from ledger.service.caller import AccountUnknown
-from ledger.service.resources import Resources
-from ledger.views.accounts import account
+from ledger.api.answers import written
+from ledger.api.dependencies import IdentityOf
+from ledger.service import top_ups as service
 from ledger.web.dependencies import ResourcesOf
-from schemas.events import AutoTopUpConfigured, TopUpPolicy
-from schemas.http import Pending, TopUpCharge, TopUps, TopUpSettings
-from schemas.money import format_nanos
+from schemas.http import Pending, TopUps, TopUpSettings
 
 router = APIRouter(prefix="/v1/accounts", tags=["auto top-up"])
 
@@ -27,80 +15,15 @@ router = APIRouter(prefix="/v1/accounts", tags=["auto top-up"])
 @router.get("/{account_id}/auto-top-up")
 async def get_auto_top_up(account_id: AccountPath, resources: ResourcesOf, caller: Reader) -> TopUps:
     """The policy, whether a purchase is in flight, capped or suspended and why, and what was bought lately."""
-    caller.reach(account_id)
-    return await _top_ups(resources, account_id)
+    return await service.get_auto_top_up(resources, caller, account_id)
 
 
 @router.put("/{account_id}/auto-top-up", response_model=TopUps, responses={202: {"model": Pending}})
 async def put_auto_top_up(
-    account_id: AccountPath, body: TopUpSettings, resources: ResourcesOf, caller: Writer, asked: Once
+    account_id: AccountPath, body: TopUpSettings, resources: ResourcesOf, caller: Writer, identity: IdentityOf
 ) -> Response:
     """Replace the policy. It is checked at once: a balance below the threshold triggers.
 
     To enable it needs a payment method that its provider can charge, or an address that it can send a link to.
     """
-    await known_account(resources, caller, account_id)
-    payments = resources.payments
-    provider = provider_for(payments.gateways, body.provider)
-    if body.enabled and provider and payments.gateways:
-        database, method_id = payments.connections.connection, body.payment_method_id
-        await payments.call(
-            check_policy, resources.settings, payments.gateways, database, account_id, provider, method_id
-        )
-
-    async def answer(event_id: str) -> TopUps:
-        return await _top_ups(resources, account_id)
-
-    def data(actor_id: str) -> TopUpPolicy:
-        return TopUpPolicy(**{**body.model_dump(), "provider": provider}, actor_id=actor_id)
-
-    # Whether an amount can lift the balance to the threshold depends on the balance: only the fold can say.
-    write = Write(AutoTopUpConfigured, account_id, data, 200, answer, check_first=False)
-    return await perform(resources, caller, asked, write)
-
-
-async def _top_ups(resources: Resources, account_id: str) -> TopUps:
-    async with resources.pool.connection() as connection:
-        row = await account(connection, account_id)
-        charge = await _last_charge(connection, account_id)
-    if row is None:
-        raise AccountUnknown(account_id, field="account_id")
-    now_ms = ms_of(datetime.now(UTC))
-    return TopUps(
-        account_id=account_id,
-        enabled=bool(row.top_up_enabled),
-        threshold=_text(row.top_up_threshold),
-        amount=_text(row.top_up_amount),
-        sizing=row.top_up_sizing,
-        cap_day=_text(row.top_up_cap_day),
-        cap_month=_text(row.top_up_cap_month),
-        provider=row.top_up_provider,
-        payment_method_id=row.payment_method_id,
-        state=row.state,
-        reason=row.reason,
-        trigger_id=row.trigger_id,
-        charge=charge,
-        spent_today=format_nanos(row.day_spent if row.day == day_of(now_ms) else 0),
-        spent_this_month=format_nanos(row.month_spent if row.spent_month == month_of(now_ms) else 0),
-        as_of=row.through,
-    )
-
-
-async def _last_charge(connection: AsyncConnection, account_id: str) -> TopUpCharge | None:
-    """What became of the last trigger at its provider."""
-    async with connection.cursor(row_factory=class_row(Trigger)) as cursor:
-        found = await (await cursor.execute(SQL["last"], {"account_id": account_id})).fetchone()
-    if found is None:
-        return None
-    return TopUpCharge(
-        trigger_id=found.trigger_id,
-        state=found.state,
-        attempt=found.attempt,
-        failure=found.failure,
-        next_at=None if found.state in FINAL else found.due_at,
-        pay_url=found.url,
-    )
-
-
-def _text(nanos: int | None) -> str | None:
-    return None if nanos is None else format_nanos(nanos)
+    return written(await service.put_auto_top_up(resources, caller, account_id, body, identity), 200)

@@ -1,11 +1,16 @@
 """`ledger buy`: begins a purchase and prints the link to pay it."""
 
+import asyncio
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ledger.cli.shared import Json, console, errors_as_messages, read_settings
+
+if TYPE_CHECKING:
+    from ledger.settings import Settings
+    from schemas.http import Purchase
 
 app = typer.Typer()
 
@@ -24,14 +29,29 @@ def buy(
     """
     wanted = {"amount": amount, "provider": provider, **({"return_url": return_url} if return_url else {})}
     with errors_as_messages():
-        from ledger.payments.public_urls import pay_url
-        from ledger.payments.purchase_command import begin_purchase
-
-        settings = read_settings()
-        row = begin_purchase(settings, account, wanted)
-        url = pay_url(settings, row.checkout_id)
+        purchase = asyncio.run(begin_purchase(read_settings(), account, wanted))
     if as_json:
-        shown = {"purchase_id": row.checkout_id, "state": row.state, "pay_url": url, "currency": row.currency}
-        print(json.dumps({**shown, "amount_minor": row.amount_minor, "tax_minor": row.tax_minor}))
+        shown = {"purchase_id": purchase.purchase_id, "state": purchase.state, "pay_url": purchase.pay_url}
+        print(json.dumps({**shown, **purchase.charged.model_dump()}))
     else:
-        console.print(url, soft_wrap=True, highlight=False)
+        console.print(purchase.pay_url, soft_wrap=True, highlight=False)
+
+
+async def begin_purchase(settings: "Settings", account_id: str, wanted: dict[str, str]) -> "Purchase":
+    """Begins a purchase with resources of this process; `wanted` has the fields of NewPurchase."""
+    from pydantic import ValidationError
+
+    from ledger.core.errors import Invalid
+    from ledger.service.caller import OPERATOR
+    from ledger.service.purchases import buy
+    from ledger.service.resources import open_resources
+    from schemas.fields import faults_of
+    from schemas.http import NewPurchase
+
+    try:
+        new = NewPurchase.model_validate(wanted)
+    except ValidationError as error:
+        wrong = faults_of(error)
+        raise Invalid(wrong.reason, field=wrong.field) from None
+    async with open_resources(settings) as resources:
+        return await buy(resources, OPERATOR, account_id, new)

@@ -44,8 +44,7 @@ def _read(month: str) -> "MonthReportAnswer":
     from ledger.log.book import Follower
     from ledger.postgres.connections import connect_async
     from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
-    from ledger.reports.month import report_of_month
-    from ledger.reports.month_formats import answer_of
+    from ledger.service.reports import report_of_month
 
     settings = read_settings()
     with closing(Follower(settings)) as follower:
@@ -54,7 +53,7 @@ def _read(month: str) -> "MonthReportAnswer":
 
     async def read() -> "MonthReportAnswer":
         async with await connect_async(settings.database, COMMAND_AUTOCOMMIT) as connection:
-            return answer_of(await report_of_month(connection, month, book))
+            return await report_of_month(connection, month, book)
 
     return asyncio.run(read())
 

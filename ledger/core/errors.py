@@ -59,6 +59,13 @@ def error_of_code(code: str) -> type[LedgerError] | None:
     return _BY_CODE.get(code)
 
 
+def error_as_told(code: str, reason: str, field: str | None) -> LedgerError:
+    """An error that was kept, by what it said then. One whose class this program doesn't have is a `Refused`."""
+    kind = error_of_code(code) or Refused
+    detail = reason.removeprefix(kind.message).removeprefix(": ")
+    return _restored(kind, (text_of(field, reason),), {"code": code, "detail": detail, "field": field})
+
+
 def _restored(kind: type[LedgerError], args: tuple[str, ...], state: dict[str, Any]) -> LedgerError:
     error = kind.__new__(kind, *args)
     error.__dict__.update(state)

@@ -1,4 +1,4 @@
-"""What a request asks of the gate, in nanos, by the book where it names a call; and what a refusal says."""
+"""What a request asks of the gate, in nanos; by the book where it names a call."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,10 +7,10 @@ from ledger.core.book import Version
 from ledger.core.errors import LedgerError
 from ledger.core.rating import Call, affordable_output, estimate_usage
 from ledger.core.spending import Ask
-from ledger.gate.holds import Funds, Hold, NewHold
+from ledger.gate.holds import Hold, NewHold
 from ledger.settings import Settings
 from schemas.http import Extension, NewAuthorization
-from schemas.money import format_nanos, parse_nanos
+from schemas.money import parse_nanos
 
 
 class TtlTooLong(LedgerError):
@@ -51,28 +51,6 @@ def call_of(body: NewAuthorization) -> Call | None:
     if body.provider is None or body.model is None or body.mode is None or body.input_tokens is None:
         return None
     return Call(body.provider, body.model, body.mode, body.input_tokens)
-
-
-def refusal_headers(
-    funds: Funds, new: NewHold, body: NewAuthorization, version: Version, settings: Settings
-) -> dict[str, str]:
-    """What a router may do about a 402."""
-    headers = funds_headers(funds, new.ask.least, settings)
-    call = call_of(body)
-    if call is not None and body.max_output_tokens is not None:
-        tokens = affordable_output(version, call, max(funds.available, 0), body.max_output_tokens)
-        headers["Max-Affordable-Output-Tokens"] = str(tokens or 0)
-    return headers
-
-
-def funds_headers(funds: Funds, required: int, settings: Settings) -> dict[str, str]:
-    """What there is and what it takes, and whether more is on its way."""
-    headers = {
-        "Credits-Available": format_nanos(funds.available),
-        "Credits-Required": format_nanos(required),
-        "Top-Up-In-Flight": "true" if funds.top_up_state == "in_flight" else "false",
-    }
-    return headers | ({"Top-Up-Url": settings.top_up_url} if settings.top_up_url else {})
 
 
 def _ask(body: NewAuthorization, call: Call | None, version: Version, settings: Settings) -> Ask:

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from ledger.api import profiles as api
 from ledger.core.errors import AmountOutOfBounds, LedgerError
 from ledger.core.pricing import Price
 from ledger.core.purchasing import (
@@ -41,6 +40,7 @@ from ledger.portal.messages import error_text
 from ledger.portal.purchases import request_of
 from ledger.portal.shell import shown
 from ledger.portal.visits import FormOf, HtmlRoute, Visit, VisitOf, see
+from ledger.service import profiles as service
 from ledger.service.resources import Resources
 from ledger.web.dependencies import ResourcesOf
 from schemas.http import NewTaxId
@@ -219,7 +219,7 @@ async def _keep(visit: Visit, resources: Resources, given: Mapping[str, str], er
     profile = profile_of(given, visit.profile, wrong)
     if profile is not None and not wrong:
         try:
-            await api.put_profile(visit.account_id, profile, resources, visit.caller)
+            await service.put_profile(resources, visit.caller, visit.account_id, profile)
         except LedgerError as error:
             note(wrong, error, {"address.country": "country", "email": "email"}, "name")
     errors.update({name: said for name, said in wrong.items() if name not in errors})
@@ -234,7 +234,7 @@ async def _keep_tax_id(visit: Visit, resources: Resources, given: Mapping[str, s
         return
     try:
         new = NewTaxId(country=country, type=kind, value=given["tax_value"])
-        await api.add_tax_id(visit.account_id, new, resources, visit.caller, visit.asked)
+        await service.add_tax_id(resources, visit.caller, visit.account_id, new)
     except LedgerError as error:
         note(errors, error, {"country": "tax_country", "type": "tax_type"}, "tax_value")
     except ValueError:

@@ -1,12 +1,10 @@
 """Auto top-up: the policy as a form, where the machine stands and why, and what it tried."""
 
 from fastapi import APIRouter, Request
-from psycopg.rows import class_row
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from ledger.api import top_ups as api
-from ledger.core.errors import LedgerError, error_of_code
+from ledger.core.errors import LedgerError, Refused
 from ledger.portal.declines import decline_text
 from ledger.portal.display import Display
 from ledger.portal.forms import (
@@ -15,15 +13,13 @@ from ledger.portal.forms import (
     choices,
     credits_of,
     note,
-    refusal_of,
     saved_methods,
 )
 from ledger.portal.messages import REFUSALS, standing_text
 from ledger.portal.shell import shown
 from ledger.portal.visits import FormOf, HtmlRoute, Visit, VisitOf, see
-from ledger.records.top_up_triggers import SQL, Trigger
+from ledger.service import top_ups as service
 from ledger.web.dependencies import ResourcesOf
-from ledger.web.errors import ApiError
 from schemas.http import TopUps, TopUpSettings
 from schemas.money import parse_nanos
 
@@ -42,7 +38,7 @@ _FIELDS = {name: name for name in _AMOUNTS} | {"payment_method_id": "method", "p
 @router.get("")
 async def page(request: Request, visit: VisitOf, resources: ResourcesOf, saved: bool = False) -> Response:
     """The policy as it is."""
-    policy = await api.get_auto_top_up(visit.account_id, resources, visit.caller)
+    policy = await service.get_auto_top_up(resources, visit.caller, visit.account_id)
     return await _page(request, visit, policy, _values(policy, visit.shell.display), {}, saved=saved)
 
 
@@ -53,15 +49,13 @@ async def save(request: Request, visit: VisitOf, resources: ResourcesOf, form: F
     new = await _new(request, visit, form, errors)
     if new is not None and not errors:
         try:
-            answer = await api.put_auto_top_up(visit.account_id, new, resources, visit.caller, visit.asked)
-            refusal = refusal_of(answer)
-        except (LedgerError, ApiError) as error:
+            await service.put_auto_top_up(resources, visit.caller, visit.account_id, new)
+            return see("/auto-top-up?saved=true")
+        except Refused as refusal:
+            errors[_FIELDS.get(refusal.field or "", "amount")] = REFUSALS.get(refusal.code, refusal.reason)
+        except LedgerError as error:
             note(errors, error, _FIELDS, "method")
-        else:
-            if refusal is None:
-                return see("/auto-top-up?saved=true")
-            errors[_FIELDS.get(refusal.param or "", "amount")] = _refused(refusal)
-    policy = await api.get_auto_top_up(visit.account_id, resources, visit.caller)
+    policy = await service.get_auto_top_up(resources, visit.caller, visit.account_id)
     values = {**dict.fromkeys(_AMOUNTS, ""), "sizing": "fixed", "method": "", "enabled": "", **form}
     return await _page(request, visit, policy, values, errors)
 
@@ -114,12 +108,8 @@ def _chosen(value: str, methods: list[Choice]) -> str:
 async def _page(
     request: Request, visit: Visit, policy: TopUps, values: dict[str, str], errors: Errors, *, saved: bool = False
 ) -> Response:
-    async with (
-        request.app.state.resources.pool.connection() as connection,
-        connection.cursor(row_factory=class_row(Trigger)) as cursor,
-    ):
-        parameters = {"account_id": visit.account_id, "limit": _ATTEMPTS}
-        tried = await (await cursor.execute(SQL["recent"], parameters)).fetchall()
+    resources = request.app.state.resources
+    tried = await service.recent_triggers(resources, visit.caller, visit.account_id, _ATTEMPTS)
     methods = await _methods(request, visit)
     return shown(
         visit.shell,
@@ -151,9 +141,3 @@ def _values(policy: TopUps, display: Display) -> dict[str, str]:
         "sizing": policy.sizing or "fixed",
         "method": f"{policy.provider}:{policy.payment_method_id or ''}" if policy.provider else "",
     }
-
-
-def _refused(refusal: ApiError) -> str:
-    """The fold's refusal, for a customer."""
-    kind = error_of_code(refusal.code)
-    return REFUSALS.get(refusal.code, kind.message if kind else refusal.message)

@@ -7,13 +7,13 @@ from zoneinfo import available_timezones
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from ledger.api import profiles as api
 from ledger.core.errors import LedgerError
 from ledger.payments import tax_ids
 from ledger.portal.add_credits import address_options
 from ledger.portal.forms import Errors, kept_tax_ids, note, profile_form, profile_of
 from ledger.portal.shell import shown
 from ledger.portal.visits import FormForged, FormOf, HtmlRoute, Visit, VisitOf, see
+from ledger.service import profiles as service
 from ledger.web.dependencies import ResourcesOf
 
 router = APIRouter(prefix="/billing/details", include_in_schema=False, route_class=HtmlRoute)
@@ -49,7 +49,7 @@ async def save(visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response
     profile = profile_of(form, visit.profile, errors)
     if profile is not None:
         try:
-            await api.put_profile(visit.account_id, profile, resources, visit.caller)
+            await service.put_profile(resources, visit.caller, visit.account_id, profile)
         except LedgerError as error:
             note(errors, error, _FIELDS, "name")
         else:
@@ -64,7 +64,7 @@ async def remove_tax_id(visit: VisitOf, resources: ResourcesOf, form: FormOf) ->
         tax_id = uuid.UUID(form.get("tax_id", ""))
     except ValueError:
         raise FormForged() from None
-    await api.delete_tax_id(visit.account_id, tax_id, resources, visit.caller)
+    await service.delete_tax_id(resources, visit.caller, visit.account_id, tax_id)
     return see("/details?saved=true")
 
 

@@ -1,12 +1,10 @@
 """Forms of the billing page: what a customer typed into what the API takes, and errors back to their fields."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from fastapi import Request
 from pydantic import TypeAdapter, ValidationError
-from starlette.responses import Response
 
 from ledger.core.errors import LedgerError
 from ledger.payments.gateway import Charger, Method, ProviderError
@@ -17,7 +15,6 @@ from ledger.portal.visits import Visit
 from ledger.records import profiles
 from ledger.records.profiles import Profile, TaxId
 from ledger.service.resources import Resources
-from ledger.web.errors import ApiError
 from schemas.http import BillingAddress, NewProfile
 from schemas.money import Credits
 
@@ -74,11 +71,9 @@ def profile_of(form: Mapping[str, str], stored: Profile, errors: Errors) -> NewP
         return None
 
 
-def note(errors: Errors, error: LedgerError | ApiError, fields: Mapping[str, str], usual: str) -> None:
+def note(errors: Errors, error: LedgerError, fields: Mapping[str, str], usual: str) -> None:
     """An error at the field of the form that it is about."""
-    field = error.field if isinstance(error, LedgerError) else error.param
-    said = error_text(error) if isinstance(error, LedgerError) else error.message
-    errors[fields.get(field or "", usual)] = said
+    errors[fields.get(error.field or "", usual)] = error_text(error)
 
 
 def choices(gateways: Gateways, saved: list[tuple[str, Method]]) -> list[Choice]:
@@ -104,11 +99,3 @@ async def kept_tax_ids(resources: Resources, visit: Visit) -> list[TaxId]:
     """The account's tax ids."""
     async with resources.pool.connection() as connection:
         return await profiles.tax_ids(connection, visit.account_id)
-
-
-def refusal_of(answer: Response) -> ApiError | None:
-    """What an answer of the API says that was not done."""
-    if answer.status_code < 400:
-        return None
-    error = json.loads(bytes(answer.body))["error"]
-    return ApiError(answer.status_code, error["code"], error["message"], error["param"])

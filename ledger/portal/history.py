@@ -8,18 +8,17 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from ledger.api.transactions import View, explain_transaction, filtered
-from ledger.api.transactions_csv import export_transactions
-from ledger.core.activity import ACTIVITY, PURCHASES
 from ledger.payments.invoices import FACTS
 from ledger.portal.invoices import invoice_links
 from ledger.portal.shell import shown
 from ledger.portal.visits import HtmlRoute, Visit, VisitOf
-from ledger.service.cursors import place_cursor, place_of, split
+from ledger.service.cursors import place_cursor, split
+from ledger.service.history import View, after_cursor, explain_transaction, export_lines, filters, types_of
 from ledger.service.resources import Resources
 from ledger.service.transactions import transaction_fields
 from ledger.views.history import BEGINNING, END, Wanted, history
 from ledger.views.usage import usage_summary
+from ledger.web.csv import history_csv
 from ledger.web.dependencies import ResourcesOf
 from schemas.money import parse_nanos
 
@@ -27,14 +26,10 @@ router = APIRouter(prefix="/billing/history", include_in_schema=False, route_cla
 
 _LINES = 50
 _MODELS_OF_DAYS = 90
-_TYPES: dict[str, list[str]] = {
-    "activity": list(dict.fromkeys(ACTIVITY.values())),
-    "purchases": list(PURCHASES.values()),
-}
 Filter = Annotated[str, Query(max_length=128)]
 
 
-class Asked(NamedTuple):
+class Filters(NamedTuple):
     """What the form of filters says; empty where nothing was chosen. Days are the customer's."""
 
     view: View
@@ -51,20 +46,20 @@ class Asked(NamedTuple):
         return urlencode(said | more)
 
 
-async def _asked(
+async def _filters(
     view: View = "activity",
     type_: Annotated[Filter, Query(alias="type")] = "",
     model: Filter = "",
     api_key_id: Filter = "",
     since: Annotated[Filter, Query(alias="from")] = "",
     until: Annotated[Filter, Query(alias="to")] = "",
-) -> Asked:
+) -> Filters:
     """What can't be meant is left out, as browsers send what was typed."""
-    chosen = type_ if type_ in _TYPES[view] else ""
+    type_ = type_ if type_ in types_of(view) else ""
     of_usage = view == "activity"
-    return Asked(
+    return Filters(
         view,
-        chosen,
+        type_,
         _token(model) if of_usage else "",
         _token(api_key_id) if of_usage else "",
         _day(since),
@@ -72,46 +67,47 @@ async def _asked(
     )
 
 
-AskedOf = Annotated[Asked, Depends(_asked)]
+FiltersOf = Annotated[Filters, Depends(_filters)]
 
 
 @router.get("")
 async def page(
-    visit: VisitOf, resources: ResourcesOf, asked: AskedOf, cursor: Annotated[str | None, Query(max_length=512)] = None
+    visit: VisitOf,
+    resources: ResourcesOf,
+    chosen: FiltersOf,
+    cursor: Annotated[str | None, Query(max_length=512)] = None,
 ) -> Response:
     """Fifty lines, newest first."""
-    wanted = await _wanted(visit, asked)
-    if cursor:
-        wanted = wanted._replace(before=min(wanted.before, place_of(cursor)))
+    wanted = after_cursor(_wanted(visit, chosen), cursor)
     async with resources.pool.connection() as connection:
         rows = await history(connection, visit.account_id, wanted, _LINES + 1)
     lines, last = split(rows, _LINES)
-    purchases = asked.view == "purchases"
+    purchases = chosen.view == "purchases"
     return shown(
         visit.shell,
         "history",
         at="history",
-        asked=asked,
-        types=_TYPES[asked.view],
+        chosen=chosen,
+        types=types_of(chosen.view),
         lines=[(line, transaction_fields(line, purchases_view=purchases)) for line in lines],
         invoices=await invoice_links(resources, visit, [line.event_id for line in lines]) if purchases else {},
-        older=asked.query(cursor=place_cursor(last.place)) if last else None,
-        newer=asked.query() if cursor else None,
-        used=await _used(resources, visit) if asked.view == "activity" else ((), ()),
+        older=chosen.query(cursor=place_cursor(last.place)) if last else None,
+        newer=chosen.query() if cursor else None,
+        used=await _used(resources, visit) if chosen.view == "activity" else ((), ()),
     )
 
 
 @router.get(".csv")
-async def as_csv(visit: VisitOf, resources: ResourcesOf, asked: AskedOf) -> Response:
+async def as_csv(visit: VisitOf, resources: ResourcesOf, chosen: FiltersOf) -> Response:
     """What the filters find, all of it, as a file."""
-    wanted = await _wanted(visit, asked)
-    return await export_transactions(visit.account_id, resources, visit.caller, wanted, asked.view)
+    pages = await export_lines(resources, visit.caller, visit.account_id, _wanted(visit, chosen))
+    return history_csv(visit.account_id, pages, chosen.view)
 
 
 @router.get("/{event_id}")
 async def explained(visit: VisitOf, resources: ResourcesOf, event_id: UUID, signed: bool | None = None) -> Response:
     """One line, and how its amount came about."""
-    line = await explain_transaction(event_id, resources, visit.caller, visit.account_id, signed)
+    line = await explain_transaction(resources, visit.caller, event_id, visit.account_id, signed)
     links = await invoice_links(resources, visit, [line.event_id]) if line.event_type in FACTS else {}
     return shown(
         visit.shell,
@@ -124,16 +120,16 @@ async def explained(visit: VisitOf, resources: ResourcesOf, event_id: UUID, sign
     )
 
 
-async def _wanted(visit: Visit, asked: Asked) -> Wanted:
-    """The API's own filters, with the customer's days as moments."""
+def _wanted(visit: Visit, chosen: Filters) -> Wanted:
+    """What the filters ask for, with the customer's days as moments."""
     first = visit.shell.display.first_moment
-    since = first(date.fromisoformat(asked.since)) if asked.since else BEGINNING
-    until = first(date.fromisoformat(asked.until) + timedelta(days=1)) if asked.until else END
-    return await filtered(
-        asked.view,
-        asked.type or None,
-        asked.model or None,
-        asked.api_key_id or None,
+    since = first(date.fromisoformat(chosen.since)) if chosen.since else BEGINNING
+    until = first(date.fromisoformat(chosen.until) + timedelta(days=1)) if chosen.until else END
+    return filters(
+        chosen.view,
+        chosen.type or None,
+        chosen.model or None,
+        chosen.api_key_id or None,
         max(since, BEGINNING),
         min(until, END),
     )

@@ -1,31 +1,29 @@
 """Invoices and credit notes on the page: which line of the history has one, and the document for its own customer."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from ledger.api import invoices as api
 from ledger.portal.visits import HtmlRoute, Visit, VisitOf
-from ledger.records import invoices as records
+from ledger.service import invoices as service
 from ledger.service.resources import Resources
+from ledger.web.csv import saved_as
 from ledger.web.dependencies import ResourcesOf
+from schemas.fields import InvoiceNumber
 
 router = APIRouter(prefix="/billing/invoices", include_in_schema=False, route_class=HtmlRoute)
 
 
 @router.get("/{number}.pdf")
-async def download(number: api.NumberPath, visit: VisitOf, resources: ResourcesOf) -> Response:
-    """A document of this account as PDF; of another account's nothing is said, not even that it is there."""
-    return await api.get_invoice_pdf(number, resources, visit.caller)
+async def download(number: Annotated[InvoiceNumber, Path()], visit: VisitOf, resources: ResourcesOf) -> Response:
+    """A document of this account as PDF. Of another account's document the page does not even say that it exists."""
+    pdf = await service.invoice_pdf(resources, visit.caller, number)
+    return Response(pdf, media_type="application/pdf", headers=saved_as(f"{number}.pdf"))
 
 
 async def invoice_links(resources: Resources, visit: Visit, event_ids: Sequence[str]) -> dict[str, str]:
-    """Where the documents of purchases and refunds are, by the event's id. One that was just made has none yet."""
-
-    def read() -> dict[str, str]:
-        with resources.payments.connections.connection() as connection:
-            return records.numbers_of_events(connection, visit.account_id, event_ids)
-
-    numbers = await resources.payments.query(read)
+    """Where the documents of purchases and refunds are, by the event's id. One that is not issued yet has none."""
+    numbers = await service.numbers_of_events(resources, visit.caller, visit.account_id, event_ids)
     return {event_id: f"/billing/invoices/{number}.pdf" for event_id, number in numbers.items()}

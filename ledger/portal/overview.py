@@ -8,7 +8,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import FileResponse, Response
 
-from ledger.api.accounts import get_account
 from ledger.core.activity import event_types
 from ledger.core.spending import days_left
 from ledger.portal.colors import brand_css
@@ -16,6 +15,7 @@ from ledger.portal.messages import standing_text
 from ledger.portal.shell import closed, shown
 from ledger.portal.visits import FormOf, HtmlRoute, Visit, VisitOf
 from ledger.records import portal_sessions
+from ledger.service.accounts import get_account
 from ledger.service.transactions import transaction_fields
 from ledger.views.history import Wanted, history
 from ledger.views.usage import Group, usage_summary
@@ -32,7 +32,7 @@ router = APIRouter(prefix="/billing", include_in_schema=False, route_class=HtmlR
 async def overview(visit: VisitOf, resources: ResourcesOf) -> Response:
     """Balance, auto top-up, traces, and what happened lately."""
     today = datetime.now(UTC).date()
-    known = await get_account(visit.account_id, resources, visit.caller)
+    known = await get_account(resources, visit.caller, visit.account_id)
     async with resources.pool.connection() as connection:
         lines = await history(connection, visit.account_id, Wanted(event_types()), _RECENT)
         since, until = today - timedelta(days=PACE_DAYS - 1), today + timedelta(days=1)

@@ -7,13 +7,13 @@ import psycopg
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from ledger.api.purchases import credits_are_there
 from ledger.log.publisher import LogUnavailable
 from ledger.payments.checkout_returns import is_genuine, may_be_paid
 from ledger.payments.gateway import ProviderError
 from ledger.payments.public_urls import billing_url
 from ledger.portal import pay_pages as pay
 from ledger.records.checkouts import Checkout
+from ledger.service.purchases import is_credited
 from ledger.service.resources import Resources
 from ledger.views.accounts import balance
 from ledger.views.purchases import PurchaseUnknown
@@ -30,7 +30,7 @@ async def show(checkout_id: str, resources: ResourcesOf) -> Response:
     try:
         row = await _row(resources, checkout_id)
         if row.state == "created":  # the provider did not answer when it was begun
-            row = await _asked(resources, checkout_id)
+            row = await _refreshed(resources, checkout_id)
         return await _page(resources, row)
     except PurchaseUnknown:
         return pay.unknown()
@@ -64,7 +64,7 @@ async def come_back_with_form(checkout_id: str, request: Request, resources: Res
 
 async def _back(resources: Resources, checkout_id: str, *, waits: bool) -> Response:
     try:
-        row = await _asked(resources, checkout_id)
+        row = await _refreshed(resources, checkout_id)
     except PurchaseUnknown:
         return pay.unknown()
     except _AWAY:
@@ -78,7 +78,7 @@ async def _back(resources: Resources, checkout_id: str, *, waits: bool) -> Respo
 
 async def _page(resources: Resources, row: Checkout) -> Response:
     if row.state == "credited":
-        if not await credits_are_there(resources, row):
+        if not await is_credited(resources, row):
             return pay.waiting(row)
         async with resources.pool.connection() as connection:
             now = await balance(connection, row.account_id)
@@ -93,5 +93,5 @@ async def _row(resources: Resources, checkout_id: str) -> Checkout:
     return await resources.payments.query(resources.payments.purchases.get, checkout_id)
 
 
-async def _asked(resources: Resources, checkout_id: str) -> Checkout:
+async def _refreshed(resources: Resources, checkout_id: str) -> Checkout:
     return await resources.payments.call(resources.payments.purchases.refresh, checkout_id)

@@ -3,7 +3,6 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from ledger.api import payment_methods as api
 from ledger.core.errors import LedgerError
 from ledger.payments.gateway import Charger
 from ledger.payments.public_urls import billing_url
@@ -11,6 +10,7 @@ from ledger.portal.forms import saved_methods
 from ledger.portal.messages import error_text
 from ledger.portal.shell import closed, shown
 from ledger.portal.visits import FormOf, HtmlRoute, Visit, VisitOf, see
+from ledger.service import payment_methods as service
 from ledger.web.dependencies import ResourcesOf
 from schemas.http import NewPaymentMethod
 
@@ -29,7 +29,7 @@ async def add(request: Request, visit: VisitOf, resources: ResourcesOf, form: Fo
     back = f"{billing_url(resources.settings)}/payment-methods{'/back' if visit.embedded else ''}"
     try:
         new = NewPaymentMethod(provider=form.get("provider", ""), return_url=back)
-        there = await api.add_method(visit.account_id, new, resources, visit.caller)
+        there = await service.add_method(resources, visit.caller, visit.account_id, new)
     except (LedgerError, ValueError) as error:
         return await _page(request, visit, error)
     to = new.provider.title()
@@ -47,7 +47,7 @@ async def come_back(resources: ResourcesOf) -> Response:
 async def make_default(request: Request, visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
     """From now on it is charged when none is named."""
     try:
-        await api.make_default(visit.account_id, form.get("method", ""), resources, visit.caller)
+        await service.make_default(resources, visit.caller, visit.account_id, form.get("method", ""))
     except LedgerError as error:
         return await _page(request, visit, error)
     return see("/payment-methods")
@@ -57,7 +57,7 @@ async def make_default(request: Request, visit: VisitOf, resources: ResourcesOf,
 async def remove(request: Request, visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
     """Has the provider forget it, unless auto top-up needs it."""
     try:
-        await api.delete_method(visit.account_id, form.get("method", ""), resources, visit.caller)
+        await service.delete_method(resources, visit.caller, visit.account_id, form.get("method", ""))
     except LedgerError as error:
         return await _page(request, visit, error)
     return see("/payment-methods")

@@ -1,14 +1,11 @@
 """Prices: what models and traces cost, as the book that is in force says."""
 
-from datetime import UTC, datetime
-
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from ledger.core.calendar import ms_of
-from ledger.log.book import BookEmpty
 from ledger.portal.shell import shown
 from ledger.portal.visits import HtmlRoute, VisitOf
+from ledger.service.prices import version_in_force
 from ledger.web.dependencies import ResourcesOf
 from schemas.money import format_attos
 
@@ -18,10 +15,7 @@ router = APIRouter(prefix="/billing/prices", include_in_schema=False, route_clas
 @router.get("")
 async def page(visit: VisitOf, resources: ResourcesOf) -> Response:
     """Models, markups, traces and what the package includes."""
-    book = resources.book.last
-    if not book.versions:
-        raise BookEmpty()
-    version = book.at(ms_of(datetime.now(UTC)))
+    version = version_in_force(resources)
     return shown(
         visit.shell,
         "prices",

@@ -7,20 +7,19 @@ from urllib.parse import urlencode
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
-from ledger.api.purchases import credits_are_there
 from ledger.log.publisher import LogUnavailable
 from ledger.payments.gateway import ProviderError, ProviderRefuses
 from ledger.payments.public_urls import billing_url, pay_url
-from ledger.payments.purchases import ConfirmedPrice, PriceChanged, PurchaseRequest, purchase_limits
+from ledger.payments.purchases import ConfirmedPrice, PriceChanged, PurchaseRequest
 from ledger.portal.declines import decline_text
 from ledger.portal.forms import credits_of
 from ledger.portal.messages import error_text
 from ledger.portal.shell import shown
 from ledger.portal.visits import FormForged, FormOf, HtmlRoute, Visit, VisitOf, see
 from ledger.records.checkouts import Checkout
+from ledger.service import purchases as service
 from ledger.service.resources import Resources
 from ledger.views.accounts import account
-from ledger.views.purchases import PurchaseUnknown
 from ledger.web.dependencies import ResourcesOf
 from schemas.money import format_nanos, parse_nanos
 
@@ -32,9 +31,8 @@ async def buy(visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
     """Begins the purchase that was confirmed, or finds it begun; at another price, it is to be confirmed again."""
     request, wanted = _wanted(visit, form)
     purchases = resources.payments.purchases
-    limits = purchase_limits(resources.settings, resources.version_now().event_nanos_max)
     try:
-        row = await resources.payments.call(purchases.buy, wanted, limits)
+        row = await service.begin(resources, wanted)
     except PriceChanged:  # the country did, in another tab, or the rate at midnight
         again = {name: form[name] for name in ("request", "amount", "pay")}
         return see(f"/add/confirm?{urlencode(again)}&changed=1")
@@ -51,9 +49,7 @@ async def buy(visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
 @router.get("/{checkout_id}")
 async def progress(visit: VisitOf, resources: ResourcesOf, checkout_id: str, go: bool = False) -> Response:
     """Where it stands; with `go` on to the provider, when the customer has to."""
-    row = await resources.payments.query(resources.payments.purchases.get, checkout_id)
-    if row.account_id != visit.account_id:
-        raise PurchaseUnknown(field="purchase_id")
+    row = await service.find(resources, visit.account_id, checkout_id)
     if go and row.state == "begun" and (row.fields or row.url) and not visit.embedded and not resources.guard.closed:
         return _to_provider(visit, row)
     try:
@@ -100,7 +96,7 @@ def _to_provider(visit: Visit, row: Checkout) -> Response:
 
 async def _step(resources: Resources, row: Checkout) -> str:
     if row.state == "credited":
-        return "done" if await credits_are_there(resources, row) else "arriving"
+        return "done" if await service.is_credited(resources, row) else "arriving"
     if row.open:
         return "paying" if row.url or row.fields else "waiting"
     return row.state

@@ -14,7 +14,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse, Response
 
-from ledger.api.idempotency import Asked
 from ledger.core.errors import LedgerError
 from ledger.payments.public_urls import public_url
 from ledger.portal.display import Display, locale_of
@@ -60,7 +59,6 @@ class Visit(NamedTuple):
     session: PortalSession
     profile: profiles.Profile
     shell: Shell
-    asked: Asked
     embedded: bool
 
     @property
@@ -70,7 +68,7 @@ class Visit(NamedTuple):
 
     @property
     def caller(self) -> Caller:
-        """The customer as the API's functions know callers."""
+        """The customer as the use cases know callers."""
         return Caller(f"portal:{self.session.session_id}", self.account_id, _SCOPES)
 
 
@@ -116,7 +114,7 @@ async def _visit(request: Request, resources: ResourcesOf) -> Visit:
     display = Display(locale, profile.time_zone or "UTC")
     shell = Shell(resources.settings, display, found, csrf_of(cookie), session.return_url)
     embedded = request.headers.get("sec-fetch-dest") == "iframe"
-    return Visit(session, profile, shell, Asked(None, b"", request.state.request_id), embedded)
+    return Visit(session, profile, shell, embedded)
 
 
 VisitOf = Annotated[Visit, Depends(_visit)]

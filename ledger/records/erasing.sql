@@ -8,7 +8,7 @@ DELETE FROM records.tax_ids WHERE account_id = %(account_id)s;
 
 -- name: answers
 -- Kept under Idempotency-Keys for a week, with what they answered. Answers with personal data name their account.
-DELETE FROM records.idempotency WHERE owner = %(owner)s OR answer ->> 'account_id' = %(account_id)s;
+DELETE FROM records.idempotency WHERE owner = %(owner)s OR content ->> 'account_id' = %(account_id)s;
 
 -- name: mails
 UPDATE records.deliveries d SET state = 'failed'

@@ -1,4 +1,4 @@
-"""Idempotency keys: the same request under the same key has the same answer for seven days; another one is refused."""
+"""Idempotency keys: the same request under the same key ends the same way for seven days; another one is refused."""
 
 from typing import Any, NamedTuple
 
@@ -16,18 +16,18 @@ class IdempotencyConflict(LedgerError):
     message = "This Idempotency-Key was used for another request"
 
 
-class Answer(NamedTuple):
-    """What was answered before."""
+class Outcome(NamedTuple):
+    """How a request ended: with a value, or refused. `content`: the value, or the refusal's code, reason and field."""
 
-    status: int
-    body: Any
+    refused: bool
+    content: dict[str, Any]
 
 
 class Reserved(NamedTuple):
-    """Who asked first under this key, and the answer when it has been given."""
+    """Who asked first under this key, and how the request ended when it has."""
 
     actor_id: str
-    answer: Answer | None
+    outcome: Outcome | None
 
 
 def owner_of(account_id: str) -> str:
@@ -43,18 +43,18 @@ async def reserve(connection: AsyncConnection, owner: str, key: str, request_has
     parameters = {"owner": owner, "key": key, "request_hash": request_hash, "actor_id": actor_id}
     row = await (await connection.execute(SQL["reserve"], parameters)).fetchone()
     assert row, "the statement inserts or updates one row"
-    stored_hash, status, body = row
+    stored_hash, was_refused, content = row
     if stored_hash != request_hash:
         raise IdempotencyConflict(field="Idempotency-Key")
-    if status is None:
-        return Reserved(body["actor_id"], None)
-    return Reserved(actor_id, Answer(status, body))
+    if was_refused is None:
+        return Reserved(content["actor_id"], None)
+    return Reserved(actor_id, Outcome(was_refused, content))
 
 
-async def note_answer(connection: AsyncConnection, owner: str, key: str, answer: Answer) -> None:
-    """Keeps what was answered."""
-    parameters = {"owner": owner, "key": key, "status": answer.status, "answer": Jsonb(answer.body)}
-    await connection.execute(SQL["answer"], parameters)
+async def keep(connection: AsyncConnection, owner: str, key: str, outcome: Outcome) -> None:
+    """Keeps how the request ended."""
+    parameters = {"owner": owner, "key": key, "refused": outcome.refused, "content": Jsonb(outcome.content)}
+    await connection.execute(SQL["keep"], parameters)
 
 
 async def forget_old(connection: AsyncConnection) -> int:

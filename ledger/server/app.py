@@ -12,7 +12,6 @@ from starlette.types import ASGIApp
 
 from ledger.api import (
     accounts,
-    adjustments,
     authorizations,
     health,
     invoices,
@@ -24,13 +23,11 @@ from ledger.api import (
     reports,
     top_ups,
     transactions,
-    transactions_csv,
     usage,
-    usage_summary,
     webhook_endpoints,
     webhooks,
 )
-from ledger.api.authorize import PATH, Front
+from ledger.api.authorize import PATH, AuthorizationEndpoint
 from ledger.portal import router as portal
 from ledger.server.expiry import expire_holds
 from ledger.server.middleware import Around
@@ -55,10 +52,10 @@ def create_app(settings: Settings) -> ASGIApp:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         async with open_resources(settings) as resources:
-            app.state.resources = front.resources = resources
+            app.state.resources = endpoint.resources = resources
             expiring = asyncio.create_task(expire_holds(resources.pool, metrics))
             try:
-                yield {"front": front}
+                yield {"endpoint": endpoint}
             finally:
                 expiring.cancel()
 
@@ -75,10 +72,7 @@ def create_app(settings: Settings) -> ASGIApp:
         authorizations,
         accounts,
         transactions,
-        transactions_csv,
-        usage_summary,
         top_ups,
-        adjustments,
         purchases,
         invoices,
         payment_methods,
@@ -96,8 +90,8 @@ def create_app(settings: Settings) -> ASGIApp:
     app.state.metrics = metrics
     errors.install(app)
     _document(app)
-    front = Front(Around(ReadOnly(app) if settings.fold_only else app, metrics), metrics)
-    return front
+    endpoint = AuthorizationEndpoint(Around(ReadOnly(app) if settings.fold_only else app, metrics), metrics)
+    return endpoint
 
 
 def _document(app: FastAPI) -> None:

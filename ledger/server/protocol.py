@@ -7,33 +7,33 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from ledger.api.authorize import PATH, Answer, Front
+from ledger.api.authorize import PATH, Answer, AuthorizationEndpoint
 from ledger.web.requests import BODY_BYTES_MAX
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection. The lifespan's state holds the `Front`."""
+    """One connection. The lifespan's state holds the `AuthorizationEndpoint`."""
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         scope = cycle.scope
         if scope["path"] != PATH or scope["method"] != "POST" or cycle.waiting_for_100_continue:
             super()._start_asgi_task(cycle, app)
             return
-        task = self.loop.create_task(_authorize(cycle, self.app_state["front"]))
+        task = self.loop.create_task(_authorize(cycle, self.app_state["endpoint"]))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
 
 
-async def _authorize(cycle: RequestResponseCycle, front: Front) -> None:
+async def _authorize(cycle: RequestResponseCycle, endpoint: AuthorizationEndpoint) -> None:
     while cycle.more_body and not cycle.disconnected and len(cycle.body) <= BODY_BYTES_MAX:
         cycle.message_event.clear()
         await cycle.message_event.wait()
     if cycle.disconnected:
-        front.left()
+        endpoint.left()
         return
-    answer = await front.answer(dict(cycle.scope["headers"]), bytes(cycle.body), lambda: cycle.disconnected)
+    answer = await endpoint.answer(dict(cycle.scope["headers"]), bytes(cycle.body), lambda: cycle.disconnected)
     if cycle.disconnected:
-        front.unheard(answer)
+        endpoint.undelivered(answer)
         return
     if cycle.more_body:  # of a body that is too large nobody reads the rest
         cycle.keep_alive = False

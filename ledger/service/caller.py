@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from ledger.core.errors import LedgerError
+from ledger.records.api_keys import SCOPES
 from ledger.records.idempotency import owner_of
 
 
@@ -36,3 +37,7 @@ class Caller(NamedTuple):
         """Raises AccountUnknown for an account that is not this caller's to see."""
         if self.account_id not in ("", account_id):
             raise AccountUnknown(account_id, field=field)
+
+
+# A person at the terminal of the ledger's own machine, who needs no key.
+OPERATOR = Caller("terminal", "", frozenset(SCOPES))

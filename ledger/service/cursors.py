@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from ledger.core.calendar import moment_of, ms_of
@@ -11,6 +12,8 @@ from ledger.views.history import END, Place
 
 Row = TypeVar("Row")
 _SEQ_MAX = 2**62
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class InvalidCursor(LedgerError):
@@ -51,3 +54,16 @@ def place_of(cursor: str) -> Place:
     if int(time_ms) > ms_of(END):
         raise InvalidCursor(field="cursor")
     return Place(moment_of(int(time_ms)), int(seq))
+
+
+def moment_cursor(moment: datetime, name: str) -> str:
+    """A cursor for a place in a list that is ordered by time, and by name where times are equal."""
+    return encode(f"{(moment - _EPOCH) // _MICROSECOND}.{name}")
+
+
+def moment_place(cursor: str) -> tuple[datetime, str]:
+    """The time and the name that such a cursor stands for. Raises InvalidCursor; the name is to be checked."""
+    microseconds, _, name = decode(cursor).partition(".")
+    if not microseconds.isdecimal() or len(microseconds) > 17:
+        raise InvalidCursor(field="cursor")
+    return _EPOCH + int(microseconds) * _MICROSECOND, name

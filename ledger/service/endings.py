@@ -1,6 +1,4 @@
-"""What a customer ends is said on the log before the answer, so that no restore brings it back."""
-
-from typing import Any
+"""What people end, such as a key or a tax id: the log says so before the answer, so that no restore brings it back."""
 
 from ledger.log.drafts import signed_draft
 from ledger.log.publisher import LogUnavailable
@@ -8,16 +6,11 @@ from ledger.service.resources import Resources
 from schemas.records import Ending
 from schemas.topics import RECORDS
 
-# Of a request that ends something.
-WAITS: dict[int | str, dict[str, Any]] = {
-    202: {"description": "It is ended here, and not on the log yet: a worker appends it when Kafka is back."}
-}
 
-
-async def say(resources: Resources, event: Ending) -> int:
-    """Appends what is noted already; the answer's status: 204, or 202 while Kafka is away: a worker appends it then."""
+async def append_ending(resources: Resources, event: Ending) -> bool:
+    """Appends an ending that `records` has noted already. False while Kafka is away: then a worker appends it later."""
     try:
         await resources.log.append_async([signed_draft(event, resources.settings.signing_key(), RECORDS)])
     except LogUnavailable:
-        return 202
-    return 204
+        return False
+    return True

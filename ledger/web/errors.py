@@ -19,7 +19,6 @@ from ledger.core.errors import (
     IdReused,
     Invalid,
     LedgerError,
-    Refused,
     TooLarge,
     Unsigned,
     error_of_code,
@@ -46,8 +45,11 @@ from ledger.reports.month_report import MonthDoesNotClose
 from ledger.service.authentication import Unauthorized
 from ledger.service.caller import AccountUnknown, ScopeMissing
 from ledger.service.cursors import InvalidCursor
+from ledger.service.provider_webhooks import WebhookUndecided
+from ledger.service.reports import OperatorOnly
 from ledger.service.revoked_keys import RevocationsUnknown
 from ledger.service.transactions import TransactionUnknown
+from ledger.service.usage import BatchTooLarge, NotForRouters
 from ledger.views.purchases import PurchaseUnknown
 from schemas.fields import fault_of
 
@@ -87,14 +89,6 @@ class ApiError(HTTPException):
         self.items = items
 
 
-class NotForRouters(Refused):
-    message = "Only usage.recorded and trace.recorded may be sent here"
-
-
-class WebhookUndecided(LedgerError):
-    message = "It takes longer to look into the webhook than its provider waits; send it again"
-
-
 # A class that is not here has what the nearest class has that it is derived from; 422 is what the rules refuse.
 STATUS: Mapping[type[LedgerError], int] = {
     LedgerError: 422,
@@ -104,6 +98,7 @@ STATUS: Mapping[type[LedgerError], int] = {
     WebhookUnreadable: 400,
     Unauthorized: 401,
     FoldOnly: 403,
+    OperatorOnly: 403,
     ScopeMissing: 403,
     NotForRouters: 403,
     Unsigned: 403,
@@ -125,6 +120,7 @@ STATUS: Mapping[type[LedgerError], int] = {
     MethodInUse: 409,
     NoAddressForLinks: 409,
     NoPaymentMethod: 409,
+    BatchTooLarge: 413,
     TooLarge: 413,
     RecordRefused: 422,
     DocumentNotSet: 500,

@@ -40,7 +40,7 @@ def account(settings: Settings) -> str:
     )
     rows(
         settings,
-        "INSERT INTO records.idempotency (owner, key, request_hash, answer) VALUES ('operator', %s, '', "
+        "INSERT INTO records.idempotency (owner, key, request_hash, content) VALUES ('operator', %s, '', "
         "jsonb_build_object('account_id', %s::text, 'name', %s::text))",
         name,
         name,

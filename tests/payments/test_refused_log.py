@@ -1,5 +1,6 @@
 """A log that workers refuse: until it is right, nothing is written to it and nobody pays, over HTTP or by consumers."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,11 +13,11 @@ import pytest
 from consumers.charge_top_ups import ChargeLater, Charging
 from consumers.payment_sweep import PaymentSweep
 from consumers.top_up_maintenance import TopUpMaintenance
+from ledger.cli.buy import begin_purchase
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.guard.guard import Guard
 from ledger.log.connecting import LogRefused
-from ledger.payments.purchase_command import begin_purchase
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 from tests.payments.payment_system import PaymentSystem, payment_system
@@ -111,7 +112,7 @@ def test_over_http_nothing_is_accepted_and_it_opens_again_by_itself(system: Paym
             is_refused(system.deliver("stripe", message["body"]))
             assert system.browser.get(unpaid["pay_url"]).status_code == 503
             with pytest.raises(LogRefused, match="must be -1"):
-                begin_purchase(system.settings, account, {"amount": "10", "provider": "stripe"})
+                asyncio.run(begin_purchase(system.settings, account, {"amount": "10", "provider": "stripe"}))
             assert "ledger_log_refused 1.0" in http.get("/metrics").text
             assert SAYS in http.get("/readyz").json()["parts"]["log"]["reason"]
             eventually(lambda: "ledger_log_refused 1.0" in figures(consuming))

@@ -50,8 +50,8 @@ CREATE TABLE records.idempotency (
     owner           text NOT NULL,
     key             text NOT NULL,
     request_hash    bytea NOT NULL,
-    status          integer,
-    answer          jsonb,
+    refused         boolean,
+    content         jsonb,
     created_at      timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (owner, key)
 );

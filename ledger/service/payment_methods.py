@@ -1,0 +1,45 @@
+"""Payment methods: what the providers have saved of an account's cards. A customer adds one on the provider's page."""
+
+from ledger.payments.gateway import Method
+from ledger.payments.payment_methods import TopUpMethod
+from ledger.service.caller import AccountUnknown, Caller
+from ledger.service.resources import Resources
+from ledger.service.writes import existing_account
+from ledger.views.accounts import account
+from schemas.http import NewPaymentMethod, Page, PageToVisit, PaymentMethod
+
+
+async def list_methods(resources: Resources, caller: Caller, account_id: str) -> Page[PaymentMethod]:
+    """All saved methods, as the providers list them now. Razorpay saves none."""
+    await existing_account(resources, caller, account_id)
+    found = await resources.payments.call(resources.payments.methods.of, account_id)
+    return Page(data=[_method(*each) for each in found])
+
+
+async def add_method(resources: Resources, caller: Caller, account_id: str, new: NewPaymentMethod) -> PageToVisit:
+    """Where the customer adds a method without buying; the provider leads to `return_url` afterwards."""
+    await existing_account(resources, caller, account_id)
+    methods = resources.payments.methods
+    return PageToVisit(url=await resources.payments.call(methods.add, account_id, new.provider, new.return_url))
+
+
+async def make_default(resources: Resources, caller: Caller, account_id: str, method_id: str) -> PaymentMethod:
+    """Charges this method when a payment names none. Raises PaymentMethodUnknown."""
+    await existing_account(resources, caller, account_id)
+    return _method(*await resources.payments.call(resources.payments.methods.make_default, account_id, method_id))
+
+
+async def delete_method(resources: Resources, caller: Caller, account_id: str, method_id: str) -> None:
+    """Has the provider forget a method. Raises PaymentMethodUnknown, and MethodInUse while auto top-up needs it."""
+    caller.reach(account_id)
+    async with resources.pool.connection() as connection:
+        row = await account(connection, account_id)
+    if row is None:
+        raise AccountUnknown(account_id, field="account_id")
+    charged = TopUpMethod(bool(row.top_up_enabled), row.top_up_provider, row.payment_method_id)
+    await resources.payments.call(resources.payments.methods.remove, account_id, method_id, charged)
+
+
+def _method(provider: str, method: Method) -> PaymentMethod:
+    fields = method._asdict()
+    return PaymentMethod(payment_method_id=fields.pop("method_id"), provider=provider, **fields)

@@ -1,0 +1,108 @@
+"""Purchases: a customer begins one here, pays it at the provider, and has the credits when the provider says so."""
+
+import asyncio
+import time
+
+from ledger.log.connecting import check_may_write
+from ledger.payments.payment_events import purchase_event_id
+from ledger.payments.public_urls import pay_url
+from ledger.payments.purchases import PurchaseRequest, purchase_limits
+from ledger.records.checkouts import Checkout, CheckoutState
+from ledger.service.caller import Caller
+from ledger.service.idempotency import RequestIdentity, once
+from ledger.service.resources import Resources
+from ledger.service.writes import existing_account
+from ledger.views.purchases import PurchaseUnknown
+from schemas.http import Money, NewPurchase, Purchase, PurchaseState
+from schemas.money import format_nanos, parse_nanos
+
+_POLL_SECONDS = 0.05
+_STATES: dict[CheckoutState, PurchaseState] = {
+    "created": "pending",
+    "begun": "pending",
+    "credited": "paid",
+    "failed": "failed",
+    "expired": "expired",
+    "mismatched": "mismatched",
+}
+
+
+async def buy(
+    resources: Resources, caller: Caller, account_id: str, new: NewPurchase, identity: RequestIdentity | None = None
+) -> Purchase:
+    """Begins a purchase. The customer pays at `pay_url`; a saved method is charged at once.
+
+    The same request again is the same purchase, and is paid once.
+    """
+    check_may_write(resources.settings)
+    await existing_account(resources, caller, account_id)
+    wanted = PurchaseRequest(
+        account_id,
+        parse_nanos(new.amount),
+        new.provider,
+        new.payment_method_id,
+        new.return_url,
+        identity.purchase_request(caller) if identity else None,
+    )
+
+    async def do() -> Purchase:
+        row = await begin(resources, wanted)
+        return await _purchase(resources, row, resources.settings.verdict_seconds)
+
+    return await once(resources, caller, identity, Purchase, do)
+
+
+async def begin(resources: Resources, wanted: PurchaseRequest) -> Checkout:
+    """Begins a purchase, or finds it begun. Raises what `Purchases.buy` raises."""
+    limits = purchase_limits(resources.settings, resources.version_now().event_nanos_max)
+    return await resources.payments.call(resources.payments.purchases.buy, wanted, limits)
+
+
+async def get_purchase(resources: Resources, caller: Caller, account_id: str, purchase_id: str) -> Purchase:
+    """How far a purchase is. Raises PurchaseUnknown."""
+    caller.reach(account_id)
+    row = await find(resources, account_id, purchase_id)
+    return await _purchase(resources, row)
+
+
+async def find(resources: Resources, account_id: str, purchase_id: str) -> Checkout:
+    """The row of an account's purchase. Raises PurchaseUnknown."""
+    row = await resources.payments.query(resources.payments.purchases.get, purchase_id)
+    if row.account_id != account_id:
+        raise PurchaseUnknown(field="purchase_id")
+    return row
+
+
+async def is_credited(resources: Resources, row: Checkout) -> bool:
+    """Whether the account's balance has the credits of a purchase."""
+    return await is_posted(resources, row.account_id, purchase_event_id(row.account_id, row.checkout_id))
+
+
+async def is_posted(resources: Resources, account_id: str, event_id: str, seconds: float = 0) -> bool:
+    """Whether the views have an event of the ledger's own; waits for it, but no longer than `seconds`."""
+    deadline = time.monotonic() + seconds
+    while await resources.verdicts.posted(event_id, account_id) is None:
+        if time.monotonic() >= deadline:
+            return False
+        await asyncio.sleep(_POLL_SECONDS)
+    return True
+
+
+async def _purchase(resources: Resources, row: Checkout, seconds: float = 0) -> Purchase:
+    """`seconds`: how long to wait for the credits of a purchase that is paid."""
+    state = _STATES[row.state]
+    event_id = purchase_event_id(row.account_id, row.checkout_id)
+    if state == "paid" and await is_posted(resources, row.account_id, event_id, seconds):
+        state = "credited"
+    return Purchase(
+        purchase_id=row.checkout_id,
+        account_id=row.account_id,
+        state=state,
+        credits=format_nanos(row.credits),
+        provider=row.provider,
+        charged=Money(currency=row.currency, amount_minor=row.amount_minor, tax_minor=row.tax_minor),
+        fx_rate=row.fx_rate,
+        pay_url=pay_url(resources.settings, row.checkout_id),
+        failure=row.failure,
+        created_at=row.created_at,
+    )
