@@ -1,7 +1,7 @@
-"""CSV as RFC 4180 has it, in UTF-8 with a header, which a spreadsheet opens without running anything in it.
+"""CSV as in RFC 4180: UTF-8 with a header. A spreadsheet can open it without running a formula from it.
 
-A cell that a spreadsheet would take for a formula gets an apostrophe in front, as OWASP advises. What is wholly a
-number is no formula, so that negative amounts stay numbers.
+A cell that a spreadsheet would read as a formula gets an apostrophe in front, as OWASP advises. A cell that is a number
+is not a formula, so negative amounts stay numbers.
 """
 
 import csv
@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 def csv_text(rows: Iterable[Sequence[Cell]]) -> str:
-    """Rows as lines, each ended by CR LF; None is an empty cell."""
+    """Rows as lines, each ended by CR LF. None is an empty cell."""
     text = io.StringIO()
     csv.writer(text).writerows([_guarded(cell) for cell in row] for row in rows)
     return text.getvalue()

@@ -1,8 +1,8 @@
-"""List prices of providers as prices of the book, from the data that the package genai-prices brings: no network.
+"""Providers' list prices as prices of the book, from the data of the package genai-prices, without network.
 
-What four prices per token say exactly is imported. A model whose tokens cost something else at times (long contexts,
-hours of the day, audio, images, a fee per request) is skipped with the reason; what is charged beside tokens is
-imported and noted. Decimals stay decimals: a price finer than the book's 12 digits is rounded up, and noted.
+A model is imported if four prices per token describe it exactly. A model whose tokens sometimes cost something else
+(long contexts, hours of the day, audio, images, a fee per request) is skipped, with the reason. Charges besides tokens
+are noted. Decimals stay decimals: a price finer than the book's 12 digits is rounded up and noted.
 """
 
 from collections.abc import Iterable, Iterator
@@ -50,19 +50,19 @@ class NothingToImport(LedgerError):
 
 
 class Remark(NamedTuple):
-    """What is to be known about a model of the list prices."""
+    """A remark about a model of the list prices."""
 
     provider: str
     model: str
     says: str
 
 
-# Names of families, which requests finish with a name of their own: "gpt-4o.ft-" and the like.
+# Ends of names that requests continue, such as "ft:gpt-4o:".
 _UNFINISHED = ("-", ":", "/")
 
 
 class ListPrices(NamedTuple):
-    """`notes` are about prices that are imported, `skipped` says why others are not."""
+    """`notes`: about imported prices. `skipped`: why other models are not imported."""
 
     prices: list[Price]
     notes: list[Remark]
@@ -70,11 +70,11 @@ class ListPrices(NamedTuple):
 
 
 class _Inexpressible(Exception):
-    """Why four prices per token don't say what a model costs."""
+    """Why four prices per token do not describe a model's cost."""
 
 
 def catalogue(names: Iterable[str]) -> list[Provider]:
-    """The providers of these names, or all. Raises UnknownListProvider."""
+    """The providers with these names, or all. Raises UnknownListProvider."""
     known = {provider.id: provider for provider in CATALOGUE}
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -83,7 +83,7 @@ def catalogue(names: Iterable[str]) -> list[Provider]:
 
 
 def list_prices(providers: Iterable[Provider], pattern: str, at: datetime) -> ListPrices:
-    """The prices at a moment of the models whose name matches a shell pattern, under each exact name they have."""
+    """The prices at a time of the models whose name matches a shell pattern, under each exact name of the model."""
     found = ListPrices([], [], [])
     for provider in providers:
         for model in provider.models:
@@ -94,7 +94,7 @@ def list_prices(providers: Iterable[Provider], pattern: str, at: datetime) -> Li
 
 
 def with_prices(base: BookVersion, prices: Iterable[Price], *, replace: bool) -> BookVersion:
-    """The same version with these prices: instead of all others, or beside those of other models."""
+    """The version with these prices: instead of all others (`replace`), or in addition to those of other models."""
     merged = {} if replace else {(price.provider, price.model): price for price in base.prices}
     merged |= {(price.provider, price.model): price for price in prices}
     return base.model_copy(update={"prices": tuple(price for _, price in sorted(merged.items()))})
@@ -103,9 +103,9 @@ def with_prices(base: BookVersion, prices: Iterable[Price], *, replace: bool) ->
 def _add(found: ListPrices, provider: str, model: ModelInfo, names: list[str], at: datetime) -> None:
     try:
         if not names:
-            raise _Inexpressible("no exact name that requests use is known")
+            raise _Inexpressible("the list has no exact name that requests use")
         if "audio" in model.id and not any("audio" in key for key in _given(model.get_prices(at))):
-            raise _Inexpressible("the list has only the price of its text, not of its audio")
+            raise _Inexpressible("the list has a price for its text but not for its audio")
         listed = _prices_at(model, at)
         texts, notes = _texts(listed)
         made = [Price.model_validate({"provider": provider, "model": name, **texts}) for name in names]
@@ -120,7 +120,7 @@ def _add(found: ListPrices, provider: str, model: ModelInfo, names: list[str], a
 
 
 def _names(provider: Provider, model: ModelInfo) -> list[str]:
-    """The exact names that requests may call the model by; patterns among its names can't be listed."""
+    """The exact names that requests may use for the model; patterns among its names can't be listed."""
     names = dict.fromkeys([model.id, *_exact(model.match)])
     return [name for name in names if provider.find_model(name) is model and not name.endswith(_UNFINISHED)]
 
@@ -134,7 +134,7 @@ def _exact(match: MatchLogic) -> Iterator[str]:
 
 
 def _prices_at(model: ModelInfo, at: datetime) -> dict[str, Decimal]:
-    """The prices that hold whatever the hour and the length of the context."""
+    """The prices, if they do not depend on the hour or the length of the context."""
     for conditional in reversed(_conditional(model)):
         if isinstance(conditional.constraint, TimeOfDateConstraint):
             raise _Inexpressible("the price depends on the time of day")
@@ -143,26 +143,26 @@ def _prices_at(model: ModelInfo, at: datetime) -> dict[str, Decimal]:
     listed = _given(model.get_prices(at)) if model.prices else {}
     tiers = sorted({tier.start for price in listed.values() if isinstance(price, TieredPrices) for tier in price.tiers})
     if tiers:
-        raise _Inexpressible(f"another price above {' and '.join(f'{start:,}' for start in tiers)} input tokens")
+        raise _Inexpressible(f"different prices above {' and '.join(f'{start:,}' for start in tiers)} input tokens")
     return {key: price for key, price in listed.items() if isinstance(price, Decimal)}
 
 
 def _texts(listed: dict[str, Decimal]) -> tuple[dict[str, str], list[str]]:
-    """The fields of a Price, and what they leave out."""
+    """The fields of a Price, and notes about what they leave out."""
     if "input_mtok" not in listed:
         raise _Inexpressible("no price per input token")
     texts, notes = {"output_per_million": "0"}, []
     if "output_mtok" not in listed:
-        notes.append("no price of output: it costs nothing")
+        notes.append("output has no price, so it costs nothing")
     for key, price in listed.items():
         if field := _FIELDS.get(key):
             texts[field] = _text(price)
             if Decimal(texts[field]) != price:
                 notes.append(f"{field} is rounded up from {price}")
         elif key == "cache_write_1h_mtok" or _FAMILIES.get(key) == "tool_calls":
-            notes.append(f"not in the price: {key} {price}")
+            notes.append(f"not included in the price: {key} {price}")
         else:
-            raise _Inexpressible(f"a price of its own for {key}")
+            raise _Inexpressible(f"a separate price for {key}")
     return texts, notes
 
 
@@ -173,15 +173,15 @@ def _text(price: Decimal) -> str:
 
 
 def _variants(model: ModelInfo) -> list[str]:
-    """Under which other conditions of a request the tokens cost something else."""
+    """Notes about request conditions under which the tokens cost something else."""
     whens = {f"{key}={value}" for variant in model.price_variants or () for key, value in variant.when.items()}
-    return [f"other prices for {', '.join(sorted(whens))}"] if whens else []
+    return [f"different prices for {', '.join(sorted(whens))}"] if whens else []
 
 
 def _later(model: ModelInfo, at: datetime) -> list[str]:
     starts = [conditional.constraint for conditional in _conditional(model)]
     dates = [start.start_date for start in starts if isinstance(start, StartDateConstraint) and not start.active(at)]
-    return [f"another price from {day.isoformat()} on" for day in sorted(dates)]
+    return [f"a different price from {day.isoformat()} on" for day in sorted(dates)]
 
 
 def _conditional(model: ModelInfo) -> list[ConditionalPrice]:

@@ -1,4 +1,7 @@
-"""Logs of all processes, on stderr, ours and the libraries': a JSON object per line, or text; no secret, no body."""
+"""The logs of all processes, ours and the libraries', on stderr: a JSON object per line, or text.
+
+Without secrets or bodies.
+"""
 
 import logging
 import sys
@@ -17,7 +20,7 @@ _SHARED: list[Any] = [
 
 
 def configure(log_format: LogFormat) -> None:
-    """Sets up both structlog and the standard library's logging."""
+    """Configures structlog and the standard library's logging."""
     as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
     render = _json() if as_json else [_text()]
     handler = logging.StreamHandler(sys.stderr)
@@ -34,14 +37,14 @@ def configure(log_format: LogFormat) -> None:
     structlog.configure(
         processors=[*_SHARED, *render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        # A line and its end in one write: a killed process leaves whole lines, also where Python does not buffer.
+        # Writes a line and its end at once, so that a killed process leaves only whole lines, also without buffering.
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
 
 
 def for_command() -> None:
-    """Of a command that answers and ends: warnings alone, as text, on stderr, as standard output is its answer's."""
+    """Configures logs for a short command: only warnings, as text, on stderr, because stdout has its result."""
     structlog.configure(
         processors=[*_SHARED, _text()],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
@@ -55,6 +58,6 @@ def _text() -> Any:
 
 
 def _json() -> list[Any]:
-    # Without local variables: they hold bodies and keys.
+    # Without local variables, because they may be bodies or keys.
     tracebacks = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
     return [tracebacks, structlog.processors.JSONRenderer()]

@@ -1,6 +1,6 @@
-"""Every setting of the ledger, from the environment (`LEDGER_…`) or from files of a secrets directory.
+"""Every setting of the ledger, from the environment (`LEDGER_…`) or from files in a secrets directory.
 
-There are no default secrets: a process that needs one and has none refuses to start and names the setting.
+There are no default secrets: a process that needs a secret and has none does not start, and names the setting.
 """
 
 import os
@@ -45,14 +45,14 @@ class SettingsInvalid(LedgerError, exit_code=EXIT_CONFIG):
     message = "The settings can't be used"
 
 
-# No semicolon, comma or space: it stands in a header.
+# No semicolon, comma or space, because it is part of a header.
 Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
 BrandColor = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 TaxPercent = Annotated[str, Field(pattern=r"^[0-9]{1,2}(\.[0-9]{1,4})?$")]
 
 
 class RupeeRate(BaseModel):
-    """What a credit costs in rupees from a day on."""
+    """The price of a credit in rupees, from a day on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -61,22 +61,23 @@ class RupeeRate(BaseModel):
 
 
 class Settings(BaseSettings):
-    """Read once at start and handed down; nothing else reads the environment. Raises SettingsInvalid.
+    """Read once at start and passed on; no other module reads the environment. Raises SettingsInvalid.
 
-    A file of LEDGER_SECRETS_DIR (default: /run/secrets where it exists) that is named like a variable, in lower case,
-    gives its value, the environment wins. What holds a secret is in no `repr` and in no message.
+    A file in LEDGER_SECRETS_DIR (default: /run/secrets if it exists), named like a variable in lower case, gives its
+    value; the environment has precedence. Secrets are never in a `repr` or a message.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     kafka: str = Field("127.0.0.1:9092", min_length=1, description="Bootstrap servers of the broker, comma-separated.")
     kafka_security_protocol: SecurityProtocol = Field(
-        "PLAINTEXT", description="How clients connect: with TLS (`SSL`), with a user (`SASL_…`), or both."
+        "PLAINTEXT",
+        description="How clients connect: with TLS (`SSL`), with a user (`SASL_…`), or with both (`SASL_SSL`).",
     )
-    kafka_sasl_mechanism: SaslMechanism = Field("SCRAM-SHA-512", description="How a user proves who it is.")
+    kafka_sasl_mechanism: SaslMechanism = Field("SCRAM-SHA-512", description="How the user authenticates.")
     kafka_username: str = Field("", description="The user, with `SASL_…`.")
     kafka_password: SecretStr = Field(SecretStr(""), description="The user's password, with `SASL_…`.")
-    kafka_ca_file: str = Field("", description="PEM file of who signed the brokers' certificates. Empty: the system's.")
+    kafka_ca_file: str = Field("", description="PEM file of the brokers' certificate authority. Empty: the system's.")
     kafka_certificate_file: str = Field("", description="PEM file of this client's certificate, for mutual TLS.")
     kafka_key_file: str = Field("", description="PEM file of that certificate's private key.")
     database: str = Field(
@@ -86,27 +87,31 @@ class Settings(BaseSettings):
         description="libpq connection string of Postgres.",
         json_schema_extra={"secret": True},
     )
-    home: Path = Field(Path(".ledger"), description="Where `ledger dev` keeps its broker, its database and dev.json.")
+    home: Path = Field(
+        Path(".ledger"), description="Folder in which `ledger dev` keeps its broker, its database and dev.json."
+    )
 
-    topic_prefix: str = Field("", description="Put before every topic's name, so that several ledgers share a broker.")
+    topic_prefix: str = Field("", description="Prefix of all topic names, so that several ledgers can share a broker.")
     event_partitions: int = Field(64, ge=1, le=4096, description="Partitions of ledger.events, fixed at creation.")
     replication_factor: int = Field(3, ge=1, description="Replicas of every topic, fixed at creation.")
     fold_only: bool = Field(
         False,
-        description="This is a copy: it folds the log of another ledger into a database of its own and writes nothing "
-        "anywhere else.",
+        description="This is a copy: it folds the log of another ledger into its own database and writes nothing "
+        "elsewhere.",
     )
 
     signing_key_id: str = Field("", description="Id of the key that this process signs with.")
     signing_keys: dict[str, SecretStr] = Field(
-        default_factory=dict, description="Secrets by key id, as JSON: those that sign and those that only verify."
+        default_factory=dict, description="Secrets by key id, as JSON: for signing, and for verifying only."
     )
 
     account_cache: int = Field(200_000, ge=1, description="Accounts that one worker keeps in memory per partition.")
     stall_seconds: float = Field(
-        30, gt=0, description="A worker with lag that commits nothing for so long ends itself."
+        30, gt=0, description="A worker that has records to fold and commits nothing for this time ends itself."
     )
-    lock_seconds: float = Field(2, gt=0, description="How long a writer may block a partition before it is terminated.")
+    lock_seconds: float = Field(
+        2, gt=0, description="How long a writer may lock a partition before its session is ended."
+    )
 
     log_format: LogFormat = Field(
         "auto", description="`json`: one object per line; `text`: for people; `auto`: text on a terminal, else JSON."
@@ -114,36 +119,36 @@ class Settings(BaseSettings):
 
     api_host: str = Field("127.0.0.1", description="Address that `ledger serve` listens on.")
     api_port: int = Field(8080, ge=0, le=65535, description="Port that `ledger serve` listens on.")
-    api_processes: int = Field(
-        1, ge=1, le=64, description="Processes that `ledger serve` answers with, all on its one port."
-    )
+    api_processes: int = Field(1, ge=1, le=64, description="How many processes `ledger serve` uses, all on one port.")
     verdict_seconds: float = Field(
-        5, ge=0, description="How long a write waits for its projection before it answers 202."
+        5, ge=0, description="How long a write waits for its projection before the response is 202."
     )
 
     key_grace_seconds: float = Field(
-        300, ge=0, description="How long API keys that were valid stay so while Postgres does not answer."
+        300, ge=0, description="How long API keys that were valid stay valid while Postgres does not answer."
     )
 
-    hold_credits: Credits = Field("0.05", description="What an authorization without an estimate holds, in credits.")
-    hold_seconds: int = Field(300, ge=1, description="How long a hold lasts that names no time to live.")
+    hold_credits: Credits = Field("0.05", description="Credits that an authorization without an estimate holds.")
+    hold_seconds: int = Field(300, ge=1, description="How long a hold without a time to live lasts.")
     hold_seconds_max: int = Field(3600, ge=1, description="The longest time to live of a hold.")
     gate_stale_seconds: float = Field(
-        15, gt=0, description="Authorizations are refused with 503 when an account's projection is further behind."
+        15, gt=0, description="If an account's projection is further behind, authorizations are refused with 503."
     )
-    top_up_url: str = Field("", description="Where customers buy credits; sent with a 402. Empty: not sent.")
+    top_up_url: str = Field("", description="URL where customers buy credits, sent with a 402. Empty: not sent.")
 
     payments: PaymentMode = Field(
         "off",
-        description="`live` and `test` reach the providers with keys of that kind; `sandbox` reaches `ledger sandbox`; "
-        "`off`: nothing is sold.",
+        description="`live` and `test` use the providers with keys of that kind; `sandbox` uses `ledger sandbox`; "
+        "`off`: no payments.",
     )
     public_url: str = Field(
-        "", description="Where customers reach this service, such as https://billing.example.com. Empty: the API's own."
+        "", description="Public URL of this service, such as https://billing.example.com. Empty: the API's own."
     )
-    brand_name: str = Field("Credits", min_length=1, max_length=40, description="Whose billing page it is.")
+    brand_name: str = Field(
+        "Credits", min_length=1, max_length=40, description="Name of the seller on the billing page."
+    )
     brand_color: BrandColor = Field("#1d4ed8", description="Color of the billing page's buttons and links.")
-    brand_logo: str = Field("", description="File of a logo for the billing page, SVG or PNG. Empty: the name alone.")
+    brand_logo: str = Field("", description="File with a logo for the billing page, SVG or PNG. Empty: only the name.")
     embed_origins: list[Origin] = Field(
         default_factory=list,
         description="Sites that may show the billing page and its badge in a frame, as JSON: "
@@ -153,65 +158,76 @@ class Settings(BaseSettings):
     purchase_credits_max: Credits = Field("10000", description="The largest purchase, in credits.")
     tax_percent: dict[str, TaxPercent] = Field(
         default_factory=dict,
-        description='Tax that is added to a purchase, in percent by the customer\'s country, as JSON: `{"IN": "18"}`.',
+        description='Tax added to a purchase, in percent by the customer\'s country, as JSON: `{"IN": "18"}`.',
     )
     stripe_secret_key: SecretStr = Field(
         SecretStr(""), description="Stripe's secret or restricted key. Empty: not used."
     )
     stripe_publishable_key: str = Field("", description="Stripe's publishable key.")
     stripe_webhook_secrets: list[SecretStr] = Field(
-        default_factory=list, description="Secrets that Stripe signs webhooks with, as JSON; two while one is rotated."
+        default_factory=list, description="Secrets of Stripe's webhook signatures, as JSON; two during a rotation."
     )
-    stripe_url: str = Field("https://api.stripe.com", description="Stripe's API; another one in the sandbox only.")
+    stripe_url: str = Field(
+        "https://api.stripe.com", description="URL of Stripe's API; change it only for the sandbox."
+    )
     razorpay_key_id: str = Field("", description="Razorpay's key id. Empty: not used.")
     razorpay_key_secret: SecretStr = Field(SecretStr(""), description="Razorpay's key secret.")
     razorpay_webhook_secrets: list[SecretStr] = Field(
         default_factory=list,
-        description="Secrets that Razorpay signs webhooks with, as JSON; two while one is rotated.",
+        description="Secrets of Razorpay's webhook signatures, as JSON; two during a rotation.",
     )
-    razorpay_url: str = Field("https://api.razorpay.com", description="Razorpay's API; another in the sandbox only.")
+    razorpay_url: str = Field(
+        "https://api.razorpay.com", description="URL of Razorpay's API; change it only for the sandbox."
+    )
     razorpay_rates: list[RupeeRate] = Field(
         default_factory=list,
-        description="Rupees for one credit and from when on (UTC), as JSON: "
+        description="Rupees for one credit, and from which day on (UTC), as JSON: "
         '`[{"from": "2026-11-01", "rupees": "85.00"}]`.',
     )
-    sweep_seconds: float = Field(5, gt=0, description="How often the payment sweep looks which purchases are due.")
+    sweep_seconds: float = Field(5, gt=0, description="How often the payment sweep looks for due purchases.")
     sweep_lists_seconds: float = Field(
-        600, gt=0, description="How often it reads all that a provider lists of the last 30 days."
+        600, gt=0, description="How often the sweep reads a provider's lists of the last 30 days."
     )
     unpaid_days: float = Field(
-        14, gt=0, le=29, description="A purchase that is not paid for so long has expired; paid later, it is credited."
+        14,
+        gt=0,
+        le=29,
+        description="After how many days an unpaid purchase expires. If it is paid later, it is credited.",
     )
     credited_seconds: float = Field(
-        60, ge=0, description="How long a payment may be paid and not projected before it is reported."
+        60, ge=0, description="After this time a payment that is paid and not projected is reported."
     )
     top_up_attempts: int = Field(
         3, ge=1, le=10, description="Auto top-up is suspended after this number of declined attempts in a row."
     )
     top_up_lease_seconds: float = Field(
-        30, gt=0, description="How long a trigger waits for a charger that was killed, until another one takes over."
+        30, gt=0, description="After this time another charger takes over a trigger from one that was killed."
     )
     supplier: Supplier = Field(
         Supplier(),
-        description="Who sells, as invoices say it, as JSON with `name`, `address` (lines), `country`, `tax_ids` (as "
-        "printed), `email`, `note`, and in India `gstin` and `sac`. Empty: nothing is invoiced.",
+        description="The seller on invoices, as JSON with `name`, `address` (lines), `country`, `tax_ids` (as "
+        "printed), `email`, `note`, and in India `gstin` and `sac`. Empty: no invoices.",
     )
-    invoice_prefix: str = Field("INV", pattern=r"^[A-Z]{1,3}$", description="What invoice numbers begin with.")
-    credit_note_prefix: str = Field("CN", pattern=r"^[A-Z]{1,3}$", description="The same of credit notes.")
+    invoice_prefix: str = Field("INV", pattern=r"^[A-Z]{1,3}$", description="Prefix of invoice numbers.")
+    credit_note_prefix: str = Field("CN", pattern=r"^[A-Z]{1,3}$", description="Prefix of credit notes' numbers.")
     invoice_year_begins: int = Field(
         1, ge=1, le=12, description="The month in which the supplier's financial year begins; 4 in India."
     )
-    invoice_time_zone: str = Field("UTC", description="The supplier's time zone: which day an invoice is of.")
-    invoice_logo: str = Field("", description="A file to print on invoices: SVG, PNG or JPEG. Empty: none.")
-    invoice_colour: str = Field("#1f3a5f", pattern=r"^#[0-9a-fA-F]{6}$", description="The colour of headings.")
+    invoice_time_zone: str = Field("UTC", description="The supplier's time zone, which decides an invoice's date.")
+    invoice_logo: str = Field("", description="File with a logo for invoices: SVG, PNG or JPEG. Empty: none.")
+    invoice_colour: str = Field(
+        "#1f3a5f", pattern=r"^#[0-9a-fA-F]{6}$", description="Colour of the headings on invoices."
+    )
     webhook_networks: list[str] = Field(
         default_factory=list,
         description="Networks that webhooks may reach besides public addresses, and without TLS, as JSON: "
         '`["10.0.0.0/8"]`.',
     )
     smtp_host: str = Field("", description="The mail server. Empty: no e-mail is sent.")
-    smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
-    smtp_security: SmtpSecurity = Field("starttls", description="`starttls`, `tls` from the first byte on, or `none`.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="The mail server's port.")
+    smtp_security: SmtpSecurity = Field(
+        "starttls", description="`starttls`, `tls` (from the first byte on), or `none`."
+    )
     smtp_username: str = Field("", description="The user at the mail server. Empty: none is needed.")
     smtp_password: SecretStr = Field(SecretStr(""), description="The user's password.")
     mail_from: str = Field("", description="The sender of e-mails, such as `Router <billing@example.com>`.")
@@ -241,14 +257,14 @@ class Settings(BaseSettings):
     @field_validator("database")
     @classmethod
     def _libpq_reads_it(cls, database: str) -> str:
-        # Here, because it takes a third of the time of `ledger --help` to load.
+        # Imported here, because loading it takes a third of the time of `ledger --help`.
         from psycopg import ProgrammingError
         from psycopg.conninfo import conninfo_to_dict
 
         try:
             conninfo_to_dict(database)
         except ProgrammingError:
-            raise ValueError("is no connection string of libpq, such as postgresql://user@host/ledger") from None
+            raise ValueError("is not a libpq connection string, such as postgresql://user@host/ledger") from None
         return database
 
     @field_validator("signing_keys")
@@ -265,7 +281,7 @@ class Settings(BaseSettings):
         try:
             ZoneInfo(name)
         except (ValueError, OSError):
-            raise ValueError("is no time zone; one is named as Asia/Kolkata") from None
+            raise ValueError("is not a time zone, such as Asia/Kolkata") from None
         return name
 
     @field_validator("webhook_networks")
@@ -275,7 +291,7 @@ class Settings(BaseSettings):
             try:
                 ip_network(network)
             except ValueError:
-                raise ValueError("has what is no network, such as 10.0.0.0/8") from None
+                raise ValueError("must have only networks, such as 10.0.0.0/8") from None
         return networks
 
     @model_validator(mode="after")
@@ -283,7 +299,7 @@ class Settings(BaseSettings):
         if self.smtp_host and "@" not in self.mail_from:
             raise ValueError("LEDGER_SMTP_HOST needs LEDGER_MAIL_FROM, the sender's address")
         if self.smtp_security == "none" and self.smtp_password.get_secret_value():
-            raise ValueError("LEDGER_SMTP_SECURITY is none, which would show LEDGER_SMTP_PASSWORD to the network")
+            raise ValueError("LEDGER_SMTP_SECURITY is none, so LEDGER_SMTP_PASSWORD would be sent unencrypted")
         return self
 
     @model_validator(mode="after")
@@ -299,18 +315,18 @@ class Settings(BaseSettings):
             raise ValueError(f"{protocol} needs LEDGER_KAFKA_USERNAME and LEDGER_KAFKA_PASSWORD")
         if not protocol.startswith("SASL_") and any(user):
             raise ValueError(
-                f"LEDGER_KAFKA_SECURITY_PROTOCOL is {protocol}, which would not use the user that is given"
+                f"LEDGER_KAFKA_SECURITY_PROTOCOL is {protocol}, which does not use the user and password that are set"
             )
         certificate = (self.kafka_certificate_file, self.kafka_key_file)
         if any(certificate) and not all(certificate):
-            raise ValueError("LEDGER_KAFKA_CERTIFICATE_FILE and LEDGER_KAFKA_KEY_FILE go together")
+            raise ValueError("LEDGER_KAFKA_CERTIFICATE_FILE and LEDGER_KAFKA_KEY_FILE must be set together")
         if any((self.kafka_ca_file, *certificate)) and not protocol.endswith("SSL"):
-            raise ValueError(f"LEDGER_KAFKA_SECURITY_PROTOCOL is {protocol}, which would not use the certificates")
+            raise ValueError(f"LEDGER_KAFKA_SECURITY_PROTOCOL is {protocol}, which does not use certificates")
         return self
 
     @model_validator(mode="after")
     def _payments_go_where_they_say(self) -> "Settings":
-        """No test key in production and no live key elsewhere; no money goes to another server by mistake."""
+        """No test key in production, no live key elsewhere, and no payment to another server by mistake."""
         for name in ("stripe_url", "razorpay_url"):
             elsewhere = getattr(self, name) != type(self).model_fields[name].default
             if elsewhere and self.payments != "sandbox":
@@ -323,7 +339,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _webhooks_can_not_be_forged(self) -> "Settings":
-        """With an empty secret anybody could say that a customer has paid."""
+        """With an empty secret anybody could forge a payment."""
         if self._uses("razorpay") and not self.razorpay_key_secret.get_secret_value():
             raise ValueError("LEDGER_RAZORPAY_KEY_ID needs LEDGER_RAZORPAY_KEY_SECRET")
         for provider in ("stripe", "razorpay"):
@@ -352,7 +368,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def secrets(self) -> dict[str, bytes]:
-        """The secrets that signatures are verified with, by key id."""
+        """The secrets that verify signatures, by key id."""
         return {key_id: secret.get_secret_value().encode() for key_id, secret in self.signing_keys.items()}
 
     def signing_key(self) -> SigningKey:
@@ -367,23 +383,23 @@ class Settings(BaseSettings):
         return self.topic_prefix + name
 
     def group(self, name: str) -> str:
-        """The name of a Kafka group; ledgers that share a broker have groups of their own."""
+        """The name of a Kafka group. Ledgers that share a broker have different groups."""
         return f"{self.topic_prefix}ledger-{name}"
 
 
 def _secrets_dir() -> Path | None:
-    """Where the files of secrets are. One that was named must be there."""
+    """The folder with the files of secrets. A folder that is named must exist."""
     named = os.environ.get(SECRETS_DIR)
     if not named:
         return USUAL_SECRETS_DIR if USUAL_SECRETS_DIR.is_dir() else None
     if not Path(named).is_dir():
-        raise SettingsInvalid(f"{SECRETS_DIR}: {named} is no folder")
+        raise SettingsInvalid(f"{SECRETS_DIR}: {named} is not a folder")
     return Path(named)
 
 
-def _not_json(said: str) -> str:
-    """What is wrong with a setting that is no plain text."""
-    named = re.search(r'field "(\w+)"', said)
+def _not_json(message: str) -> str:
+    """The message for a setting that is not valid JSON."""
+    named = re.search(r'field "(\w+)"', message)
     name = named[1] if named else ""
     if name == "signing_keys":
         return "LEDGER_SIGNING_KEYS must be a JSON object of secrets by key id"
@@ -391,6 +407,6 @@ def _not_json(said: str) -> str:
 
 
 def _reason(error: Any) -> str:
-    """What is wrong with one setting, by its variable's name, without its value."""
-    names, said = [str(part) for part in error["loc"]], error["msg"].removeprefix("Value error, ")
-    return f"{PREFIX}{'.'.join([names[0].upper(), *names[1:]])}: {said}" if names else said
+    """What is wrong with one setting, with its variable's name and without its value."""
+    names, message = [str(part) for part in error["loc"]], error["msg"].removeprefix("Value error, ")
+    return f"{PREFIX}{'.'.join([names[0].upper(), *names[1:]])}: {message}" if names else message

@@ -1,6 +1,6 @@
-"""SQL by name: statements live in `.sql` files beside the Python that calls them, each under a line `-- name: it`.
+"""SQL by name: each statement is in a `.sql` file beside the Python that calls it, under a line `-- name: it`.
 
-A part that several statements share is under a line `-- part: it`; `{{it}}` in a statement stands for it.
+A part that several statements share is under a line `-- part: it`, and `{{it}}` in a statement inserts it.
 """
 
 import re

@@ -44,7 +44,7 @@ def diverged(settings: Settings, connection: Connection) -> dict[int, str]:
     with Surveyor(settings) as surveyor:
         compared = compare(surveyor, surveyor.survey(), topic, stored, skips)
     _refuse_silence(settings, set(stored), compared.unanswered)
-    return {place.partition: said for place, said in compared.differences.items()}
+    return {place.partition: reason for place, reason in compared.differences.items()}
 
 
 def _refuse_silence(settings: Settings, partitions: set[int], silent: Iterable[TopicPartition]) -> None:

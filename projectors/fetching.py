@@ -233,7 +233,7 @@ async def examine(consumer: AIOKafkaConsumer, place: TopicPartition, offset: int
     if code:
         return None
     if not data:
-        reason = f"Kafka hands out nothing there, and says that the log goes on to {end}"
+        reason = f"Kafka returns no record there, although the log ends at {end}"
         return Unreadable(offset, None, reason) if offset < end else None
     aborted = more[1] if answer.API_VERSION >= 5 else more[0]
     return batches.read_first(data, offset, high, aborted or ())

@@ -49,5 +49,5 @@ def filter_noise() -> None:
 def _matters(record: logging.LogRecord) -> bool:
     if record.levelno >= logging.CRITICAL or record.exc_info:
         return True
-    said = record.getMessage()
-    return not any(record.name.startswith(logger) and words in said for logger, words in _HARMLESS)
+    message = record.getMessage()
+    return not any(record.name.startswith(logger) and words in message for logger, words in _HARMLESS)

@@ -118,7 +118,7 @@ def rebuild(settings: Settings, progress: Progress, lose: int | None = None) -> 
 
 @contextmanager
 def exclusive_views(settings: Settings, progress: Progress) -> Iterator[Connection]:
-    """A migrated database whose views nobody else writes while the block runs.
+    """A migrated database, with its views locked against other writers while the block runs.
 
     Raises ProjectorsRunning, ViewsInUse or RebuildInterrupted.
     """
@@ -189,24 +189,24 @@ def begin(
     targets: Mapping[int, int] | None = None,
     moved: bool = False,
 ) -> None:
-    """Notes what stands and makes the views anew, all in one transaction; of partitions that begin at `starts`.
+    """Stores digests of the old views and makes new ones, in one transaction. Partitions begin at `starts`.
 
-    `targets`: how far to fold; as far as before, unless they are given. `moved`: the log's offsets are other ones, so
-    they are not compared.
+    `targets`: how far to fold; by default as far as before. `moved`: the log's offsets have changed, so they are not
+    compared.
     """
     with connection.transaction():
         columns = digests.columns_of(connection)
         if moved:
             columns["entries"].remove("log_offset")
         targets = targets or _progress(connection) or dict(_log_ends(settings, starts))
-        _note(settings, connection, "copy_before", columns, "Noting what stands", progress)
+        _note(settings, connection, "copy_before", columns, "Reading the old views", progress)
         rebuilds.begin(connection, dict(targets), columns)
         rebuilds.set_aside(connection)
         _make_views(connection, starts)
 
 
 def _progress(connection: Connection) -> dict[int, int]:
-    """How far each partition is folded; nothing of views that are not there."""
+    """How far each partition is folded; empty if there are no views."""
     if not connection.execute("SELECT to_regclass('views.progress')").fetchone()[0]:  # type: ignore[index]
         return {}
     return dict(connection.execute("SELECT partition, next_offset FROM views.progress").fetchall())

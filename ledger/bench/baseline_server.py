@@ -7,7 +7,7 @@ import sys
 
 from starlette.types import Receive, Scope, Send
 
-from ledger.serving import serve_app
+from ledger.asgi_server import serve_app
 
 _BODY = b'{"id":"01a20154-db6f-7dd0-a943-0291071897c3","amount":"0.000001"}'
 _HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_BODY))]

@@ -49,12 +49,12 @@ def state(
         else:
             with connect(settings.database, COMMAND) as connection:
                 found = read_account_state(connection, account_id)
-    said = shown(found)
+    fields = shown(found)
     if as_json:
-        print(json.dumps(said))
+        print(json.dumps(fields))
         return
-    console.print(table_of(table_lines(said), ("what", "is")))
-    console.print(table_of(said["last_entries"], ("time", "type", "amount", "balance_after", "offset", "event_id")))
+    console.print(table_of(table_lines(fields), ("what", "is")))
+    console.print(table_of(fields["last_entries"], ("time", "type", "amount", "balance_after", "offset", "event_id")))
 
 
 def _until(text: str) -> "Until":

@@ -122,10 +122,10 @@ class Children:
 
     def restart_ended(self) -> bool:
         """Restarts the children that have ended. Returns whether something happened. Raises ChildRefuses."""
-        said = [sentence for child in self.all if (sentence := child.restart_ended())]
-        for sentence in said:
+        sentences = [sentence for child in self.all if (sentence := child.restart_ended())]
+        for sentence in sentences:
             self._report(sentence)
-        return bool(said)
+        return bool(sentences)
 
     def keep_running(self, ended: threading.Event) -> None:
         """Restarts children until the event is set. Raises ChildRefuses."""
@@ -165,7 +165,7 @@ def keep_workers(count: int, settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: ended.set())
     environment = environment_of(settings)
-    with Children(lambda said: log.warning("worker", said=said)) as children:
+    with Children(lambda sentence: log.warning("worker", reason=sentence)) as children:
         for name, command in worker_commands(count):
             children.add(Child(name, command, environment))
         children.keep_running(ended)

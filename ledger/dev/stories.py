@@ -173,7 +173,7 @@ async def _forged_credits(stage: Stage) -> None:
         source="router/stolen",
         id=time_ordered_id(),
         subject=stage.account_id,
-        data=Adjustment(amount="1000000", reason_code="gift", actor_id="nobody"),
+        data=Adjustment(amount="1000000", reason_code="gift", actor_id="thief"),
     )
     await stage.router.publish(forged)
     stage.report("tried to mint credits, unsigned")

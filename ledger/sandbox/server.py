@@ -1,8 +1,8 @@
 """Serves the sandbox in this one process, so that a kill ends all of it."""
 
+from ledger.asgi_server import serve_app
 from ledger.sandbox.app import create_app
 from ledger.sandbox.sandbox import Options
-from ledger.serving import serve_app
 
 
 def serve(options: Options) -> None:

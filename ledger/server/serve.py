@@ -14,6 +14,7 @@ import structlog
 from starlette.types import ASGIApp
 
 from ledger import logs
+from ledger.asgi_server import freeze_garbage_collection, prepare_process, serve_app, serve_in_processes
 from ledger.core.errors import LedgerError
 from ledger.log.connecting import tls_of
 from ledger.payments.gateways import gateways_of
@@ -21,7 +22,6 @@ from ledger.postgres.connections import connect
 from ledger.postgres.kinds import START
 from ledger.server.app import create_app
 from ledger.server.protocol import Protocol
-from ledger.serving import prepare_process, serve_app, serve_in_processes, spare_collections
 from ledger.settings import Settings
 from ledger.web.metrics import FOLDER_VARIABLE
 
@@ -63,5 +63,5 @@ def application() -> ASGIApp:
     except LedgerError as error:
         log.error("cannot_start", code=error.code, reason=str(error))
         sys.exit(error.exit_code)
-    spare_collections()
+    freeze_garbage_collection()
     return app

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from consumers.process import MetricsPortTaken, NoSuchConsumer, NothingToDo
+from ledger.asgi_server import PortTaken
 from ledger.core.errors import EXIT_CONFIG, EXIT_FAILED, LedgerError, Refused, UnknownRules
 from ledger.dev.child_processes import ChildRefuses
 from ledger.log.book import BookEmpty, BookLost, BookNotReadable, BookStale
@@ -20,7 +21,6 @@ from ledger.postgres import release
 from ledger.records.book_versions import BookDiffers
 from ledger.records.rebuilds import RebuildRunning, RebuildUnfinished
 from ledger.records.seats import SeatTaken
-from ledger.serving import PortTaken
 from ledger.settings import SettingMissing, SettingsInvalid
 from projectors.continuity import ViewsLost
 

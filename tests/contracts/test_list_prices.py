@@ -64,11 +64,11 @@ def test_four_prices_per_million_tokens_are_taken_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("prices", "reason"),
     [
-        ({**TWO, "input_mtok": TIERS}, "another price above 200,000 input tokens"),
-        ({**TWO, "requests_kcount": Decimal(5)}, "a price of its own for requests_kcount"),
-        ({**TWO, "input_audio_mtok": Decimal(5)}, "a price of its own for input_audio_mtok"),
-        ({**TWO, "output_image_mtok": Decimal(5)}, "a price of its own for output_image_mtok"),
-        ({**TWO, "output_reasoning_mtok": Decimal(5)}, "a price of its own for output_reasoning_mtok"),
+        ({**TWO, "input_mtok": TIERS}, "different prices above 200,000 input tokens"),
+        ({**TWO, "requests_kcount": Decimal(5)}, "a separate price for requests_kcount"),
+        ({**TWO, "input_audio_mtok": Decimal(5)}, "a separate price for input_audio_mtok"),
+        ({**TWO, "output_image_mtok": Decimal(5)}, "a separate price for output_image_mtok"),
+        ({**TWO, "output_reasoning_mtok": Decimal(5)}, "a separate price for output_reasoning_mtok"),
         ({**TWO, "input_mtok": Decimal(10**9)}, "input_per_million: must be credits per 1,000,000 tokens"),
         ({}, "no price per input token"),
         ([], "no price per input token"),
@@ -85,9 +85,9 @@ def test_what_a_price_per_token_cannot_say_is_skipped_with_the_reason(prices: An
 @pytest.mark.parametrize(
     ("prices", "note"),
     [
-        ({**TWO, "web_searches_kcount": Decimal(10)}, "not in the price: web_searches_kcount 10"),
-        ({**TWO, "cache_write_1h_mtok": Decimal(6)}, "not in the price: cache_write_1h_mtok 6"),
-        ({"input_mtok": Decimal("2.5")}, "no price of output: it costs nothing"),
+        ({**TWO, "web_searches_kcount": Decimal(10)}, "not included in the price: web_searches_kcount 10"),
+        ({**TWO, "cache_write_1h_mtok": Decimal(6)}, "not included in the price: cache_write_1h_mtok 6"),
+        ({"input_mtok": Decimal("2.5")}, "output has no price, so it costs nothing"),
         (
             {**TWO, "input_mtok": Decimal("0.1" + "0" * 12 + "1")},
             "input_per_million is rounded up from 0.10000000000001",
@@ -113,7 +113,7 @@ def test_the_price_of_the_day_is_taken_and_a_later_one_noted() -> None:
         )
     )
     assert [each.input_per_million for each in found.prices] == ["1"]
-    assert [each.says for each in found.notes] == ["another price from 2026-12-01 on"]
+    assert [each.says for each in found.notes] == ["a different price from 2026-12-01 on"]
 
 
 def test_a_price_that_depends_on_the_time_of_day_is_skipped_at_any_time_of_day() -> None:
@@ -125,7 +125,7 @@ def test_a_price_that_depends_on_the_time_of_day_is_skipped_at_any_time_of_day()
 def test_prices_of_other_service_tiers_are_noted() -> None:
     variants = [PriceVariant({"service_tier": tier}, ModelPrice(**TWO)) for tier in ("priority", "flex")]
     found = imported(model(TWO, price_variants=variants))
-    assert [each.says for each in found.notes] == ["other prices for service_tier=flex, service_tier=priority"]
+    assert [each.says for each in found.notes] == ["different prices for service_tier=flex, service_tier=priority"]
 
 
 def test_a_model_has_a_price_under_each_exact_name_that_finds_it() -> None:
@@ -136,7 +136,7 @@ def test_a_model_has_a_price_under_each_exact_name_that_finds_it() -> None:
 
 def test_a_model_without_an_exact_name_is_skipped() -> None:
     found = imported(model(TWO, "some models", ClauseContains(contains="x")))
-    assert [each.says for each in found.skipped] == ["no exact name that requests use is known"]
+    assert [each.says for each in found.skipped] == ["the list has no exact name that requests use"]
 
 
 def test_a_pattern_chooses_among_the_names() -> None:

@@ -40,7 +40,7 @@ def test_no_secret_is_shown(secrets: Path) -> None:
 
 def test_a_folder_of_secrets_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SECRETS_DIR, "/nowhere")
-    with pytest.raises(SettingsInvalid, match="LEDGER_SECRETS_DIR: /nowhere is no folder"):
+    with pytest.raises(SettingsInvalid, match="LEDGER_SECRETS_DIR: /nowhere is not a folder"):
         Settings()
 
 
@@ -54,8 +54,12 @@ def test_a_folder_of_secrets_that_is_not_there_is_refused(monkeypatch: pytest.Mo
         ("LEDGER_STRIPE_WEBHOOK_SECRETS", "hush-hush", "LEDGER_STRIPE_WEBHOOK_SECRETS must be JSON"),
         ("LEDGER_KAFKA_PASSWORD", "hush-hush", "LEDGER_KAFKA_SECURITY_PROTOCOL is PLAINTEXT"),
         ("LEDGER_KAFKA_SECURITY_PROTOCOL", "SASL_SSL", "needs LEDGER_KAFKA_USERNAME and LEDGER_KAFKA_PASSWORD"),
-        ("LEDGER_KAFKA_CA_FILE", "/ca.pem", "would not use the certificates"),
-        ("LEDGER_KAFKA_KEY_FILE", "/key.pem", "LEDGER_KAFKA_CERTIFICATE_FILE and LEDGER_KAFKA_KEY_FILE go together"),
+        ("LEDGER_KAFKA_CA_FILE", "/ca.pem", "does not use certificates"),
+        (
+            "LEDGER_KAFKA_KEY_FILE",
+            "/key.pem",
+            "LEDGER_KAFKA_CERTIFICATE_FILE and LEDGER_KAFKA_KEY_FILE must be set together",
+        ),
     ],
 )
 def test_what_can_not_be_used_is_refused_by_name_and_without_its_value(

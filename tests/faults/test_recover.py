@@ -296,7 +296,7 @@ def test_an_empty_cluster_is_filled_again_though_the_command_is_killed(ledger: L
     before, said, to_see = ledger.standing(), ledger.published(TOP_UPS), ledger.consumer_reads_half()
     assert to_see
     ledger.make_anew(*(topic.name for topic in TOPICS))
-    for stage in ("Appending to the log", *(["Noting what stands"] if SLOW else []), "Folding the log"):
+    for stage in ("Appending to the log", *(["Reading the old views"] if SLOW else []), "Folding the log"):
         with pytest.raises(Killed):
             recover(settings, KilledIn(stage), lambda _: None)
     assert "half-built" in ledger.refused()

@@ -236,7 +236,7 @@ def test_list_prices_are_imported_beside_the_others_and_published(commands: Comm
     said = commands.run("import", "--provider", "openai", "--model", "gpt-4o*", "-o", "next.json")
     assert said.exit_code == 0
     assert "Skipped:" in said.stderr
-    assert "a price of its own for input_audio_mtok" in " ".join(said.stderr.split())
+    assert "a separate price for input_audio_mtok" in " ".join(said.stderr.split())
     assert commands.says("diff", "next.json").startswith("Prices: ")
     commands.says("publish", "next.json", "--yes")
     after = commands.latest()

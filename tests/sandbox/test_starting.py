@@ -37,7 +37,7 @@ def test_a_live_key_keeps_it_from_starting() -> None:
 def test_a_taken_port_is_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         said = refused(taken.getsockname()[1], LEDGER_PAYMENTS="sandbox")
-    assert "Something listens on this port already" in said
+    assert "Another process uses this port" in said
 
 
 def test_a_kill_loses_no_card_no_payment_no_key_and_no_webhook(tmp_path: Path) -> None:

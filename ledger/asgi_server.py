@@ -1,4 +1,7 @@
-"""An ASGI application on uvicorn: one thread for all requests of a process; SIGTERM and SIGINT end it cleanly."""
+"""Serves an ASGI application with uvicorn: one thread for all requests of a process.
+
+SIGTERM and SIGINT stop it cleanly.
+"""
 
 import asyncio
 import gc
@@ -15,7 +18,7 @@ from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ledger import serving_processes
+from ledger import server_processes
 from ledger.core.errors import LedgerError
 
 _STOP_SECONDS = 10
@@ -24,16 +27,16 @@ _YOUNG_OBJECTS = 10_000
 
 
 class PortTaken(LedgerError):
-    message = "Something listens on this port already"
+    message = "Another process uses this port"
 
 
 def serve_app(app: ASGIApp, host: str, port: int, protocol: type[asyncio.Protocol] = HttpToolsProtocol) -> None:
-    """Serves until a signal ends it. Raises PortTaken."""
+    """Serves until a signal. Raises PortTaken."""
     with _listening(host, port) as listener:
-        # uvicorn raises the signal again when it has finished; ended as it was told to, it has not failed.
+        # uvicorn raises the signal again after its shutdown. That is no failure, so the exit code is 0.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: sys.exit(0))
-        spare_collections()
+        freeze_garbage_collection()
         server = uvicorn.Server(_config(app, http=protocol))
         server.run(sockets=[listener])
     if not server.started:
@@ -43,29 +46,29 @@ def serve_app(app: ASGIApp, host: str, port: int, protocol: type[asyncio.Protoco
 def serve_in_processes(
     count: int, factory: str, host: str, port: int, protocol: type[asyncio.Protocol] = HttpToolsProtocol
 ) -> None:
-    """Serves in `count` processes, which accept from one port, until a signal ends them. Raises PortTaken.
+    """Serves in `count` processes, which accept connections on one port, until a signal. Raises PortTaken.
 
-    `factory`: the function, as "module:name", that makes the application in each of them. One that dies or stands
-    still is replaced; SIGHUP replaces all of them, one after the other.
+    `factory`: the function, as "module:name", that makes the application in each process. A process that ends or is
+    stuck is replaced. SIGHUP replaces all of them, one after another.
     """
     with _listening(host, port) as listener:
         config = _config(factory, factory=True, workers=count, http=protocol)
-        code = serving_processes.run(config, [listener], _STOP_SECONDS + 5)
+        code = server_processes.run(config, [listener], _STOP_SECONDS + 5)
     if code:
         sys.exit(code)
 
 
 def prepare_process() -> None:
-    """For a process of several, before it makes its application: its end when nobody supervises it."""
+    """In one of several processes, before it makes its application: ends the process if its parent is killed."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), name="end-with-parent", daemon=True).start()
 
 
-def spare_collections() -> None:
-    """What stands now stays: looking through it for garbage would stop all requests for 0.1 s at a time.
+def freeze_garbage_collection() -> None:
+    """Excludes all present objects from garbage collection, which would stop all requests for 0.1 s at a time.
 
-    And what a request makes is freed by its reference count, so that looking for cycles seldom is enough.
+    The objects of a request are freed by their reference count, so searching for cycles seldom is enough.
     """
     gc.collect()
     gc.freeze()
@@ -74,7 +77,7 @@ def spare_collections() -> None:
 
 def _end_with(parent: Any) -> None:
     parent.join()
-    os._exit(1)  # killed: it could not tell us, and somebody will start it again, on this port
+    os._exit(1)  # the parent was killed, and a new one will need the port
 
 
 def _config(app: ASGIApp | str, **more: Any) -> uvicorn.Config:
