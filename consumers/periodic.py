@@ -19,7 +19,14 @@ from ledger.postgres.kinds import WORKER
 from ledger.postgres.types import Connection
 from ledger.settings import Settings
 
-_COMES_BACK = (psycopg.OperationalError, LogUnavailable, ProviderUnavailable, ProviderUnknown)
+# UndefinedTable: a rebuild has just dropped the views.
+_COMES_BACK = (
+    psycopg.OperationalError,
+    psycopg.errors.UndefinedTable,
+    LogUnavailable,
+    ProviderUnavailable,
+    ProviderUnknown,
+)
 # The second key is the task's; projectors and rebuilds have a namespace of their own.
 _LOCK = "SELECT pg_try_advisory_lock(x'1ed6e6'::int, hashtext(%s))"
 

@@ -1,6 +1,7 @@
 """`ledger consume`: consumers in one process, each in a thread of its own; one that fails ends them all.
 
-Most are driven by records, in a Kafka group of their own; the payment sweep and invoices by time, charging by both.
+Most are driven by records, in a Kafka group of their own; the payment sweep, invoices and housekeeping by time;
+charging and notifications by both.
 """
 
 import logging
@@ -19,6 +20,8 @@ from prometheus_client import REGISTRY, start_http_server
 from consumers import charge_top_ups, payment_sweep
 from consumers.charge_top_ups import ChargeLater, ChargeTopUps, Charging
 from consumers.dead_letters import DeadLetters
+from consumers.housekeeping import NAME as HOUSEKEEPING
+from consumers.housekeeping import ExpireHolds, ForgetOldRows, RequestTopUps
 from consumers.invoices import NAME as INVOICES
 from consumers.invoices import Invoices
 from consumers.notifications import NAME as NOTIFICATIONS
@@ -91,6 +94,11 @@ def _notifications(common: Common) -> list[Worker]:
     return [first, *(Periodic(task, common.settings, common.stopping) for task in tasks)]
 
 
+def _housekeeping(common: Common) -> list[Worker]:
+    tasks: list[Task] = [ExpireHolds(), RequestTopUps(common.settings, common.guard), ForgetOldRows()]
+    return [Periodic(task, common.settings, common.stopping) for task in tasks]
+
+
 # Each makes the workers of one consumer.
 _CONSUMERS: dict[str, Callable[[Common], Sequence[Worker]]] = {
     DeadLetters.name: lambda common: [Runner(DeadLetters(common.settings), *common)],
@@ -98,6 +106,7 @@ _CONSUMERS: dict[str, Callable[[Common], Sequence[Worker]]] = {
     payment_sweep.NAME: _payment_sweep,
     INVOICES: _invoices,
     NOTIFICATIONS: _notifications,
+    HOUSEKEEPING: _housekeeping,
 }
 
 

@@ -83,6 +83,7 @@ def consume(
     payments that no webhook reported, and reports differences; only one of several processes does so. charge-top-ups
     charges each triggered auto top-up once; with LEDGER_PAYMENTS=off it does not. invoices numbers a document for each
     purchase and refund, if LEDGER_SUPPLIER is set. notifications informs customers and routers by webhook and e-mail.
+    housekeeping ends expired holds, requests top-ups after refused authorizations, and drops old rows.
 
     Logs are JSON on stderr; metrics are at LEDGER_CONSUMER_METRICS_PORT. If a process fails, nothing is lost: start it
     again, and it continues with the unfinished work.

@@ -1,4 +1,4 @@
-"""Holds in Postgres: decided in groups, extended, released, expired; each step one transaction.
+"""Holds in Postgres: decided in groups, extended, released; each step one transaction.
 
 Locks are taken in one order everywhere: the rows of `held_accounts`, sorted, then `holds`. Whoever changes a hold has
 locked its account, so that two steps of one account follow each other, and each sees what the one before has done.
@@ -165,25 +165,12 @@ async def extend(
     return Extended(after, funds._replace(held=funds.held + grant))
 
 
-async def close(
-    connection: AsyncConnection, holds: Sequence[tuple[str, str]], state: State, *, wait: bool = True
-) -> set[str]:
+async def close(connection: AsyncConnection, holds: Sequence[tuple[str, str]], state: State) -> set[str]:
     """Ends those of the holds (id, account) that are open, in one transaction; returns their ids."""
     accounts = sorted({account_id for _, account_id in holds})
     async with connection.transaction():
-        lock = await connection.execute(SQL["lock" if wait else "lock_free"], {"accounts": accounts})
+        lock = await connection.execute(SQL["lock"], {"accounts": accounts})
         locked = [account_id for (account_id,) in await lock.fetchall()]
         parameters = {"ids": [hold_id for hold_id, _ in holds], "accounts": locked, "state": state}
         rows = await (await connection.execute(SQL["close"], parameters)).fetchall()
     return {hold_id for (hold_id,) in rows}
-
-
-async def expire(connection: AsyncConnection, limit: int = 1000) -> int:
-    """Ends open holds whose partition is projected past their end; returns how many. Locked accounts wait."""
-    due = await (await connection.execute(SQL["expirable"], {"limit": limit})).fetchall()
-    return len(await close(connection, due, "expired", wait=False)) if due else 0
-
-
-async def forget(connection: AsyncConnection) -> int:
-    """Drops holds that ended more than seven days ago; returns how many."""
-    return (await connection.execute(SQL["forget"])).rowcount

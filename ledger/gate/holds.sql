@@ -118,20 +118,3 @@ LIMIT %(limit)s;
 
 -- name: forget
 DELETE FROM records.holds WHERE state <> 'open' AND closed_at < now() - interval '7 days';
-
--- name: claim_request
--- A row for whoever may append the request now: the first, or whoever comes after one that never finished.
-INSERT INTO records.top_up_requests AS r (account_id, since_seq, available, balance)
-VALUES (%(account_id)s, %(since_seq)s, %(available)s, %(balance)s)
-ON CONFLICT (account_id, since_seq) DO UPDATE SET tried_at = clock_timestamp()
-WHERE r.appended_at IS NULL AND r.tried_at < clock_timestamp() - interval '10 seconds'
-RETURNING available, balance;
-
--- name: request_missing
--- Nobody has appended it so far.
-SELECT FROM records.top_up_requests
-WHERE account_id = %(account_id)s AND since_seq = %(since_seq)s AND appended_at IS NULL;
-
--- name: request_appended
-UPDATE records.top_up_requests SET appended_at = clock_timestamp()
-WHERE account_id = %(account_id)s AND since_seq = %(since_seq)s;

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from psycopg.types.json import Jsonb
 
 from ledger.core.errors import LedgerError
-from ledger.postgres.types import AsyncConnection
+from ledger.postgres.types import AsyncConnection, Connection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "idempotency.sql")
@@ -57,6 +57,6 @@ async def keep(connection: AsyncConnection, owner: str, key: str, outcome: Outco
     await connection.execute(SQL["keep"], parameters)
 
 
-async def forget_old(connection: AsyncConnection) -> int:
-    """Drops what is older than seven days; returns how many."""
-    return (await connection.execute(SQL["forget"])).rowcount
+def forget_keys(connection: Connection) -> int:
+    """Drops keys that are older than seven days; returns how many."""
+    return connection.execute(SQL["forget"]).rowcount

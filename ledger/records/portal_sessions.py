@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from psycopg.rows import class_row
 
-from ledger.postgres.types import AsyncConnection
+from ledger.postgres.types import AsyncConnection, Connection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "portal_sessions.sql")
@@ -70,9 +70,9 @@ async def close(connection: AsyncConnection, session_id: str) -> None:
     await connection.execute(SQL["close"], {"session_id": session_id})
 
 
-async def forget(connection: AsyncConnection) -> int:
-    """Drops what has been over for a day; returns how many."""
-    return (await connection.execute(SQL["forget"])).rowcount
+def forget(connection: Connection) -> int:
+    """Drops sessions that ended more than a day ago; returns how many."""
+    return connection.execute(SQL["forget"]).rowcount
 
 
 async def _one(connection: AsyncConnection, name: str, parameters: dict[str, Any]) -> PortalSession | None:

@@ -1,6 +1,5 @@
 """The ASGI application: all routes, one shape of errors, resources that open and close with it."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -29,7 +28,6 @@ from ledger.api import (
 )
 from ledger.api.authorize import PATH, AuthorizationEndpoint
 from ledger.portal import router as portal
-from ledger.server.expiry import expire_holds
 from ledger.server.middleware import Around
 from ledger.server.read_only import ReadOnly
 from ledger.service.resources import open_resources
@@ -53,11 +51,7 @@ def create_app(settings: Settings) -> ASGIApp:
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         async with open_resources(settings) as resources:
             app.state.resources = endpoint.resources = resources
-            expiring = asyncio.create_task(expire_holds(resources.pool, metrics))
-            try:
-                yield {"endpoint": endpoint}
-            finally:
-                expiring.cancel()
+            yield {"endpoint": endpoint}
 
     app = FastAPI(
         title="Ledger",

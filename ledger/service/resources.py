@@ -9,11 +9,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-import psycopg
-import structlog
-
 from ledger.core.book import Book, Version
-from ledger.gate import holds
 from ledger.gate.gate import Gate
 from ledger.guard.guard import Guard
 from ledger.log.book import BookEmpty, BookStale, Follower
@@ -23,10 +19,7 @@ from ledger.postgres.connections import connect_async
 from ledger.postgres.health import PostgresHealth
 from ledger.postgres.kinds import API, GATE
 from ledger.postgres.pools import AsyncPool
-from ledger.postgres.release import OtherRelease
 from ledger.postgres.types import AsyncConnection
-from ledger.records import portal_sessions
-from ledger.records.idempotency import forget_old
 from ledger.service.authentication import Keys
 from ledger.service.payments import Payments, payments_of
 from ledger.service.revoked_keys import RevokedKeys
@@ -35,10 +28,7 @@ from ledger.service.verdicts import Verdicts
 from ledger.settings import Settings
 from ledger.views.progress import Progress, progress
 
-_FORGET_SECONDS = 3600
 _BOOK_SECONDS = 2
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -101,7 +91,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         appender,
         Verdicts(pool, settings),
         Gate(settings, connect_gate),
-        TopUpRequests(pool, appender, settings),
+        TopUpRequests(pool),
         payments_of(settings, appender, postgres),
     )
     await pool.open(wait=False)
@@ -111,7 +101,6 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         postgres.run(check_pools),
         resources.keys.run(),
         resources.verdicts.run(),
-        _forget_old(pool),
     ]
     if not settings.fold_only:  # a dump has requests that the original makes
         works.append(resources.requests.run())
@@ -129,16 +118,3 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         await asyncio.to_thread(revoked.close)
         await asyncio.to_thread(resources.book.close)
         await pool.close()
-
-
-async def _forget_old(pool: AsyncPool) -> None:
-    """Idempotency keys and holds that ended are kept for seven days, visits to the billing page for one."""
-    while True:
-        try:
-            async with pool.connection() as connection:
-                await forget_old(connection)
-                await holds.forget(connection)
-                await portal_sessions.forget(connection)
-        except (psycopg.Error, OtherRelease) as error:
-            log.warning("old_rows_not_dropped", error=type(error).__name__)
-        await asyncio.sleep(_FORGET_SECONDS)

@@ -25,7 +25,7 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class RequestMetrics:
-    """What is done: requests by route, method and status, decisions of the gate by outcome, holds expired."""
+    """What is done: requests by route, method and status, decisions of the gate by outcome."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -50,9 +50,6 @@ class RequestMetrics:
         )
         for status in _FAILURES:
             self._failures.labels(status)
-        self.expired = Counter(
-            "ledger_holds_expired", "Holds that were ended because their time was over.", registry=self._registry
-        )
 
     def decided(self, outcome: str, seconds: float) -> None:
         """Counts one decision: granted, refused, repeated, or the code of an error."""

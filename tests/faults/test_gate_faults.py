@@ -27,6 +27,7 @@ from ledger.records import rebuilds
 from ledger.settings import Settings
 from projectors.rebuild import rebuild
 from tests.support.events import Ids, purchase, sender, usage
+from tests.support.housekeeping import housekeeping
 from tests.support.ledgers import new_ledger, temporary_stack
 from tests.support.load import load
 from tests.support.servers import api, client, key
@@ -57,7 +58,7 @@ def own(mortal: Stack) -> Settings:
 
 @dataclass
 class Running:
-    """Two API processes and a projector of one ledger."""
+    """Two API processes, a projector and the housekeeping of one ledger."""
 
     settings: Settings
     urls: list[str]
@@ -108,7 +109,7 @@ class Running:
 def running(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folders = [tmp_path_factory.mktemp("api") for _ in range(2)]
     token = key(own)
-    with crew(own, folders[0]) as members, api(own, folders[0]) as one, api(own, folders[1]) as two:
+    with crew(own, folders[0]) as members, api(own, folders[0]) as one, api(own, folders[1]) as two, housekeeping(own):
         members.start()
         with client(one, token) as http:
             eventually(lambda: http.get("/readyz").status_code == 200)

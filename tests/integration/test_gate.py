@@ -25,6 +25,7 @@ from ledger.postgres.kinds import GATE
 from ledger.settings import Settings
 from ledger.views.arrays import texts
 from tests.support.events import event, priced_usage, purchase, sender
+from tests.support.housekeeping import housekeeping
 from tests.support.pools import api_pool
 from tests.support.servers import api, client, key, projector
 from tests.support.waiting import eventually
@@ -38,7 +39,7 @@ GONE = '{method="POST",route="/v1/authorizations",status="499"}'
 
 @pytest.fixture(scope="module")
 def urls(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """Four API processes of one ledger, two of them behind one port, and its projector."""
+    """Four API processes of one ledger, two of them behind one port, its projector and its housekeeping."""
     with ExitStack() as stack:
         folders = [tmp_path_factory.mktemp("api") for _ in range(3)]
         urls = [
@@ -46,6 +47,7 @@ def urls(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             for folder, processes in zip(folders, (1, 2, 1), strict=True)
         ]
         stack.enter_context(projector(settings, folders[0]))
+        stack.enter_context(housekeeping(settings))
         with client(urls[0], None) as http:
             eventually(lambda: http.get("/readyz").status_code == 200)
         yield urls
@@ -380,13 +382,17 @@ def test_expiry_settlement_and_release_have_one_winner(http: httpx.Client, setti
     assert open_holds(settings, account) == 0
 
 
-def armed(http: httpx.Client) -> str:
-    """A new account with 30 credits, 15 of them held, that tops up below 20."""
+def armed(http: httpx.Client, held: str = "15") -> str:
+    """A new account with 30 credits, some of them held, that tops up below 20."""
     account = funded(http, "30")
     body = {"enabled": True, "threshold": "20", "amount": "50"}
     assert http.put(f"/v1/accounts/{account}/auto-top-up", json=body).status_code == 200
-    assert ask(http, account, amount="15").status_code == 201
+    assert ask(http, account, amount=held).status_code == 201
     return account
+
+
+def in_flight(http: httpx.Client, account: str) -> bool:
+    return bool(http.get(f"/v1/accounts/{account}/auto-top-up").json()["state"] == "in_flight")
 
 
 def refused_in_flight(http: httpx.Client, account: str) -> bool:
@@ -399,7 +405,7 @@ def test_a_refusal_below_the_threshold_asks_for_one_top_up(http: httpx.Client, s
     assert http.get(f"/v1/accounts/{account}/auto-top-up").json()["state"] == "armed"
     for _ in range(20):
         assert ask(http, account, amount="16").status_code == 402
-    eventually(lambda: http.get(f"/v1/accounts/{account}/auto-top-up").json()["state"] == "in_flight")
+    eventually(lambda: in_flight(http, account))
     assert ask(http, account, amount="16").headers["Top-Up-In-Flight"] == "true"
     with psycopg.connect(settings.database) as connection:
         query = "SELECT count(*) FROM views.entries WHERE account_id = %s AND type = 'auto_top_up.requested'"
@@ -422,18 +428,35 @@ def test_a_refusal_during_a_dispute_leaves_the_request_to_one_after_it(http: htt
     eventually(lambda: refused_in_flight(http, account), 10)
 
 
-def test_a_request_that_failed_is_made_by_a_later_refusal(http: httpx.Client, settings: Settings) -> None:
-    account = armed(http)
-    tried = """
-    INSERT INTO records.top_up_requests (account_id, since_seq, available, balance)
-    SELECT account_id, since_seq, 15000000000, 30000000000 FROM views.accounts WHERE account_id = %s
+def store_request(settings: Settings, account: str, age: str) -> None:
+    """A request of this age that no process has appended yet."""
+    request = """
+    INSERT INTO records.top_up_requests (account_id, since_seq, available, balance, requested_at)
+    SELECT account_id, since_seq, 15000000000, 30000000000, now() - %s::interval
+    FROM views.accounts WHERE account_id = %s
     """
     with psycopg.connect(settings.database, autocommit=True) as connection:
-        connection.execute(tried, [account])
-        assert ask(http, account, amount="31").status_code == 402
-        time.sleep(0.3)
-        connection.execute("UPDATE records.top_up_requests SET tried_at = now() - interval '11 seconds'")
-    eventually(lambda: refused_in_flight(http, account), 10)
+        connection.execute(request, [age, account])
+
+
+@pytest.mark.parametrize("age", ["0", "1 hour"])
+def test_a_request_whose_process_died_is_made_without_another_refusal(
+    http: httpx.Client, settings: Settings, age: str
+) -> None:
+    account = armed(http)
+    store_request(settings, account, age)
+    eventually(lambda: in_flight(http, account), 10)
+
+
+def test_a_late_request_waits_while_the_account_has_more_than_its_threshold(
+    http: httpx.Client, settings: Settings
+) -> None:
+    account = armed(http, held="1")  # 29 of 30 are available, above the threshold of 20
+    store_request(settings, account, "1 hour")
+    time.sleep(1)
+    assert not in_flight(http, account)
+    assert ask(http, account, amount="15").status_code == 201
+    eventually(lambda: in_flight(http, account), 10)
 
 
 def test_a_client_that_leaves_before_its_request_is_there_is_no_failure_of_ours(

@@ -24,6 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from ledger.core.errors import LedgerError
 from ledger.core.spending import Ask
 from ledger.gate import holds
+from ledger.gate.expiry import expire_holds
 from ledger.gate.gate import Gate
 from ledger.gate.holds import Decision, Extended, Hold, HoldClosed, HoldConflict, NewHold
 from ledger.postgres.pools import AsyncPool
@@ -154,6 +155,11 @@ class World:
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self._runner.run(work)
+
+    def expire(self) -> int:
+        """Expires holds as a consumer does, on a connection of its own."""
+        with psycopg.connect(self.settings.database, autocommit=True) as connection:
+            return expire_holds(connection)
 
     def close(self) -> None:
         self.run(self._parts.aclose())
@@ -291,10 +297,10 @@ class GateMachine(RuleBasedStateMachine):
             self.holds[new.hold_id] = Known(new.account_id, hold.amount, expires_ms, new.request_hash)
 
     async def changed(self, step: Step, before: dict[str, Known]) -> None:
-        """Extends, releases or expires, as the API does."""
+        """Extends and releases as the API does, or expires as a consumer does."""
         async with self.world.pool.connection() as connection:
             if isinstance(step, Expire):
-                ended = await holds.expire(connection)
+                ended = await asyncio.to_thread(self.world.expire)
                 self.expired += ended
                 self.answers.append(ended)
             elif before:

@@ -119,17 +119,17 @@ CREATE TABLE records.holds (
 CREATE INDEX holds_open ON records.holds (expires_at) WHERE state = 'open';
 CREATE INDEX holds_closed ON records.holds (closed_at) WHERE state <> 'open';
 
--- Refused authorizations that asked for a top-up: once per time that the machine is armed, by the entry that armed it.
--- What is said is kept, so that whoever says it says the same.
+-- Refused authorizations that ask for a top-up: once per time that the machine is armed, by the entry that armed it.
 CREATE TABLE records.top_up_requests (
     account_id          text NOT NULL,
     since_seq           bigint NOT NULL,
     available           bigint NOT NULL,
     balance             bigint NOT NULL,
-    tried_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
+    requested_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
     appended_at         timestamptz,
     PRIMARY KEY (account_id, since_seq)
 );
+CREATE INDEX top_up_requests_due ON records.top_up_requests (requested_at) WHERE appended_at IS NULL;
 
 -- The gate's first step in one call. What the funds mean, and what of them is granted, is decided outside
 -- (ledger/core/spending.py). Its statements have a snapshot each, for it is volatile: the funds are read after the lock,
