@@ -46,7 +46,7 @@ class WaitTracker:
         self._since: dict[int, tuple[str, int, int]] = {}
         self._told_at: dict[int, float] = {}
 
-    def look(
+    def find_waits(
         self, ends: Mapping[int, Ends], folded: Mapping[int, int], unreadable: Mapping[int, Unreadable]
     ) -> dict[int, PartitionWait]:
         """What each waiting partition waits for. `folded`: the offset up to which each partition is folded."""
@@ -62,7 +62,7 @@ class WaitTracker:
             self._told_at.pop(over, None)
         return found
 
-    def tell(self, waiting: Mapping[int, PartitionWait], unreadable: Mapping[int, Unreadable]) -> None:
+    def log_waits(self, waiting: Mapping[int, PartitionWait], unreadable: Mapping[int, Unreadable]) -> None:
         """Logs the waits, each once a minute, and asks Kafka which producer has the transaction."""
         now = time.monotonic()
         for partition, each in waiting.items():

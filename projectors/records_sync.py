@@ -66,7 +66,7 @@ class RecordsSync:
                 ):
                     rounds = _Rounds(self._settings, self._book, connection, topic)
                     while True:
-                        rounds.once()
+                        rounds.sync_once()
                         time.sleep(_ROUND_SECONDS)
             except _UNAVAILABLE as error:
                 log.warning("records_wait", reason=type(error).__name__)
@@ -91,7 +91,7 @@ class _Rounds:
         self._noted_at = float("-inf")
         self._reported = 0
 
-    def once(self) -> None:
+    def sync_once(self) -> None:
         """One round. Raises LogOfAnother if the log now belongs to another database."""
         events = self._topic.to_end(self._book.book)
         self._owner = owner_after(self._owner, events)

@@ -45,7 +45,7 @@ class Relay:
         if not settings.fold_only:
             self._thread.start()
 
-    def own(self, partitions: Iterable[int]) -> None:
+    def set_partitions(self, partitions: Iterable[int]) -> None:
         """Sets the partitions whose messages it publishes from now on."""
         self._owned = frozenset(partitions)
 

@@ -238,7 +238,7 @@ class Worker:
 
     async def _load_offsets(self, partitions: set[int]) -> dict[int, int]:
         """Where to read the assigned partitions from, after checking that the log is the one that was folded."""
-        self._relay.own(partitions)
+        self._relay.set_partitions(partitions)
         await self._check_continuity(partitions)
         while True:
             try:
@@ -293,10 +293,10 @@ class Worker:
         # Either more was folded meanwhile, or the log has lost its end; the check finds out.
         if beyond := {partition for partition, end in ends.items() if folded.get(partition, 0) > end.high}:
             await asyncio.wait_for(asyncio.to_thread(check_continuity, self._settings, beyond), _ANSWER_SECONDS)
-        waiting = self._wait_tracker.look(ends, folded, unreadable)
+        waiting = self._wait_tracker.find_waits(ends, folded, unreadable)
         for partition, end in ends.items():
             self._projection.note_caught_up(partition, end.high, asked_ms, waiting.get(partition))
-        await asyncio.to_thread(self._wait_tracker.tell, waiting, unreadable)
+        await asyncio.to_thread(self._wait_tracker.log_waits, waiting, unreadable)
         behind = ((end.stable, folded.get(number, end.stable)) for number, end in ends.items() if number not in waiting)
         return sum(max(0, stable - place) for stable, place in behind)
 

@@ -96,7 +96,7 @@ async def open_loop(
         free.put_nowait(connection)
     started = time.perf_counter()
 
-    async def ask(due: float) -> None:
+    async def post_when_free(due: float) -> None:
         connection = await free.get()
         status, body = await connection.post(next(bodies))
         each(Response(time.perf_counter() - due, status, body))
@@ -107,7 +107,7 @@ async def open_loop(
         due = started + number / rate
         if (ahead := due - time.perf_counter()) > 0:
             await asyncio.sleep(ahead)
-        task = asyncio.create_task(ask(due))
+        task = asyncio.create_task(post_when_free(due))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
     await asyncio.gather(*tasks)

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ledger.cli.append_endings import append_endings
 from ledger.cli.confirmation import Yes, confirm
-from ledger.cli.shared import Json, console, errors_as_messages, read_settings, table_of
+from ledger.cli.shared import Json, console, errors_as_messages, read_settings, show_not_on_log, table_of
 
 app = typer.Typer()
 
@@ -22,6 +21,7 @@ def erase(
     Issued invoices are kept, because the law requires it. The log never contains personal data. If the database is
     restored from a backup, the data is erased again.
     """
+    from ledger.log.endings import append_endings
     from ledger.postgres.connections import connect
     from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
     from ledger.records import erasing
@@ -32,7 +32,7 @@ def erase(
             confirm(f"Erase the personal data of {account_id}? It can't be undone.", yes=yes)
             invoiced = bool(settings.supplier.name) and not settings.fold_only
             done = erasing.erase(connection, account_id, invoiced=invoiced, on_log=not settings.fold_only)
-            on_log = append_endings(settings, connection, done.noted)
+            on_log = show_not_on_log(append_endings(settings, connection, done.noted))
     if as_json:
         print(json.dumps({"erased": done.erased, "kept": [kept._asdict() for kept in done.kept], "on_log": on_log}))
         return

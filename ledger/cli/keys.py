@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger.cli.append_endings import append_endings
 from ledger.cli.confirmation import Yes, confirm
-from ledger.cli.shared import Json, console, errors_as_messages, read_settings, table_of
+from ledger.cli.shared import Json, console, errors_as_messages, read_settings, show_not_on_log, table_of
 
 if TYPE_CHECKING:
     from ledger.records.api_keys import KeyInfo
@@ -58,6 +57,7 @@ def list_(
 @app.command("revoke", epilog="Example: ledger keys revoke 0c9f2b6a1e77d530")
 def revoke(key_id: str, yes: Yes = False, as_json: Json = False) -> None:
     """End a key, for ever. The API refuses it within two seconds, and after a restore of the database, too."""
+    from ledger.log.endings import append_endings
     from ledger.postgres.connections import connect
     from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
     from ledger.records import api_keys
@@ -70,7 +70,7 @@ def revoke(key_id: str, yes: Yes = False, as_json: Json = False) -> None:
             confirm(f"Revoke the key {key_id} of {whose} ({key.description or 'no description'})?", yes=yes)
         revoked = api_keys.revoke(connection, key_id, on_log=not settings.fold_only)
         key = api_keys.key_info(connection, key_id)
-        on_log = append_endings(settings, connection, [key_revoked(key_id)] if revoked else [])
+        on_log = show_not_on_log(append_endings(settings, connection, [key_revoked(key_id)] if revoked else []))
     if as_json:
         print(json.dumps({**_shown(key), "revoked_now": revoked, "on_log": on_log}))
     else:

@@ -26,8 +26,8 @@ def sandbox(
     """
     with errors_as_messages():
         from ledger import logs
+        from ledger.sandbox.options import options_of
         from ledger.sandbox.server import serve
-        from ledger.sandbox.start import options_of
 
         settings = read_settings()
         logs.configure(settings.log_format)

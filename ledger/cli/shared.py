@@ -73,6 +73,13 @@ def _operational_error(error: Exception) -> Exception | str | None:
     return None
 
 
+def show_not_on_log(reason: str) -> bool:
+    """Whether what the command has ended is on the log. Otherwise prints the reason."""
+    if reason:
+        typer.echo(f"Done, but not on the log: {reason}", err=True)
+    return not reason
+
+
 def leaves(error: Exception) -> Iterator[Exception]:
     """The errors within nested exception groups; of any other error, itself."""
     if isinstance(error, ExceptionGroup):

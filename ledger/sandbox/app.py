@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 from starlette.applications import Starlette
 
-from ledger.sandbox import control, razorpay, stripe
+from ledger.sandbox import control_routes, razorpay, stripe
 from ledger.sandbox.sandbox import Options, Sandbox
 
 # Each has NAME, `sign(body, secret, event_id)` for webhooks, `routes(sandbox)` below its name, and `router` with its
@@ -31,7 +31,7 @@ def create_app(options: Options) -> FastAPI:
 
     app = FastAPI(title="Payment sandbox", lifespan=lifespan, redoc_url=None)
     app.state.sandbox = sandbox
-    app.include_router(control.router)
+    app.include_router(control_routes.router)
     for provider in PROVIDERS:
         app.include_router(provider.router)
         # Both APIs have a /v1/customers, so each one's base URL ends with its name.

@@ -191,7 +191,7 @@ def running(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         http, probe = open_(client(url, token)), open_(client(url, token))
         guard = open_(Guard(own))
         appender, relay = open_(closing(EventAppender(own, guard, seconds=10))), open_(closing(Relay(own, guard)))
-        relay.own([0])
+        relay.set_partitions([0])
         idle = open_(Publisher(own, topics=[EVENTS]))
 
         def is_ready() -> str:

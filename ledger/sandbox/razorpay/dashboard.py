@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from ledger.sandbox.control import sandbox_of
+from ledger.sandbox.control_routes import sandbox_of
 from ledger.sandbox.razorpay import disputes, instruments, payments, refunds, settlements
 from ledger.sandbox.razorpay.errors import ApiError
 from ledger.sandbox.razorpay.instruments import Instrument

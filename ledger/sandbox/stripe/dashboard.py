@@ -6,7 +6,7 @@ from typing import Literal
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
-from ledger.sandbox.control import CurrentSandbox
+from ledger.sandbox.control_routes import CurrentSandbox
 from ledger.sandbox.sandbox import Sandbox
 from ledger.sandbox.store import Document
 from ledger.sandbox.stripe import disputes, payment_methods, payouts, refunds

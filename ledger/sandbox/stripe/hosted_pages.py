@@ -47,7 +47,7 @@ def routes(sandbox: Sandbox) -> list[Route]:
         Route("/pay/{session}", pages.page, methods=["GET"]),
         Route("/pay/{session}", pages.pay, methods=["POST"]),
         Route("/pay/{session}/cancel", pages.cancel, methods=["POST"]),
-        Route("/authenticate/{intent}", pages.ask, methods=["GET"]),
+        Route("/authenticate/{intent}", pages.bank_page, methods=["GET"]),
         Route("/authenticate/{intent}", pages.answer, methods=["POST"]),
     ]
 
@@ -78,7 +78,7 @@ class _Hosted:
         """Sends the customer back. The session stays open."""
         return self._open(request, lambda session: _to(session["cancel_url"] or session["url"]))
 
-    async def ask(self, request: Request) -> Response:
+    async def bank_page(self, request: Request) -> Response:
         """The bank's page."""
         intent = self._waiting(request)
         if intent is None:
