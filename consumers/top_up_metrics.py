@@ -7,7 +7,7 @@ from typing import get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from ledger.core.charging import Answer, Call, Kind
+from ledger.core.top_up_attempts import AnswerKind, ProviderAnswer, ProviderCall
 from ledger.records.top_up_triggers import Trigger
 
 TRIGGERS = Counter("ledger_top_up_triggers", "Triggers that were read, repeated ones too.")
@@ -27,11 +27,11 @@ OVERDUE_SECONDS = Gauge("ledger_overdue_oldest_seconds", "Age of the oldest of i
 
 def count_from_zero(providers: Iterable[str]) -> None:
     """Shows every answer that there may be: no alarm sees the increase of a series that begins with its first one."""
-    for provider, call, kind in product(providers, get_args(Call), get_args(Kind)):
+    for provider, call, kind in product(providers, get_args(ProviderCall), get_args(AnswerKind)):
         ANSWERS.labels(provider, call, kind)
 
 
-def count(trigger: Trigger, call: Call, answer: Answer) -> None:
+def count(trigger: Trigger, call: ProviderCall, answer: ProviderAnswer) -> None:
     """Counts an answer."""
     ANSWERS.labels(trigger.provider, call, answer.kind).inc()
     if call == "charge" and answer.kind == "paid" and trigger.attempt == 1:

@@ -21,9 +21,9 @@ from schemas.fields import (
     WebAddress,
 )
 from schemas.money import Credits, SignedCredits, parse_nanos
+from schemas.states import ActivityType, AttemptState, HoldState, PurchaseLabel, TopUpState
 
 Item = TypeVar("Item")
-TopUpState = Literal["armed", "in_flight", "capped", "suspended"]
 MovementLine = Literal[
     "purchases",
     "auto_top_ups",
@@ -35,8 +35,6 @@ MovementLine = Literal[
     "disputes_won",
     "disputes_lost",
 ]
-ActivityType = Literal["checkout", "deduction", "manual"]
-PurchaseType = Literal["Purchase", "Auto Top-up"]
 PurchaseState = Literal["pending", "paid", "credited", "failed", "expired", "mismatched"]
 PortalPage = Literal["overview", "add", "history", "usage", "auto-top-up", "payment-methods", "badge"]
 Amount = Annotated[str, Field(description="Credits as decimal text; 1 credit is 1.00 USD.", examples=["12.5"])]
@@ -168,7 +166,7 @@ class Transaction(Answer):
     event_id: str
     account_id: str
     signed: Annotated[bool, Field(description="False: published by a router.")]
-    type: ActivityType | PurchaseType
+    type: ActivityType | PurchaseLabel
     event_type: str
     description: Annotated[str, Field(examples=["Credit top-up via Razorpay (₹850)"])]
     time: Annotated[datetime, Field(description="When the log took it.")]
@@ -355,7 +353,7 @@ class TopUpCharge(Answer):
 
     trigger_id: str
     state: Annotated[
-        Literal["due", "sent", "pending", "canceling", "credited", "suspended", "dropped"],
+        AttemptState,
         Field(description="`sent`: the outcome is not known and is looked up. `pending`: the customer has a link."),
     ]
     attempt: int
@@ -687,7 +685,7 @@ class AuthorizationState(Answer):
     amount: Amount
     max_output_tokens: int | None
     expires_at: datetime
-    state: Literal["open", "settled", "released", "expired"]
+    state: HoldState
 
 
 class Extension(Frozen):

@@ -5,7 +5,7 @@ from typing import Any
 
 from ledger.core.account import TopUps
 from ledger.core.calendar import date_of, utc_text
-from ledger.core.charging import FINAL
+from ledger.core.top_up_attempts import FINAL
 from ledger.records.top_up_triggers import Trigger
 from ledger.reports.amounts import balance_text
 from ledger.views.account_state import AccountState, LastEntry

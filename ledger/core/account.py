@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-State = str  # armed | in_flight | capped | suspended
+from schemas.events import Sizing
+from schemas.states import TopUpState
 
 
 class Policy(NamedTuple):
@@ -16,7 +17,7 @@ class Policy(NamedTuple):
     enabled: bool
     threshold: int
     amount: int
-    sizing: str
+    sizing: Sizing
     cap_day: int | None
     cap_month: int | None
     provider: str | None
@@ -31,7 +32,7 @@ class TopUps(NamedTuple):
     """
 
     policy: Policy | None = None
-    state: State = "armed"
+    state: TopUpState = "armed"
     trigger_id: str | None = None
     credits: int = 0
     reason: str | None = None

@@ -1,9 +1,14 @@
 """Which events are lines of an account's history, and which type of activity each line has."""
 
-CHECKOUT, DEDUCTION, MANUAL = "checkout", "deduction", "manual"
+from schemas.events import PurchaseKind
+from schemas.states import ActivityType, PurchaseLabel
+
+CHECKOUT: ActivityType = "checkout"
+DEDUCTION: ActivityType = "deduction"
+MANUAL: ActivityType = "manual"
 
 # What is not here, such as a top-up policy or an invoice, moves no credits and is no line of the history.
-ACTIVITY: dict[str, str] = {
+ACTIVITY: dict[str, ActivityType] = {
     "usage.recorded": DEDUCTION,
     "trace.recorded": DEDUCTION,
     "credits.purchased": CHECKOUT,
@@ -12,7 +17,7 @@ ACTIVITY: dict[str, str] = {
     "dispute.closed": MANUAL,
     "credits.adjusted": MANUAL,
 }
-PURCHASES: dict[str, str] = {"purchase": "Purchase", "auto_top_up": "Auto Top-up"}
+PURCHASES: dict[PurchaseKind, PurchaseLabel] = {"purchase": "Purchase", "auto_top_up": "Auto Top-up"}
 
 
 def event_types(activity: str | None = None) -> tuple[str, ...]:
@@ -20,6 +25,6 @@ def event_types(activity: str | None = None) -> tuple[str, ...]:
     return tuple(kind for kind, shown in ACTIVITY.items() if activity in (None, shown))
 
 
-def purchase_kind(label: str) -> str | None:
+def purchase_kind(label: str) -> PurchaseKind | None:
     """The kind of purchase that the purchases view calls so."""
     return next((kind for kind, shown in PURCHASES.items() if shown == label), None)

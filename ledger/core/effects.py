@@ -3,7 +3,7 @@
 from typing import Any
 
 from ledger.core.calendar import moment_of
-from ledger.core.entry import Occasion
+from ledger.core.entry import Context
 from schemas.effects import AutoTopUpTriggered, Effect
 from schemas.fields import Frozen
 from schemas.identity import derived_id
@@ -11,25 +11,25 @@ from schemas.identity import derived_id
 SOURCE = "ledger/fold"
 
 
-def effect_id(kind: type[Effect], occasion: Occasion) -> str:
+def effect_id(kind: type[Effect], context: Context) -> str:
     """uuid5(account, id of the causing event), told apart by kind; a trigger's is the plain one.
 
     A signed cause is marked, because a router may use the id of a money event for its own.
     """
-    account_id, signed, event_id = occasion.fact.identity
+    account_id, signed, event_id = context.fact.identity
     parts = ("signed", event_id) if signed else (event_id,)
     if kind is not AutoTopUpTriggered:
         parts = (kind.model_fields["type"].default, *parts)
     return derived_id(account_id, *parts)
 
 
-def effect_of(kind: type[Effect], data: Frozen, occasion: Occasion) -> Effect:
-    """The effect as an event of the account at the occasion's log time."""
+def effect_of(kind: type[Effect], data: Frozen, context: Context) -> Effect:
+    """The effect as an event of the account at the context's log time."""
     fields: dict[str, Any] = {
         "source": SOURCE,
-        "id": effect_id(kind, occasion),
-        "subject": occasion.fact.event.subject,
-        "time": moment_of(occasion.log_time_ms),
+        "id": effect_id(kind, context),
+        "subject": context.fact.event.subject,
+        "time": moment_of(context.log_time_ms),
         "data": data,
     }
     return kind(**fields)

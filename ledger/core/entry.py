@@ -83,7 +83,7 @@ class EntrySums(NamedTuple):
     fee_minor: int
 
 
-class Occasion(NamedTuple):
+class Context(NamedTuple):
     """What a rule may ask besides the account: which fact, when by the log, under which version of the book."""
 
     fact: Fact

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ledger.core import rules_1
 from ledger.core.account import Account
 from ledger.core.book import Book, Version
-from ledger.core.entry import Applied, Fact, Occasion, Recovery
+from ledger.core.entry import Applied, Context, Fact, Recovery
 from ledger.core.errors import KeyNotValid, UnknownRules, UnknownSchemaVersion, Unsigned
 from schemas.events import (
     ROUTER_TYPES,
@@ -21,7 +21,7 @@ from schemas.events import (
     InvoiceIssued,
 )
 
-Rules = Callable[[Account, Occasion], Applied]
+Rules = Callable[[Account, Context], Applied]
 _OF_A_PURCHASE = (CreditsPurchased, CreditsRefunded, DisputeOpened, DisputeClosed, InvoiceIssued)
 RULES: dict[int, Rules] = {1: rules_1.apply}
 
@@ -48,7 +48,7 @@ def apply(account: Account, fact: Fact, log_time_ms: int, book: Book) -> Applied
     rules = RULES.get(version.rules)
     if rules is None:
         raise UnknownRules(f"rules {version.rules}")
-    return rules(account, Occasion(fact, log_time_ms, version))
+    return rules(account, Context(fact, log_time_ms, version))
 
 
 def purchase_named(event: Event) -> str | None:

@@ -4,14 +4,14 @@ Each rule answers with a `Change`; `apply` turns it into the next account, the e
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ledger.core import top_ups
-from ledger.core.account import Account, Purchase
+from ledger.core.account import Account, Purchase, TopUps
 from ledger.core.book import Version
 from ledger.core.calendar import month_of
 from ledger.core.effects import effect_of
-from ledger.core.entry import Applied, Entry, Money, Occasion
+from ledger.core.entry import Applied, Context, Entry, Money
 from ledger.core.errors import (
     AccountAlreadyOpened,
     AmountIsZero,
@@ -28,11 +28,51 @@ from ledger.core.errors import (
 )
 from ledger.core.rating import rate_traces, rate_usage, round_half_even
 from schemas.effects import BalanceLevelChanged, Effect, LevelChange
+from schemas.events import (
+    EVENT_TYPES,
+    AccountOpened,
+    AccountPackageChanged,
+    Adjustment,
+    AutoTopUpConfigured,
+    AutoTopUpFailed,
+    AutoTopUpRechecked,
+    AutoTopUpRequested,
+    AutoTopUpResumed,
+    CreditsAdjusted,
+    CreditsPurchased,
+    CreditsRefunded,
+    Dispute,
+    DisputeClosed,
+    DisputeOpened,
+    DisputeOutcome,
+    Invoice,
+    InvoiceIssued,
+    LogRecovered,
+    LogRecovery,
+    Opening,
+    PackageChange,
+    Payout,
+    PayoutReceived,
+    Recheck,
+    Refund,
+    Resumption,
+    TopUpFailure,
+    TopUpPolicy,
+    TopUpRequest,
+    Trace,
+    TraceRecorded,
+    Usage,
+    UsageRecorded,
+)
+from schemas.events import Purchase as PurchaseData
 from schemas.money import format_nanos, parse_nanos
 
 NUMBER = 1
 # The largest amount that the language can say, so that every effect can name its balance.
 BALANCE_NANOS_MAX = 10**18 - 1
+
+
+Data_co = TypeVar("Data_co", covariant=True)
 
 
 class Change(NamedTuple):
@@ -51,27 +91,27 @@ class Change(NamedTuple):
     effects: tuple[Effect, ...] = ()
 
 
-def apply(account: Account, occasion: Occasion) -> Applied:
+def apply(account: Account, context: Context) -> Applied:
     """The fold of one fact by these rules. Raises `Refused`."""
     # Tuples are unpacked and built by position here, because this runs for every event (docs/decisions/0003).
-    fact, log_time_ms, version = occasion
+    fact, log_time_ms, version = context
     event = fact.event
     if account.seq == 0:
         account = account._replace(level=version.level_of(0), package=version.default_package)
     changed, amount, cost, free_traces, money, may_trigger, available, effects = _RULES[event.type](
-        account, event.data, occasion
+        account, event.data, context
     )
     account_id, before, seq, _, level_before, package, opened, month, month_traces, machine, purchases = changed
     balance = before + amount
     _check_bounds(amount, balance, version)
     if may_trigger and machine.policy is not None:
-        machine, triggered = top_ups.checked(machine, balance if available is None else available, occasion)
+        machine, triggered = top_ups.checked(machine, balance if available is None else available, context)
         effects += triggered
     level = version.level_of(balance)
     if level != level_before and event.type != "payout.received":  # a provider is no customer
-        effects += (_level_change(level_before, level, balance, occasion),)
+        effects += (_level_change(level_before, level, balance, context),)
     seq += 1
-    if machine is not account.top_ups and machine[:3] != account.top_ups[:3]:
+    if machine is not account.top_ups and _moved(account.top_ups, machine):
         machine = machine._replace(since_seq=seq)
     return Applied(
         Account(account_id, balance, seq, log_time_ms, level, package, opened, month, month_traces, machine, purchases),
@@ -80,22 +120,27 @@ def apply(account: Account, occasion: Occasion) -> Applied:
     )
 
 
-def _usage(account: Account, data: Any, occasion: Occasion) -> Change:
-    cost, charge = rate_usage(data, occasion.version)
+def _moved(before: TopUps, after: TopUps) -> bool:
+    """Whether the machine has another policy, is in another state, or has another trigger in flight."""
+    return (before.policy, before.state, before.trigger_id) != (after.policy, after.state, after.trigger_id)
+
+
+def _usage(account: Account, data: Usage, context: Context) -> Change:
+    cost, charge = rate_usage(data, context.version)
     return Change(account, -charge, cost, 0, None, True)
 
 
-def _trace(account: Account, data: Any, occasion: Occasion) -> Change:
-    month = month_of(occasion.log_time_ms)
+def _trace(account: Account, data: Trace, context: Context) -> Change:
+    month = month_of(context.log_time_ms)
     before = account.month_traces if account.month == month else 0
-    included = max(occasion.version.packages.get(account.package, 0) - before, 0)
+    included = max(context.version.packages.get(account.package, 0) - before, 0)
     free = min(data.count, included)
-    amount = -rate_traces(data.count - free, occasion.version)
+    amount = -rate_traces(data.count - free, context.version)
     after = account._replace(month=month, month_traces=before + data.count)
     return Change(after, amount=amount, free_traces=free, may_trigger=True)
 
 
-def _purchased(account: Account, data: Any, occasion: Occasion) -> Change:
+def _purchased(account: Account, data: PurchaseData, context: Context) -> Change:
     if data.purchase_id in account.purchases:
         raise PurchaseAlreadyCredited(data.purchase_id, field="data.purchase_id")
     credits = _positive(parse_nanos(data.credits), "data.credits")
@@ -103,7 +148,7 @@ def _purchased(account: Account, data: Any, occasion: Occasion) -> Change:
     purchase = Purchase(
         data.purchase_id, credits, data.provider, charged.currency, charged.amount_minor, charged.tax_minor
     )
-    machine = top_ups.purchased(account.top_ups, data, occasion)
+    machine = top_ups.purchased(account.top_ups, data, context)
     return Change(
         account.with_purchase(purchase)._replace(top_ups=machine),
         amount=credits,
@@ -112,7 +157,7 @@ def _purchased(account: Account, data: Any, occasion: Occasion) -> Change:
     )
 
 
-def _refunded(account: Account, data: Any, occasion: Occasion) -> Change:
+def _refunded(account: Account, data: Refund, context: Context) -> Change:
     purchase = _purchase(account, data.purchase_id)
     credits = _positive(parse_nanos(data.credits), "data.credits")
     charged = data.charged
@@ -129,7 +174,7 @@ def _refunded(account: Account, data: Any, occasion: Occasion) -> Change:
     return Change(account.with_purchase(after), amount=-credits, money=money)
 
 
-def _dispute_opened(account: Account, data: Any, occasion: Occasion) -> Change:
+def _dispute_opened(account: Account, data: Dispute, context: Context) -> Change:
     purchase = _purchase(account, data.purchase_id)
     credits = _positive(parse_nanos(data.credits), "data.credits")
     if purchase.disputed:
@@ -145,7 +190,7 @@ def _dispute_opened(account: Account, data: Any, occasion: Occasion) -> Change:
     return Change(account.with_purchase(after)._replace(top_ups=machine), amount=-credits, money=money)
 
 
-def _dispute_closed(account: Account, data: Any, occasion: Occasion) -> Change:
+def _dispute_closed(account: Account, data: DisputeOutcome, context: Context) -> Change:
     purchase = _purchase(account, data.purchase_id)
     if not purchase.disputed:
         raise NoOpenDispute(purchase.purchase_id, field="data.purchase_id")
@@ -160,28 +205,28 @@ def _dispute_closed(account: Account, data: Any, occasion: Occasion) -> Change:
     return Change(account.with_purchase(after)._replace(top_ups=machine), amount=purchase.disputed, money=money)
 
 
-def _adjusted(account: Account, data: Any, occasion: Occasion) -> Change:
+def _adjusted(account: Account, data: Adjustment, context: Context) -> Change:
     amount = parse_nanos(data.amount)
     if amount == 0:
         raise AmountIsZero(field="data.amount")
     return Change(account, amount=amount)
 
 
-def _configured(account: Account, data: Any, occasion: Occasion) -> Change:
-    machine = top_ups.configured(account.top_ups, data, account.balance, occasion)
+def _configured(account: Account, data: TopUpPolicy, context: Context) -> Change:
+    machine = top_ups.configured(account.top_ups, data, account.balance, context)
     return Change(account._replace(top_ups=machine), may_trigger=True)
 
 
-def _failed(account: Account, data: Any, occasion: Occasion) -> Change:
-    machine, effects = top_ups.failed(account.top_ups, data, occasion)
+def _failed(account: Account, data: TopUpFailure, context: Context) -> Change:
+    machine, effects = top_ups.failed(account.top_ups, data, context)
     return Change(account._replace(top_ups=machine), effects=effects)
 
 
-def _resumed(account: Account, data: Any, occasion: Occasion) -> Change:
+def _resumed(account: Account, data: Resumption, context: Context) -> Change:
     return Change(account._replace(top_ups=top_ups.resumed(account.top_ups)), may_trigger=True)
 
 
-def _requested(account: Account, data: Any, occasion: Occasion) -> Change:
+def _requested(account: Account, data: TopUpRequest, context: Context) -> Change:
     available = parse_nanos(data.available)
     if data.balance is not None:
         # What was credited since the refusal is available, too: a card is never charged above the threshold.
@@ -189,28 +234,28 @@ def _requested(account: Account, data: Any, occasion: Occasion) -> Change:
     return Change(account, may_trigger=True, available=available)
 
 
-def _rechecked(account: Account, data: Any, occasion: Occasion) -> Change:
+def _rechecked(account: Account, data: Recheck, context: Context) -> Change:
     return Change(account._replace(top_ups=top_ups.rechecked(account.top_ups)), may_trigger=True)
 
 
-def _opened(account: Account, data: Any, occasion: Occasion) -> Change:
+def _opened(account: Account, data: Opening, context: Context) -> Change:
     if account.opened:
         raise AccountAlreadyOpened(account.account_id, field="subject")
-    package = _known_package(data.package or account.package, occasion)
+    package = _known_package(data.package or account.package, context)
     return Change(account._replace(opened=True, package=package))
 
 
-def _package_changed(account: Account, data: Any, occasion: Occasion) -> Change:
-    return Change(account._replace(package=_known_package(data.package, occasion)))
+def _package_changed(account: Account, data: PackageChange, context: Context) -> Change:
+    return Change(account._replace(package=_known_package(data.package, context)))
 
 
-def _invoice_issued(account: Account, data: Any, occasion: Occasion) -> Change:
+def _invoice_issued(account: Account, data: Invoice, context: Context) -> Change:
     _purchase(account, data.purchase_id)
     return Change(account)
 
 
-def _payout_received(account: Account, data: Any, occasion: Occasion) -> Change:
-    if occasion.fact.event.subject != f"provider:{data.provider}":
+def _payout_received(account: Account, data: Payout, context: Context) -> Change:
+    if context.fact.event.subject != f"provider:{data.provider}":
         raise WrongProvider(data.provider, field="data.provider")
     return Change(
         account,
@@ -218,34 +263,52 @@ def _payout_received(account: Account, data: Any, occasion: Occasion) -> Change:
     )
 
 
-def _log_recovered(account: Account, data: Any, occasion: Occasion) -> Change:
+def _log_recovered(account: Account, data: LogRecovery, context: Context) -> Change:
     return Change(account)
 
 
-_RULES: dict[str, Callable[[Account, Any, Occasion], Change]] = {
-    "usage.recorded": _usage,
-    "trace.recorded": _trace,
-    "credits.purchased": _purchased,
-    "credits.refunded": _refunded,
-    "dispute.opened": _dispute_opened,
-    "dispute.closed": _dispute_closed,
-    "credits.adjusted": _adjusted,
-    "auto_top_up.configured": _configured,
-    "auto_top_up.failed": _failed,
-    "auto_top_up.resumed": _resumed,
-    "auto_top_up.requested": _requested,
-    "auto_top_up.rechecked": _rechecked,
-    "account.opened": _opened,
-    "account.package_changed": _package_changed,
-    "invoice.issued": _invoice_issued,
-    "payout.received": _payout_received,
-    "log.recovered": _log_recovered,
-}
+class _EventWith(Protocol[Data_co]):
+    """A type of event, with the data that its rule takes."""
+
+    @property
+    def data(self) -> Data_co: ...
 
 
-def _level_change(previous: str, level: str, balance: int, occasion: Occasion) -> Effect:
+Rule = Callable[[Account, Any, Context], Change]
+_NAMES: dict[type[Any], str] = {kind: name for name, kind in EVENT_TYPES.items()}
+
+
+def _rule(kind: type[_EventWith[Data_co]], rule: Callable[[Account, Data_co, Context], Change]) -> tuple[str, Rule]:
+    """A line of the table: a rule that takes the data of another type of event is an error of mypy."""
+    return _NAMES[kind], rule
+
+
+_RULES: dict[str, Rule] = dict(
+    (
+        _rule(UsageRecorded, _usage),
+        _rule(TraceRecorded, _trace),
+        _rule(CreditsPurchased, _purchased),
+        _rule(CreditsRefunded, _refunded),
+        _rule(DisputeOpened, _dispute_opened),
+        _rule(DisputeClosed, _dispute_closed),
+        _rule(CreditsAdjusted, _adjusted),
+        _rule(AutoTopUpConfigured, _configured),
+        _rule(AutoTopUpFailed, _failed),
+        _rule(AutoTopUpResumed, _resumed),
+        _rule(AutoTopUpRequested, _requested),
+        _rule(AutoTopUpRechecked, _rechecked),
+        _rule(AccountOpened, _opened),
+        _rule(AccountPackageChanged, _package_changed),
+        _rule(InvoiceIssued, _invoice_issued),
+        _rule(PayoutReceived, _payout_received),
+        _rule(LogRecovered, _log_recovered),
+    )
+)
+
+
+def _level_change(previous: str, level: str, balance: int, context: Context) -> Effect:
     data = LevelChange(previous=previous, level=level, balance=format_nanos(balance))
-    return effect_of(BalanceLevelChanged, data, occasion)
+    return effect_of(BalanceLevelChanged, data, context)
 
 
 def _check_bounds(amount: int, balance: int, version: Version) -> None:
@@ -268,7 +331,7 @@ def _positive(nanos: int, field: str) -> int:
     return nanos
 
 
-def _known_package(name: str, occasion: Occasion) -> str:
-    if name not in occasion.version.packages:
+def _known_package(name: str, context: Context) -> str:
+    if name not in context.version.packages:
         raise UnknownPackage(name, field="data.package")
     return name

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ledger.core.account import Policy, TopUps
 from ledger.core.calendar import day_of, moment_of, month_of, next_day_ms, next_month_ms
 from ledger.core.effects import effect_id, effect_of
-from ledger.core.entry import Occasion
+from ledger.core.entry import Context
 from ledger.core.errors import TopUpCannotReachThreshold, TopUpExceedsCap, TopUpTooSmall
 from ledger.core.purchasing import check_creditable
 from schemas.effects import (
@@ -45,7 +45,7 @@ class _Cap(NamedTuple):
     opens_at_ms: int
 
 
-def checked(top_ups: TopUps, available: int, occasion: Occasion) -> Step:
+def checked(top_ups: TopUps, available: int, context: Context) -> Step:
     """Triggers or skips when the machine is armed and `available` is below the threshold."""
     policy = top_ups.policy
     if policy is None or not may_trigger(
@@ -56,11 +56,11 @@ def checked(top_ups: TopUps, available: int, occasion: Occasion) -> Step:
         available=available,
     ):
         return Step(top_ups)
-    credits = _size(policy, available, occasion)
-    cap = _exceeded_cap(top_ups, policy, credits, occasion.log_time_ms)
+    credits = _size(policy, available, context)
+    cap = _exceeded_cap(top_ups, policy, credits, context.log_time_ms)
     if cap is None:
-        return _trigger(top_ups, policy, credits, available, occasion)
-    return _skip(top_ups, credits, cap, occasion)
+        return _trigger(top_ups, policy, credits, available, context)
+    return _skip(top_ups, credits, cap, context)
 
 
 def may_trigger(*, enabled: bool, state: str | None, threshold: int | None, open_disputes: int, available: int) -> bool:
@@ -71,33 +71,33 @@ def may_trigger(*, enabled: bool, state: str | None, threshold: int | None, open
     return enabled and state == "armed" and threshold is not None and available < threshold and not open_disputes
 
 
-def configured(top_ups: TopUps, wire: TopUpPolicy, balance: int, occasion: Occasion) -> TopUps:
+def configured(top_ups: TopUps, wire: TopUpPolicy, balance: int, context: Context) -> TopUps:
     """The machine with a new policy: armed, unless a trigger is in flight. Raises what `_refuse` refuses."""
     policy = _policy_of(wire)
     if policy.enabled:
-        _refuse(policy, balance, occasion)
+        _refuse(policy, balance, context)
     if top_ups.state == "in_flight":
         return top_ups._replace(policy=policy)
     return _armed(top_ups)._replace(policy=policy)
 
 
-def purchased(top_ups: TopUps, purchase: Purchase, occasion: Occasion) -> TopUps:
+def purchased(top_ups: TopUps, purchase: Purchase, context: Context) -> TopUps:
     """The machine after a purchase was paid. A trigger that is paid late leaves it where it is."""
     if purchase.kind == "purchase":
         return _armed(top_ups) if top_ups.state == "suspended" else top_ups
-    spent = _with_spent(top_ups, parse_nanos(purchase.credits), occasion.log_time_ms)
+    spent = _with_spent(top_ups, parse_nanos(purchase.credits), context.log_time_ms)
     paid_in_flight = top_ups.state == "in_flight" and purchase.trigger_id == top_ups.trigger_id
     return _armed(spent) if paid_in_flight else spent
 
 
-def failed(top_ups: TopUps, failure: TopUpFailure, occasion: Occasion) -> Step:
+def failed(top_ups: TopUps, failure: TopUpFailure, context: Context) -> Step:
     """Suspended when the charger gave up on the trigger in flight; otherwise it retries, and nothing changes."""
     current = top_ups.state == "in_flight" and failure.trigger_id == top_ups.trigger_id
     if not current or not failure.suspended:
         return Step(top_ups)
     suspended = top_ups._replace(state="suspended", trigger_id=None, credits=0, reason=failure.reason_code)
     data = Suspension(trigger_id=failure.trigger_id, reason_code=failure.reason_code)
-    return Step(suspended, (effect_of(AutoTopUpSuspended, data, occasion),))
+    return Step(suspended, (effect_of(AutoTopUpSuspended, data, context),))
 
 
 def resumed(top_ups: TopUps) -> TopUps:
@@ -114,21 +114,21 @@ def _armed(top_ups: TopUps) -> TopUps:
     return top_ups._replace(state="armed", trigger_id=None, credits=0, reason=None)
 
 
-def _trigger(top_ups: TopUps, policy: Policy, credits: int, balance: int, occasion: Occasion) -> Step:
+def _trigger(top_ups: TopUps, policy: Policy, credits: int, balance: int, context: Context) -> Step:
     data = Trigger(
-        trigger_id=effect_id(AutoTopUpTriggered, occasion),
+        trigger_id=effect_id(AutoTopUpTriggered, context),
         credits=format_nanos(credits),
         balance=format_nanos(balance),
         threshold=format_nanos(policy.threshold),
-        caused_by=occasion.fact.event_id,
+        caused_by=context.fact.event_id,
         provider=policy.provider,
         payment_method_id=policy.payment_method_id,
     )
     in_flight = top_ups._replace(state="in_flight", trigger_id=data.trigger_id, credits=credits, reason=None)
-    return Step(in_flight, (effect_of(AutoTopUpTriggered, data, occasion),))
+    return Step(in_flight, (effect_of(AutoTopUpTriggered, data, context),))
 
 
-def _skip(top_ups: TopUps, credits: int, cap: _Cap, occasion: Occasion) -> Step:
+def _skip(top_ups: TopUps, credits: int, cap: _Cap, context: Context) -> Step:
     data = Skip(
         window=cap.window,
         cap=format_nanos(cap.cap),
@@ -137,10 +137,10 @@ def _skip(top_ups: TopUps, credits: int, cap: _Cap, occasion: Occasion) -> Step:
         opens_at=moment_of(cap.opens_at_ms),
     )
     capped = top_ups._replace(state="capped", reason=cap.window)
-    return Step(capped, (effect_of(AutoTopUpSkipped, data, occasion),))
+    return Step(capped, (effect_of(AutoTopUpSkipped, data, context),))
 
 
-def _size(policy: Policy, available: int, occasion: Occasion) -> int:
+def _size(policy: Policy, available: int, context: Context) -> int:
     """Credits to buy, in nanos; up to a target, in whole cents and no less than the smallest top-up.
 
     Never more than the bound of one event, because the purchase would be refused after the card was charged.
@@ -148,8 +148,8 @@ def _size(policy: Policy, available: int, occasion: Occasion) -> int:
     credits = policy.amount
     if policy.sizing == "target":
         missing = -(-(policy.amount - available) // NANOS_PER_CENT) * NANOS_PER_CENT
-        credits = max(missing, occasion.version.top_up_nanos_min)
-    return min(credits, occasion.version.event_nanos_max)
+        credits = max(missing, context.version.top_up_nanos_min)
+    return min(credits, context.version.event_nanos_max)
 
 
 def _exceeded_cap(top_ups: TopUps, policy: Policy, credits: int, log_time_ms: int) -> _Cap | None:
@@ -187,12 +187,12 @@ def _policy_of(wire: TopUpPolicy) -> Policy:
     )
 
 
-def _refuse(policy: Policy, balance: int, occasion: Occasion) -> None:
+def _refuse(policy: Policy, balance: int, context: Context) -> None:
     """Raises for a policy that would fail later: too small, too large, short of the threshold, or above its caps."""
-    if policy.amount < occasion.version.top_up_nanos_min:
-        raise TopUpTooSmall(format_nanos(occasion.version.top_up_nanos_min), field="data.amount")
+    if policy.amount < context.version.top_up_nanos_min:
+        raise TopUpTooSmall(format_nanos(context.version.top_up_nanos_min), field="data.amount")
     if policy.sizing == "fixed":
-        check_creditable(policy.amount, occasion.version.event_nanos_max, "data.amount")
+        check_creditable(policy.amount, context.version.event_nanos_max, "data.amount")
     reached = policy.amount if policy.sizing == "target" else min(balance, policy.threshold) + policy.amount
     if reached < policy.threshold:
         raise TopUpCannotReachThreshold(field="data.amount")

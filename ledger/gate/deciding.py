@@ -18,11 +18,11 @@ from ledger.gate.holds import (
     HoldConflict,
     NewHold,
     ProjectionBehind,
-    State,
 )
 from ledger.gate.pipeline import Parameters, Pipeline, Row, Statement
 from ledger.views.arrays import integers, texts
 from schemas.events import Mode
+from schemas.states import HoldState
 
 _LOCKED_FUNDS, _FIND_HOLDS, _PUT_HOLDS = (
     Statement.of(SQL[name]) for name in ("locked_funds", "find_holds", "put_holds")
@@ -131,7 +131,7 @@ def _hold(row: Row) -> Hold:
         hold_id or "",
         account_id or "",
         int(amount or 0),
-        cast(State, state),
+        cast(HoldState, state),
         datetime.fromisoformat(expires_at or ""),
         provider,
         model,

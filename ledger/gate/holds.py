@@ -6,7 +6,7 @@ locked its account, so that two steps of one account follow each other, and each
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from ledger.core.errors import LedgerError
 from ledger.core.holds import is_over
@@ -14,9 +14,9 @@ from ledger.core.spending import Ask, granted
 from ledger.postgres.types import AsyncConnection
 from ledger.sql import statements
 from schemas.events import Mode
+from schemas.states import HoldState
 
 SQL = statements("ledger.gate", "holds.sql")
-State = Literal["open", "settled", "released", "expired"]
 
 
 class HoldConflict(LedgerError):
@@ -67,7 +67,7 @@ class Hold(NamedTuple):
     hold_id: str
     account_id: str
     amount: int
-    state: State
+    state: HoldState
     expires_at: datetime
     provider: str | None
     model: str | None
@@ -75,7 +75,7 @@ class Hold(NamedTuple):
     max_output_tokens: int | None
     request_hash: str | None
 
-    def ended(self, now: datetime) -> State | None:
+    def ended(self, now: datetime) -> HoldState | None:
         """How it has ended; None while it promises its credits. One that is over may still wait to be expired."""
         if self.state == "open":
             return "expired" if is_over(self.expires_at, now) else None
@@ -165,7 +165,7 @@ async def extend(
     return Extended(after, funds._replace(held=funds.held + grant))
 
 
-async def close(connection: AsyncConnection, holds: Sequence[tuple[str, str]], state: State) -> set[str]:
+async def close(connection: AsyncConnection, holds: Sequence[tuple[str, str]], state: HoldState) -> set[str]:
     """Ends those of the holds (id, account) that are open, in one transaction; returns their ids."""
     accounts = sorted({account_id for _, account_id in holds})
     async with connection.transaction():

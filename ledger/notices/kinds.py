@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from ledger.core.book import Version
-from ledger.core.charging import SWITCHED_OFF
+from ledger.core.top_up_attempts import SWITCHED_OFF
 from ledger.records.notices import Document, Notice
 from ledger.views.accepted_events import AcceptedEvent
 from schemas.effects import AutoTopUpSkipped, AutoTopUpSuspended, BalanceLevelChanged, Effect

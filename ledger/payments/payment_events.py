@@ -6,8 +6,8 @@ append the same payment: it counts once.
 
 from datetime import UTC, datetime
 
-from ledger.core.charging import Failure
 from ledger.core.pricing import refund_share
+from ledger.core.top_up_attempts import FailedAttempt
 from ledger.payments import gateway
 from ledger.payments.payment_terms import PaymentTerms
 from ledger.reports.descriptions import describe
@@ -120,7 +120,7 @@ def payout_received(provider: str, payout: gateway.Payout) -> PayoutReceived:
     return PayoutReceived(source=SOURCE, id=id_, subject=subject, time=payout.created, data=data)
 
 
-def top_up_failed(account_id: str, trigger_id: str, failure: Failure, time: datetime) -> AutoTopUpFailed:
+def top_up_failed(account_id: str, trigger_id: str, failure: FailedAttempt, time: datetime) -> AutoTopUpFailed:
     """An attempt to pay a trigger that failed for certain; one event per attempt."""
     data = TopUpFailure(trigger_id=trigger_id, reason_code=failure.reason_code, suspended=failure.suspended)
     ends = "suspended" if failure.suspended else "declined"

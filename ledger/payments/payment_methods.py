@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ledger.core.charging import MISMATCHED
 from ledger.core.errors import LedgerError
+from ledger.core.top_up_attempts import MISMATCHED
 from ledger.payments import payment_events
 from ledger.payments.clock import utc_now
 from ledger.payments.customers import customer_of, put_customer

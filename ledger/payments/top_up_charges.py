@@ -1,4 +1,4 @@
-"""Charges auto top-ups: carries out what `ledger.core.charging` decides about each trigger.
+"""Charges auto top-ups: carries out what `ledger.core.top_up_attempts` decides about each trigger.
 
 The provider has the truth: every process may repeat every step, with the same result. The row is written before the
 provider is asked, and again after the event is on the log.
@@ -9,8 +9,15 @@ from datetime import timedelta
 
 import structlog
 
-from ledger.core.charging import AUTHENTICATION_REQUIRED, Answer, Call, after, dropped, next_call
 from ledger.core.errors import LedgerError
+from ledger.core.top_up_attempts import (
+    AUTHENTICATION_REQUIRED,
+    ProviderAnswer,
+    ProviderCall,
+    decide,
+    dropped,
+    next_call,
+)
 from ledger.payments import payment_events
 from ledger.payments.clock import Clock, utc_now
 from ledger.payments.event_recorder import Database, EventLog, EventRecorder
@@ -25,7 +32,7 @@ from ledger.records.top_up_triggers import LeaseLost, NewTrigger, Trigger
 from ledger.settings import Settings
 
 # Called with the result of each call, for metrics.
-Observe = Callable[[Trigger, Call, Answer], None]
+Observe = Callable[[Trigger, ProviderCall, ProviderAnswer], None]
 
 log = structlog.get_logger()
 
@@ -84,11 +91,11 @@ class TopUpCharges:
         """Makes one call and saves the row with what it decided; None if there is nothing more to do now."""
         call = self._next_call(trigger)
         # Without a call: the views can't say whether the trigger is wanted, so it waits as if the provider were away.
-        result = CallResult(Answer("unavailable")) if call in (None, "drop") else self._make(trigger, call)
+        result = CallResult(ProviderAnswer("unavailable")) if call in (None, "drop") else self._make(trigger, call)
         now = self._clock()
-        decision = after(trigger.charge, result.answer, now, self._settings.top_up_attempts)
+        decision = decide(trigger.progress, result.answer, now, self._settings.top_up_attempts)
         if call == "drop":
-            decision = dropped(trigger.charge)
+            decision = dropped(trigger.progress)
         if decision.failure is not None:
             failure = payment_events.top_up_failed(trigger.account_id, trigger.trigger_id, decision.failure, now)
             self._recorder.append_once(failure)
@@ -98,7 +105,7 @@ class TopUpCharges:
             top_up_triggers.save(connection, later, self._lease, rests=is_idle)
         return None if is_idle else later
 
-    def _next_call(self, trigger: Trigger) -> Call | None:
+    def _next_call(self, trigger: Trigger) -> ProviderCall | None:
         """None while the views are half-built and can't say whether the trigger is wanted."""
         wanted: bool | None = True
         if trigger.state == "due":
@@ -106,9 +113,9 @@ class TopUpCharges:
                 wanted = top_up_triggers.is_wanted(connection, trigger.account_id, trigger.trigger_id)
         if wanted is None:
             return None
-        return next_call(trigger.charge, wanted=wanted, search_from=trigger.search_from, now=self._clock())
+        return next_call(trigger.progress, wanted=wanted, search_from=trigger.search_from, now=self._clock())
 
-    def _make(self, trigger: Trigger, call: Call) -> CallResult:
+    def _make(self, trigger: Trigger, call: ProviderCall) -> CallResult:
         result = self._calls.make(trigger, call)
         self._observe(trigger, call, result.answer)
         payment_id = result.payment.payment_id if result.payment else None

@@ -1,13 +1,13 @@
-"""Asks a provider about one trigger, and translates its answer for the rules of `ledger.core.charging`."""
+"""Asks a provider about one trigger, and translates its answer for the rules of `ledger.core.top_up_attempts`."""
 
 from datetime import UTC, timedelta
 from typing import NamedTuple
 
 import structlog
 
-from ledger.core.charging import Answer, Call
 from ledger.core.errors import LedgerError
 from ledger.core.pricing import NoRateInEffect
+from ledger.core.top_up_attempts import ProviderAnswer, ProviderCall
 from ledger.log.connecting import LogUnavailable
 from ledger.payments.buyers import buyer
 from ledger.payments.clock import Clock
@@ -42,12 +42,12 @@ _NOT_NOW = (ProviderNotConfigured, CannotCollect, NoRateInEffect, PolicyUnreadab
 class CallResult(NamedTuple):
     """The answer to a call, and the payment that it is about."""
 
-    answer: Answer
+    answer: ProviderAnswer
     payment: Payment | None = None
 
 
 class TopUpProviderCalls:
-    """Makes the calls that `ledger.core.charging` decides: writes the row before, handles the payment after."""
+    """Makes the calls that `ledger.core.top_up_attempts` decides: writes the row before, handles the payment after."""
 
     def __init__(
         self, settings: Settings, gateways: Gateways, database: Database, updates: ProviderUpdates, clock: Clock
@@ -56,7 +56,7 @@ class TopUpProviderCalls:
         self._updates, self._clock = updates, clock
         self._lease = timedelta(seconds=settings.top_up_lease_seconds)
 
-    def make(self, trigger: Trigger, call: Call) -> CallResult:
+    def make(self, trigger: Trigger, call: ProviderCall) -> CallResult:
         """Makes a call. A payment that the provider says is paid is on the log when this returns.
 
         Raises LeaseLost or LogRefused before the provider is asked; LogUnavailable; psycopg.Error.
@@ -67,14 +67,14 @@ class TopUpProviderCalls:
             raise
         except _NOT_NOW as error:
             log.warning("top_up_not_charged", trigger_id=trigger.trigger_id, reason=str(error))
-            return CallResult(Answer("unavailable", error.code))
+            return CallResult(ProviderAnswer("unavailable", error.code))
         except LedgerError as error:
             return CallResult(_answer_of_error(error, call))
         if payment is None:
-            return CallResult(Answer("not_found"))
+            return CallResult(ProviderAnswer("not_found"))
         return self._handle(trigger, payment)
 
-    def _ask(self, collector: Collector, trigger: Trigger, call: Call) -> Payment | None:
+    def _ask(self, collector: Collector, trigger: Trigger, call: ProviderCall) -> Payment | None:
         match call:
             case "charge":
                 return self._charge(collector, trigger)
@@ -139,11 +139,11 @@ class TopUpProviderCalls:
     def _handle(self, trigger: Trigger, payment: Payment) -> CallResult:
         attempt = _attempt_of(payment)
         if payment.status == "pending":
-            return CallResult(Answer("pending", "", attempt), payment)
+            return CallResult(ProviderAnswer("pending", "", attempt), payment)
         if payment.status == "failed":
-            return CallResult(Answer(payment.decline or "hard", _code(payment), attempt), payment)
+            return CallResult(ProviderAnswer(payment.decline or "hard", _code(payment), attempt), payment)
         outcome = self._updates.payments.handle(trigger.provider, payment)
-        return CallResult(Answer("paid" if outcome in CREDITED else "mismatched", outcome, attempt), payment)
+        return CallResult(ProviderAnswer("paid" if outcome in CREDITED else "mismatched", outcome, attempt), payment)
 
 
 def _terms(trigger: Trigger, attempt: Attempt) -> PaymentTerms:
@@ -166,13 +166,13 @@ def _reference(trigger: Trigger) -> str:
     return trigger.payment_id
 
 
-def _answer_of_error(error: LedgerError, call: Call) -> Answer:
+def _answer_of_error(error: LedgerError, call: ProviderCall) -> ProviderAnswer:
     """What an error means for the charge. A refused look-up says nothing about what was charged."""
     if isinstance(error, ProviderUnknown) or (isinstance(error, ProviderRefuses) and call in ("find", "ask")):
-        return Answer("unknown", error.code)
+        return ProviderAnswer("unknown", error.code)
     if isinstance(error, ProviderError) and not isinstance(error, ProviderRefuses):
-        return Answer("unavailable", error.code)
-    return Answer("refused", error.code)
+        return ProviderAnswer("unavailable", error.code)
+    return ProviderAnswer("refused", error.code)
 
 
 def _attempt_of(payment: Payment) -> int:

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from ledger.core.charging import SWITCHED_OFF
 from ledger.core.errors import LedgerError
+from ledger.core.top_up_attempts import SWITCHED_OFF
 from ledger.payments.tax_ids import TaxIdMalformed
 from ledger.portal.declines import decline_text
 

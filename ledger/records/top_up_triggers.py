@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.rows import class_row
 
-from ledger.core.charging import Charge, Decision, Kind, State
 from ledger.core.errors import LedgerError
+from ledger.core.top_up_attempts import AnswerKind, AttemptDecision, TriggerProgress
 from ledger.postgres.types import Connection
 from ledger.sql import statements
+from schemas.states import AttemptState
 
 SQL = statements("ledger.records", "top_up_triggers.sql")
 
@@ -47,7 +48,7 @@ class Trigger(NamedTuple):
     credits: int
     triggered_at: datetime
     search_from: datetime
-    state: State
+    state: AttemptState
     attempt: int
     silent: int
     searched_at: datetime | None
@@ -58,14 +59,14 @@ class Trigger(NamedTuple):
     due_at: datetime | None = None
 
     @property
-    def charge(self) -> Charge:
-        """Where its charge stands."""
-        return Charge(self.state, self.attempt, self.silent, self.searched_at)
+    def progress(self) -> TriggerProgress:
+        """How far its attempts are."""
+        return TriggerProgress(self.state, self.attempt, self.silent, self.searched_at)
 
-    def decided(self, decision: Decision) -> "Trigger":
+    def decided(self, decision: AttemptDecision) -> "Trigger":
         """The trigger after a decision."""
         failure = decision.failure.reason_code if decision.failure else self.failure
-        return self._replace(**decision.charge._asdict(), due_at=decision.due_at, failure=failure)
+        return self._replace(**decision.progress._asdict(), due_at=decision.due_at, failure=failure)
 
 
 class Policy(NamedTuple):
@@ -164,7 +165,7 @@ def attempting(connection: Connection, trigger: Trigger, new: Attempt, length: t
     return row
 
 
-def answered(connection: Connection, trigger: Trigger, outcome: Kind, code: str, payment_id: str | None) -> None:
+def answered(connection: Connection, trigger: Trigger, outcome: AnswerKind, code: str, payment_id: str | None) -> None:
     """What came of the current attempt, for people."""
     parameters = {"trigger_id": trigger.trigger_id, "attempt": trigger.attempt, "payment_id": payment_id}
     connection.execute(SQL["answered"], {**parameters, "outcome": outcome, "code": code or None})

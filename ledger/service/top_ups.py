@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from psycopg.rows import class_row
 
 from ledger.core.calendar import day_of, month_of, ms_of
-from ledger.core.charging import FINAL
+from ledger.core.top_up_attempts import FINAL
 from ledger.payments.top_up_policies import check_policy, provider_for
 from ledger.postgres.types import AsyncConnection
 from ledger.records.top_up_triggers import SQL, Trigger

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ledger.postgres.types import AsyncConnection
 from ledger.views.queries import SQL, fetch_all, fetch_one
 from schemas.events import Sizing
-from schemas.http import TopUpState
+from schemas.states import TopUpState
 
 
 class Balance(NamedTuple):

@@ -1,6 +1,8 @@
 """Writes one folded batch into the views; the caller holds the transaction, so that all of it is true or none."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from ledger.core.account import Account, Policy, Purchase, TopUps
@@ -17,10 +19,23 @@ SQL = statements("ledger.views", "writing.sql")
 
 # Account, days since 1970, provider, model, API key or "".
 Day = tuple[str, int, str, str, str]
-_SUMS = (
-    *("requests", "inputs", "outputs", "cached", "written", "traces", "free"),
-    *("costs", "charges", "firsts", "lasts"),
-)
+
+
+@dataclasses.dataclass(slots=True)
+class DaySums:
+    """What the entries of one `Day` add up to; the fields are parameters of the statement `add_usage_days`."""
+
+    firsts: int
+    lasts: int
+    requests: int = 0
+    inputs: int = 0
+    outputs: int = 0
+    cached: int = 0
+    written: int = 0
+    traces: int = 0
+    free: int = 0
+    costs: int = 0
+    charges: int = 0
 
 
 class Postings:
@@ -30,7 +45,7 @@ class Postings:
         self._partition = partition
         self._usage: list[str] = []
         self._others: list[str] = []
-        self._days: dict[Day, list[int]] = {}
+        self._days: dict[Day, DaySums] = {}
 
     def add(self, entry: Entry, offset: int) -> None:
         """Takes one more entry and the offset that it comes from; keeps neither."""
@@ -55,7 +70,7 @@ class Postings:
     def write_days(self, connection: Connection) -> None:
         """Adds usage to the days, models and keys that it belongs to, and traces to their days."""
         if self._days:
-            connection.execute(SQL["add_usage_days"], _columns(sorted(self._days.items())))
+            connection.execute(SQL["add_usage_days"], _columns(sorted(self._days.items(), key=itemgetter(0))))
 
     def _add_to_day(self, entry: Entry, account_id: str, usage: UsageValues) -> None:
         _, log_time_ms, seq, amount, _, cost, *_ = entry
@@ -63,26 +78,27 @@ class Postings:
         day = (account_id, day_of(log_time_ms), provider, model, key or "")
         sums = self._days.get(day)
         if sums is None:
-            self._days[day] = [1, input_, output, cached or 0, written or 0, 0, 0, cost, -amount, seq, seq]
-            return
-        sums[0] += 1
-        sums[1] += input_
-        sums[2] += output
+            sums = self._days[day] = DaySums(seq, seq)
+        sums.lasts = seq
+        sums.requests += 1
+        sums.inputs += input_
+        sums.outputs += output
         if cached:
-            sums[3] += cached
+            sums.cached += cached
         if written:
-            sums[4] += written
-        sums[7] += cost
-        sums[8] -= amount
-        sums[10] = seq
+            sums.written += written
+        sums.costs += cost
+        sums.charges -= amount
 
     def _add_traces_to_day(self, entry: Entry, count: int) -> None:
         day = (entry.fact.event.subject, day_of(entry.log_time_ms), "", "", "")
-        sums = self._days.setdefault(day, [0, 0, 0, 0, 0, 0, 0, 0, 0, entry.seq, entry.seq])
-        sums[5] += count
-        sums[6] += entry.free_traces
-        sums[8] -= entry.amount
-        sums[10] = entry.seq
+        sums = self._days.get(day)
+        if sums is None:
+            sums = self._days[day] = DaySums(entry.seq, entry.seq)
+        sums.lasts = entry.seq
+        sums.traces += count
+        sums.free += entry.free_traces
+        sums.charges -= entry.amount
 
 
 def write_balances(connection: Connection, partition: int, accounts: Sequence[Account]) -> None:
@@ -118,12 +134,14 @@ def write_purchases(connection: Connection, accounts: Iterable[Account]) -> None
         connection.cursor().executemany(SQL["put_purchase"], rows)
 
 
-def _columns(days: list[tuple[Day, list[int]]]) -> dict[str, str]:
+def _columns(days: list[tuple[Day, DaySums]]) -> dict[str, str]:
     accounts, numbers, *names = zip(*(day for day, _ in days), strict=True)
     columns = {"accounts": texts(accounts), "days": integers(numbers)}
     columns |= {name: texts(column) for name, column in zip(("providers", "models", "keys"), names, strict=True)}
-    values = zip(*(sums for _, sums in days), strict=True)
-    return columns | {name: integers(column) for name, column in zip(_SUMS, values, strict=True)}
+    sums = {
+        field.name: integers(getattr(of_day, field.name) for _, of_day in days) for field in dataclasses.fields(DaySums)
+    }
+    return columns | sums
 
 
 def write_record_counts(connection: Connection, partition: int, record_counts: Mapping[tuple[str, str], int]) -> None:

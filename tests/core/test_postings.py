@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ledger.core import checks, postings
+from ledger.core import invariants, postings
 from ledger.core.entry import Entry
 from ledger.core.postings import LEGS, postings_of
 from schemas.events import EVENT_TYPES
@@ -95,7 +95,7 @@ POSTINGS = [
 def test_an_event_moves_what_the_table_says(ask: Any, expected: dict[tuple[str, str], int]) -> None:
     entry = ask(_bought()).entry
     assert _postings(entry) == expected
-    assert checks.unbalanced_postings([entry]) == []
+    assert invariants.unbalanced_postings([entry]) == []
 
 
 @pytest.mark.parametrize(("outcome", "left"), [("won", 0), ("lost", 50 * C)])
@@ -133,11 +133,11 @@ def test_the_checks_find_what_is_wrong() -> None:
     story.spend("10")
     first, second = story.entries
     wrong_balance = second._replace(balance_after=second.balance_after + 1)
-    assert checks.broken_history(story.account, story.entries) == []
-    assert len(checks.broken_history(story.account, [first, wrong_balance])) == 1
-    assert len(checks.broken_history(story.account, [first])) == 1
-    assert len(checks.broken_history(story.account, [first, second._replace(seq=3)])) == 1
-    assert len(checks.broken_history(story.account, [first, second._replace(log_time_ms=0)])) == 1
+    assert invariants.broken_history(story.account, story.entries) == []
+    assert len(invariants.broken_history(story.account, [first, wrong_balance])) == 1
+    assert len(invariants.broken_history(story.account, [first])) == 1
+    assert len(invariants.broken_history(story.account, [first, second._replace(seq=3)])) == 1
+    assert len(invariants.broken_history(story.account, [first, second._replace(log_time_ms=0)])) == 1
 
 
 @pytest.mark.parametrize("missing", [leg.account for leg in LEGS if "credits.purchased" in leg.types])
@@ -145,4 +145,4 @@ def test_the_checks_find_a_leg_that_is_missing(missing: str, monkeypatch: pytest
     """Whichever side it is on."""
     story = _bought()
     monkeypatch.setattr(postings, "LEGS", [leg for leg in LEGS if leg.account != missing])
-    assert len(checks.unbalanced_postings(story.entries)) == 1
+    assert len(invariants.unbalanced_postings(story.entries)) == 1

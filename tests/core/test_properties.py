@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.core import checks, fold, rules_1
+from ledger.core import fold, invariants, rules_1
 from ledger.core.account import Account, Policy, Purchase, TopUps
 from ledger.core.book import Book
-from ledger.core.entry import Applied, Occasion
+from ledger.core.entry import Applied, Context
 from ledger.core.errors import Refused
 from ledger.core.fold import purchase_named
 from ledger.core.postings import postings_of
@@ -56,7 +56,7 @@ def _in_words(applied: Applied) -> dict[str, Any]:
 @given(logs())
 def test_postings_sum_to_zero_in_every_unit(log: Log) -> None:
     entries = [answer.entry for answer in folded(log.records, book_of(*log.published)).applied]
-    assert checks.unbalanced_postings(entries) == []
+    assert invariants.unbalanced_postings(entries) == []
     trial_balance: Counter[str] = Counter()
     for entry in entries:
         for posting in postings_of(entry):
@@ -79,7 +79,7 @@ def test_a_balance_is_the_sum_of_its_entries_and_seq_counts_up_by_one(log: Log) 
     result = folded(log.records, book_of(*log.published))
     for name, account in result.accounts.items():
         entries = result.entries(name)
-        assert checks.broken_history(account, entries) == []
+        assert invariants.broken_history(account, entries) == []
         assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
         assert account.balance == sum(entry.amount for entry in entries)
 
@@ -163,11 +163,11 @@ def _with(book: Book, published: Published) -> Book:
     return book.with_version(version_of(published.wire), published.append_ms)
 
 
-def _rules_2(account: Account, occasion: Occasion) -> Applied:
+def _rules_2(account: Account, context: Context) -> Applied:
     """Other rules: traces cost twice as much."""
-    version = occasion.version
+    version = context.version
     dearer = dataclasses.replace(version, trace_price_attos=2 * version.trace_price_attos)
-    applied = rules_1.apply(account, occasion._replace(version=dearer))
+    applied = rules_1.apply(account, context._replace(version=dearer))
     return applied._replace(entry=applied.entry._replace(rules=2))
 
 

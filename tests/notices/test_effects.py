@@ -10,7 +10,7 @@ import pytest
 
 from consumers.consumer import Received
 from consumers.notifications import NotifyOfEffects
-from ledger.core.charging import SWITCHED_OFF
+from ledger.core.top_up_attempts import SWITCHED_OFF
 from ledger.log.book import Follower
 from ledger.settings import Settings
 from schemas.effects import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger.core.charging import AUTHENTICATION_REQUIRED
+from ledger.core.top_up_attempts import AUTHENTICATION_REQUIRED
 from ledger.dev.stack import Stack
 from ledger.records.top_up_triggers import NewTrigger
 from ledger.settings import RupeeRate

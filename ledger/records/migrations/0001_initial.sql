@@ -275,7 +275,7 @@ CREATE TABLE records.sweeps (
 
 -- Charging top-ups: one row per trigger, from when a charger first hears of it until it is over, and one per attempt.
 
--- Where the charge stands (ledger/core/charging.py). `token` counts leases: a write with an older one is refused.
+-- Where the charge stands (ledger/core/top_up_attempts.py). `token` counts leases: a write with an older one is refused.
 CREATE TABLE records.top_up_triggers (
     trigger_id          uuid PRIMARY KEY,
     account_id          text NOT NULL,

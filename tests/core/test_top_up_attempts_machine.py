@@ -12,15 +12,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from ledger.core.charging import (
+from ledger.core.top_up_attempts import (
     FINAL,
-    Answer,
-    Call,
-    Charge,
-    Decision,
-    Failure,
-    Kind,
-    after,
+    AnswerKind,
+    AttemptDecision,
+    FailedAttempt,
+    ProviderAnswer,
+    ProviderCall,
+    TriggerProgress,
+    decide,
     dropped,
     next_call,
 )
@@ -45,7 +45,7 @@ class Crash(Exception):
 class Row(NamedTuple):
     """What the charger wrote of a trigger."""
 
-    charge: Charge
+    charge: TriggerProgress
     triggered_at: datetime
     due_at: datetime
 
@@ -55,7 +55,7 @@ class Payment(NamedTuple):
 
     trigger: str
     attempt: int
-    status: Kind
+    status: AnswerKind
 
 
 class Provider:
@@ -65,24 +65,24 @@ class Provider:
         self.payments: list[Payment] = []
         self._keys: dict[str, tuple[int, datetime]] = {}
 
-    def charge(self, trigger: str, attempt: int, bank: str, now: datetime) -> Answer:
+    def charge(self, trigger: str, attempt: int, bank: str, now: datetime) -> ProviderAnswer:
         key = f"topup:{trigger}:{attempt}"
         number, since = self._keys.get(key, (-1, now))
         if number < 0 or now - since >= KEYS_LAST:
             number = len(self.payments)
             self._keys[key] = (number, now)
-            status: Kind = "paid" if bank == "pays" else bank  # type: ignore[assignment]
+            status: AnswerKind = "paid" if bank == "pays" else bank  # type: ignore[assignment]
             self.payments.append(Payment(trigger, attempt, status))
-        return Answer(self.payments[number].status, "code", attempt)
+        return ProviderAnswer(self.payments[number].status, "code", attempt)
 
-    def find(self, trigger: str, attempt: int) -> Answer:
+    def find(self, trigger: str, attempt: int) -> ProviderAnswer:
         found = [one for one in self.payments if one.trigger == trigger]
         telling = max(found, key=lambda one: (one.status == "paid", one.attempt), default=None)
         if telling is None or (telling.status != "paid" and telling.attempt < attempt):
-            return Answer("not_found")
-        return Answer(telling.status, "code", telling.attempt)
+            return ProviderAnswer("not_found")
+        return ProviderAnswer(telling.status, "code", telling.attempt)
 
-    def cancel(self, trigger: str, attempt: int) -> Answer:
+    def cancel(self, trigger: str, attempt: int) -> ProviderAnswer:
         return self.find(trigger, attempt)
 
     def paid(self) -> Counter[str]:
@@ -149,7 +149,7 @@ class TopUps(RuleBasedStateMachine):
         if row is None or row.charge.state == "dropped":
             if not self._wanted(trigger):
                 return
-            self.rows[trigger] = Row(Charge(), self.triggers[trigger], self.now)
+            self.rows[trigger] = Row(TriggerProgress(), self.triggers[trigger], self.now)
         self._work(trigger, bank, delivery, crash)
 
     def _work(self, trigger: str, bank: str, delivery: str, crash: str | None) -> None:
@@ -171,26 +171,26 @@ class TopUps(RuleBasedStateMachine):
             raise Crash
         if answer.kind == "paid":
             self._credit(trigger)
-        decision = after(row.charge, answer, self.now, ATTEMPTS_MAX)
+        decision = decide(row.charge, answer, self.now, ATTEMPTS_MAX)
         if decision.failure is not None:
             self._fail(trigger, decision.failure)
         if crash == "after_append":
             raise Crash
         return self._after(row, decision)
 
-    def _asked(self, trigger: str, attempt: int, call: Call, bank: str, delivery: str) -> Answer:
+    def _asked(self, trigger: str, attempt: int, call: ProviderCall, bank: str, delivery: str) -> ProviderAnswer:
         if delivery in ("never_sent", "broken"):
-            return Answer("unavailable" if delivery == "never_sent" else "unknown")
+            return ProviderAnswer("unavailable" if delivery == "never_sent" else "unknown")
         if call == "charge":
             assert self._wanted(trigger)
             answer = self.provider.charge(trigger, attempt, bank, self.now)
         else:
             answer = self.provider.find(trigger, attempt)
-        return Answer("unknown") if delivery == "lost" else answer
+        return ProviderAnswer("unknown") if delivery == "lost" else answer
 
     @staticmethod
-    def _after(row: Row, decision: Decision) -> Row:
-        return row._replace(charge=decision.charge, due_at=decision.due_at or row.due_at)
+    def _after(row: Row, decision: AttemptDecision) -> Row:
+        return row._replace(charge=decision.progress, due_at=decision.due_at or row.due_at)
 
     def _wanted(self, trigger: str) -> bool:
         machine = self.story.account.top_ups
@@ -208,7 +208,7 @@ class TopUps(RuleBasedStateMachine):
         more = {"kind": "auto_top_up", "trigger_id": trigger}
         self._tell("credits.purchased", purchase_id=trigger, credits=str(AMOUNT), **more)
 
-    def _fail(self, trigger: str, failure: Failure) -> None:
+    def _fail(self, trigger: str, failure: FailedAttempt) -> None:
         if (trigger, failure) not in self.appended:
             self.appended.add((trigger, failure))
             data = {"trigger_id": trigger, "reason_code": failure.reason_code, "suspended": failure.suspended}

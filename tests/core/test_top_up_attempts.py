@@ -4,7 +4,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ledger.core.charging import FRESH, Answer, Call, Charge, Failure, Kind, State, after, dropped, next_call
+from ledger.core.top_up_attempts import (
+    FRESH,
+    AnswerKind,
+    FailedAttempt,
+    ProviderAnswer,
+    ProviderCall,
+    TriggerProgress,
+    decide,
+    dropped,
+    next_call,
+)
+from schemas.states import AttemptState
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 LATE = FRESH + timedelta(seconds=1)
@@ -31,8 +42,10 @@ SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
         ("canceling", False, LATE, None, "cancel"),
     ],
 )
-def test_the_next_call(state: State, wanted: bool, age: timedelta, searched_ago: timedelta | None, call: Call) -> None:
-    charge = Charge(state, searched_at=None if searched_ago is None else NOW - searched_ago)
+def test_the_next_call(
+    state: AttemptState, wanted: bool, age: timedelta, searched_ago: timedelta | None, call: ProviderCall
+) -> None:
+    charge = TriggerProgress(state, searched_at=None if searched_ago is None else NOW - searched_ago)
     assert next_call(charge, wanted=wanted, search_from=NOW - age, now=NOW) == call
 
 
@@ -78,49 +91,52 @@ NOW_ON = timedelta(0)
     ],
 )
 def test_an_answer_means(
-    state: State,
+    state: AttemptState,
     attempt: int,
-    kind: Kind,
-    then: tuple[State, int],
+    kind: AnswerKind,
+    then: tuple[AttemptState, int],
     pause: timedelta | None,
     said: tuple[str, bool] | None,
 ) -> None:
-    decision = after(Charge(state, attempt), Answer(kind, "code"), NOW, 3)
-    assert (decision.charge.state, decision.charge.attempt) == then
+    decision = decide(TriggerProgress(state, attempt), ProviderAnswer(kind, "code"), NOW, 3)
+    assert (decision.progress.state, decision.progress.attempt) == then
     assert decision.due_at == (None if pause is None else NOW + pause)
-    assert decision.failure == (said and Failure(attempt, *said))
+    assert decision.failure == (said and FailedAttempt(attempt, *said))
 
 
 def test_a_payment_of_a_later_attempt_than_the_row_knows_of_counts_as_that_attempt() -> None:
-    found = after(Charge("sent", 1), Answer("soft", "code", attempt=2), NOW, 3)
-    assert (found.charge, found.failure) == (Charge("due", 3), Failure(2, "code", suspended=False))
-    assert after(Charge("sent", 1), Answer("soft", "code", attempt=3), NOW, 3).charge.state == "suspended"
+    found = decide(TriggerProgress("sent", 1), ProviderAnswer("soft", "code", attempt=2), NOW, 3)
+    assert (found.progress, found.failure) == (TriggerProgress("due", 3), FailedAttempt(2, "code", suspended=False))
+    assert (
+        decide(TriggerProgress("sent", 1), ProviderAnswer("soft", "code", attempt=3), NOW, 3).progress.state
+        == "suspended"
+    )
 
 
 def test_silence_is_met_later_each_time_and_at_least_every_ten_minutes() -> None:
-    charge, pauses = Charge("sent"), []
+    charge, pauses = TriggerProgress("sent"), []
     for _ in range(14):
-        decision = after(charge, Answer("unknown"), NOW, 3)
+        decision = decide(charge, ProviderAnswer("unknown"), NOW, 3)
         assert decision.due_at is not None
         pauses.append((decision.due_at - NOW).total_seconds())
-        charge = decision.charge
+        charge = decision.progress
     assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600, 600, 600]
 
 
 def test_after_a_search_in_vain_the_same_attempt_is_charged() -> None:
-    found = after(Charge("sent", 2, silent=5), Answer("not_found"), NOW, 3)
-    assert next_call(found.charge, wanted=True, search_from=NOW - 30 * HOUR, now=NOW) == "charge"
+    found = decide(TriggerProgress("sent", 2, silent=5), ProviderAnswer("not_found"), NOW, 3)
+    assert next_call(found.progress, wanted=True, search_from=NOW - 30 * HOUR, now=NOW) == "charge"
 
 
 def test_a_trigger_that_is_not_in_flight_is_dropped_without_a_word() -> None:
-    decision = dropped(Charge("due", 2))
-    assert (decision.charge.state, decision.due_at, decision.failure) == ("dropped", None, None)
+    decision = dropped(TriggerProgress("due", 2))
+    assert (decision.progress.state, decision.due_at, decision.failure) == ("dropped", None, None)
 
 
 def test_a_card_that_always_declines_is_tried_three_times_in_a_day() -> None:
-    charge, at, tried = Charge(), NOW, 0
+    charge, at, tried = TriggerProgress(), NOW, 0
     while charge.state == "due" and at < NOW + timedelta(days=1):
         tried += 1
-        decision = after(charge, Answer("soft", "insufficient_funds"), at, 3)
-        charge, at = decision.charge, decision.due_at or at
+        decision = decide(charge, ProviderAnswer("soft", "insufficient_funds"), at, 3)
+        charge, at = decision.progress, decision.due_at or at
     assert (charge.state, tried, at - NOW) == ("suspended", 3, 7 * HOUR)
