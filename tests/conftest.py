@@ -16,7 +16,34 @@ from ledger.settings import Settings
 from tests.support import programs
 from tests.support.ledgers import new_ledger, temporary_stack
 
-# What needs no server: short files. Spread over several processes, they come last, so that all end at the same time.
+# A file is run by one process: those that take longest begin first, so that all processes end at the same time.
+LONGEST = (
+    "faults/test_recover.py",
+    "e2e/test_billing_in_a_browser.py",
+    "faults/test_top_up_kills.py",
+    "integration/test_rebuild.py",
+    "integration/test_secured_kafka.py",
+    "faults/test_unreadable_logs.py",
+    "faults/test_invoice_kills.py",
+    "faults/test_client_kills.py",
+    "faults/test_outage_lengths.py",
+    "faults/test_gate_faults.py",
+    "faults/test_clients_come_back.py",
+    "faults/test_lost_logs.py",
+    "payments/test_sweep.py",
+    "payments/test_purchase_stories.py",
+    "payments/test_top_up_stories.py",
+    "payments/test_refused_log.py",
+    "integration/test_restores.py",
+    "integration/test_embedded_stack.py",
+    "integration/test_gate_machine.py",
+    "core/test_properties.py",
+    "docs/test_running.py",
+    "integration/test_dev.py",
+    "integration/test_api_outages.py",
+    "client/test_authorize_closed.py",
+)
+# Short files that need no server: they come last.
 COMPUTING = ("contracts", "core", "reports", "scenarios")
 
 
@@ -66,4 +93,12 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):  # one of several processes
-        items.sort(key=lambda item: item.path.parent.name in COMPUTING)
+        items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    """Where the item's file comes in the order of a run."""
+    file = "/".join(item.path.parts[-2:])
+    if file in LONGEST:
+        return LONGEST.index(file)
+    return len(LONGEST) + (item.path.parent.name in COMPUTING)

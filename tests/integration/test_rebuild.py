@@ -27,7 +27,7 @@ from tests.support.workers import Worker, crew, folded, log_reader, wait_until_p
 
 SEED = 31
 IDS = Ids(SEED + 1)
-EVENTS_BEFORE, EVENTS_AFTER = 14_000, 6_000
+EVENTS_BEFORE, EVENTS_AFTER = 6_000, 3_000
 
 
 def story(number: int) -> list[Event]:

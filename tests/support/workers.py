@@ -1,7 +1,9 @@
 """The projector's workers as real processes: started, killed, stopped and resumed; none outlives its test."""
 
+import contextlib
 import logging
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ from tests.support.waiting import eventually
 # It warns whenever it describes a group that is between two assignments.
 logging.getLogger("kafka.admin").setLevel(logging.ERROR)
 
+_STOP_SECONDS = 4.0
 RUN = """
 from ledger.settings import Settings
 from projectors.worker import run
@@ -57,9 +60,13 @@ class Worker:
     def resume(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
+    def ask_to_stop(self) -> None:
+        """SIGTERM."""
+        self._process.terminate()
+
     def stop(self, seconds: float = 20) -> int:
         """SIGTERM; the exit code."""
-        self._process.terminate()
+        self.ask_to_stop()
         return self.wait(seconds)
 
     def wait(self, seconds: float = 30) -> int:
@@ -94,6 +101,17 @@ class Crew:
             admin.close()
         return {member["member_id"]: _partitions(member) for member in group["members"]}
 
+    def end(self) -> None:
+        """Stops those that run, all at once, and kills what does not end soon."""
+        deadline = time.monotonic() + _STOP_SECONDS
+        for worker in self.alive:
+            worker.ask_to_stop()
+        for worker in self.alive:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.wait(max(0, deadline - time.monotonic()))
+        for worker in self.alive:
+            worker.kill()
+
     @property
     def alive(self) -> list[Worker]:
         return [worker for worker in self.all if worker.alive]
@@ -101,13 +119,15 @@ class Crew:
 
 @contextmanager
 def crew(settings: Settings, folder: Path) -> Iterator[Crew]:
-    """A crew whose members are all killed at the end of the block."""
+    """A crew that is stopped at the end of the block, so that the next one need not wait until Kafka has forgotten it.
+
+    Kafka waits six seconds for a member that was killed.
+    """
     members = Crew(settings, folder)
     try:
         yield members
     finally:
-        for worker in members.alive:
-            worker.kill()
+        members.end()
 
 
 def wait_until_projected(settings: Settings, seconds: float = 60) -> None:
