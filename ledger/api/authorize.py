@@ -1,7 +1,7 @@
-"""May this request run? `POST /v1/authorizations`: 201 with a hold, or 402 with exactly the body that routers know.
+"""`POST /v1/authorizations`: may this request run? 201 with a hold, or 402 with exactly the body that routers expect.
 
-It is called before every request of a router, so it stands in front of the application, as plain ASGI: the framework's
-own work would cost more than the decision (docs/decisions/0009). Everything else goes on to the application.
+A router calls it before every request. So it is plain ASGI in front of the application: the framework's own work would
+cost more than the decision (docs/decisions/0009). The application answers all other requests.
 """
 
 import hashlib
@@ -39,8 +39,8 @@ _KEY: TypeAdapter[str] = TypeAdapter(Token)
 log = structlog.get_logger()
 
 
-class Answer(NamedTuple):
-    """What is said. `granted`: the hold that goes back when it can't be said."""
+class RawAnswer(NamedTuple):
+    """An answer over HTTP. `granted`: its hold, which is given back if the answer can't be delivered."""
 
     status: int
     body: bytes
@@ -67,8 +67,8 @@ class AuthorizationEndpoint:
 
     async def answer(
         self, headers: Mapping[bytes, bytes], raw: bytes, gone: Callable[[], bool] = lambda: False
-    ) -> Answer:
-        """What is said to a request, whatever goes wrong. `gone`: whether its client has left."""
+    ) -> RawAnswer:
+        """The answer to a request, also when something fails. `gone` tells whether its client has left."""
         started, request_id = time.perf_counter(), request_id_of(headers)
         try:
             answer = await self._decided(headers, raw, gone)
@@ -79,21 +79,21 @@ class AuthorizationEndpoint:
         return answer
 
     def left(self) -> None:
-        """Counts a client that left before its request was there."""
+        """Counts a client that left before it had sent its request."""
         self._metrics.observe(PATH, "POST", GONE, 0)
 
-    def undelivered(self, answer: Answer) -> None:
-        """Gives back what an answer grants that reached nobody."""
+    def undelivered(self, answer: RawAnswer) -> None:
+        """Gives back the hold of an answer that did not reach its client."""
         if self.resources is not None and answer.granted is not None:
             self.resources.gate.give_back(answer.granted)
 
-    async def _decided(self, headers: Mapping[bytes, bytes], raw: bytes, gone: Callable[[], bool]) -> Answer:
+    async def _decided(self, headers: Mapping[bytes, bytes], raw: bytes, gone: Callable[[], bool]) -> RawAnswer:
         assert self.resources, "requests come after the start"
         if len(raw) > BODY_BYTES_MAX:
             raise too_large(BODY_BYTES_MAX)
-        caller = (await self.resources.keys.bearer(headers.get(b"authorization", b""))).may(SCOPE)
+        caller = (await self.resources.keys.of_header(headers.get(b"authorization", b""))).may(SCOPE)
         if gone():  # the key was waited for, and the client left meanwhile
-            return Answer(GONE, b"", [])
+            return RawAnswer(GONE, b"", [])
         body, identity = _parsed(raw), _identity(headers.get(b"idempotency-key"), raw)
         started, outcome = time.perf_counter(), "failed"
         try:
@@ -109,13 +109,13 @@ class AuthorizationEndpoint:
             if outcome:
                 self._metrics.decided(outcome, time.perf_counter() - started)
         said = granted.authorization
-        return Answer(201, said.__pydantic_serializer__.to_json(said), [_JSON], granted.hold)
+        return RawAnswer(201, said.__pydantic_serializer__.to_json(said), [_JSON], granted.hold)
 
 
-def _refused(refusal: NotEnoughCredits, settings: Settings) -> Answer:
+def _refused(refusal: NotEnoughCredits, settings: Settings) -> RawAnswer:
     said = insufficient_credits.headers(refusal, settings)
     headers = [(name.lower().encode(), text.encode()) for name, text in said.items()]
-    return Answer(402, insufficient_credits.BODY, [_JSON, *headers])
+    return RawAnswer(402, insufficient_credits.BODY, [_JSON, *headers])
 
 
 async def _body(receive: Receive) -> bytes:
@@ -128,8 +128,8 @@ async def _body(receive: Receive) -> bytes:
     return body
 
 
-def _failed(error: Exception, request_id: str) -> Answer:
-    """An exception in the one shape of errors; the log says so."""
+def _failed(error: Exception, request_id: str) -> RawAnswer:
+    """An exception as an answer; our log notes it."""
     try:
         answer: Response = answer_of(error, request_id)
         log.info("request", method="POST", path=PATH, status=answer.status_code, request_id=request_id)
@@ -137,7 +137,7 @@ def _failed(error: Exception, request_id: str) -> Answer:
         log.exception("request_failed", method="POST", path=PATH, request_id=request_id)
         answer = failure(request_id)
     headers = [header for header in answer.raw_headers if header[0] != b"content-length"]
-    return Answer(answer.status_code, bytes(answer.body), headers)
+    return RawAnswer(answer.status_code, bytes(answer.body), headers)
 
 
 def _identity(key: bytes | None, raw: bytes) -> RequestIdentity | None:

@@ -17,7 +17,7 @@ _BEARER = HTTPBearer(auto_error=False, description="`lk_<key id>_<secret>`")
 async def _caller(
     resources: ResourcesOf, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 ) -> Caller:
-    return await resources.keys.holder(credentials.credentials if credentials else "")
+    return await resources.keys.of_token(credentials.credentials if credentials else "")
 
 
 class Needs:

@@ -23,7 +23,7 @@ PurchasePath = Annotated[Token, Path(description="The id of a purchase.")]
 async def buy(
     account_id: AccountPath, body: NewPurchase, resources: ResourcesOf, caller: Buyer, identity: IdentityOf
 ) -> Purchase:
-    """Buy credits: the customer goes on at `pay_url`; a saved method is charged at once.
+    """Buy credits: the customer continues at `pay_url`; a saved method is charged at once.
 
     After a 503 repeat it with the same Idempotency-Key: it is the same purchase, and is paid once.
     """

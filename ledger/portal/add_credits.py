@@ -1,7 +1,7 @@
 """Add credits: what, who and how on one form, then a page to confirm it on. Nothing is bought here.
 
-A purchase is named before it is confirmed, by a random text in the address of the page to confirm it on: whoever goes
-back to that page, or sends it twice, comes to the same purchase.
+A random text in the address of the confirmation page identifies the purchase before it is confirmed. So a customer who
+goes back to that page, or sends it twice, comes to the same purchase.
 """
 
 import uuid
@@ -84,7 +84,7 @@ async def check(request: Request, visit: VisitOf, resources: ResourcesOf, given:
 async def quote(
     visit: VisitOf, resources: ResourcesOf, amount: Text = "", custom: Text = "", pay: Text = "", country: Text = ""
 ) -> Response:
-    """What the form as it stands would cost."""
+    """What the form would cost with its present values."""
     errors: Errors = {}
     credits = _checked_amount(visit, resources, {"amount": amount, "custom": custom}, errors)
     found = _priced(resources, pay.partition(":")[0], credits, country or None) if credits else None
@@ -204,7 +204,7 @@ def _dollars(visit: Visit, credits: str) -> str:
 
 
 async def _chosen(request: Request, visit: Visit, pay: str, errors: Errors) -> Choice | None:
-    """One of the account's own ways to pay, whatever the browser sent."""
+    """One of the account's own ways to pay. The browser may send anything, so it is looked up."""
     options = choices(request.app.state.resources.payments.gateways, await saved_methods(request, visit) or [])
     found = next((option for option in options if option.value == pay), None)
     if found is None:

@@ -1,4 +1,4 @@
-"""Auto top-up: the policy as a form, where the machine stands and why, and what it tried."""
+"""Auto top-up: the policy as a form, the machine's state and its reason, and the last attempts."""
 
 from fastapi import APIRouter, Request
 from pydantic import ValidationError

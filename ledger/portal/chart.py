@@ -27,7 +27,7 @@ class Tick(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """What to draw. `models` in the order of their colors; `top`: what the full height stands for, in nanos."""
+    """What to draw. `models` in the order of their colors; `top`: the nanos that the full height shows."""
 
     models: tuple[str, ...]
     bars: tuple[Bar, ...]

@@ -147,7 +147,7 @@ def _currency(locale: str, currency: str, digits: int, number: Decimal) -> str:
 
 @lru_cache(_KEPT)
 def _pattern(locale: str, digits: int) -> NumberPattern:
-    # Babel rounds to the digits of the currency, or drops zeros; charges are shown with six digits, whatever they are.
+    # Babel rounds to the digits of the currency, or drops zeros; charges are always shown with six digits.
     pattern: NumberPattern = copy.copy(_parsed(locale).currency_formats["standard"])
     pattern.frac_prec = (digits, digits)
     return pattern

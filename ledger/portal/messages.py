@@ -1,4 +1,4 @@
-"""What the customer reads when something can't be done, and where an auto top-up stands: no codes, no jargon."""
+"""Messages for customers: why something can't be done, and the state of auto top-up. No codes, no jargon."""
 
 from collections.abc import Mapping
 
@@ -41,8 +41,8 @@ REFUSALS: Mapping[str, str] = {
 }
 
 _REASONS: Mapping[str, str] = {
-    "day": "the limit per day is reached; it goes on tomorrow (UTC)",
-    "month": "the limit per month is reached; it goes on next month",
+    "day": "the limit per day is reached; it continues tomorrow (UTC)",
+    "month": "the limit per month is reached; it continues next month",
     "payment_mismatch": "the last payment did not fit; we are looking into it",
 }
 
@@ -55,7 +55,7 @@ def error_text(error: LedgerError) -> str:
 
 
 def standing_text(*, enabled: bool, state: str, reason: str | None) -> str:
-    """Where auto top-up stands, and why."""
+    """The state of auto top-up, and the reason."""
     match state:
         case "in_flight":
             return "A top-up is under way."

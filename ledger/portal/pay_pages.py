@@ -1,6 +1,6 @@
 """The page of one purchase: what it is for and what it costs, the provider's step, and what became of it.
 
-It shows nothing about who the customer is: whoever has the address can see it.
+It shows nothing about the customer, because everybody who has the address can see it.
 """
 
 import json

@@ -48,7 +48,7 @@ async def buy(visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
 
 @router.get("/{checkout_id}")
 async def progress(visit: VisitOf, resources: ResourcesOf, checkout_id: str, go: bool = False) -> Response:
-    """Where it stands; with `go` on to the provider, when the customer has to."""
+    """How far the purchase is. With `go` it leads to the provider, if the customer has to pay there."""
     row = await service.find(resources, visit.account_id, checkout_id)
     if go and row.state == "begun" and (row.fields or row.url) and not visit.embedded and not resources.guard.closed:
         return _to_provider(visit, row)

@@ -1,7 +1,7 @@
-"""Visits to the billing page: whose it is, that a form came from our own page, and answers that are pages.
+"""Visits to the billing page: which customer it is, whether a form came from our own page, and errors as pages.
 
-The cookie alone says who it is. A form has to carry a token that only our pages show, and the browser has to say that
-it was sent from here; both, since either alone has failed somewhere.
+The cookie alone identifies the customer. A form must carry a token that only our pages contain, and the browser must
+name us as its origin. Both are checked, since each of the two has failed on some site.
 """
 
 import hmac
@@ -73,9 +73,9 @@ class Visit(NamedTuple):
 
 
 class HtmlRoute(APIRoute):
-    """A route whose errors are pages, in words for customers, and whose answers nobody stores unless they say so.
+    """A route whose errors are pages in words for customers, and whose answers no cache stores unless they allow it.
 
-    Customers differ by their cookie, which a cache between us does not look at.
+    Customers differ by their cookie, which a cache on the way does not look at.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

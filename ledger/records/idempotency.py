@@ -39,7 +39,7 @@ def owner_of(account_id: str) -> str:
 
 
 async def reserve(connection: AsyncConnection, owner: str, key: str, request_hash: bytes, actor_id: str) -> Reserved:
-    """Takes the key for a request, or says what became of it. Raises IdempotencyConflict."""
+    """Takes the key for a request, or finds how the same request ended before. Raises IdempotencyConflict."""
     parameters = {"owner": owner, "key": key, "request_hash": request_hash, "actor_id": actor_id}
     row = await (await connection.execute(SQL["reserve"], parameters)).fetchone()
     assert row, "the statement inserts or updates one row"

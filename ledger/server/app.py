@@ -28,7 +28,7 @@ from ledger.api import (
 )
 from ledger.api.authorize import PATH, AuthorizationEndpoint
 from ledger.portal import router as portal
-from ledger.server.middleware import Around
+from ledger.server.middleware import RequestMiddleware
 from ledger.server.read_only import ReadOnly
 from ledger.service.resources import open_resources
 from ledger.settings import Settings
@@ -84,7 +84,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.state.metrics = metrics
     errors.install(app)
     _document(app)
-    endpoint = AuthorizationEndpoint(Around(ReadOnly(app) if settings.fold_only else app, metrics), metrics)
+    endpoint = AuthorizationEndpoint(RequestMiddleware(ReadOnly(app) if settings.fold_only else app, metrics), metrics)
     return endpoint
 
 

@@ -1,4 +1,4 @@
-"""Around every request: its id, a bound on its body, one log line, its time, and an answer whatever goes wrong."""
+"""Around every request: its id, a limit for its body, one log line, its time; and an answer also after a failure."""
 
 import time
 
@@ -16,7 +16,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 log = structlog.get_logger()
 
 
-class Around:
+class RequestMiddleware:
     """Pure ASGI, because Starlette's base class for middleware costs a task and a queue per request."""
 
     def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:

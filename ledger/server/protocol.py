@@ -7,12 +7,12 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from ledger.api.authorize import PATH, Answer, AuthorizationEndpoint
+from ledger.api.authorize import PATH, AuthorizationEndpoint, RawAnswer
 from ledger.web.requests import BODY_BYTES_MAX
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection. The lifespan's state holds the `AuthorizationEndpoint`."""
+    """One connection. The lifespan's state has the `AuthorizationEndpoint`."""
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         scope = cycle.scope
@@ -35,7 +35,7 @@ async def _authorize(cycle: RequestResponseCycle, endpoint: AuthorizationEndpoin
     if cycle.disconnected:
         endpoint.undelivered(answer)
         return
-    if cycle.more_body:  # of a body that is too large nobody reads the rest
+    if cycle.more_body:  # the rest of a body that is too large is not read
         cycle.keep_alive = False
     cycle.transport.write(_bytes(cycle, answer))
     cycle.response_complete = True
@@ -44,7 +44,7 @@ async def _authorize(cycle: RequestResponseCycle, endpoint: AuthorizationEndpoin
     cycle.on_response()
 
 
-def _bytes(cycle: RequestResponseCycle, answer: Answer) -> bytes:
+def _bytes(cycle: RequestResponseCycle, answer: RawAnswer) -> bytes:
     headers = [*cycle.default_headers, *answer.headers, (b"content-length", b"%d" % len(answer.body))]
     if not cycle.keep_alive:
         headers.append((b"connection", b"close"))

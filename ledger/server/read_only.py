@@ -1,4 +1,4 @@
-"""A copy's API: it answers what reads, and refuses with the reason whatever would change something."""
+"""A copy's API: it answers requests that read, and refuses all others with the reason."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -9,7 +9,7 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class ReadOnly:
-    """Pure ASGI, within `Around`, which gives the request its id."""
+    """Pure ASGI, within `RequestMiddleware`, which gives the request its id."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,9 +1,9 @@
-"""Who is asking: a Bearer key with scopes, and the one account it may be bound to.
+"""Who asks: the API key of a request, checked.
 
-A key that was found is trusted for `CACHE_SECONDS`, so that not every request asks Postgres; so long a revoked key
-still works. One that the log says was revoked is refused whatever Postgres says, which may have been restored. While
-Postgres does not answer, a key that was valid when it did stays so for the grace that the settings give: usage is
-accepted without Postgres. An account's key sees no other account: for it, they don't exist.
+Postgres is not asked for every request: a key that it has just confirmed is trusted for `CACHE_SECONDS`, so a revoked
+key may work that much longer. If the log says that a key was revoked, it is refused even if Postgres says that it is
+valid, because Postgres may have been restored. While Postgres does not answer, a key that was valid before stays valid
+for the grace time of the settings, so that routers can still record usage.
 """
 
 import asyncio
@@ -32,25 +32,28 @@ class Unauthorized(LedgerError):
     message = "A valid API key is needed as Bearer token"
 
 
-class Known(NamedTuple):
-    """A key, and when Postgres said last that it is valid (monotonic)."""
+class ConfirmedKey(NamedTuple):
+    """A key, and when Postgres last confirmed it, in seconds of the monotonic clock."""
 
     stored: StoredKey
     valid_at: float
 
 
-class Keys:
-    """The keys that were seen lately. Postgres is asked once a second which of them are valid still."""
+class ApiKeys:
+    """Authenticates requests. Once a second it asks Postgres which of the keys that it has seen are still valid."""
 
     def __init__(
         self, pool: AsyncPool, postgres: PostgresHealth[Any], revoked: RevokedKeys, grace_seconds: float
     ) -> None:
         self._pool, self._postgres, self._revoked, self._grace_seconds = pool, postgres, revoked, grace_seconds
-        self._known: dict[str, Known] = {}
+        self._confirmed: dict[str, ConfirmedKey] = {}
         self._asking: dict[str, asyncio.Task[StoredKey | None]] = {}
 
     async def run(self) -> None:
-        """Forgets those that were revoked, for ever. So a key's grace begins with the outage, not with its last use."""
+        """Forgets revoked keys, until it is cancelled.
+
+        So the grace time of a key begins with the outage, not with its last use.
+        """
         while True:
             await asyncio.sleep(_CHECK_SECONDS)
             try:
@@ -60,36 +63,36 @@ class Keys:
                     log.warning("keys_not_checked", error=type(error).__name__)
 
     async def _check(self) -> None:
-        if not self._known:
+        if not self._confirmed:
             return
-        asked_at, asked = time.monotonic(), list(self._known)
+        asked_at, asked = time.monotonic(), list(self._confirmed)
         async with self._pool.connection() as connection:
-            valid = {stored.key_id: stored for stored in await find(connection, asked) if self._counts(stored)}
+            valid = {stored.key_id: stored for stored in await find(connection, asked) if self._is_credible(stored)}
         for key_id in asked:
             if key_id in valid:
-                self._known[key_id] = Known(valid[key_id], asked_at)
+                self._confirmed[key_id] = ConfirmedKey(valid[key_id], asked_at)
             else:
-                self._known.pop(key_id, None)
+                self._confirmed.pop(key_id, None)
 
     async def caller(self, token: Token) -> Caller | None:
-        """Who holds the token; None when nobody does.
+        """The caller whose token this is; None when it is not valid.
 
-        Raises psycopg.OperationalError or RevocationsUnknown when that can't be known.
+        Raises psycopg.OperationalError or RevocationsUnknown when this can't be found out.
         """
         if token.key_id in self._revoked:
             return None
-        stored = self._seen(token.key_id, CACHE_SECONDS) or await self._looked_up(token.key_id)
+        stored = self._confirmed_within(token.key_id, CACHE_SECONDS) or await self._look_up(token.key_id)
         if stored is None or not token.proves(stored):
             return None
         return Caller(stored.key_id, stored.account_id, frozenset(stored.scopes))
 
-    async def bearer(self, header: bytes) -> Caller:
-        """Who holds what an Authorization header says. Raises Unauthorized."""
+    async def of_header(self, header: bytes) -> Caller:
+        """The caller of an Authorization header. Raises Unauthorized."""
         scheme, _, credentials = header.decode("latin-1").partition(" ")
-        return await self.holder(credentials if scheme.lower() == "bearer" else "")
+        return await self.of_token(credentials if scheme.lower() == "bearer" else "")
 
-    async def holder(self, credentials: str) -> Caller:
-        """Who holds the credentials of a Bearer header. Raises Unauthorized."""
+    async def of_token(self, credentials: str) -> Caller:
+        """The caller of a Bearer token. Raises Unauthorized."""
         token = parse(credentials)
         caller = await self.caller(token) if token else None
         if caller is None:
@@ -97,8 +100,8 @@ class Keys:
         structlog.contextvars.bind_contextvars(key_id=caller.key_id)
         return caller
 
-    async def _looked_up(self, key_id: str) -> StoredKey | None:
-        """Postgres is asked once for all who wait: each of them is told what it says, and that it doesn't answer."""
+    async def _look_up(self, key_id: str) -> StoredKey | None:
+        """Asks Postgres once for all requests that wait for the same key; all of them get its answer, or its error."""
         asking = self._asking.get(key_id)
         if asking is None:
             asking = self._asking[key_id] = asyncio.create_task(self._find(key_id))
@@ -111,26 +114,26 @@ class Keys:
             async with self._pool.connection() as connection:
                 found = await find(connection, [key_id])
         except psycopg.OperationalError:
-            kept = self._seen(key_id, self._grace_seconds)
-            # A pool that is busy is no outage; only that Postgres answers nobody here lets an old answer do.
+            kept = self._confirmed_within(key_id, self._grace_seconds)
+            # A busy pool is no outage. An old answer is good enough only when Postgres answers no process of ours.
             if kept is None or await self._postgres.answers():
                 raise
             return kept
-        self._known.pop(key_id, None)  # so that the oldest come first
+        self._confirmed.pop(key_id, None)  # so that the oldest come first
         if not found:
             return None
-        if not self._counts(found[0]):
+        if not self._is_credible(found[0]):
             raise RevocationsUnknown()
-        while len(self._known) >= _KEPT_MAX:
-            del self._known[next(iter(self._known))]
-        self._known[key_id] = Known(found[0], asked_at)
+        while len(self._confirmed) >= _KEPT_MAX:
+            del self._confirmed[next(iter(self._confirmed))]
+        self._confirmed[key_id] = ConfirmedKey(found[0], asked_at)
         return found[0]
 
-    def _counts(self, stored: StoredKey) -> bool:
-        """Whether what Postgres says of a key can be believed: either it was in use lately, or the log is known."""
-        return stored.recent or self._revoked.known
+    def _is_credible(self, stored: StoredKey) -> bool:
+        """Whether to believe Postgres about a key: it was in use lately, or we know all keys that were revoked."""
+        return stored.recent or self._revoked.read_once
 
-    def _seen(self, key_id: str, seconds: float) -> StoredKey | None:
-        """The key, when it was valid at some time in the last so many seconds."""
-        known = self._known.get(key_id)
+    def _confirmed_within(self, key_id: str, seconds: float) -> StoredKey | None:
+        """The key, if Postgres confirmed it within the last `seconds`."""
+        known = self._confirmed.get(key_id)
         return known.stored if known and time.monotonic() - known.valid_at <= seconds else None

@@ -1,4 +1,4 @@
-"""Cursors of lists: opaque to clients, places in a list to us."""
+"""Cursors of lists: a client sees an opaque text, which names a place in the list."""
 
 import base64
 import binascii
@@ -21,17 +21,17 @@ class InvalidCursor(LedgerError):
 
 
 def split(rows: Sequence[Row], limit: int) -> tuple[Sequence[Row], Row | None]:
-    """A page of rows that were asked for with one more, and the last of the page when more follow it."""
+    """Of `limit` + 1 rows: the first `limit`, and the last of these if more follow it."""
     return rows[:limit], rows[limit - 1] if len(rows) > limit else None
 
 
 def encode(text: str) -> str:
-    """A cursor for a place."""
+    """A cursor made of a text."""
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def decode(cursor: str) -> str:
-    """The place of a cursor. Raises InvalidCursor."""
+    """The text that a cursor was made of. Raises InvalidCursor."""
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError):
@@ -47,7 +47,7 @@ def place_cursor(place: Place) -> str:
 
 
 def place_of(cursor: str) -> Place:
-    """The place that such a cursor stands for. Raises InvalidCursor."""
+    """The place that a cursor of `place_cursor` names. Raises InvalidCursor."""
     time_ms, _, seq = decode(cursor).partition(".")
     if not (time_ms.isdecimal() and seq.isdecimal() and len(time_ms) <= 15 and int(seq) <= _SEQ_MAX):
         raise InvalidCursor(field="cursor")
@@ -62,7 +62,7 @@ def moment_cursor(moment: datetime, name: str) -> str:
 
 
 def moment_place(cursor: str) -> tuple[datetime, str]:
-    """The time and the name that such a cursor stands for. Raises InvalidCursor; the name is to be checked."""
+    """The time and the name in a cursor of `moment_cursor`; the caller checks the name. Raises InvalidCursor."""
     microseconds, _, name = decode(cursor).partition(".")
     if not microseconds.isdecimal() or len(microseconds) > 17:
         raise InvalidCursor(field="cursor")

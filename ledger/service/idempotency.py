@@ -37,7 +37,7 @@ class RequestIdentity(NamedTuple):
 
 
 async def reserve(resources: Resources, caller: Caller, identity: RequestIdentity | None) -> Reserved:
-    """Takes the key for this request, or says what became of it. Raises IdempotencyConflict.
+    """Takes the key for this request, or finds how the same request ended before. Raises IdempotencyConflict.
 
     `identity` None: the caller named no key, and can't repeat the request.
     """

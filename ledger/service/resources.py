@@ -20,7 +20,7 @@ from ledger.postgres.health import PostgresHealth
 from ledger.postgres.kinds import API, GATE
 from ledger.postgres.pools import AsyncPool
 from ledger.postgres.types import AsyncConnection
-from ledger.service.authentication import Keys
+from ledger.service.authentication import ApiKeys
 from ledger.service.payments import Payments, payments_of
 from ledger.service.revoked_keys import RevokedKeys
 from ledger.service.top_up_requests import TopUpRequests
@@ -38,7 +38,7 @@ class Resources:
     settings: Settings
     postgres: PostgresHealth[Sequence[Progress]]
     pool: AsyncPool
-    keys: Keys
+    keys: ApiKeys
     book: Follower
     guard: Guard
     log: EventAppender
@@ -85,7 +85,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         settings,
         postgres,
         pool,
-        Keys(pool, postgres, revoked, settings.key_grace_seconds),
+        ApiKeys(pool, postgres, revoked, settings.key_grace_seconds),
         book,
         guard,
         appender,

@@ -1,7 +1,7 @@
-"""The keys that the log says were revoked, followed in a thread: Postgres may have been restored and not know them.
+"""The keys that were revoked, as the log says it: a thread follows the log, since Postgres may have been restored.
 
-It also works while Postgres is away. As long as the topic was not read once, a key counts if Postgres itself was in use
-lately (docs/decisions/0018).
+This also works while Postgres is away. Until the topic was read once, a key is accepted if Postgres was in use lately
+(docs/decisions/0018).
 """
 
 import threading
@@ -25,7 +25,7 @@ class RevocationsUnknown(LedgerError):
 
 
 class RevokedKeys:
-    """`key_id in revoked`; `known`: the topic was read to its end once. `close` ends the thread."""
+    """`key_id in revoked`. `read_once`: the topic was read to its end. `close` ends the thread."""
 
     def __init__(self, settings: Settings, book: Follower) -> None:
         self._settings, self._book = settings, book
@@ -39,8 +39,8 @@ class RevokedKeys:
         return key_id in self._key_ids
 
     @property
-    def known(self) -> bool:
-        """Whether all that was revoked before this process started is known."""
+    def read_once(self) -> bool:
+        """Whether it has every key that was revoked before this process started."""
         return self._first_read.is_set()
 
     def wait(self, timeout_seconds: float) -> bool:

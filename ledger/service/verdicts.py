@@ -1,6 +1,6 @@
-"""Verdicts: what became of an event that was appended, told once the views have passed it.
+"""Verdicts: whether the fold accepted an event that was appended; known as soon as the views have passed it.
 
-One task per process asks how far the partitions are, however many requests wait; none asks when nobody waits.
+One task per process asks how far the partitions are, for all requests that wait. While none waits, it does not ask.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class Verdicts:
             return found[0] if found else None
 
     async def run(self) -> None:
-        """Answers those who wait, for ever."""
+        """Wakes the requests that wait, until it is cancelled."""
         while True:
             if not self._waiting:
                 self._wanted.clear()
@@ -70,7 +70,7 @@ class Verdicts:
                 async with self._pool.connection() as connection:
                     self._answer(await offsets(connection))
             except (psycopg.Error, OtherRelease):
-                # They give up by themselves when it takes too long.
+                # The requests give up by themselves when it takes too long.
                 await asyncio.sleep(_RETRY_SECONDS)
             await asyncio.sleep(_POLL_SECONDS)
 

@@ -126,7 +126,7 @@ def test_credits_last_as_long_as_the_pace_says(available: int, spent: int, days:
         (True, "armed", None, "On: it watches your balance."),
         (False, "suspended", "switched_off", "Off."),
         (True, "in_flight", None, "A top-up is under way."),
-        (True, "capped", "day", "Paused: the limit per day is reached; it goes on tomorrow (UTC)."),
+        (True, "capped", "day", "Paused: the limit per day is reached; it continues tomorrow (UTC)."),
         (
             True,
             "suspended",
