@@ -14,7 +14,7 @@ ENDED_LATER: dict[int | str, dict[str, Any]] = {
 
 
 def written(value: BaseModel, status: int) -> JSONResponse:
-    """The answer to a write: 202 while the fold has not said yet what became of it."""
+    """The answer to a write: 202 while the fold has not decided about it."""
     return JSONResponse(value.model_dump(mode="json"), 202 if isinstance(value, Pending) else status)
 
 

@@ -108,13 +108,14 @@ class AuthorizationEndpoint:
         finally:
             if outcome:
                 self._metrics.decided(outcome, time.perf_counter() - started)
-        said = granted.authorization
-        return RawAnswer(201, said.__pydantic_serializer__.to_json(said), [_JSON], granted.hold)
+        authorization = granted.authorization
+        body_bytes = authorization.__pydantic_serializer__.to_json(authorization)
+        return RawAnswer(201, body_bytes, [_JSON], granted.hold)
 
 
 def _refused(refusal: NotEnoughCredits, settings: Settings) -> RawAnswer:
-    said = insufficient_credits.headers(refusal, settings)
-    headers = [(name.lower().encode(), text.encode()) for name, text in said.items()]
+    texts = insufficient_credits.headers(refusal, settings)
+    headers = [(name.lower().encode(), text.encode()) for name, text in texts.items()]
     return RawAnswer(402, insufficient_credits.BODY, [_JSON, *headers])
 
 

@@ -30,7 +30,7 @@ router = APIRouter(tags=["operation"])
 
 @router.get("/healthz")
 async def healthz() -> dict[str, str]:
-    """The process is alive; nothing is said about what it needs."""
+    """The process is alive. This does not check what it needs."""
     return {"status": "ok"}
 
 

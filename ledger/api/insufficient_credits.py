@@ -1,4 +1,4 @@
-"""The 402 of an authorization: its body, byte for byte as routers know it, and what its headers say."""
+"""The 402 of an authorization: its body, byte for byte as routers expect it, and its headers."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
 
 
 def headers(refusal: NotEnoughCredits, settings: Settings) -> dict[str, str]:
-    """What there is and what it takes, whether more is on its way, and what would fit."""
-    said = {
+    """How many credits there are, how many it takes, whether a top-up is under way, and how many tokens would fit."""
+    found = {
         "Credits-Available": format_nanos(refusal.available),
         "Credits-Required": format_nanos(refusal.required),
         "Top-Up-In-Flight": "true" if refusal.top_up_in_flight else "false",
     }
     if settings.top_up_url:
-        said["Top-Up-Url"] = settings.top_up_url
+        found["Top-Up-Url"] = settings.top_up_url
     if refusal.affordable_tokens is not None:
-        said["Max-Affordable-Output-Tokens"] = str(refusal.affordable_tokens)
-    return said
+        found["Max-Affordable-Output-Tokens"] = str(refusal.affordable_tokens)
+    return found

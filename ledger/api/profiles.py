@@ -22,13 +22,13 @@ TaxIdPath = Annotated[uuid.UUID, Path(description="The id of a tax id.")]
 
 @router.get("/accounts/{account_id}/profile")
 async def get_profile(account_id: AccountPath, resources: ResourcesOf, caller: Reader) -> Profile:
-    """Name, billing address, e-mail, time zone and locale; null where nothing was said."""
+    """Name, billing address, e-mail, time zone and locale; null where the customer gave nothing."""
     return await service.get_profile(resources, caller, account_id)
 
 
 @router.put("/accounts/{account_id}/profile")
 async def put_profile(account_id: AccountPath, body: NewProfile, resources: ResourcesOf, caller: Writer) -> Profile:
-    """Replace the profile; what is left out is forgotten. The payment provider is told at the next payment."""
+    """Replace the profile; what is left out is forgotten. The payment provider gets it at the next payment."""
     return await service.put_profile(resources, caller, account_id, body)
 
 

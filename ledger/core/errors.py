@@ -59,8 +59,8 @@ def error_of_code(code: str) -> type[LedgerError] | None:
     return _BY_CODE.get(code)
 
 
-def error_as_told(code: str, reason: str, field: str | None) -> LedgerError:
-    """An error that was kept, by what it said then. One whose class this program doesn't have is a `Refused`."""
+def restored_error(code: str, reason: str, field: str | None) -> LedgerError:
+    """An error that a table kept, as an exception again. If this program has no class for it, it is a `Refused`."""
     kind = error_of_code(code) or Refused
     detail = reason.removeprefix(kind.message).removeprefix(": ")
     return _restored(kind, (text_of(field, reason),), {"code": code, "detail": detail, "field": field})

@@ -45,7 +45,7 @@ def serve(settings: Settings) -> None:
 
 
 def _check(settings: Settings) -> None:
-    """What a person has to set right is said here; what is away is waited for while serving."""
+    """Raises what a person has to correct. A server that is away is waited for while serving."""
     settings.signing_key()
     tls_of(settings)
     gateways_of(settings)

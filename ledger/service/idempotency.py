@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
-from ledger.core.errors import LedgerError, error_as_told
+from ledger.core.errors import LedgerError, restored_error
 from ledger.postgres.types import AsyncConnection
 from ledger.records import idempotency as records
 from ledger.records.idempotency import Outcome, Reserved
@@ -74,7 +74,7 @@ async def keep_within(
 def result_of(outcome: Outcome, kind: type[Value]) -> Value:
     """The value that was kept, or raises the refusal that was."""
     if outcome.refused:
-        raise error_as_told(**outcome.content)
+        raise restored_error(**outcome.content)
     return kind.model_validate(outcome.content)
 
 

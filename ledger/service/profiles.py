@@ -17,7 +17,7 @@ from schemas.http import BillingAddress, CountryTaxIdTypes, NewProfile, NewTaxId
 
 
 async def get_profile(resources: Resources, caller: Caller, account_id: str) -> Profile:
-    """Name, billing address, e-mail, time zone and locale; None where the customer said nothing."""
+    """Name, billing address, e-mail, time zone and locale; None where the customer gave nothing."""
     await existing_account(resources, caller, account_id)
     async with resources.pool.connection() as connection:
         return _profile(account_id, await records.profile(connection, account_id))

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from ledger.core.account import Account
 from ledger.core.book import Book
 from ledger.core.entry import Fact
-from ledger.core.errors import LedgerError, Refused, error_as_told
+from ledger.core.errors import LedgerError, Refused, restored_error
 from ledger.core.fold import apply
 from ledger.log.drafts import Draft
 from ledger.log.validation import Problem, fact_of, problem_of
@@ -67,7 +67,7 @@ async def record_event(resources: Resources, caller: Caller, event: Any, raw: by
     sent = Sent(_key(event), raw)
     checked = _checked(sent, caller, resources.current_book(), _now_ms())
     if isinstance(checked, Problem):
-        raise error_as_told(*checked)
+        raise restored_error(*checked)
     return await _append(resources, [sent], [checked])
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from ledger.core.account import Account
 from ledger.core.calendar import ms_of
 from ledger.core.entry import Fact
-from ledger.core.errors import LedgerError, Refused, error_as_told
+from ledger.core.errors import LedgerError, Refused, restored_error
 from ledger.core.fold import apply
 from ledger.log.drafts import signed_draft
 from ledger.service.caller import AccountUnknown, Caller
@@ -103,4 +103,4 @@ def _refusal_of_any_account(resources: Resources, event: Event) -> LedgerError |
 def _refusal(code: str, reason: str, field: str | None) -> LedgerError:
     """The fold's refusal, its field named as the caller named it."""
     named = None if field is None else _FIELDS.get(field, field.removeprefix("data."))
-    return error_as_told(code, reason, named)
+    return restored_error(code, reason, named)

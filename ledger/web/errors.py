@@ -189,8 +189,8 @@ def error_response(request_id: str | None, error: ApiError) -> JSONResponse:
 
 def failure(request_id: str | None) -> JSONResponse:
     """The answer to an exception that is not one of the known ones."""
-    said = "Something went wrong here; the request's id finds it in our log."
-    return error_response(request_id, ApiError(500, "internal_error", said))
+    message = "Something went wrong here; the request's id finds it in our log."
+    return error_response(request_id, ApiError(500, "internal_error", message))
 
 
 def api_error_of(error: LedgerError) -> ApiError:
