@@ -1,9 +1,9 @@
 """`ledger book`: show the book, compare and publish versions of it, import prices."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,27 +12,18 @@ from ledger.cli.confirmation import Yes, confirm
 from ledger.cli.shared import Json, console, errors_as_messages, read_settings
 from ledger.cli.times import log_time_of, time_of
 from ledger.core.calendar import ms_of
-from ledger.core.errors import LedgerError
 
 if TYPE_CHECKING:
-    from ledger.core.book import Version
-    from ledger.log.book_history import History
-    from ledger.settings import Settings
-    from ledger.views.models_used import ModelUse
+    from ledger.service.book import Changes
     from schemas.book import BookVersion
 
 app = typer.Typer(
     no_args_is_help=True, help="The book: prices, markups, packages and everything else that charges depend on."
 )
-USED_DAYS = 30
 
 VersionFile = Annotated[
     typer.FileText, typer.Argument(encoding="utf-8", help="A version of the book as JSON; - for stdin.")
 ]
-
-
-class NotJson(LedgerError):
-    message = "The file is not a JSON object"
 
 
 @app.command("show", epilog="Example: ledger book show --prices 'openai/*'")
@@ -70,12 +61,19 @@ def diff(file: VersionFile, as_json: Json = False) -> None:
     Warns about each removed model that was used recently: its usage would become dead letters.
     """
     from ledger.log.book_history import read_history
+    from ledger.service.book import changes_by, draft, read_version
 
     with errors_as_messages():
         settings = read_settings()
         history = read_history(settings)
-        wire = _read_version(file, history.next_number)
-        _show_changes(console, settings, history, _compiled(wire), as_json)
+        version = draft(read_version(file.read(), file.name, history.next_number))
+        found = changes_by(settings, history, version)
+    if as_json:
+        differences = [each._asdict() for each in found.differences]
+        removed = [each._asdict() for each in found.removed_in_use]
+        print(json.dumps({"changes": differences, "removed_in_use": removed}))
+    else:
+        _print_changes(console, found)
 
 
 @app.command("publish", epilog="Example: ledger book publish next.json --effective-from 2026-12-01T00:00:00Z")
@@ -93,18 +91,18 @@ def publish(
     A version that the readers of the book would reject is refused before it is appended.
     """
     from ledger.cli.book_text import moment_text
-    from ledger.guard.guard import Guard
-    from ledger.log.book_history import publish, read_history
+    from ledger.log.book_history import read_history
+    from ledger.service import book
 
     with errors_as_messages():
         settings = read_settings()
         history = read_history(settings)
-        wire = _read_version(file, history.next_number, effective_from)
-        rehearsed = history.rehearse(wire, settings.signing_key(), ms_of(datetime.now(UTC)))
-        _show_changes(Console(stderr=True) if as_json else console, settings, history, rehearsed, as_json=False)
+        starts = time_of(effective_from, "--effective-from") if effective_from else None
+        wire = book.read_version(file.read(), file.name, history.next_number, starts)
+        version = book.rehearse(settings, history, wire)
+        _print_changes(Console(stderr=True) if as_json else console, book.changes_by(settings, history, version))
         confirm(f"Publish version {wire.version}?", yes=yes)
-        with Guard(settings) as guard:
-            published = publish(settings, wire, guard).version
+        published = book.publish(settings, wire)
     takes_effect = moment_text(published.effective_from_ms)
     if as_json:
         print(json.dumps({"version": published.number, "effective_from": takes_effect}))
@@ -133,6 +131,7 @@ def import_(
     """
     from ledger.cli.book_text import print_remarks
     from ledger.list_prices import NothingToImport, catalogue, list_prices, with_prices
+    from ledger.service.book import next_version, read_version
 
     with errors_as_messages():
         found = list_prices(catalogue(provider or ()), model, datetime.now(UTC))
@@ -141,7 +140,8 @@ def import_(
         print_remarks(shown, "Skipped:", found.skipped)
         if not found.prices:
             raise NothingToImport(model, field="--model")
-        version = with_prices(_base(onto), found.prices, replace=replace)
+        base = read_version(onto.read(), onto.name) if onto else next_version(read_settings())
+        version = with_prices(base, found.prices, replace=replace)
     shown.print(f"\n{len(found.prices):,} prices imported; {len(found.skipped):,} models skipped.", highlight=False)
     if output:
         output.write_text(_json_of(version) + "\n", encoding="utf-8")
@@ -155,71 +155,12 @@ def import_(
         print(_json_of(version))
 
 
-def _base(onto: typer.FileText | None) -> "BookVersion":
-    """The version to add imported prices to; from the log, with the next number. Raises BookEmpty and others."""
-    from ledger.log.book import BookEmpty
-    from ledger.log.book_history import read_history
-
-    if onto is not None:
-        return _read_version(onto)
-    history = read_history(read_settings())
-    if history.latest is None:
-        raise BookEmpty()
-    return history.latest.wire.model_copy(update={"version": history.next_number, "effective_from": None})
-
-
-def _read_version(file: typer.FileText, number: int | None = None, effective_from: str = "") -> "BookVersion":
-    """The version in a file.
-
-    `number`: its number if the file has none. Raises NotJson, InvalidTime or BookVersionInvalid.
-    """
-    from ledger.log.book_history import version_of
-
-    try:
-        stated: Any = json.load(file)
-    except ValueError as error:
-        raise NotJson(str(error), field=file.name) from None
-    if not isinstance(stated, dict):
-        raise NotJson(field=file.name)
-    if number is not None:
-        stated.setdefault("version", number)
-    if effective_from:
-        stated["effective_from"] = time_of(effective_from, "--effective-from").isoformat()
-    return version_of(json.dumps(stated))
-
-
-def _show_changes(shown: Console, settings: "Settings", history: "History", version: "Version", as_json: bool) -> None:
-    """Prints the changes against the latest version, and the removed models that are in use."""
+def _print_changes(shown: Console, found: "Changes") -> None:
     from ledger.cli.book_text import print_changes, print_uses
-    from ledger.reports.book_diff import changes, removed_models
+    from ledger.service.book import USED_DAYS
 
-    before = history.latest.version if history.latest else None
-    found = changes(before, version)
-    used = _used_lately(settings, removed_models(before, version))
-    if as_json:
-        lines = {"changes": [each._asdict() for each in found], "removed_in_use": [each._asdict() for each in used]}
-        print(json.dumps(lines))
-    else:
-        print_changes(shown, found)
-        print_uses(shown, used, USED_DAYS)
-
-
-def _used_lately(settings: "Settings", models: list[tuple[str, str]]) -> "list[ModelUse]":
-    """Which of these models were used in the last USED_DAYS days. Reads Postgres only if there are models to check."""
-    from ledger.postgres.connections import connect
-    from ledger.postgres.kinds import COMMAND
-    from ledger.views.models_used import models_used
-
-    if not models:
-        return []
-    with connect(settings.database, COMMAND) as connection:
-        return models_used(connection, models, datetime.now(UTC).date() - timedelta(days=USED_DAYS))
-
-
-def _compiled(wire: "BookVersion") -> "Version":
-    from ledger.core.book import compiled
-
-    return compiled(wire, 0)
+    print_changes(shown, found.differences)
+    print_uses(shown, found.removed_in_use, USED_DAYS)
 
 
 def _json_of(version: "BookVersion") -> str:

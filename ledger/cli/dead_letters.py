@@ -9,7 +9,6 @@ import typer
 from ledger.cli.shared import Json, errors_as_messages, read_settings
 from ledger.cli.tail import TopicName
 from ledger.cli.times import time_of
-from ledger.core.errors import LedgerError
 
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
@@ -18,10 +17,6 @@ if TYPE_CHECKING:
     from ledger.views.dead_letters import DeadLetter
 
 app = typer.Typer(no_args_is_help=True, help="Records that could not be read or applied.")
-
-
-class NoDeadLetter(LedgerError):
-    message = "The record at this place is not a dead letter, or is not projected yet"
 
 
 @app.command("list", epilog="Example: ledger deadletters list --code unpriced --since 2026-11-21T00:00:00Z")
@@ -35,16 +30,13 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List dead letters, newest first: time, place, code, account, reason."""
-    from ledger.postgres.connections import connect
-    from ledger.postgres.kinds import COMMAND
-    from ledger.views.dead_letters import list_dead_letters
+    from ledger.service import dead_letters
 
     with errors_as_messages():
         settings = read_settings()
         name = settings.topic(f"ledger.{topic}") if topic else None
         begin = time_of(since, "--since") if since else None
-        with connect(settings.database, COMMAND) as connection:
-            found = list_dead_letters(connection, code=code, topic=name, since=begin, limit=limit)
+        found = dead_letters.newest(settings, code=code, topic=name, since=begin, limit=limit)
     if as_json:
         print(json.dumps({"data": [_fields(each) for each in found]}))
         return
@@ -60,10 +52,11 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one dead letter: the reason, what to do, and the whole record as it is on the log, escaped."""
+    from ledger.service import dead_letters
+
     with errors_as_messages():
         settings = read_settings()
-        letter = _found(settings, *place_of(place, settings))
-        record = _record_of(settings, letter)
+        letter, record = dead_letters.at(settings, *place_of(place, settings))
     if as_json:
         print(json.dumps(_fields(letter) | (_whole(record) if record else {})).replace("\x7f", "\\u007f"))
     else:
@@ -77,28 +70,6 @@ def place_of(text: str, settings: "Settings") -> tuple[str, int, int]:
         raise typer.BadParameter("write TOPIC/PARTITION/OFFSET, such as events/0/1234", param_hint="PLACE")
     topic = parts[0].removeprefix(settings.topic_prefix).removeprefix("ledger.")
     return settings.topic(f"ledger.{topic}"), int(parts[1]), int(parts[2])
-
-
-def _found(settings: "Settings", topic: str, partition: int, offset: int) -> "DeadLetter":
-    from ledger.postgres.connections import connect
-    from ledger.postgres.kinds import COMMAND
-    from ledger.views.dead_letters import find_dead_letter
-
-    with connect(settings.database, COMMAND) as connection:
-        letter = find_dead_letter(connection, topic, partition, offset)
-    if letter is None:
-        raise NoDeadLetter(f"{topic}/{partition}/{offset}")
-    return letter
-
-
-def _record_of(settings: "Settings", letter: "DeadLetter") -> "ConsumerRecord | None":
-    """The record itself; None if it can't be read."""
-    from ledger.log.topic_reader import topic_reader
-
-    if letter.code == "unreadable":
-        return None
-    with topic_reader(settings, letter.topic) as reader:
-        return reader.at(letter.partition, letter.log_offset)
 
 
 def _fields(letter: "DeadLetter") -> dict[str, Any]:
