@@ -1,8 +1,8 @@
-"""Consumers of facts that the fold has accepted: each fact once, in the order of its partition, by one process.
+"""Reads the events that the fold has accepted: each event once, in the order of its partition, by one process.
 
-The place and what is done about a fact are one transaction, so that a process may be killed anywhere. Nothing is done
-while the views are half-built, or behind what the log said when this process connected: a database that was restored
-must have read the log before it is asked what is new.
+The position and the effect of an event are written in one transaction, so that a process may be killed at any time.
+Nothing is read while the views are half-built, or older than this process's connection: a database that was restored
+from a backup must be projected to the end of the log first.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,14 +14,14 @@ from ledger.views import accepted_events
 from ledger.views.accepted_events import AcceptedEvent
 
 _AT_ONCE = 50
-# The clocks of broker and consumer may differ by so much.
+# How much the clocks of broker and consumer may differ.
 _MARGIN = timedelta(seconds=1)
 
 Act = Callable[[Connection, AcceptedEvent], object]
 
 
-class Facts:
-    """The place of one consumer among the facts of these types."""
+class AcceptedEventReader:
+    """Reads events of some types for one consumer, which keeps its position per partition."""
 
     def __init__(self, consumer: str, types: Sequence[str]) -> None:
         self._consumer, self._types = consumer, types
@@ -30,7 +30,7 @@ class Facts:
         self._current = False
 
     def ready(self, connection: Connection) -> bool:
-        """Whether the views are whole, and were current once since this connection was made."""
+        """Whether the views are complete, and were up to date once since this connection was made."""
         if self._connection is not connection:
             self._connection, self._since, self._current = connection, datetime.now(UTC), False
         if rebuilds.unfinished(connection) is not None:
@@ -41,17 +41,17 @@ class Facts:
         return self._current
 
     def each(self, connection: Connection, act: Act) -> None:
-        """Acts on every fact that is new. What `act` raises leaves the place where it was."""
+        """Calls `act` for every new event. If `act` raises, the position stays before the event."""
         for partition in accepted_events.partitions(connection):
-            while self._some(connection, partition, act):
+            while self._read_batch(connection, partition, act):
                 pass
 
-    def _some(self, connection: Connection, partition: int, act: Act) -> bool:
+    def _read_batch(self, connection: Connection, partition: int, act: Act) -> bool:
         with connection.transaction():
-            place = fact_positions.lock(connection, self._consumer, partition)
-            found = accepted_events.after(connection, partition, place, self._types, _AT_ONCE)
-            for fact in found:
-                act(connection, fact)
+            position = fact_positions.lock(connection, self._consumer, partition)
+            found = accepted_events.after(connection, partition, position, self._types, _AT_ONCE)
+            for accepted in found:
+                act(connection, accepted)
             if found:
                 fact_positions.move(connection, self._consumer, partition, found[-1].offset + 1)
         return len(found) == _AT_ONCE

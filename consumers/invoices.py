@@ -1,15 +1,17 @@
-"""Invoices: one per purchase, auto top-ups too, and one credit note per refund, numbered without gaps.
+"""Invoices: one for each purchase, also of an auto top-up, and one credit note for each refund, numbered without gaps.
 
-A round issues what the fold has accepted since the last one, then puts the numbers on the log. Killed in between, the
-next process goes on there: the place, the number and the document are one transaction, and to record twice is nothing.
+A round issues the documents of events that the fold has accepted since the last round, then puts their numbers on the
+log. If the process is killed in between, the next one continues there: the reader's position, the number and the
+document are written in one transaction, and to append a number twice has no effect.
 """
 
 from datetime import UTC, datetime
 
-from consumers.accepted_events import Facts
+from consumers.accepted_events import AcceptedEventReader
 from consumers.log_writable import open_appender
 from ledger.log.publisher import Permit
-from ledger.payments.invoices import FACTS, InvoiceIssuer, issued_event, reach_the_log
+from ledger.payments.invoice_numbers import issued_event, skip_numbers_of_the_log
+from ledger.payments.invoices import INVOICED_TYPES, InvoiceIssuer
 from ledger.postgres.types import Connection
 from ledger.records import invoices
 from ledger.settings import Settings
@@ -26,27 +28,27 @@ class Invoices:
     name, seconds = NAME, _SECONDS
 
     def __init__(self, settings: Settings, permit: Permit) -> None:
-        self._invoicing, self._event_log = InvoiceIssuer(settings), open_appender(settings, permit)
-        self._facts = Facts(NAME, FACTS)
-        self._reached: Connection | None = None
+        self._issuer, self._event_log = InvoiceIssuer(settings), open_appender(settings, permit)
+        self._reader = AcceptedEventReader(NAME, INVOICED_TYPES)
+        self._numbered: Connection | None = None
 
     def once(self, connection: Connection) -> None:
-        """Issues and records what is new."""
+        """Issues the documents of new events, and puts their numbers on the log."""
         self._event_log.check()
-        if not self._facts.ready(connection):
+        if not self._reader.ready(connection):
             return
-        if self._reached is not connection:
-            reach_the_log(connection)
-            self._reached = connection
-        self._facts.each(connection, self._issue)
+        if self._numbered is not connection:
+            skip_numbers_of_the_log(connection)
+            self._numbered = connection
+        self._reader.each(connection, self._issue)
         self._record(connection)
 
     def close(self) -> None:
-        """Lets go of the producer."""
+        """Closes the producer."""
         self._event_log.close()
 
-    def _issue(self, connection: Connection, fact: AcceptedEvent) -> None:
-        self._invoicing.issue(connection, fact, datetime.now(UTC))
+    def _issue(self, connection: Connection, accepted: AcceptedEvent) -> None:
+        self._issuer.issue(connection, accepted, datetime.now(UTC))
 
     def _record(self, connection: Connection) -> None:
         while waiting := invoices.unrecorded(connection, _RECORDED_AT_ONCE):

@@ -1,7 +1,7 @@
-"""Notices: what customers and routers are told of their credits, each once, over webhooks and by e-mail.
+"""Notices: informs customers and routers about their credits, each time once, by webhook and e-mail.
 
-What the fold says on `ledger.topups` and what it has accepted as facts become notices, whose ids follow from the
-events: whatever is replayed or rebuilt, nothing is told twice. A task of its own delivers them.
+The effects on `ledger.topups` and the events that the fold has accepted become notices. A notice's id follows from its
+event, so a replay or a rebuild makes no second one. A task of its own delivers them.
 """
 
 import threading
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
-from consumers.accepted_events import Facts
+from consumers.accepted_events import AcceptedEventReader
 from consumers.consumer import Received
 from ledger.core.calendar import moment_of, ms_of
 from ledger.log.book import Follower
 from ledger.notices import kinds
-from ledger.notices.delivery import Delivering
+from ledger.notices.delivery import NoticeSender
 from ledger.postgres.kinds import NOTIFIER
 from ledger.postgres.pools import ThreadPool
 from ledger.postgres.types import Connection
@@ -27,77 +27,77 @@ from schemas.topics import TOP_UPS
 
 NAME = "notifications"
 _SECONDS = 0.5
-# What is older is no news: a ledger that begins to tell, or comes back after days, does not tell all of its past.
-_NEWS = timedelta(days=3)
+# Older events make no notice, so that a ledger which comes back after days does not send a flood of old ones.
+_MAX_AGE = timedelta(days=3)
 
 
-class _Noting:
-    """Writes notices that are news."""
+class _NoticeWriter:
+    """Writes notices, unless they are too old."""
 
     def __init__(self, settings: Settings) -> None:
         self._mail = bool(settings.smtp_host)
 
     def __call__(self, connection: Connection, notice: Notice | None, log_time: datetime) -> None:
-        if notice is not None and datetime.now(UTC) - log_time < _NEWS:
+        if notice is not None and datetime.now(UTC) - log_time < _MAX_AGE:
             notices.note(connection, notice, mailed=self._mail and kinds.TYPES[notice.type])
 
 
 class NotifyOfEffects:
-    """Levels, caps and suspensions, as the fold says them. A Consumer."""
+    """Writes notices of balance levels, caps and suspensions. A Consumer."""
 
     name = NAME
     at_once = 1
     topics: ClassVar[Sequence[str]] = (TOP_UPS,)
 
     def __init__(self, settings: Settings, book: Follower) -> None:
-        self._book, self._note = book, _Noting(settings)
+        self._book, self._note = book, _NoticeWriter(settings)
         self._connections = ThreadPool(settings.database, NOTIFIER, 1)
 
     def handle(self, received: Received) -> None:
         """Writes the notice, unless it was written before."""
         event = received.event
         if isinstance(event, AutoTopUpSkipped | AutoTopUpSuspended | BalanceLevelChanged):
-            # The fold's own time: an effect that its topic lost and got back is as old as it was.
+            # The fold's time: an effect that the topic lost and got back keeps its age.
             log_time = event.time or moment_of(received.log_time_ms)
             notice = kinds.of_effect(event, self._book.last.at(ms_of(log_time)), log_time)
             with self._connections.connection() as connection:
                 self._note(connection, notice, log_time)
 
 
-class NotifyOfFacts:
-    """Receipts, top-ups that are paid or declined, disputes. A Task."""
+class NotifyOfEvents:
+    """Writes notices of receipts, of top-ups that were paid or declined, and of disputes. A Task."""
 
-    name, seconds = f"{NAME}:facts", _SECONDS
+    name, seconds = f"{NAME}:events", _SECONDS
 
     def __init__(self, settings: Settings) -> None:
-        self._facts, self._note = Facts(NAME, kinds.FACTS), _Noting(settings)
+        self._reader, self._note = AcceptedEventReader(NAME, kinds.NOTIFIED_TYPES), _NoticeWriter(settings)
 
     def once(self, connection: Connection) -> None:
-        """Writes the notices of what is new."""
-        if self._facts.ready(connection):
-            self._facts.each(connection, self._tell)
+        """Writes the notices of new events."""
+        if self._reader.ready(connection):
+            self._reader.each(connection, self._notify)
 
     def close(self) -> None:
-        """There is nothing to let go."""
+        """Nothing is open."""
 
-    def _tell(self, connection: Connection, fact: AcceptedEvent) -> None:
-        issued = fact.type == "invoice.issued"
-        document = notices.document(connection, fact.data["number"]) if issued else None
-        self._note(connection, kinds.of_fact(fact, document), fact.log_time)
+    def _notify(self, connection: Connection, accepted: AcceptedEvent) -> None:
+        issued = accepted.type == "invoice.issued"
+        document = notices.document(connection, accepted.data["number"]) if issued else None
+        self._note(connection, kinds.of_event(accepted, document), accepted.log_time)
 
 
 class Deliver:
-    """Sends what is due. A Task."""
+    """Sends the notices that are due. A Task."""
 
     name, seconds = f"{NAME}:delivery", _SECONDS
 
     def __init__(self, settings: Settings, stopping: threading.Event) -> None:
-        self._delivering, self._stopping = Delivering(settings, stopping), stopping
+        self._sender, self._stopping = NoticeSender(settings, stopping), stopping
 
     def once(self, connection: Connection) -> None:
-        """Until nothing is due."""
-        while not self._stopping.is_set() and self._delivering.once(connection):
+        """Sends until nothing is due."""
+        while not self._stopping.is_set() and self._sender.once(connection):
             pass
 
     def close(self) -> None:
-        """There is nothing to let go."""
+        """Nothing is open."""

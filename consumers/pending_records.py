@@ -1,4 +1,4 @@
-"""Records that are handled at the same time, and how far each partition may be committed: to the first unfinished."""
+"""Records that are handled in threads, and up to which offset each partition may be committed."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ Handle = Callable[[ConsumerRecord], None]
 
 
 class PendingRecords:
-    """Hands records to threads; those of one key one after the other."""
+    """Gives records to threads; records of one key are handled one after the other."""
 
     def __init__(self, threads: Executor) -> None:
         self._threads = threads
@@ -22,8 +22,8 @@ class PendingRecords:
     def __len__(self) -> int:
         return sum(map(len, self._places.values()))
 
-    def take(self, record: ConsumerRecord, handle: Handle) -> None:
-        """Handles the record in a thread, after the one of its key that came before it."""
+    def submit(self, record: ConsumerRecord, handle: Handle) -> None:
+        """Handles a record in a thread, after the earlier records of its key."""
         before = self._last_of.get(record.key)
 
         def work() -> None:
@@ -31,13 +31,16 @@ class PendingRecords:
                 before.result()
             handle(record)
 
-        # Threads take work in order, so whoever waits for an earlier record waits for one that has begun.
+        # Threads take work in order, so the earlier record that this one waits for has begun.
         self._last_of[record.key] = future = self._threads.submit(work)
         place = TopicPartition(record.topic, record.partition)
         self._places.setdefault(place, deque()).append((record.offset, future))
 
-    def finished(self) -> dict[TopicPartition, OffsetAndMetadata]:
-        """How far partitions may be committed, where that has changed. Raises what handling a record raised."""
+    def committable(self) -> dict[TopicPartition, OffsetAndMetadata]:
+        """The offset before the first unfinished record of each partition, where it has moved.
+
+        Raises what handling a record raised.
+        """
         ends: dict[TopicPartition, OffsetAndMetadata] = {}
         for place, waiting in self._places.items():
             while waiting and waiting[0][1].done():
@@ -47,6 +50,6 @@ class PendingRecords:
         self._last_of = {key: future for key, future in self._last_of.items() if not future.done()}
         return ends
 
-    def keep(self, assigned: Iterable[TopicPartition]) -> None:
-        """Forgets what is now for others to commit; what is being handled goes on."""
+    def retain(self, assigned: Iterable[TopicPartition]) -> None:
+        """Forgets the partitions that are not assigned any more; their records are still handled to the end."""
         self._places = {place: self._places[place] for place in self._places.keys() & set(assigned)}

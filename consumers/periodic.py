@@ -56,17 +56,17 @@ class Periodic:
 
     def run(self) -> None:
         """Raises what the task raises, OtherRelease, KafkaRefusesUser, KafkaForbids."""
-        patience = RetryPause(self._task.name, self._stopping)
+        retry_pause = RetryPause(self._task.name, self._stopping)
         with closing(self._task):
             while not self._stopping.is_set():
                 try:
-                    self._take_turns(patience)
+                    self._take_turns(retry_pause)
                 except (KafkaRefusesUser, KafkaForbids):
                     raise
                 except _COMES_BACK as error:
-                    patience.wait(error)
+                    retry_pause.wait(error)
 
-    def _take_turns(self, patience: RetryPause) -> None:
+    def _take_turns(self, retry_pause: RetryPause) -> None:
         name = f"ledger-{self._task.name}"
         with connect(self._settings.database, WORKER.named(name)) as connection:
             mine = False
@@ -75,7 +75,7 @@ class Periodic:
                 if mine:
                     release.check(connection)
                     self._task.once(connection)
-                    patience.over()
+                    retry_pause.reset()
                 self._stopping.wait(self._task.seconds)
 
 

@@ -25,7 +25,7 @@ from consumers.housekeeping import ExpireHolds, ForgetOldRows, RequestTopUps
 from consumers.invoices import NAME as INVOICES
 from consumers.invoices import Invoices
 from consumers.notifications import NAME as NOTIFICATIONS
-from consumers.notifications import Deliver, NotifyOfEffects, NotifyOfFacts
+from consumers.notifications import Deliver, NotifyOfEffects, NotifyOfEvents
 from consumers.payment_metrics import PaymentMetrics
 from consumers.periodic import Periodic, Task
 from consumers.retry_pause import RetryPause
@@ -89,7 +89,7 @@ def _invoices(common: Common) -> list[Worker]:
 
 
 def _notifications(common: Common) -> list[Worker]:
-    tasks: list[Task] = [NotifyOfFacts(common.settings), Deliver(common.settings, common.stopping)]
+    tasks: list[Task] = [NotifyOfEvents(common.settings), Deliver(common.settings, common.stopping)]
     first = Runner(NotifyOfEffects(common.settings, common.book), *common)
     return [first, *(Periodic(task, common.settings, common.stopping) for task in tasks)]
 
@@ -165,14 +165,14 @@ def _run_all(workers: Sequence[Worker], stopping: threading.Event) -> None:
 
 def _wait_for_topics(settings: Settings) -> None:
     """Until Kafka and Postgres agree that the topics are those that the ledger was built on, or refuse."""
-    patience = RetryPause("all", threading.Event())
+    retry_pause = RetryPause("all", threading.Event())
     while True:
         try:
             with connect(settings.database, START) as connection:
                 check_topics(settings, connection)
-            return patience.over()
+            return retry_pause.reset()
         except (psycopg.OperationalError, KafkaError) as error:
-            patience.wait(error)
+            retry_pause.wait(error)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Waiting for what is away: longer each time, with a log line when it begins and one when it is over."""
+"""The pause before a retry while Kafka, Postgres or a provider is away: longer each time, logged once at each end."""
 
 import threading
 
@@ -11,21 +11,21 @@ log = structlog.get_logger()
 
 
 class RetryPause:
-    """Of one consumer. `stopping` ends every wait."""
+    """The pauses of one consumer. `stopping` ends every wait."""
 
     def __init__(self, who: str, stopping: threading.Event) -> None:
         self._who, self._stopping = who, stopping
         self._seconds = 0.0
 
     def wait(self, error: Exception) -> None:
-        """Waits before the next attempt."""
+        """Waits before the next attempt; logs the error of the first one."""
         if not self._seconds:
             log.warning("waiting", consumer=self._who, error=type(error).__name__, reason=str(error))
         self._seconds = min(max(self._seconds * 2, _SECONDS_MIN), _SECONDS_MAX)
         self._stopping.wait(self._seconds)
 
-    def over(self) -> None:
-        """It works."""
+    def reset(self) -> None:
+        """Called after a success: the next pause is short again."""
         if self._seconds:
             log.info("goes_on", consumer=self._who)
             self._seconds = 0.0

@@ -52,7 +52,7 @@ from schemas.topics import DEAD_LETTERS
 SOURCE = "ledger/consumers"
 _POLL_MS = 500
 _BUSY_POLL_MS = 50
-_IN_HAND_MAX = 400
+_PENDING_MAX = 400
 _COMMIT_MS = 10_000
 _LEAVE_MS = 2_000
 _BURY_SECONDS = 10
@@ -84,42 +84,42 @@ class Runner:
 
     def run(self) -> None:
         """Raises what the consumer raises, KafkaRefusesUser, KafkaForbids, BookNotReadable or LogUnreadable."""
-        patience = RetryPause(self._consumer.name, self._stopping)
+        retry_pause = RetryPause(self._consumer.name, self._stopping)
         while not self._stopping.is_set():
             try:
-                self._consume(patience)
+                self._consume(retry_pause)
             except (KafkaRefusesUser, KafkaForbids):
                 raise
             except _COMES_BACK as error:
-                patience.wait(error)
+                retry_pause.wait(error)
 
-    def _consume(self, patience: RetryPause) -> None:
+    def _consume(self, retry_pause: RetryPause) -> None:
         at_once = self._consumer.at_once
         with self._kafka() as kafka, ThreadPoolExecutor(at_once, self._consumer.name) as threads:
-            in_hand, standstill = PendingRecords(threads), Standstill(kafka)
+            pending, standstill = PendingRecords(threads), Standstill(kafka)
             while not self._stopping.is_set():
                 book = self._book.book()
-                room = len(in_hand) < _IN_HAND_MAX
+                room = len(pending) < _PENDING_MAX
                 with naming_the_batch(kafka):
-                    polled = kafka.poll(timeout_ms=_BUSY_POLL_MS if in_hand else _POLL_MS) if room else {}
-                standstill.check(polled=bool(polled or in_hand))
+                    polled = kafka.poll(timeout_ms=_BUSY_POLL_MS if pending else _POLL_MS) if room else {}
+                standstill.check(polled=bool(polled or pending))
                 for record in itertools.chain.from_iterable(polled.values()):
-                    in_hand.take(record, partial(self._take, book=book))
+                    pending.submit(record, partial(self._take, book=book))
                 if not room:
                     self._stopping.wait(_BUSY_POLL_MS / 1000)
-                in_hand.keep(kafka.assignment())
-                if finished := in_hand.finished():
-                    kafka.commit(finished, timeout_ms=_COMMIT_MS)
-                patience.over()
-            self._finish(kafka, in_hand, threads)
+                pending.retain(kafka.assignment())
+                if offsets := pending.committable():
+                    kafka.commit(offsets, timeout_ms=_COMMIT_MS)
+                retry_pause.reset()
+            self._finish(kafka, pending, threads)
 
     @staticmethod
-    def _finish(kafka: KafkaConsumer, in_hand: PendingRecords, threads: ThreadPoolExecutor) -> None:
+    def _finish(kafka: KafkaConsumer, pending: PendingRecords, threads: ThreadPoolExecutor) -> None:
         """Ends what is in hand, so that nobody has to do it again."""
         threads.shutdown(wait=True)
-        in_hand.keep(kafka.assignment())
-        if finished := in_hand.finished():
-            kafka.commit(finished, timeout_ms=_COMMIT_MS)
+        pending.retain(kafka.assignment())
+        if offsets := pending.committable():
+            kafka.commit(offsets, timeout_ms=_COMMIT_MS)
 
     def _take(self, record: ConsumerRecord, book: Book) -> None:
         received = self._received(record, book)

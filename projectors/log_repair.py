@@ -11,7 +11,7 @@ from ledger.log.book import StatedVersion
 from ledger.log.book_history import History, read_history
 from ledger.log.publisher import Append, Publisher
 from ledger.log.topics import topic_ids
-from ledger.payments.invoices import issued_event
+from ledger.payments.invoice_numbers import issued_event
 from ledger.postgres.types import Connection
 from ledger.records import invoices
 from ledger.settings import Settings

@@ -1,7 +1,7 @@
-"""Delivering notices: one attempt each when it is due, noted at once, repeated with longer and longer pauses.
+"""Delivers notices: one attempt when a delivery is due, its result stored at once, repeated with growing pauses.
 
-The order is: send, then note it. Killed in between, the same message goes out again under the same id, by which a
-receiver knows it.
+A message is sent first, then its result is stored. If the process is killed in between, the message is sent again with
+the same id, by which the receiver recognizes it.
 """
 
 import json
@@ -22,10 +22,10 @@ from ledger.notices.signing import headers
 from ledger.payments.documents.stored_pdf import pdf_of
 from ledger.postgres.types import Connection
 from ledger.records import notices, webhook_endpoints
-from ledger.records.notices import Attempt, Due
+from ledger.records.notices import Attempt, DeliveryState, Due
 from ledger.settings import Settings
 
-# After the first attempt, the second, …; after the last one it has failed.
+# The pause after the first attempt, after the second, and so on; after one more attempt the delivery has failed.
 PAUSES = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)
 )
@@ -37,29 +37,29 @@ _GONE = 410
 log = structlog.get_logger()
 
 
-class Delivering:
-    """Blocks while it sends. Once `stopping` is set, it begins no further mail."""
+class NoticeSender:
+    """Blocks while it sends. Once `stopping` is set, it begins no further e-mail."""
 
     def __init__(self, settings: Settings, stopping: threading.Event) -> None:
         self._settings, self._stopping = settings, stopping
         self._poster = Poster(AddressPolicy(tuple(settings.webhook_networks)))
 
     def once(self, connection: Connection) -> int:
-        """Attempts what is due; 0 when nothing is. `connection` is in autocommit: nothing is sent in a transaction."""
+        """Attempts the deliveries that are due; returns how many. `connection` is in autocommit."""
         due = notices.due(connection, _OF_AN_ENDPOINT, _AT_ONCE)
         self._posts(connection, [one for one in due if one.endpoint_id is not None])
         self._mails(connection, [one for one in due if one.endpoint_id is None])
         return len(due)
 
     def _posts(self, connection: Connection, due: Sequence[Due]) -> None:
-        """Several at a time, each noted as soon as it is answered."""
+        """Posts several at a time, and stores each result as soon as it is there."""
         with ThreadPoolExecutor(_THREADS, "webhooks") as threads:
             posting = {threads.submit(self._post, one): one for one in due}
             for done in as_completed(posting):
                 self._note(connection, posting[done], done.result())
 
     def _mails(self, connection: Connection, due: Sequence[Due]) -> None:
-        """One by one, until one gets no answer; the others stay due. So webhooks wait for one timeout at most."""
+        """Sends one by one, until one gets no answer; the others stay due. So webhooks wait for at most one timeout."""
         for one in due:
             if self._stopping.is_set():
                 return
@@ -72,8 +72,8 @@ class Delivering:
         assert delivery.url is not None
         assert delivery.secret is not None
         body = payload(delivery)
-        by = [secret for secret in (delivery.secret, delivery.previous_secret) if secret]
-        signed = headers(delivery.notice_id, int(time.time()), body, by)
+        secrets = [secret for secret in (delivery.secret, delivery.previous_secret) if secret]
+        signed = headers(delivery.notice_id, int(time.time()), body, secrets)
         sent = {
             **signed,
             "content-type": "application/json",
@@ -98,7 +98,7 @@ class Delivering:
         return _attempt(send)
 
     def _note(self, connection: Connection, delivery: Due, attempt: Attempt) -> None:
-        state, pause = verdict(delivery.attempts + 1, attempt)
+        state, pause = next_state(delivery.attempts + 1, attempt)
         notices.attempted(connection, delivery, attempt, state, pause)
         if attempt.status == _GONE and delivery.endpoint_id is not None:
             webhook_endpoints.disable(connection, delivery.endpoint_id)
@@ -106,8 +106,8 @@ class Delivering:
             log.info("not_delivered", delivery_id=delivery.delivery_id, status=attempt.status, reason=attempt.error)
 
 
-def verdict(attempts: int, attempt: Attempt) -> tuple[str, timedelta | None]:
-    """What becomes of a delivery after so many attempts, the last of which went so; and the pause before the next."""
+def next_state(attempts: int, attempt: Attempt) -> tuple[DeliveryState, timedelta | None]:
+    """The state of a delivery after `attempts` attempts, `attempt` the last, and the pause until the next one."""
     if attempt.error is None:
         return "delivered", None
     if attempt.status == _GONE or attempts > len(PAUSES):
@@ -116,9 +116,9 @@ def verdict(attempts: int, attempt: Attempt) -> tuple[str, timedelta | None]:
 
 
 def payload(delivery: Due) -> bytes:
-    """What a webhook says, as Standard Webhooks advise: the same bytes in every attempt."""
-    said = {"type": delivery.type, "timestamp": log_time_text(delivery.occurred_at), "data": delivery.data}
-    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
+    """The body of a webhook, in the form of Standard Webhooks: the same bytes in every attempt."""
+    body = {"type": delivery.type, "timestamp": log_time_text(delivery.occurred_at), "data": delivery.data}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _attempt(send: Callable[[], int]) -> Attempt:

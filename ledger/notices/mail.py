@@ -1,6 +1,6 @@
-"""Notices as e-mails: text and HTML from templates, receipts with their PDF, over SMTP.
+"""Notices as e-mails over SMTP: text and HTML from templates, receipts with their PDF.
 
-The Message-ID follows from the notice, so that a message which was sent again after a crash is recognized as the same.
+The Message-ID follows from the notice, so a message that is sent again after a crash is recognized as the same.
 """
 
 import smtplib
@@ -26,8 +26,8 @@ _HTML = Environment(loader=PackageLoader("ledger.notices"), autoescape=True, **_
 
 
 def message(settings: Settings, delivery: Due, pdf: bytes | None) -> EmailMessage:
-    """The e-mail of a notice. `pdf`: the document that it is about."""
-    assert delivery.email is not None, "without an address nothing is written"
+    """The e-mail of a notice. `pdf`: its document."""
+    assert delivery.email is not None, "an e-mail has an address"
     values = {"type": delivery.type, "data": delivery.data, "money": _money}
     values["supplier"] = settings.supplier.name or parseaddr(settings.mail_from)[0] or parseaddr(settings.mail_from)[1]
     subject, _, text = _TEXT.get_template("notice.txt").render(values).strip().partition("\n")

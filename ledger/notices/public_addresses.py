@@ -1,8 +1,8 @@
-"""HTTP to addresses that customers chose: never to our own network, whatever a name resolves to and when.
+"""HTTP to URLs that customers choose: only to public addresses, never to our own network.
 
-A name is resolved when the connection is made, every address that it has must be public, and the connection goes to
-one of these very addresses: a name that changes its mind meanwhile (DNS rebinding) changes nothing. Redirects are not
-followed. The names of TLS and of the Host header stay those of the URL.
+A name is resolved when the connection is made. All its addresses must be public, and the connection goes to one of
+them: a name that later resolves to another address (DNS rebinding) has no effect. Redirects are not followed. TLS and
+the Host header use the name of the URL.
 """
 
 import socket
@@ -20,9 +20,9 @@ from ledger.core.errors import LedgerError
 _CONNECT_SECONDS = 5.0
 _SECONDS = 10.0
 _PORTS = {"https": 443, "http": 80}
-# IPv6 addresses that stand for IPv4 ones.
+# IPv6 addresses that contain an IPv4 address.
 _NAT64 = IPv6Network("64:ff9b::/96")
-# The same in a network's own way, so never public; not every patch release of Python's ipaddress knows that.
+# The same for a network's own use, so never public; some patch releases of Python's ipaddress don't know that.
 _LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
 
 Address = IPv4Address | IPv6Address
@@ -43,18 +43,18 @@ def _addresses_of(host: str, port: int) -> list[str]:
 
 
 class AddressPolicy(NamedTuple):
-    """`allowed`: networks that may be reached besides the public ones, and without TLS."""
+    """Which addresses may be reached. `allowed`: networks besides the public ones, also without TLS."""
 
     allowed: tuple[str, ...] = ()
     resolve: Resolve = _addresses_of
 
     def check(self, url: str) -> None:
-        """Whether anything could ever be sent there. Raises AddressForbidden or NoAnswer."""
+        """Checks that webhooks can be sent to this URL. Raises AddressForbidden or NoAnswer."""
         parts = _parts(url)
         self.addresses(str(parts.hostname), parts.port or _PORTS[parts.scheme], tls=parts.scheme == "https")
 
     def addresses(self, host: str, port: int, *, tls: bool) -> list[str]:
-        """The addresses of a name, all of which may be reached. Raises AddressForbidden or NoAnswer."""
+        """The addresses of a name, if all of them may be reached. Raises AddressForbidden or NoAnswer."""
         try:
             found = self.resolve(host, port)
         except (OSError, UnicodeError):
@@ -70,18 +70,18 @@ class AddressPolicy(NamedTuple):
 
 
 class Poster:
-    """Posts to endpoints; threads may share it."""
+    """Posts to endpoints of customers; threads may share it."""
 
-    def __init__(self, guard: AddressPolicy) -> None:
-        self._guard = guard
+    def __init__(self, policy: AddressPolicy) -> None:
+        self._policy = policy
         self._tls = ssl.create_default_context()
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        """The status of the answer, of which nothing else is read. Raises AddressForbidden or NoAnswer."""
+        """Posts, and returns the status of the answer; its body is not read. Raises AddressForbidden or NoAnswer."""
         tls = _parts(url).scheme == "https"
         timeout = {"connect": _CONNECT_SECONDS, "read": _SECONDS, "write": _SECONDS, "pool": _SECONDS}
-        # A connection per message: one that is kept open would have been checked once only.
-        with httpcore.ConnectionPool(ssl_context=self._tls, network_backend=_Backend(self._guard, tls=tls)) as pool:
+        # A new connection for each message, because the address is checked when it is made.
+        with httpcore.ConnectionPool(ssl_context=self._tls, network_backend=_Backend(self._policy, tls=tls)) as pool:
             try:
                 with pool.stream(
                     "POST", url, headers=list(headers.items()), content=body, extensions={"timeout": timeout}
@@ -92,10 +92,10 @@ class Poster:
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Connects to addresses that were checked, not to names; all of it takes some seconds at most."""
+    """Connects to addresses that were checked, not to names, within a time limit."""
 
-    def __init__(self, guard: AddressPolicy, *, tls: bool) -> None:
-        self._guard, self._tls, self._real = guard, tls, httpcore.SyncBackend()
+    def __init__(self, policy: AddressPolicy, *, tls: bool) -> None:
+        self._policy, self._tls, self._real = policy, tls, httpcore.SyncBackend()
 
     def connect_tcp(
         self,
@@ -105,7 +105,7 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        addresses = self._guard.addresses(host, port, tls=self._tls)
+        addresses = self._policy.addresses(host, port, tls=self._tls)
         for last, address in enumerate(addresses, 1 - len(addresses)):
             try:
                 return _Bounded(self._real.connect_tcp(address, port, timeout, local_address, socket_options))
@@ -119,7 +119,7 @@ class _Backend(httpcore.NetworkBackend):
 
 
 class _Bounded(httpcore.NetworkStream):
-    """A stream that is over after some seconds, however slowly the other side drips."""
+    """A stream with a time limit for the whole exchange, however slowly the other side sends."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float | None = None) -> None:
         self._stream = stream
@@ -151,18 +151,18 @@ class _Bounded(httpcore.NetworkStream):
 
 
 def _parts(url: str) -> SplitResult:
-    """Raises AddressForbidden for what is no plain address of a web server."""
+    """The parts of a URL. Raises AddressForbidden if it is no plain URL of a web server."""
     try:
         parts = urlsplit(url)
         if parts.scheme in _PORTS and parts.hostname and parts.username is None and parts.port != 0:
             return parts
-    except ValueError:  # its port is no number, or its brackets hold no address
+    except ValueError:  # the port is no number, or the brackets contain no address
         pass
     raise AddressForbidden(field="url")
 
 
 def _is_public(address: Address) -> bool:
-    """Whether anybody on the Internet may be meant; an IPv4 address within an IPv6 one counts as itself."""
+    """Whether an address is public; an IPv4 address within an IPv6 address counts as itself."""
     if isinstance(address, IPv6Address):
         if address in _LOCAL_NAT64:
             return False

@@ -1,6 +1,6 @@
 """Customers at the providers: made when they are first needed, and told what the profile says."""
 
-from ledger.payments.buyers import buyer
+from ledger.payments.buyers import load_buyer
 from ledger.payments.event_recorder import Database
 from ledger.payments.gateway import Gateway
 from ledger.records import customers
@@ -15,7 +15,7 @@ def customer_of(database: Database, provider: str, account_id: str) -> str | Non
 def put_customer(database: Database, gateway: Gateway, account_id: str) -> str:
     """Tells the provider who the account is; its id there. Raises what the gateway raises."""
     with database() as connection:
-        who = buyer(connection, account_id)
+        who = load_buyer(connection, account_id)
         known = customers.find(connection, account_id, gateway.provider)
     customer_id = gateway.put_customer(who, known)
     if customer_id != known:

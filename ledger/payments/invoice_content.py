@@ -1,14 +1,14 @@
-"""What an invoice says, frozen when it is issued: whatever profile, settings or rates become, it says the same."""
+"""The content of an invoice, fixed when it is issued: later changes of profile, settings or rates don't change it."""
 
 from datetime import date
 from typing import Any, Literal
 
 from babel import Locale
 
-from ledger.core import gst
-from ledger.core.invoicing import TaxPart, returned_parts, tax_parts
+from ledger.core.invoicing import TaxPart, returned_parts
 from ledger.payments.gateway import Address, Buyer
 from ledger.payments.tax_id_types import TYPES
+from ledger.payments.taxes import invoice_tax
 from ledger.settings import Settings
 from schemas.fields import Frozen
 from schemas.money import format_nanos, parse_nanos
@@ -16,18 +16,17 @@ from schemas.supplier import Supplier
 
 Kind = Literal["invoice", "credit_note"]
 _LABELS = {(kind.country, kind.type): kind.label for kind in TYPES}
-_WITH_VAT = {kind.country for kind in TYPES if kind.type == "eu_vat"} | {"CH", "GB", "NO"}
 
 
 class TaxNumber(Frozen):
-    """A tax id as it is printed: what it is called, and the number."""
+    """A tax id as it is printed: its name and its number."""
 
     label: str
     value: str
 
 
 class Party(Frozen):
-    """Who buys or sells. `address`: its lines, the country's name last. Of customers no more than the law asks for."""
+    """The customer or the supplier. `address`: its lines, the country last. Of customers only what the law requires."""
 
     name: str
     address: list[str]
@@ -36,7 +35,7 @@ class Party(Frozen):
 
 
 class Tax(Frozen):
-    """A part of the tax. `percent` None: no percentage gives this amount."""
+    """A part of the tax. `percent` None: the amount is of no percentage."""
 
     label: str
     percent: str | None
@@ -44,14 +43,14 @@ class Tax(Frozen):
 
 
 class Corrected(Frozen):
-    """The invoice that a credit note is about."""
+    """The invoice that a credit note corrects."""
 
     number: str
     issued_on: str
 
 
-class Content(Frozen):
-    """Everything that a document says. Dates are ISO 8601, money is minor units of `currency`, credits decimal text.
+class InvoiceContent(Frozen):
+    """The whole content of a document. Dates are ISO 8601, money is minor units of `currency`, credits decimal text.
 
     `fx_rate`: units of the currency for one credit. `place_of_supply` and `sac` are India's.
     """
@@ -82,17 +81,12 @@ class Content(Frozen):
 
 def invoice(
     settings: Settings, number: str, issued_on: date, paid_on: date, who: Buyer, data: dict[str, Any]
-) -> Content:
+) -> InvoiceContent:
     """The invoice of a purchase. `data`: of its `credits.purchased`."""
     supplier, charged = settings.supplier, data["charged"]
-    country = who.address.country if who.address else None
     total, tax = charged["amount_minor"], charged.get("tax_minor", 0)
-    supply = _supply(supplier, who)
-    percent = settings.tax_percent.get(country or "", "0")
-    parts = tax_parts(
-        total - tax, tax, percent, supply.taxes if supply else ("VAT" if country in _WITH_VAT else "Tax",)
-    )
-    return Content(
+    shown_tax = invoice_tax(settings, who, total - tax, tax)
+    return InvoiceContent(
         kind="invoice",
         number=number,
         issued_on=issued_on.isoformat(),
@@ -106,23 +100,23 @@ def invoice(
         currency=charged["currency"],
         fx_rate=data.get("fx_rate"),
         net_minor=total - tax,
-        taxes=[Tax(**part._asdict()) for part in parts],
+        taxes=[Tax(**part._asdict()) for part in shown_tax.parts],
         tax_minor=tax,
         total_minor=total,
         provider=data["provider"],
         payment_reference=data["provider_payment_id"],
-        place_of_supply=supply.place if supply else None,
-        sac=supplier.sac if supply else None,
+        place_of_supply=shown_tax.place_of_supply,
+        sac=supplier.sac if shown_tax.place_of_supply else None,
         note=supplier.note,
     )
 
 
 def credit_note(
-    of: Content, before_minor: int, number: str, issued_on: date, paid_on: date, data: dict[str, Any]
-) -> Content:
-    """The credit note of a refund, to the same customer as its invoice was. `data`: of its `credits.refunded`.
+    of: InvoiceContent, before_minor: int, number: str, issued_on: date, paid_on: date, data: dict[str, Any]
+) -> InvoiceContent:
+    """The credit note of a refund, to the customer of its invoice. `data`: of its `credits.refunded`.
 
-    `before_minor`: the tax that went back with earlier ones of this invoice.
+    `before_minor`: the tax that earlier credit notes of this invoice returned.
     """
     total, tax = data["charged"]["amount_minor"], data["charged"].get("tax_minor", 0)
     charged = [TaxPart(part.label, part.percent, part.amount_minor) for part in of.taxes]
@@ -145,15 +139,6 @@ def credit_note(
     )
 
 
-def _supply(supplier: Supplier, who: Buyer) -> gst.Supply | None:
-    """Where India taxes it, when the supplier is registered there."""
-    if not supplier.gstin:
-        return None
-    numbers = dict(who.tax_ids)
-    address = who.address
-    return gst.supply(supplier.gstin, address and address.country, address and address.state, numbers.get("in_gst"))
-
-
 def _supplier(supplier: Supplier) -> Party:
     country = [_country(supplier.country)] if supplier.country else []
     numbers = [TaxNumber(label="", value=text) for text in supplier.tax_ids]
@@ -168,7 +153,7 @@ def _customer(who: Buyer) -> Party:
 
 
 def _label(type_: str, address: Address | None) -> str:
-    """What such a number is called; the same type may have several names, by country."""
+    """The name of a type of tax id; it can differ by country."""
     if type_ == "in_gst":
         return "GSTIN"
     named = {country: label for (country, known), label in _LABELS.items() if known == type_}

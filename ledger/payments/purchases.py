@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ledger.core.errors import LedgerError
 from ledger.core.pricing import Price
 from ledger.core.purchasing import PurchaseLimits, check_purchase
-from ledger.payments.buyers import buyer
+from ledger.payments.buyers import load_buyer
 from ledger.payments.customers import put_customer
 from ledger.payments.event_recorder import Database
 from ledger.payments.gateway import Gateway, Payment, ProviderRefuses
@@ -18,9 +18,10 @@ from ledger.payments.gateways import Gateways, gateway_of
 from ledger.payments.incoming_payments import description_of, terms_of_row
 from ledger.payments.payment_methods import PaymentMethods, PaymentMethodUnknown
 from ledger.payments.payment_terms import claims_purchase, signed_metadata
-from ledger.payments.prices import country_of, price
+from ledger.payments.prices import price
 from ledger.payments.provider_updates import ProviderUpdates
 from ledger.payments.public_urls import return_url
+from ledger.payments.taxes import tax_country
 from ledger.postgres.types import Connection
 from ledger.records import checkouts
 from ledger.records.checkouts import BEGINNING, Checkout, NewCheckout
@@ -86,8 +87,8 @@ class Purchases:
             if provider != wanted.provider:
                 raise PaymentMethodUnknown(field="payment_method_id")
         with self._database() as connection:
-            who = buyer(connection, wanted.account_id)
-        country = country_of(self._settings, wanted.provider, who)
+            who = load_buyer(connection, wanted.account_id)
+        country = tax_country(self._settings, wanted.provider, who)
         priced = price(self._settings, wanted.provider, wanted.credits, country, datetime.now(UTC).date())
         with self._database() as connection:
             row = _found_by_request(connection, wanted) or checkouts.open_(connection, _new_row(wanted, priced))

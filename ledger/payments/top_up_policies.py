@@ -1,11 +1,11 @@
 """Checks that an auto-top-up policy can be paid, when it is set and not only when it first triggers."""
 
 from ledger.core.errors import LedgerError
-from ledger.payments.buyers import buyer
+from ledger.payments.buyers import load_buyer
 from ledger.payments.event_recorder import Database
 from ledger.payments.gateway import Charger
 from ledger.payments.gateways import Gateways, gateway_of
-from ledger.payments.prices import country_of
+from ledger.payments.taxes import tax_country
 from ledger.payments.top_up_collectors import NoPaymentMethod
 from ledger.records import customers
 from ledger.settings import Settings
@@ -29,9 +29,9 @@ def check_policy(
     """
     gateway = gateway_of(gateways, provider)
     with database() as connection:
-        who = buyer(connection, account_id)
+        who = load_buyer(connection, account_id)
         customer_id = customers.find(connection, account_id, provider)
-    country_of(settings, provider, who)
+    tax_country(settings, provider, who)
     if not isinstance(gateway, Charger):
         if not who.email:
             raise NoAddressForLinks(field="provider")

@@ -9,15 +9,16 @@ from ledger.core.errors import LedgerError
 from ledger.core.pricing import NoRateInEffect
 from ledger.core.top_up_attempts import ProviderAnswer, ProviderCall
 from ledger.log.connecting import LogUnavailable
-from ledger.payments.buyers import buyer
+from ledger.payments.buyers import load_buyer
 from ledger.payments.clock import Clock
 from ledger.payments.event_recorder import Database
 from ledger.payments.gateway import Buyer, Payment, ProviderError, ProviderRefuses, ProviderUnknown
 from ledger.payments.gateways import Gateways, ProviderNotConfigured, gateway_of
 from ledger.payments.outcomes import CREDITED
 from ledger.payments.payment_terms import PaymentTerms, signed_metadata
-from ledger.payments.prices import country_of, price
+from ledger.payments.prices import price
 from ledger.payments.provider_updates import ProviderUpdates
+from ledger.payments.taxes import tax_country
 from ledger.payments.top_up_collectors import ATTEMPT, AttemptRequest, CannotCollect, Collector, collector_of
 from ledger.payments.top_up_policies import provider_for
 from ledger.records import customers, top_up_triggers
@@ -87,7 +88,7 @@ class TopUpProviderCalls:
     def _charge(self, collector: Collector, trigger: Trigger) -> Payment:
         self._updates.check()
         with self._database() as connection:
-            who = buyer(connection, trigger.account_id)
+            who = load_buyer(connection, trigger.account_id)
             attempt = top_up_triggers.attempt(connection, trigger)
         attempt = attempt or self._new_attempt(collector, trigger, who)
         with self._database() as connection:
@@ -107,7 +108,7 @@ class TopUpProviderCalls:
         method_id = self._current_method(trigger)
         with self._database() as connection:
             customer_id = customers.find(connection, trigger.account_id, trigger.provider)
-        country = country_of(self._settings, trigger.provider, who)
+        country = tax_country(self._settings, trigger.provider, who)
         day = trigger.triggered_at.astimezone(UTC).date()
         priced = price(self._settings, trigger.provider, trigger.credits, country, day)
         source = collector.source(customer_id, method_id)

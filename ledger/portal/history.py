@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from ledger.payments.invoices import FACTS
+from ledger.payments.invoices import INVOICED_TYPES
 from ledger.portal.invoices import invoice_links
 from ledger.portal.shell import shown
 from ledger.portal.visits import HtmlRoute, Visit, VisitOf
@@ -108,7 +108,7 @@ async def as_csv(visit: VisitOf, resources: ResourcesOf, chosen: FiltersOf) -> R
 async def explained(visit: VisitOf, resources: ResourcesOf, event_id: UUID, signed: bool | None = None) -> Response:
     """One line, and how its amount came about."""
     line = await explain_transaction(resources, visit.caller, event_id, visit.account_id, signed)
-    links = await invoice_links(resources, visit, [line.event_id]) if line.event_type in FACTS else {}
+    links = await invoice_links(resources, visit, [line.event_id]) if line.event_type in INVOICED_TYPES else {}
     return shown(
         visit.shell,
         "explained",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
@@ -12,6 +12,7 @@ from ledger.postgres.types import Connection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "notices.sql")
+DeliveryState = Literal["waiting", "delivered", "failed"]
 
 
 class DeliveryUnknown(LedgerError):
@@ -60,7 +61,7 @@ class Delivery(NamedTuple):
     notice_id: str
     type: str
     account_id: str
-    state: str
+    state: DeliveryState
     attempts: int
     created_at: datetime
     due_at: datetime
@@ -95,7 +96,9 @@ def due(connection: Connection, each: int, limit: int) -> list[Due]:
         return cursor.execute(SQL["due"], {"each": each, "limit": limit}).fetchall()
 
 
-def attempted(connection: Connection, delivery: Due, attempt: Attempt, state: str, pause: timedelta | None) -> None:
+def attempted(
+    connection: Connection, delivery: Due, attempt: Attempt, state: DeliveryState, pause: timedelta | None
+) -> None:
     """Notes how an attempt went, and when the next one is."""
     number = delivery.attempts + 1
     parameters = {**attempt._asdict(), "delivery_id": delivery.delivery_id, "attempt": number}

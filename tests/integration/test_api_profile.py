@@ -11,8 +11,9 @@ import psycopg
 import pytest
 
 from ledger.log.topic_reader import topic_reader
-from ledger.payments.buyers import BillingCountryMissing, billing_country, buyer
+from ledger.payments.buyers import load_buyer
 from ledger.payments.gateway import Address, Buyer
+from ledger.payments.taxes import BillingCountryMissing, billing_country
 from ledger.records import erasing
 from ledger.records.profiles import SQL
 from ledger.settings import Settings
@@ -221,13 +222,13 @@ def test_the_types_of_a_country_come_with_what_a_page_shows(http: httpx.Client) 
 def test_a_buyer_is_what_the_provider_may_know(http: httpx.Client, settings: Settings) -> None:
     path = account(http, "buyer")
     with psycopg.connect(settings.database) as connection:
-        assert buyer(connection, "buyer") == Buyer("buyer")
+        assert load_buyer(connection, "buyer") == Buyer("buyer")
         with pytest.raises(BillingCountryMissing, match=r"address\.country"):
-            billing_country(buyer(connection, "buyer"))
+            billing_country(load_buyer(connection, "buyer"))
     http.put(f"{path}/profile", json=ADA)
     http.post(f"{path}/tax-ids", json=VAT)
     with psycopg.connect(settings.database) as connection:
-        who = buyer(connection, "buyer")
+        who = load_buyer(connection, "buyer")
     address = Address("Unter den Linden 1", "", "Berlin", "", "10117", "DE")
     assert who == Buyer("buyer", "Ada Lovelace Ltd", "Ada@example.com", address, (("eu_vat", "DE136695976"),))
     assert billing_country(who) == "DE"

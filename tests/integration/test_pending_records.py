@@ -27,12 +27,12 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield running
 
 
-def ends(in_hand: PendingRecords) -> dict[TopicPartition, int]:
-    return {place: end.offset for place, end in in_hand.finished().items()}
+def ends(pending: PendingRecords) -> dict[TopicPartition, int]:
+    return {place: end.offset for place, end in pending.committable().items()}
 
 
 def test_nothing_behind_an_unfinished_record_is_committed(threads: ThreadPoolExecutor) -> None:
-    in_hand, goes_on, done = PendingRecords(threads), threading.Event(), []
+    pending, goes_on, done = PendingRecords(threads), threading.Event(), []
 
     def handle(record: Any) -> None:
         if record.key == b"slow":
@@ -40,19 +40,19 @@ def test_nothing_behind_an_unfinished_record_is_committed(threads: ThreadPoolExe
         done.append(record.offset)
 
     for record in (Record(0, 5, b"a"), Record(0, 6, b"slow"), Record(0, 7, b"c"), Record(1, 2, b"d")):
-        in_hand.take(record, handle)
+        pending.submit(record, handle)
     eventually(lambda: len(done) == 3, 20)
     found: dict[TopicPartition, int] = {}
-    eventually(lambda: found.update(ends(in_hand)) or len(found) == 2, 20)
+    eventually(lambda: found.update(ends(pending)) or len(found) == 2, 20)
     assert found == {HERE: 6, THERE: 3}
-    assert len(in_hand) == 2
+    assert len(pending) == 2
     goes_on.set()
-    eventually(lambda: found.update(ends(in_hand)) or found[HERE] == 8, 20)
-    assert (len(in_hand), ends(in_hand)) == (0, {})
+    eventually(lambda: found.update(ends(pending)) or found[HERE] == 8, 20)
+    assert (len(pending), ends(pending)) == (0, {})
 
 
 def test_records_of_a_key_are_handled_one_after_the_other(threads: ThreadPoolExecutor) -> None:
-    in_hand, busy, done = PendingRecords(threads), threading.Lock(), []
+    pending, busy, done = PendingRecords(threads), threading.Lock(), []
 
     def handle(record: Any) -> None:
         assert busy.acquire(blocking=False)
@@ -61,28 +61,28 @@ def test_records_of_a_key_are_handled_one_after_the_other(threads: ThreadPoolExe
         busy.release()
 
     for offset in range(10):
-        in_hand.take(Record(0, offset, b"one"), handle)
+        pending.submit(Record(0, offset, b"one"), handle)
     eventually(lambda: len(done) == 10, 20)
     assert done == list(range(10))
 
 
 def test_what_fails_is_raised_and_not_committed(threads: ThreadPoolExecutor) -> None:
-    in_hand = PendingRecords(threads)
+    pending = PendingRecords(threads)
 
     def handle(record: Any) -> None:
         raise RuntimeError("no")
 
-    in_hand.take(Record(0, 1, b"a"), handle)
+    pending.submit(Record(0, 1, b"a"), handle)
     with pytest.raises(RuntimeError):
-        eventually(lambda: ends(in_hand), 20)
+        eventually(lambda: ends(pending), 20)
 
 
 def test_what_was_given_to_somebody_else_is_not_committed(threads: ThreadPoolExecutor) -> None:
-    in_hand = PendingRecords(threads)
-    in_hand.take(Record(0, 1, b"a"), lambda record: None)
-    in_hand.take(Record(1, 1, b"b"), lambda record: None)
+    pending = PendingRecords(threads)
+    pending.submit(Record(0, 1, b"a"), lambda record: None)
+    pending.submit(Record(1, 1, b"b"), lambda record: None)
     wait([threads.submit(lambda: None)])
-    in_hand.keep([THERE])
+    pending.retain([THERE])
     found: dict[TopicPartition, int] = {}
-    eventually(lambda: found.update(ends(in_hand)) or found, 20)
+    eventually(lambda: found.update(ends(pending)) or found, 20)
     assert found == {THERE: 2}

@@ -15,12 +15,12 @@ import pytest
 from aiosmtpd.controller import Controller
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from consumers.notifications import Deliver, NotifyOfFacts
+from consumers.notifications import Deliver, NotifyOfEvents
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.notices import kinds, signing
-from ledger.notices.delivery import PAUSES, Delivering, verdict
+from ledger.notices.delivery import PAUSES, NoticeSender, next_state
 from ledger.records import notices, webhook_endpoints
 from ledger.records.notices import Attempt, Notice
 from ledger.settings import Settings
@@ -222,16 +222,16 @@ def test_a_mail_server_that_is_away_costs_one_mail_a_round(settings: Settings, a
         for _ in range(10):
             notice(settings, account, mailed=True)
         assert len([one for one in notices.due(connection, 8, 64) if one.endpoint_id is None]) == 8
-        Delivering(away, stopping).once(connection)
+        NoticeSender(away, stopping).once(connection)
         assert attempted() == (8, 1)
         stopping.set()
-        Delivering(away, stopping).once(connection)
+        NoticeSender(away, stopping).once(connection)
         assert attempted() == (10, 1)
 
 
 def test_pauses_grow_and_end() -> None:
     bad = Attempt(500, "answered 500", 1)
-    verdicts = [verdict(number, bad) for number in range(1, len(PAUSES) + 2)]
+    verdicts = [next_state(number, bad) for number in range(1, len(PAUSES) + 2)]
     assert verdicts[:-1] == [("waiting", pause) for pause in PAUSES]
     assert verdicts[-1] == ("failed", None)
     assert sorted(PAUSES) == list(PAUSES)
@@ -313,9 +313,9 @@ def test_every_kind_of_mail_has_its_text(settings: Settings, type_: str) -> None
 
 
 def _tell(settings: Settings) -> None:
-    task = NotifyOfFacts(settings)
+    task = NotifyOfEvents(settings)
     with database(settings) as connection:
-        eventually(lambda: task._facts.ready(connection))
+        eventually(lambda: task._reader.ready(connection))
         task.once(connection)
 
 

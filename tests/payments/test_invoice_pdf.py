@@ -10,7 +10,7 @@ import pytest
 from ledger.payments import invoice_content
 from ledger.payments.documents.invoice_pdf import DocumentNotSet, LogoUnreadable, invoice_pdf
 from ledger.payments.gateway import Address, Buyer
-from ledger.payments.invoice_content import Content
+from ledger.payments.invoice_content import InvoiceContent
 from ledger.settings import Settings
 from tests.support.invoicing import INDIAN, SUPPLIER
 
@@ -22,7 +22,7 @@ FROM_INDIA = Settings(supplier=INDIAN, tax_percent={"IN": "18"})
 
 def content(
     name: str = "Ada", address: Address | None = HERE, settings: Settings = GERMAN, tax_ids: Any = (), **changes: Any
-) -> Content:
+) -> InvoiceContent:
     data = {
         "purchase_id": "0b6e7c1a-9d53-4c9f-8b6a-1e7701d2e3f4",
         "kind": "purchase",

@@ -75,7 +75,7 @@ class Round:
         self.task, self._connection = task, connection
 
     def __call__(self) -> None:
-        eventually(lambda: self.task._facts.ready(self._connection))
+        eventually(lambda: self.task._reader.ready(self._connection))
         self.task.once(self._connection)
 
 

@@ -17,7 +17,7 @@ from babel.numbers import format_currency
 
 from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.core.pricing import minor_digits
-from ledger.payments.invoice_content import Content, Party
+from ledger.payments.invoice_content import InvoiceContent, Party
 from ledger.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class DocumentNotSet(LedgerError):
     message = "The document can't be set; LEDGER_INVOICE_LOGO, if there is one, must be an image in SVG, PNG or JPEG"
 
 
-def invoice_pdf(settings: Settings, content: Content) -> bytes:
+def invoice_pdf(settings: Settings, content: InvoiceContent) -> bytes:
     """The document. Raises LogoUnreadable or DocumentNotSet."""
     import typst  # here, because it takes a tenth of a second to load, and most processes set no document
 
@@ -88,7 +88,7 @@ def _logo(file: str) -> str | None:
         raise LogoUnreadable(f"{file}, {error.strerror}") from None
 
 
-def shown(content: Content) -> dict[str, Any]:
+def shown(content: InvoiceContent) -> dict[str, Any]:
     """All texts of the document, as they are printed."""
     day = date.fromisoformat(content.issued_on)
     india = content.sac is not None
@@ -125,7 +125,7 @@ def _lines(party: Party) -> list[str]:
     return [*party.address, *filter(None, [party.email]), *numbers]
 
 
-def _details(content: Content) -> list[tuple[str, str]]:
+def _details(content: InvoiceContent) -> list[tuple[str, str]]:
     details = [("Date", _day(content.issued_on))]
     if content.corrects:
         details.append(("For invoice", f"{content.corrects.number} of {_day(content.corrects.issued_on)}"))
@@ -136,7 +136,7 @@ def _details(content: Content) -> list[tuple[str, str]]:
     return details
 
 
-def _payment(content: Content) -> list[str]:
+def _payment(content: InvoiceContent) -> list[str]:
     done = "Refunded" if content.kind == "credit_note" else "Paid"
     provider = _PROVIDERS.get(content.provider, content.provider)
     return [
@@ -145,13 +145,13 @@ def _payment(content: Content) -> list[str]:
     ]
 
 
-def _notes(content: Content, *, india: bool) -> list[str]:
+def _notes(content: InvoiceContent, *, india: bool) -> list[str]:
     rate = f"1 credit is 1.00 USD of usage; it was sold for {_rate(content)}." if content.fx_rate else ""
     signed = "This document was made by a computer and needs no signature." if india else ""
     return [note for note in (rate, content.note, signed) if note]
 
 
-def _rate(content: Content) -> str:
+def _rate(content: InvoiceContent) -> str:
     """What one credit cost, without tax; empty where nobody said."""
     if content.fx_rate is None:
         return ""
@@ -163,11 +163,11 @@ def _tax(label: str, percent: str | None) -> str:
     return f"{label} {percent} %" if percent else label
 
 
-def _total(content: Content) -> str:
+def _total(content: InvoiceContent) -> str:
     return "Total refunded" if content.kind == "credit_note" else "Total paid"
 
 
-def _money(content: Content, minor: int) -> str:
+def _money(content: InvoiceContent, minor: int) -> str:
     digits = minor_digits(content.currency)
     return _currency(Decimal(minor).scaleb(-digits), content.currency, digits)
 
