@@ -7,7 +7,7 @@ cost more than the decision (docs/decisions/0009). The application answers all o
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
 from fastapi.exceptions import RequestValidationError
@@ -30,7 +30,7 @@ from schemas.fields import Token
 from schemas.http import NewAuthorization
 
 PATH = "/v1/authorizations"
-SCOPE = "authorizations:write"
+SCOPE: Final = "authorizations:write"
 _JSON = (b"content-type", b"application/json")
 # Other errors come before the gate is asked, and are no decisions.
 _OF_THE_GATE = (GateUnavailable, ProjectionBehind, HoldConflict)

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from ledger.core.scopes import Scope
 from ledger.service.caller import Caller
 from ledger.service.idempotency import RequestIdentity
 from ledger.web.dependencies import ResourcesOf
@@ -23,7 +24,7 @@ async def _caller(
 class Needs:
     """A dependency: the caller, who has this scope."""
 
-    def __init__(self, scope: str) -> None:
+    def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
     async def __call__(self, caller: Annotated[Caller, Depends(_caller)]) -> Caller:

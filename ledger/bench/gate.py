@@ -28,6 +28,7 @@ from ledger.bench.machine import Machine, flush_milliseconds
 from ledger.bench.progress_watch import api_ready
 from ledger.bench.projection import StoppedProjecting
 from ledger.bench.usage_load import usage_load
+from ledger.core.scopes import SCOPES
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.child_processes import Child, Children, environment_of, ledger_command
 from ledger.dev.kafka import free_port
@@ -266,7 +267,7 @@ def _wait_until_ready(settings: Settings, accounts: int) -> None:
 
 def _token(settings: Settings) -> str:
     with connect(settings.database, COMMAND) as connection:
-        return api_keys.create(connection, api_keys.SCOPES).token
+        return api_keys.create(connection, SCOPES).token
 
 
 def _verify_holds(settings: Settings) -> tuple[int, bool]:

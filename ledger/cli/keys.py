@@ -22,12 +22,13 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Make a key of the HTTP API and show it, once."""
+    from ledger.core.scopes import SCOPES
     from ledger.postgres.connections import connect
     from ledger.postgres.kinds import COMMAND
     from ledger.records import api_keys
 
     with errors_as_messages(), connect(read_settings().database, COMMAND) as connection:
-        made = api_keys.create(connection, scope or api_keys.SCOPES, account, description)
+        made = api_keys.create(connection, scope or SCOPES, account, description)
     if as_json:
         print(json.dumps({"key_id": made.key_id, "key": made.token}))
     else:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from psycopg.rows import class_row
 
+from ledger.core.scopes import SCOPES
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import COMMAND
 from ledger.postgres.types import Connection
@@ -54,7 +55,7 @@ def operator_key(home: Path, database: str) -> str:
         kept = _kept(home / "operator.key")
         if kept and _is_known(connection, kept):
             return kept
-        made = api_keys.create(connection, api_keys.SCOPES, description="the operator's key of `ledger dev`")
+        made = api_keys.create(connection, SCOPES, description="the operator's key of `ledger dev`")
     return _keep(home / "operator.key", made.token)
 
 
@@ -73,7 +74,7 @@ def _is_known(connection: Connection, text: str) -> bool:
         return False
     with connection.cursor(row_factory=class_row(api_keys.StoredKey)) as cursor:
         stored = cursor.execute(api_keys.SQL["find"], {"key_ids": [token.key_id], "lately": LATELY}).fetchone()
-    return stored is not None and token.proves(stored) and set(stored.scopes) == set(api_keys.SCOPES)
+    return stored is not None and token.proves(stored) and set(stored.scopes) == set(SCOPES)
 
 
 def _kept(path: Path) -> str | None:

@@ -15,12 +15,12 @@ from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse, Response
 
 from ledger.core.errors import LedgerError
+from ledger.core.scopes import CUSTOMER_SCOPES
 from ledger.payments.public_urls import public_url
 from ledger.portal.display import Display, locale_of
 from ledger.portal.messages import error_text
 from ledger.portal.shell import Shell, closed
 from ledger.records import portal_sessions, profiles
-from ledger.records.api_keys import SCOPES
 from ledger.records.portal_sessions import PortalSession
 from ledger.service.caller import Caller
 from ledger.service.resources import Resources
@@ -30,8 +30,6 @@ from ledger.web.dependencies import ResourcesOf
 from ledger.web.errors import api_error_for
 
 COOKIE = "__Host-ledger_billing"
-# What an operator does is none of a customer's.
-_SCOPES = frozenset(SCOPES) - {"adjustments:write", "refunds:write", "reports:read", "metrics:read", "usage:write"}
 
 
 class LinkOver(LedgerError):
@@ -69,7 +67,7 @@ class Visit(NamedTuple):
     @property
     def caller(self) -> Caller:
         """The customer as the use cases know callers."""
-        return Caller(f"portal:{self.session.session_id}", self.account_id, _SCOPES)
+        return Caller(f"portal:{self.session.session_id}", self.account_id, CUSTOMER_SCOPES)
 
 
 class HtmlRoute(APIRoute):

@@ -15,26 +15,12 @@ from typing import NamedTuple
 from psycopg.rows import class_row
 
 from ledger.core.errors import LedgerError
+from ledger.core.scopes import SCOPES, Scope, is_scope
 from ledger.postgres.types import AsyncConnection, Connection
 from ledger.records import log_events
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "api_keys.sql")
-SCOPES = (
-    "usage:write",
-    "accounts:read",
-    "accounts:write",
-    "adjustments:write",
-    "authorizations:write",
-    "billing:read",
-    "billing:write",
-    "metrics:read",
-    "portal:write",
-    "purchases:write",
-    "refunds:write",
-    "reports:read",
-    "webhooks:write",
-)
 _TOKEN = re.compile(r"lk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 
 
@@ -70,7 +56,7 @@ class StoredKey(NamedTuple):
     key_id: str
     secret_hash: bytes
     account_id: str
-    scopes: list[str]
+    scopes: list[Scope]
     recent: bool
 
 
@@ -88,7 +74,7 @@ class Token(NamedTuple):
 def create(connection: Connection, scopes: Iterable[str], account_id: str = "", description: str = "") -> NewKey:
     """Makes a key. Raises UnknownScope."""
     wanted = sorted(set(scopes))
-    unknown = [scope for scope in wanted if scope not in SCOPES]
+    unknown = [scope for scope in wanted if not is_scope(scope)]
     if unknown:
         raise UnknownScope(f"{', '.join(unknown)}; there are {', '.join(SCOPES)}")
     key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)

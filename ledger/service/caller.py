@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from ledger.core.errors import LedgerError
-from ledger.records.api_keys import SCOPES
+from ledger.core.scopes import SCOPES, Scope
 from ledger.records.idempotency import owner_of
 
 
@@ -20,14 +20,14 @@ class Caller(NamedTuple):
 
     key_id: str
     account_id: str
-    scopes: frozenset[str]
+    scopes: frozenset[Scope]
 
     @property
     def owner(self) -> str:
         """Whose idempotency keys these are: they outlive the rotation of an API key."""
         return owner_of(self.account_id)
 
-    def may(self, scope: str) -> "Caller":
+    def may(self, scope: Scope) -> "Caller":
         """This caller, who has the scope. Raises ScopeMissing."""
         if scope not in self.scopes:
             raise ScopeMissing(scope)

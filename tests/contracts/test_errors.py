@@ -75,7 +75,7 @@ def said(settings: Settings, options: list[str], words: list[str], **more: str) 
     ("words", "more", "expected"),
     [
         (["project"], {"LEDGER_API_PORT": "none"}, "The settings can't be used: LEDGER_API_PORT"),
-        (["state", "acct_1", "--at", "yesterday"], {}, "--at: A moment is a date and time"),
+        (["state", "acct_1", "--at", "yesterday"], {}, "--at: A time is a date and time"),
         (["state", "acct_unheard_of"], {}, "The ledger has no entry of this account"),
         (["deadletters", "show", "events/0/99999"], {}, "The record at this place is not a dead letter"),
         (["consume", "chores"], {}, "There is no consumer of this name: chores"),

@@ -10,6 +10,7 @@ import pytest
 from starlette.types import ASGIApp
 from structlog.testing import capture_logs
 
+from ledger.core.scopes import SCOPES
 from ledger.records import api_keys
 from ledger.server.app import create_app
 from ledger.settings import Settings
@@ -87,7 +88,7 @@ def test_a_route_needs_a_key_with_its_scope(
     http: httpx.Client, settings: Settings, method: str, path: str, scope: str, body: object
 ) -> None:
     assert http.request(method, path, json=body).status_code == 401
-    others = [other for other in api_keys.SCOPES if other != scope]
+    others = [other for other in SCOPES if other != scope]
     answer = http.request(method, path, json=body, headers=bearer(key(settings, *others)))
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "scope_missing")
     assert scope in answer.json()["error"]["message"]
@@ -286,4 +287,4 @@ def test_every_route_stands_in_the_reference(http: httpx.Client) -> None:
     page = (ROOT / "docs" / "reference" / "http.md").read_text()
     paths = http.get("/openapi.json").json()["paths"]
     assert [path for path in paths if f"{path}`" not in page] == []
-    assert [scope for scope in api_keys.SCOPES if f"`{scope}`" not in page] == []
+    assert [scope for scope in SCOPES if f"`{scope}`" not in page] == []

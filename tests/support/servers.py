@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import psycopg
 
+from ledger.core.scopes import SCOPES
 from ledger.dev.child_processes import environment_of
 from ledger.dev.kafka import free_port
 from ledger.records import api_keys
@@ -57,7 +58,7 @@ def projector(settings: Settings, folder: Path) -> Iterator[None]:
 def key(settings: Settings, *scopes: str, account: str = "") -> str:
     """A new API key, with all scopes unless some are named."""
     with psycopg.connect(settings.database) as connection:
-        return api_keys.create(connection, scopes or api_keys.SCOPES, account).token
+        return api_keys.create(connection, scopes or SCOPES, account).token
 
 
 def client(url: str, token: str | None, **more: Any) -> httpx.Client:
