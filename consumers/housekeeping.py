@@ -69,7 +69,7 @@ class ForgetOldRows:
             return
         forget_keys(connection)
         forget_holds(connection)
-        portal_sessions.forget(connection)
+        portal_sessions.delete_old(connection)
         forget_requests(connection)
 
     def close(self) -> None:

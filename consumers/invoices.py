@@ -54,4 +54,4 @@ class Invoices:
         while waiting := invoices.unrecorded(connection, _RECORDED_AT_ONCE):
             for one in waiting:
                 self._event_log.append_event(issued_event(one))
-                invoices.recorded(connection, one.number)
+                invoices.mark_recorded(connection, one.number)

@@ -12,7 +12,7 @@ from typing import ClassVar
 from consumers.accepted_events import AcceptedEventReader
 from consumers.consumer import Received
 from ledger.core.calendar import moment_of, ms_of
-from ledger.log.book import Follower
+from ledger.log.book import BookFollower
 from ledger.notices import kinds
 from ledger.notices.delivery import NoticeSender
 from ledger.postgres.kinds import NOTIFIER
@@ -49,7 +49,7 @@ class NotifyOfEffects:
     at_once = 1
     topics: ClassVar[Sequence[str]] = (TOP_UPS,)
 
-    def __init__(self, settings: Settings, book: Follower) -> None:
+    def __init__(self, settings: Settings, book: BookFollower) -> None:
         self._book, self._note = book, _NoticeWriter(settings)
         self._connections = ThreadPool(settings.database, NOTIFIER, 1)
 

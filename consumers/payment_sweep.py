@@ -61,11 +61,11 @@ class PaymentSweep:
             return
         round_ = _Round(self._settings, self._gateway, connection, self._event_log)
         self._ask_open(round_)
-        began, last = datetime.now(UTC), sweeps.complete_at(connection, self._provider)
+        began, last = datetime.now(UTC), sweeps.last_completed(connection, self._provider)
         if last is None or began - last >= timedelta(seconds=self._settings.sweep_lists_seconds):
             self._read_lists(round_, (last or began) - _OVERLAP)
             if not self._stopping.is_set():
-                sweeps.completed(connection, self._provider, began)
+                sweeps.mark_completed(connection, self._provider, began)
         self._reconciliation.check_charged(round_.recorder)
 
     def close(self) -> None:
@@ -131,7 +131,7 @@ class _Round:
         if row.state == "credited":
             self._note(checkout_id, "credited")
         elif row.open and datetime.now(UTC) - row.created_at > timedelta(days=self._settings.unpaid_days):
-            checkouts.ended(self.connection, checkout_id, "expired", "not_paid")
+            checkouts.mark_ended(self.connection, checkout_id, "expired", "not_paid")
 
     def handle(self, update: ProviderUpdate) -> Outcome:
         """Handles an update. One that the provider refuses to complete is skipped; the next round has it again."""

@@ -36,7 +36,7 @@ from ledger import logs
 from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.guard.guard import Guard
 from ledger.guard.metrics import GuardMetrics
-from ledger.log.book import Follower
+from ledger.log.book import BookFollower
 from ledger.log.connecting import check_may_write
 from ledger.log.topics import check_topics
 from ledger.payments.gateways import gateways_of
@@ -51,7 +51,7 @@ class Common(NamedTuple):
     """What the consumers of one process share."""
 
     settings: Settings
-    book: Follower
+    book: BookFollower
     guard: Guard
     stopping: threading.Event
 
@@ -138,7 +138,7 @@ def run(settings: Settings, names: Sequence[str] = ()) -> None:
         _on_signals(sys.exit)  # there is nothing to finish yet
         _wait_for_topics(settings)
         _on_signals(stopping.set)
-        with closing(Follower(settings)) as book, closing(Guard(settings).start()) as guard, _shown(guard):
+        with closing(BookFollower(settings)) as book, closing(Guard(settings).start()) as guard, _shown(guard):
             book.wait(_FIRST_BOOK_SECONDS)
             common = Common(settings, book, guard, stopping)
             _run_all([worker for name in consumers for worker in _CONSUMERS[name](common)], stopping)

@@ -29,7 +29,7 @@ from consumers.retry_pause import RetryPause
 from consumers.standstill import Standstill
 from ledger.core.book import Book
 from ledger.core.errors import KeyNotValid, Unsigned
-from ledger.log.book import BookEmpty, BookStale, Follower
+from ledger.log.book import BookEmpty, BookFollower, BookStale
 from ledger.log.connecting import (
     REQUEST_MS,
     KafkaForbids,
@@ -77,7 +77,7 @@ class Runner:
     """One consumer in its group, until `stopping` is set. `book` is followed by somebody else."""
 
     def __init__(
-        self, consumer: Consumer, settings: Settings, book: Follower, permit: Permit, stopping: threading.Event
+        self, consumer: Consumer, settings: Settings, book: BookFollower, permit: Permit, stopping: threading.Event
     ) -> None:
         self._consumer, self._settings, self._stopping = consumer, settings, stopping
         self._book, self._permit = book, permit
@@ -157,7 +157,7 @@ class Runner:
         """
         seat = Seat(self._settings.group(self._consumer.name))
         with connect(self._settings.database, SEAT) as connection:
-            seat.taken(connection)
+            seat.claim(connection)
             yield seat
 
     @contextmanager

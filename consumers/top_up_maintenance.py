@@ -16,7 +16,7 @@ from ledger.postgres.types import Connection
 from ledger.records import rebuilds
 from ledger.records.top_up_triggers import NewTrigger
 from ledger.views import top_ups
-from ledger.views.top_ups import Hanging
+from ledger.views.top_ups import OpenTopUps
 
 # The broker's clock may be behind ours; a recheck that it dates before the window opens has no effect.
 _MARGIN = timedelta(seconds=30)
@@ -74,7 +74,7 @@ class TopUpMaintenance:
                 log.warning("overdue", kind=kind, count=hanging.number, oldest_seconds=int(hanging.oldest_seconds))
 
 
-def _show(counts: Gauge, ages: Gauge, found: Mapping[str, Hanging]) -> None:
+def _show(counts: Gauge, ages: Gauge, found: Mapping[str, OpenTopUps]) -> None:
     for name, hanging in found.items():
         counts.labels(name).set(hanging.number)
         ages.labels(name).set(hanging.oldest_seconds)

@@ -12,9 +12,9 @@ from ledger.log.continuity import compare
 from ledger.log.survey import Surveyor
 from ledger.log.topics import refuse
 from ledger.postgres.types import Connection
-from ledger.records.skips import skipped
+from ledger.records.skips import skipped_stretches
 from ledger.settings import Settings
-from ledger.views.writing import folded
+from ledger.views.writing import folded_positions
 from schemas.topics import EVENTS
 
 
@@ -40,7 +40,7 @@ def diverged(settings: Settings, connection: Connection) -> dict[int, str]:
     Raises as `check_continuity`.
     """
     topic = settings.topic(EVENTS)
-    stored, skips = folded(connection), skipped(connection, topic)
+    stored, skips = folded_positions(connection), skipped_stretches(connection, topic)
     with Surveyor(settings) as surveyor:
         compared = compare(surveyor, surveyor.survey(), topic, stored, skips)
     _refuse_silence(settings, set(stored), compared.unanswered)

@@ -22,7 +22,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record._crecords import default_records
 
 from ledger.log import batches
-from ledger.log.batches import Readable, Unreadable
+from ledger.log.batches import ReadBatch, UnreadableStretch
 from ledger.log.kafka_python_fixes import refuse_missing_codecs
 from ledger.log.validation import Record
 from projectors.partition_waits import Ends
@@ -42,7 +42,7 @@ class FetchedRange(NamedTuple):
     starts_at: int
     ends_at: int
     records: Sequence[Record]
-    unreadable: Unreadable | None = None
+    unreadable: UnreadableStretch | None = None
 
 
 def install() -> None:
@@ -159,12 +159,12 @@ class Fetcher:
         """Reads again what aiokafka could not read. Pauses the partition if that fails too."""
         state = self._state(place)
         seen = await self._examine(place, range_.ends_at)
-        if isinstance(seen, Readable) and self._state(place) is state and state.position == range_.ends_at:
+        if isinstance(seen, ReadBatch) and self._state(place) is state and state.position == range_.ends_at:
             state.consumed_to(seen.next_offset)
             self._consumer.resume(place)
             return FetchedRange(range_.starts_at, seen.next_offset, [*range_.records, *seen.records])
         self._paused.add(place)
-        return range_._replace(unreadable=seen if isinstance(seen, Unreadable) else None)
+        return range_._replace(unreadable=seen if isinstance(seen, UnreadableStretch) else None)
 
     async def _stuck_partitions(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, FetchedRange]:
         """Partitions of which nothing more is fetched although they go on: a broker does not report data that it can't
@@ -185,13 +185,13 @@ class Fetcher:
             elif time.monotonic() > since[1] + _STILL_SECONDS:
                 del self._stuck[place]
                 seen = await self._examine(place, position)
-                if isinstance(seen, Unreadable) and self._state(place) is state and state.position == position:
+                if isinstance(seen, UnreadableStretch) and self._state(place) is state and state.position == position:
                     self._consumer.pause(place)
                     self._paused.add(place)
                     found[place] = FetchedRange(position, position, (), seen)
         return found
 
-    async def _examine(self, place: TopicPartition, offset: int) -> Readable | Unreadable | None:
+    async def _examine(self, place: TopicPartition, offset: int) -> ReadBatch | UnreadableStretch | None:
         """The first batch from an offset on; None if there is none yet or the broker does not answer."""
         try:
             return await asyncio.wait_for(examine(self._consumer, place, offset), _ANSWER_SECONDS)
@@ -222,18 +222,20 @@ def _records_of(fetched: FetchResult, room: int) -> tuple[FetchedRange, bool]:
     return FetchedRange(starts_at, unpacked.next_fetch_offset, records), broken
 
 
-async def examine(consumer: AIOKafkaConsumer, place: TopicPartition, offset: int) -> Readable | Unreadable | None:
+async def examine(
+    consumer: AIOKafkaConsumer, place: TopicPartition, offset: int
+) -> ReadBatch | UnreadableStretch | None:
     """The first batch from an offset on, from the partition's leader. Raises KafkaError if it does not answer."""
     leader = consumer._client.cluster.leader_for_partition(place)
     wanted = [(place.topic, [(place.partition, offset, _FETCH_BYTES)])]
     answer = await consumer._client.send(leader, FetchRequest(0, 1, _FETCH_BYTES, READ_COMMITTED, wanted, rack_id=""))
     [(_, [(_, code, high, end, *more, data)])] = answer.topics
     if code in _BROKEN_THERE:
-        return Unreadable(offset, None, f"Kafka answers {for_code(code).__name__}")
+        return UnreadableStretch(offset, None, f"Kafka answers {for_code(code).__name__}")
     if code:
         return None
     if not data:
         reason = f"Kafka returns no record there, although the log ends at {end}"
-        return Unreadable(offset, None, reason) if offset < end else None
+        return UnreadableStretch(offset, None, reason) if offset < end else None
     aborted = more[1] if answer.API_VERSION >= 5 else more[0]
     return batches.read_first(data, offset, high, aborted or ())

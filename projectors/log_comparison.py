@@ -67,7 +67,7 @@ def compare(settings: Settings, connection: Connection, partitions: int, progres
     folded = lost_entries.folded(connection)
     progress.begin("Comparing the log with the views", sum(end - begin for begin, end in found_bounds.values()))
     skipped = skips(connection, settings.topic(EVENTS))
-    with lost_entries.found(connection) as found:
+    with lost_entries.log_contents(connection) as found:
         asyncio.run(_read(settings, found_bounds, skipped, found, progress))
     return Comparison(found_bounds, folded, lost_entries.losses(connection), diverged(settings, connection))
 
@@ -76,7 +76,7 @@ async def _read(
     settings: Settings,
     found_bounds: Mapping[int, Bounds],
     skipped: Skips,
-    found: lost_entries.Found,
+    found: lost_entries.LogContents,
     progress: Progress,
 ) -> None:
     done = 0

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from ledger.core.book import Book
 from ledger.core.errors import EXIT_CONFIG, LedgerError
-from ledger.log.book import Follower, Rejected, StatedVersion
+from ledger.log.book import BookFollower, RejectedRecord, StatedVersion
 from ledger.log.connecting import COMMITTED, connection_options
 from ledger.log.kafka_python_fixes import LogUnreadable
 from ledger.records.skips import Skip
@@ -44,7 +44,7 @@ class WholeBook(NamedTuple):
 
     book: Book
     stated: list[StatedVersion]
-    rejected: list[Rejected]
+    rejected: list[RejectedRecord]
 
 
 def ends(settings: Settings, partitions: int) -> dict[int, int]:
@@ -106,7 +106,7 @@ def whole_book(settings: Settings) -> WholeBook:
 
     Raises BookEmpty, BookNotReadable, or KafkaUnreachable.
     """
-    follower = Follower(settings)
+    follower = BookFollower(settings)
     try:
         if not follower.wait(_PATIENCE_SECONDS):
             raise KafkaUnreachable()

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from ledger.core.calendar import ms_of
 from ledger.core.errors import LedgerError
 from ledger.log.book import StatedVersion
-from ledger.log.book_history import History, read_history
-from ledger.log.publisher import Append, Publisher
+from ledger.log.book_history import BookHistory, read_history
+from ledger.log.publisher import PendingAppend, Publisher
 from ledger.log.topics import topic_ids
 from ledger.payments.invoice_numbers import issued_event
 from ledger.postgres.types import Connection
@@ -79,11 +79,11 @@ def append_recovery(settings: Settings, connection: Connection, records: int) ->
         data=LogRecovery(records=records, topics=topics),
     )
     with Publisher(settings) as publisher:
-        for event in (recovered, *map(issued_event, invoices.gone(connection))):
+        for event in (recovered, *map(issued_event, invoices.missing_from_log(connection))):
             publisher.append_event(EVENTS, event, key).position()
 
 
-def _appends(publisher: Publisher, entries: Sequence[LostEntry], key: SigningKey) -> Iterator[Append]:
+def _appends(publisher: Publisher, entries: Sequence[LostEntry], key: SigningKey) -> Iterator[PendingAppend]:
     for entry in entries:
         try:
             value = json_of(lost_entries.event_of(entry))
@@ -95,7 +95,7 @@ def _appends(publisher: Publisher, entries: Sequence[LostEntry], key: SigningKey
         yield publisher.append(EVENTS, entry.account_id.encode(), value, headers)
 
 
-def _key_for(settings: Settings, history: History, version: StatedVersion) -> SigningKey:
+def _key_for(settings: Settings, history: BookHistory, version: StatedVersion) -> SigningKey:
     wire, now_ms = BOOK_SCHEMA.validate_json(version.value).data, ms_of(datetime.now(UTC))
     for key_id in sorted(settings.secrets, key=lambda each: each != settings.signing_key_id):
         if history.may_sign(key_id, wire, now_ms):

@@ -12,7 +12,7 @@ import structlog
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
-from ledger.log.batches import Unreadable
+from ledger.log.batches import UnreadableStretch
 from ledger.log.connecting import LogUnavailable, administrating
 from ledger.settings import Settings
 
@@ -47,7 +47,7 @@ class WaitTracker:
         self._told_at: dict[int, float] = {}
 
     def find_waits(
-        self, ends: Mapping[int, Ends], folded: Mapping[int, int], unreadable: Mapping[int, Unreadable]
+        self, ends: Mapping[int, Ends], folded: Mapping[int, int], unreadable: Mapping[int, UnreadableStretch]
     ) -> dict[int, PartitionWait]:
         """What each waiting partition waits for. `folded`: the offset up to which each partition is folded."""
         found = {}
@@ -62,7 +62,7 @@ class WaitTracker:
             self._told_at.pop(over, None)
         return found
 
-    def log_waits(self, waiting: Mapping[int, PartitionWait], unreadable: Mapping[int, Unreadable]) -> None:
+    def log_waits(self, waiting: Mapping[int, PartitionWait], unreadable: Mapping[int, UnreadableStretch]) -> None:
         """Logs the waits, each once a minute, and asks Kafka which producer has the transaction."""
         now = time.monotonic()
         for partition, each in waiting.items():
@@ -83,7 +83,7 @@ class WaitTracker:
             since = self._since[partition] = what, offset, time.time_ns() // 1_000_000
         return PartitionWait(what, since[2], f"{self._topic}/{partition}/{offset}")
 
-    def _tell_unreadable(self, partition: int, unreadable: Unreadable) -> None:
+    def _tell_unreadable(self, partition: int, unreadable: UnreadableStretch) -> None:
         last = unreadable.last
         log.error(
             "unreadable_records",

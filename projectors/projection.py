@@ -25,7 +25,7 @@ from ledger.records import outbox
 from ledger.settings import Settings
 from ledger.views import writing
 from ledger.views.dead_letters import write_dead_letters
-from ledger.views.writing import Postings
+from ledger.views.writing import EntryWriter
 from projectors.batch import Batch
 from projectors.messages import dead_letter_message, dead_row, effect_message, forward_message
 from projectors.misplaced_warning import MisplacedWarning
@@ -145,8 +145,8 @@ class Projection:
         problem: Problem | None = None,
     ) -> bool:
         """Folds and commits records. With `problem`, all of them become dead letters."""
-        postings = Postings(partition.number)
-        batch = Batch(book, postings.add)
+        entries = EntryWriter(partition.number)
+        batch = Batch(book, entries.add)
         last = next((record for record in reversed(records) if not isinstance(record, PassedOver)), None)
         with self.session.transaction(partition.number, partition.next_offset, ends_at, last) as connection:
             for start in range(0, len(records), _CHUNK_RECORDS):
@@ -154,9 +154,9 @@ class Projection:
             if not partition.expect_repeats and _refuses_unsigned(batch):
                 raise _MaybeRepeated
             messages = self._messages(connection, partition.number, batch)
-            postings.write_entries(connection)
+            entries.write_entries(connection)
             with connection.pipeline():  # one round trip
-                postings.write_days(connection)
+                entries.write_days(connection)
                 _write_accounts(connection, partition, batch)
                 writing.write_record_counts(connection, partition.number, batch.record_counts)
                 write_dead_letters(connection, self._topic, partition.number, map(dead_row, batch.dead))

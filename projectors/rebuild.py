@@ -124,7 +124,7 @@ def exclusive_views(settings: Settings, progress: Progress) -> Iterator[Connecti
     """
     try:
         _wait_until_forgotten(settings, progress)
-        with rebuilds.alone(settings.database) as connection:
+        with rebuilds.exclusive(settings.database) as connection:
             with connection.transaction():
                 migrate_records(connection)
             yield connection
@@ -149,7 +149,7 @@ def read_book(settings: Settings, connection: Connection) -> WholeBook:
 def compare_log(settings: Settings, connection: Connection, partitions: int, progress: Progress) -> Comparison | None:
     """What the log lacks of the views, or of those that a rebuild has set aside; None when there are none."""
     with lost_entries.views_named(connection, *VIEWS):
-        return compare(settings, connection, partitions, progress) if lost_entries.there(connection) else None
+        return compare(settings, connection, partitions, progress) if lost_entries.views_exist(connection) else None
 
 
 def _check_log(

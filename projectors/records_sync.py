@@ -14,7 +14,7 @@ import structlog
 from kafka.errors import KafkaError
 
 from ledger.core.errors import LedgerError
-from ledger.log.book import BookEmpty, BookStale, Follower
+from ledger.log.book import BookEmpty, BookFollower, BookStale
 from ledger.log.connecting import LogUnavailable
 from ledger.log.ownership import installation_id, owner_after, refuse_another
 from ledger.log.publisher import Publisher
@@ -53,7 +53,7 @@ log = structlog.get_logger()
 class RecordsSync:
     """A thread that runs as long as the process. `end`: called with an error that must end the worker."""
 
-    def __init__(self, settings: Settings, book: Follower, end: Callable[[BaseException], None]) -> None:
+    def __init__(self, settings: Settings, book: BookFollower, end: Callable[[BaseException], None]) -> None:
         self._settings, self._book, self._end = settings, book, end
         threading.Thread(target=self._run, name="records", daemon=True).start()
 
@@ -78,13 +78,13 @@ class RecordsSync:
 class _Rounds:
     """The rounds of one connection. They begin with the whole topic, because the database may have been replaced."""
 
-    def __init__(self, settings: Settings, book: Follower, connection: Connection, topic: RecordsLog) -> None:
+    def __init__(self, settings: Settings, book: BookFollower, connection: Connection, topic: RecordsLog) -> None:
         self._settings, self._book = settings, book
         self._connection, self._topic = connection, topic
         self._mine = installation_id(connection)
         self._owner: str | None = None
         self._invoiced = bool(settings.supplier.name) and not settings.fold_only
-        self._noted = log_events.known(connection)
+        self._noted = log_events.known_ids(connection)
         self._missing = set(self._noted)  # of these, the topic lacks those that are left when it was read once
         self._erasures: list[AccountErased] = []
         self._since = datetime.now(UTC)
@@ -99,7 +99,7 @@ class _Rounds:
             refuse_another(self._owner, self._mine)
         if events:
             self._handle_new([event for event in events if event.id not in self._noted])
-            log_events.seen(self._connection, [event.id for event in events if event.id in self._noted])
+            log_events.mark_on_log(self._connection, [event.id for event in events if event.id in self._noted])
         self._report()
         self._erase()
         if not self._settings.fold_only:
@@ -110,7 +110,7 @@ class _Rounds:
         """Ends what the events name, unless it is already noted here: it was ended after this database's dump was
         taken.
         """
-        self._noted |= log_events.known(self._connection, [event.id for event in events])
+        self._noted |= log_events.known_ids(self._connection, [event.id for event in events])
         for event in events:
             if isinstance(event, AccountErased) and event.id not in self._noted:
                 self._erasures.append(event)
@@ -134,7 +134,7 @@ class _Rounds:
 
     def _end_again(self, event: RecordsEvent) -> None:
         with self._connection.transaction():
-            if log_events.meet(self._connection, event) and not isinstance(event, LogClaimed):
+            if log_events.note_from_log(self._connection, event) and not isinstance(event, LogClaimed):
                 end_again(self._connection, event, invoiced=self._invoiced)
                 log_events.end_visits(self._connection)  # the restore may have brought some back
                 log.warning("ended_again", type=event.type, event_id=event.id)
@@ -149,10 +149,10 @@ class _Rounds:
     def _append_missing(self, on_log: set[str]) -> None:
         """Appends what is noted here but not on the log: not appended yet, or lost by the log."""
         if self._missing:
-            log_events.gone(self._connection, self._missing - on_log)
+            log_events.mark_lost(self._connection, self._missing - on_log)
             self._missing = set()
         with self._connection.transaction():
-            waiting = log_events.unseen(self._connection)
+            waiting = log_events.not_on_log(self._connection)
             if not waiting:
                 return
             with Publisher(self._settings, delivery_seconds=_APPEND_SECONDS) as publisher:
@@ -161,7 +161,7 @@ class _Rounds:
                     publisher.append_event(RECORDS, RECORDS_EVENT.validate_json(one.value), key) for one in waiting
                 ]:
                     each.position()
-            log_events.seen(self._connection, [one.event_id for one in waiting])
+            log_events.mark_on_log(self._connection, [one.event_id for one in waiting])
         log.info("said_again", events=len(waiting))
 
     def _report(self) -> None:

@@ -64,7 +64,7 @@ def recover(settings: Settings, progress: Progress, agree: Agree) -> Recovered |
             book = read_book(settings, connection)
             appended = append_entries(settings, connection, plan.comparison.records, progress)
             append_recovery(settings, connection, appended.records)
-            groups.begin_again(settings, _to_read_again(settings, plan))
+            groups.reset_offsets(settings, _to_read_again(settings, plan))
             _accept(settings, connection, plan, _targets(connection, plan, appended), progress)
         rebuilt = finish(settings, connection, book, progress, started) if plan.needs_refold else None
     return Recovered(plan, appended.records, rebuilt)
@@ -72,7 +72,7 @@ def recover(settings: Settings, progress: Progress, agree: Agree) -> Recovered |
 
 def _targets(connection: Connection, plan: RecoveryPlan, appended: Appended) -> dict[int, int]:
     """How far to fold: everything that the views had, and as little as possible of what is new."""
-    before, reached = plan.comparison.folded, lost_entries.reached(connection)
+    before, reached = plan.comparison.folded, lost_entries.last_common_offsets(connection)
     moved = {number: appended.ends.get(number, reached.get(number, 0)) for number in plan.comparison.changed}
     return {**before, **moved}
 
@@ -89,7 +89,7 @@ def _accept(
     with connection.transaction():
         accept_topics(settings, connection)
         if plan.needs_refold:
-            outbox.forget_unsaid(connection, MESSAGE_TOPICS)
+            outbox.forget_lost(connection, MESSAGE_TOPICS)
             if plan.comparison.changed:  # forwarded records may be lost, or name an offset that now has another record
                 outbox.forget_sent(connection, EVENTS)
             starts = {partition: at for partition, (at, _) in plan.comparison.bounds.items()}

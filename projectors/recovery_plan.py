@@ -63,13 +63,13 @@ def plan_recovery(settings: Settings, connection: Connection, progress: Progress
     Raises NoViews, RecoveredOutOfOrder, TopicMissing, TopicChanged, BookDiffers, KafkaUnreachable or Kafka's errors.
     """
     topics = changed_topics(settings, connection)
-    if not lost_entries.there(connection) or not (folded := lost_entries.folded(connection)):
+    if not lost_entries.views_exist(connection) or not (folded := lost_entries.folded(connection)):
         raise NoViews()
     book = _lost_versions(settings, connection)
     comparison = compare(settings, connection, len(folded), progress)
     if accounts := lost_entries.out_of_order(connection):
         raise RecoveredOutOfOrder(f"{', '.join(accounts)}; see docs/how-to/recover.md")
-    in_place = lost_entries.in_place(connection)
+    in_place = lost_entries.unchanged_up_to(connection)
     moved = {partition: in_place.get(partition, 0) for partition in comparison.changed}
     return RecoveryPlan(
         comparison=comparison,
@@ -109,11 +109,11 @@ def _unrecoverable(connection: Connection, total: int, progress: Progress) -> It
 
 def _lost_messages(settings: Settings, connection: Connection, moved: Mapping[int, int]) -> dict[str, int]:
     """How many sent messages are no longer on their topics. `moved`: by partition, the first offset that changed."""
-    with outbox.said(connection) as note:
+    with outbox.published_ids(connection) as note:
         for name in MESSAGE_TOPICS:
             for message in _messages(settings, name):
                 note(message["id"], name == DEAD_LETTERS and _is_moved(settings, message["data"], moved))
-    return outbox.count_unsaid(connection, MESSAGE_TOPICS)
+    return outbox.count_lost(connection, MESSAGE_TOPICS)
 
 
 def _messages(settings: Settings, name: str) -> Iterator[dict[str, Any]]:

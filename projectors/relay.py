@@ -14,7 +14,7 @@ import psycopg
 import structlog
 
 from ledger.log.dead_letters import shortened
-from ledger.log.publisher import Append, LogUnavailable, Permit, Publisher, RecordRefused
+from ledger.log.publisher import LogUnavailable, PendingAppend, Permit, Publisher, RecordRefused
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import RELAY
 from ledger.postgres.types import Connection
@@ -117,7 +117,7 @@ def _publish(publisher: Publisher, messages: Sequence[outbox.Message]) -> None:
     """
     if not messages:
         return
-    log, appends, failures = publisher.in_order(), list[Append](), list[LogUnavailable]()
+    log, appends, failures = publisher.in_order(), list[PendingAppend](), list[LogUnavailable]()
     try:
         for message in messages:
             appends.append(log.append(message.topic, message.key, message.value, _headers(message)))

@@ -59,7 +59,7 @@ class Session:
             if self._shares_views:
                 rebuilds.share(connection)
             if self._seat is not None:
-                self._seat.taken(connection)
+                self._seat.claim(connection)
         except BaseException:
             connection.close()
             raise

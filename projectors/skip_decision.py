@@ -5,7 +5,7 @@ import asyncio
 from aiokafka import TopicPartition
 
 from ledger.core.errors import LedgerError
-from ledger.log.batches import Unreadable
+from ledger.log.batches import UnreadableStretch
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import COMMAND
 from ledger.records.skips import Skip, skip
@@ -43,7 +43,7 @@ def decide_skip(settings: Settings, partition: int, first: int, last: int | None
     """
     topic = settings.topic(EVENTS)
     found, ends = asyncio.run(_look(settings, TopicPartition(topic, partition), first))
-    if not isinstance(found, Unreadable):
+    if not isinstance(found, UnreadableStretch):
         raise StillReadable(f"{topic}/{partition}/{first}")
     last = found.last if last is None else last
     if last is None:

@@ -17,7 +17,7 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 from yarl import URL
 
-from ledger.log.batches import Unreadable
+from ledger.log.batches import UnreadableStretch
 from ledger.log.connecting import REQUEST_MS
 from ledger.log.validation import Record
 from ledger.records.skips import Skips
@@ -105,7 +105,7 @@ class FetchConsumer(driver.Consumer):
         self._starts_at: dict[TP, int] = {}
         self._connections: tuple[object, ...] = ()
         self._doubtful: set[TP] = set()
-        self.unreadable: dict[int, Unreadable] = {}
+        self.unreadable: dict[int, UnreadableStretch] = {}
 
     def _new_consumer_thread(self) -> _Thread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)

@@ -25,7 +25,7 @@ from ledger import logs
 from ledger.core.book import Book
 from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.guard.guard import Guard
-from ledger.log.book import FRESH_SECONDS, BookEmpty, BookStale, Follower
+from ledger.log.book import FRESH_SECONDS, BookEmpty, BookFollower, BookStale
 from ledger.log.connecting import LogUnavailable, tls_of, uses_sasl
 from ledger.postgres.release import WRONG_SHAPE
 from ledger.records import book_versions
@@ -138,7 +138,7 @@ class Worker:
         self._topic = settings.topic(EVENTS)
         self._projection = Projection(settings, partitions, session, MisplacedWarning())
         self.app = self._create_app(partitions, group, seat)
-        self._book = Follower(settings)
+        self._book = BookFollower(settings)
         self._guard = Guard(settings, self._end).start()
         self._relay = Relay(settings, self._guard)
         RecordsSync(settings, self._book, self._end)

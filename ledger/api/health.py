@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 
 from ledger.api.dependencies import Needs
 from ledger.core.errors import LedgerError
-from ledger.gate.metrics import figures
+from ledger.gate.metrics import hold_figures
 from ledger.guard.metrics import metrics as guard_metrics
 from ledger.payments.payment_alerts import metrics as payment_alert_metrics
 from ledger.postgres.release import OtherRelease
@@ -88,7 +88,7 @@ async def _stored(resources: Resources) -> Stored | None:
             return Stored(
                 await record_counts(connection),
                 await outbox(connection),
-                await figures(connection),
+                await hold_figures(connection),
                 payment_alert_metrics(await (await connection.execute(payment_alerts.SQL["figures"])).fetchall()),
             )
     except (psycopg.OperationalError, OtherRelease):

@@ -11,7 +11,7 @@ from ledger.api.accounts import AccountPath, Reader
 from ledger.api.parameters import Cursor, Limit, Time
 from ledger.service import history
 from ledger.service.history import View
-from ledger.views.history import BEGINNING, END, Wanted
+from ledger.views.history import BEGINNING, END, HistoryFilter
 from ledger.web.csv import CsvStream, history_csv
 from ledger.web.dependencies import ResourcesOf
 from schemas.fields import AccountId, Token
@@ -33,12 +33,12 @@ async def _filters(
     api_key_id: Token | None = None,
     from_: Annotated[Time, Query(alias="from", description="From this moment of the log on.")] = BEGINNING,
     to: Annotated[Time, Query(description="Up to, not including, this moment of the log.")] = END,
-) -> Wanted:
+) -> HistoryFilter:
     """What the filters of a request ask for."""
     return history.filters(view, type_, model, api_key_id, from_, to)
 
 
-Filters = Annotated[Wanted, Depends(_filters)]
+Filters = Annotated[HistoryFilter, Depends(_filters)]
 
 
 @router.get("/accounts/{account_id}/transactions")

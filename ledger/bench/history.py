@@ -30,7 +30,7 @@ from ledger.postgres.connections import connect
 from ledger.postgres.kinds import COMMAND, COMMAND_AUTOCOMMIT
 from ledger.service.cursors import place_cursor
 from ledger.settings import Settings
-from ledger.views.history import Place
+from ledger.views.history import HistoryPosition
 from schemas.topics import EVENTS
 
 ACCOUNT = "bench-0000000"
@@ -130,12 +130,12 @@ def _timed(browser: httpx.Client, name: str, paths: list[str]) -> Measured:
     return Measured(name, round(p50, 2), round(p95, 2), round(ordered[-1], 2))
 
 
-def _places(settings: Settings, plan: Plan) -> list[Place]:
+def _places(settings: Settings, plan: Plan) -> list[HistoryPosition]:
     """Places spread over the whole history."""
     sql = "SELECT log_time, seq FROM views.entries WHERE account_id = %s AND seq %% %s = 0"
     with connect(settings.database, COMMAND) as connection:
         rows = connection.execute(sql, (ACCOUNT, max(plan.entries // 500, 1)))
-        return [Place(*row) for row in rows]
+        return [HistoryPosition(*row) for row in rows]
 
 
 def _projected(settings: Settings, wanted: int) -> int:

@@ -41,7 +41,7 @@ from ledger.dev.errors import DidNotStart
 from ledger.dev.stack import Stack
 from ledger.dev.summary import different_balances
 from ledger.dev.visibility import Percentiles, Visibility
-from ledger.log.publisher import Append, Publisher
+from ledger.log.publisher import PendingAppend, Publisher
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import COMMAND
 from ledger.settings import Settings
@@ -186,7 +186,7 @@ def _wait_for(records: int, watch: ProgressWatch, workers: Children, console: Co
 
 def _open_loop(settings: Settings, plan: Plan, load: EventLoad, visibility: Visibility, console: Console) -> int:
     """Sends at a fixed rate without waiting for results. Returns how many events it sent."""
-    count, pending = int(plan.rate * plan.seconds), deque[tuple[Append, float]]()
+    count, pending = int(plan.rate * plan.seconds), deque[tuple[PendingAppend, float]]()
     title = f"Sending {plan.rate:,} events/s for {plan.seconds:g} s"
     with Publisher(settings) as publisher, _bar(console, title, count) as bar:
         events = load.make(count)

@@ -13,11 +13,11 @@ from ledger.reports.book_diff import PARTS, Difference, per_million, summary
 
 if TYPE_CHECKING:
     from ledger.list_prices import Remark
-    from ledger.log.book_history import History
+    from ledger.log.book_history import BookHistory
     from ledger.views.models_used import ModelUse
 
 
-def print_version(console: Console, history: "History", version: Version, now_ms: int) -> None:
+def print_version(console: Console, history: "BookHistory", version: Version, now_ms: int) -> None:
     """Prints a version without its prices, and the later versions that are already published."""
     following = history.published[version.number : version.number + 1]
     until = f" until {moment_text(following[0].version.effective_from_ms)}" if following else ""

@@ -10,7 +10,7 @@ from ledger.cli.confirmation import Yes, confirm
 from ledger.cli.shared import Json, console, errors_as_messages, read_settings, table_of
 
 if TYPE_CHECKING:
-    from ledger.records.payment_alerts import Raised
+    from ledger.records.payment_alerts import RaisedAlert
 
 app = typer.Typer()
 
@@ -44,7 +44,7 @@ def payments(
         console.print(table_of([{**one, "account_id": one["account_id"] or ""} for one in found], columns))
 
 
-def _shown(raised: "Raised", now: datetime) -> dict[str, Any]:
+def _shown(raised: "RaisedAlert", now: datetime) -> dict[str, Any]:
     """An alert, as JSON."""
     from ledger.payments.payment_alerts import kind_of
 

@@ -41,13 +41,13 @@ def month(
 def _read(month: str) -> "MonthReportAnswer":
     import asyncio
 
-    from ledger.log.book import Follower
+    from ledger.log.book import BookFollower
     from ledger.postgres.connections import connect_async
     from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
     from ledger.service.reports import report_of_month
 
     settings = read_settings()
-    with closing(Follower(settings)) as follower:
+    with closing(BookFollower(settings)) as follower:
         follower.wait(timeout_seconds=30)
         book = follower.book()
 

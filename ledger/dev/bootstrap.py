@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ledger.core.errors import LedgerError
 from ledger.dev.first_book import first_book
-from ledger.log.book import BookEmpty, Follower, publish_version
+from ledger.log.book import BookEmpty, BookFollower, publish_version
 from ledger.log.book_history import version_of
 from ledger.log.publisher import Publisher
 from ledger.log.topics import check_topics, create_topics
@@ -35,7 +35,7 @@ def bootstrap(settings: Settings, book: Callable[[], BookVersion] | None = None)
     with connect(settings.database, COMMAND) as connection:
         check_topics(settings, connection)
         claim(settings, connection)
-    follower = Follower(settings)
+    follower = BookFollower(settings)
     try:
         follower.wait(timeout_seconds=30)
         follower.book()

@@ -18,7 +18,7 @@ from ledger.core.errors import LedgerError
 from ledger.dev.board import Board
 from ledger.dev.router import Request, purchase_event, usage_event
 from ledger.dev.visibility import Visibility
-from ledger.log.publisher import Append, Publisher
+from ledger.log.publisher import PendingAppend, Publisher
 from schemas.events import UsageRecorded
 from schemas.signatures import SigningKey
 from schemas.topics import EVENTS
@@ -67,7 +67,7 @@ class Replay:
         self._rows, self._speed = rows, speed
         self._publisher, self._signing_key = publisher, signing_key
         self._visibility, self._board = visibility, board
-        self._pending: deque[tuple[Append, float]] = deque()
+        self._pending: deque[tuple[PendingAppend, float]] = deque()
         self._stopped = threading.Event()
 
     async def play(self) -> None:

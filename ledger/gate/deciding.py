@@ -10,12 +10,12 @@ from typing import cast
 from ledger.core.spending import granted
 from ledger.gate.holds import (
     SQL,
-    Answer,
     Decision,
     Funds,
     Hold,
     HoldClosed,
     HoldConflict,
+    HoldOutcome,
     NewHold,
     ProjectionBehind,
 )
@@ -31,7 +31,7 @@ _LOCKED_FUNDS, _FIND_HOLDS, _PUT_HOLDS = (
 
 async def decide_group(
     pipeline: Pipeline, group: Sequence[NewHold], stale_seconds: float, *, wait: bool
-) -> list[Answer]:
+) -> list[HoldOutcome]:
     """Decides requests in their order, in one transaction. None: the account is locked, and nobody waited for it."""
     accounts = sorted({new.account_id for new in group})
     found = await pipeline.ask(_LOCKED_FUNDS, {"accounts": texts(accounts), "wait": "true" if wait else "false"})
@@ -54,7 +54,7 @@ async def decide_group(
     return [conflict if new.hold_id in taken else answer for new, answer in zip(group, answers, strict=True)]
 
 
-def _decide(new: NewHold, funds: dict[str, Funds], before: dict[str, Hold], stale_seconds: float) -> Answer:
+def _decide(new: NewHold, funds: dict[str, Funds], before: dict[str, Hold], stale_seconds: float) -> HoldOutcome:
     """Decides one request, and notes what it takes for those behind it."""
     account = funds.get(new.account_id)
     if account is None:
@@ -85,7 +85,7 @@ def _decide(new: NewHold, funds: dict[str, Funds], before: dict[str, Hold], stal
     return Decision(hold, funds[new.account_id])
 
 
-def _repeat(known: Hold, new: NewHold, funds: Funds) -> Answer:
+def _repeat(known: Hold, new: NewHold, funds: Funds) -> HoldOutcome:
     """A repeated request has the hold that it was granted, and no other: one that has ended promises nothing."""
     if known.request_hash != new.request_hash or known.account_id != new.account_id:
         return HoldConflict(field="Idempotency-Key")

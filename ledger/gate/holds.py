@@ -112,7 +112,7 @@ class Decision(NamedTuple):
     repeated: bool = False
 
 
-Answer = Decision | LedgerError | None
+HoldOutcome = Decision | LedgerError | None
 
 
 async def find(connection: AsyncConnection, hold_ids: Collection[str]) -> dict[str, Hold]:

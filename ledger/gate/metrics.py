@@ -9,7 +9,7 @@ from ledger.postgres.types import AsyncConnection
 CAUSES = ("no_hold", "hold_ended", "above_hold")
 
 
-class Uncovered(NamedTuple):
+class UncoveredCharges(NamedTuple):
     """Charges that no hold covers, by cause (`records.uncovered`): how many, and how much of them, in nanos."""
 
     cause: str
@@ -17,17 +17,17 @@ class Uncovered(NamedTuple):
     nanos: int
 
 
-class Figures(NamedTuple):
+class HoldFigures(NamedTuple):
     """`held`: the sum of the open holds, in nanos."""
 
     open_holds: int
     held: int
-    uncovered: Sequence[Uncovered]
+    uncovered: Sequence[UncoveredCharges]
 
 
-async def figures(connection: AsyncConnection) -> Figures:
+async def hold_figures(connection: AsyncConnection) -> HoldFigures:
     """As they are now."""
     holds = await (await connection.execute(SQL["open_holds"])).fetchone()
     assert holds, "a count has a row"
     uncovered = await (await connection.execute(SQL["uncovered"])).fetchall()
-    return Figures(holds[0], holds[1], [Uncovered(*row) for row in uncovered])
+    return HoldFigures(holds[0], holds[1], [UncoveredCharges(*row) for row in uncovered])

@@ -16,7 +16,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from ledger.core.errors import LedgerError
-from ledger.guard.log_comparison import LogComparison, Outcome
+from ledger.guard.log_comparison import ComparisonOutcome, LogComparison
 from ledger.log.connecting import (
     KafkaForbids,
     KafkaRefusesUser,
@@ -124,7 +124,7 @@ class Guard:
         except psycopg.Error as error:
             self._decide(LogUnavailable(f"Postgres does not answer ({type(error).__name__})"))
         else:
-            self._take(outcome, acknowledged, evidence)
+            self._apply(outcome, acknowledged, evidence)
 
     def start(self) -> Self:
         """Looks until `close`, in a thread of its own."""
@@ -165,10 +165,10 @@ class Guard:
             self._looked.set()
             self._awake.wait(_SECONDS if self._verdict is None else _SECONDS_CLOSED)
 
-    def _take(self, outcome: Outcome, acknowledged: Mapping[TopicPartition, int], evidence: int) -> None:
+    def _apply(self, outcome: ComparisonOutcome, acknowledged: Mapping[TopicPartition, int], evidence: int) -> None:
         others = self._forget_other_topics(outcome.memory.topics)
         mine = {place: reached for place, reached in acknowledged.items() if place.topic not in others}
-        problems = [*outcome.problems, *outcome.taken_back(mine)]
+        problems = [*outcome.problems, *outcome.lost_acknowledged(mine)]
         self._doubtful = outcome.doubtful
         events = self._settings.topic(EVENTS)
         self._folded = {TopicPartition(events, n): each.next_offset for n, each in outcome.memory.folded.items()}

@@ -13,18 +13,18 @@ from ledger.log.continuity import Folded, Stretch, compare, diverged
 from ledger.log.kafka_python_fixes import LogUnreadable
 from ledger.log.ownership import LogOfAnother, check_owner
 from ledger.log.survey import Survey, Surveyor
-from ledger.log.topics import RememberedTopic, differences, losses, note_ends, remembered_topics
+from ledger.log.topics import RememberedTopic, differences, lost_records, note_ends, remembered_topics
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import GUARD
 from ledger.postgres.release import WRONG_SHAPE, OtherRelease
 from ledger.postgres.types import Connection
-from ledger.records.skips import skipped
+from ledger.records.skips import skipped_stretches
 from ledger.settings import Settings
-from ledger.views.writing import folded
+from ledger.views.writing import folded_positions
 from schemas.topics import EVENTS, TOPICS
 
 
-class Memory(NamedTuple):
+class RememberedLog(NamedTuple):
     """What Postgres remembers of the log."""
 
     topics: Mapping[str, RememberedTopic]
@@ -32,15 +32,15 @@ class Memory(NamedTuple):
     skipped: Collection[Stretch]
 
 
-class Outcome(NamedTuple):
+class ComparisonOutcome(NamedTuple):
     """What is wrong with the log, and the partitions of which that is not known now."""
 
     problems: list[LedgerError]
     doubtful: frozenset[TopicPartition]
-    memory: Memory
+    memory: RememberedLog
     survey: Survey
 
-    def taken_back(self, acknowledged: Mapping[TopicPartition, int]) -> list[LedgerError]:
+    def lost_acknowledged(self, acknowledged: Mapping[TopicPartition, int]) -> list[LedgerError]:
         """What this process was given and the log does not have: the offset behind the last one, by partition."""
         known, now, ends = self.memory.topics, self.survey.topics, self.survey.ends
         differences = [
@@ -58,10 +58,10 @@ class LogComparison:
         self._settings = settings
         self._surveyor = Surveyor(settings)
         self._database: Connection | None = None
-        self._memory: Memory | None = None
+        self._memory: RememberedLog | None = None
         self._ours = settings.fold_only  # a copy writes nothing, so whose log it reads is no matter
 
-    def compare(self) -> Outcome:
+    def compare(self) -> ComparisonOutcome:
         """While Postgres is away, it compares with what it remembered last.
 
         Raises psycopg.Error when that is nothing, LogUnavailable where nothing is remembered, KafkaError,
@@ -70,7 +70,7 @@ class LogComparison:
         memory = self._remembered()
         try:
             survey = self._surveyor.survey()
-            problems = [*differences(self._settings, survey, memory.topics), *losses(survey, memory.topics)]
+            problems = [*differences(self._settings, survey, memory.topics), *lost_records(survey, memory.topics)]
             problems += self._claims_of_others()
             topic = self._settings.topic(EVENTS)
             known, now = memory.topics[topic], survey.topics.get(topic)
@@ -88,20 +88,20 @@ class LogComparison:
         if not problems:
             with self._postgres_may_be_away():
                 note_ends(self._settings, self._connection(), survey, memory.topics)
-        return Outcome(problems, doubtful, memory, survey)
+        return ComparisonOutcome(problems, doubtful, memory, survey)
 
     def close(self) -> None:
         """Lets go of the connections."""
         self._surveyor.close()
         self._disconnect()
 
-    def _remembered(self) -> Memory:
+    def _remembered(self) -> RememberedLog:
         with self._postgres_may_be_away():
             topics = remembered_topics(self._settings, self._connection())
             if len(topics) < len(TOPICS):
                 raise LogUnavailable("its topics are not remembered yet: run `ledger bootstrap` or `ledger project`")
             connection, topic = self._connection(), self._settings.topic(EVENTS)
-            self._memory = Memory(topics, folded(connection), skipped(connection, topic))
+            self._memory = RememberedLog(topics, folded_positions(connection), skipped_stretches(connection, topic))
         assert self._memory is not None, "without anything remembered, Postgres' error was raised"
         return self._memory
 

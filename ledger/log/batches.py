@@ -1,7 +1,7 @@
 """A batch as it lies on the log, read without a Kafka client: for what the clients refuse to read.
 
 They refuse a whole batch for the name of one header that is not UTF-8, which any producer can send. Here such a name
-is escaped. What can't be read here either is `Unreadable`, and says which offsets that are, and why.
+is escaped. What can't be read here either is `UnreadableStretch`, and says which offsets that are, and why.
 """
 
 import struct
@@ -31,7 +31,7 @@ class GrowsTooLarge(BadBatch):
     """The batch is made to use up memory: every reader sees that, and nobody has to decide about it."""
 
 
-class Unreadable(NamedTuple):
+class UnreadableStretch(NamedTuple):
     """A stretch of the log that can't be read. `last` None: how far it goes is not known."""
 
     first: int
@@ -43,7 +43,7 @@ class Unreadable(NamedTuple):
         return f"offsets {self.first} to {to} can't be read: {self.reason}"
 
 
-class Readable(NamedTuple):
+class ReadBatch(NamedTuple):
     """What of a batch a reader of committed records sees, and the offset behind it."""
 
     records: Sequence[Record]
@@ -85,7 +85,9 @@ class _Header(NamedTuple):
         return bool(self.attributes & 0x20)
 
 
-def read_first(data: bytes, offset: int, end: int, aborted: Collection[tuple[int, int]]) -> Readable | Unreadable:
+def read_first(
+    data: bytes, offset: int, end: int, aborted: Collection[tuple[int, int]]
+) -> ReadBatch | UnreadableStretch:
     """The first batch of a fetch that was to begin at `offset`, of a log that ends at `end`.
 
     `aborted`: the producer and the first offset of each aborted transaction in it, as the broker says.
@@ -95,13 +97,13 @@ def read_first(data: bytes, offset: int, end: int, aborted: Collection[tuple[int
         behind = header.base_offset + header.last_offset_delta + 1
         body = _body(header, data)
         if header.control or _is_aborted(header, aborted):
-            return Readable((), behind)
+            return ReadBatch((), behind)
         records = list(_records(header, decompressed(header.attributes & 0x07, body)))
     except GrowsTooLarge as error:
-        return Readable([PassedOver(offset, header.max_timestamp, problem_of(TooLarge(str(error))))], behind)
+        return ReadBatch([PassedOver(offset, header.max_timestamp, problem_of(TooLarge(str(error))))], behind)
     except Exception as error:  # of any kind: what it holds is a stranger's, and each codec has errors of its own
-        return Unreadable(offset, _last_of_first(data, offset, end), str(error) or type(error).__name__)
-    return Readable([record for record in records if record.offset >= offset], behind)
+        return UnreadableStretch(offset, _last_of_first(data, offset, end), str(error) or type(error).__name__)
+    return ReadBatch([record for record in records if record.offset >= offset], behind)
 
 
 def _is_aborted(header: _Header, aborted: Collection[tuple[int, int]]) -> bool:

@@ -1,6 +1,6 @@
 """The book as this process knows it: read from its topic from the beginning, and followed from then on.
 
-`Follower.book()` refuses to answer when the end of the topic was not seen within `FRESH_SECONDS`. A version takes
+`BookFollower.book()` refuses to answer when the end of the topic was not seen within `FRESH_SECONDS`. A version takes
 effect at least 60 s after its append, so whoever folds with a fresh book folds every event as everybody else does.
 """
 
@@ -68,21 +68,21 @@ class StatedVersion(NamedTuple):
     appended_ms: int
 
 
-class Rejected(NamedTuple):
+class RejectedRecord(NamedTuple):
     """A record of the book's topic that is not a version."""
 
     record: Record
     problem: Problem
 
 
-class Reader:
+class BookReader:
     """Folds the records of the book's topic, one after the other, into a Book."""
 
     def __init__(self, secrets: Mapping[str, bytes]) -> None:
         self.book = Book()
         self.latest: BookVersion | None = None
         self.stated: list[StatedVersion] = []
-        self.rejected: list[Rejected] = []
+        self.rejected: list[RejectedRecord] = []
         self._secrets = secrets
 
     def read(self, record: Record) -> None:
@@ -143,19 +143,19 @@ class Reader:
             raise BookNotReadable(f"LEDGER_SIGNING_KEYS lacks {', '.join(missing)}")
 
     def _reject(self, record: Record, problem: Problem) -> None:
-        self.rejected.append(Rejected(record, problem))
+        self.rejected.append(RejectedRecord(record, problem))
 
 
 class UnsignedBook(Refused):
     message = "A book version must be signed by a key that the book accepts"
 
 
-class Follower:
+class BookFollower:
     """Follows the book's topic in a thread of its own; `close` ends it."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._reader = Reader(settings.secrets)
+        self._reader = BookReader(settings.secrets)
         self._next_offset = 0
         self._seen_end_at = float("-inf")
         self._failure: LedgerError | None = None
@@ -196,7 +196,7 @@ class Follower:
         return list(self._reader.stated)
 
     @property
-    def rejected(self) -> list[Rejected]:
+    def rejected(self) -> list[RejectedRecord]:
         """Records of the topic that are no version, oldest first."""
         return list(self._reader.rejected)
 

@@ -16,8 +16,8 @@ from ledger.core.calendar import ms_of
 from ledger.core.errors import LedgerError
 from ledger.log.book import (
     BookEmpty,
-    Reader,
-    Rejected,
+    BookReader,
+    RejectedRecord,
     StatedVersion,
     book_consumer,
     publish_version,
@@ -56,12 +56,12 @@ class Published(NamedTuple):
     version: Version
 
 
-class History:
+class BookHistory:
     """The versions so far, oldest first."""
 
     def __init__(self, secrets: Mapping[str, bytes]) -> None:
         self.published: list[Published] = []
-        self._reader = Reader(secrets)
+        self._reader = BookReader(secrets)
         self._by_offset: dict[int, Published] = {}
 
     def read(self, record: Record) -> None:
@@ -78,7 +78,7 @@ class History:
         return self._reader.stated
 
     @property
-    def rejected(self) -> list[Rejected]:
+    def rejected(self) -> list[RejectedRecord]:
         """The records of the topic that are no version."""
         return self._reader.rejected
 
@@ -129,12 +129,12 @@ class History:
         return self._by_offset[position.offset]
 
 
-def read_history(settings: Settings) -> History:
+def read_history(settings: Settings) -> BookHistory:
     """The book's topic from its beginning to its end.
 
     Raises BookUnreachable, BookNotReadable, KafkaRefusesUser or KafkaForbids.
     """
-    history = History(settings.secrets)
+    history = BookHistory(settings.secrets)
     try:
         with refusals_in_words():
             _read_to_the_end(history, settings)
@@ -163,7 +163,7 @@ def version_of(text: str) -> BookVersion:
         raise BookVersionInvalid(str(faults_of(error))) from error
 
 
-def _read_to_the_end(history: History, settings: Settings) -> None:
+def _read_to_the_end(history: BookHistory, settings: Settings) -> None:
     consumer, partition = book_consumer(settings)
     try:
         consumer.seek(partition, 0)

@@ -50,7 +50,7 @@ class Stretch(NamedTuple):
         return partition == self.partition and self.first <= offset <= self.last
 
 
-class Compared(NamedTuple):
+class Comparison(NamedTuple):
     """What does not fit, a sentence per partition; and the partitions that did not answer."""
 
     differences: dict[TopicPartition, str]
@@ -59,7 +59,7 @@ class Compared(NamedTuple):
 
 def compare(
     surveyor: Surveyor, survey: Survey, topic: str, folded: Mapping[int, Folded], skipped: Collection[Stretch]
-) -> Compared:
+) -> Comparison:
     """Compares what was folded, by partition, with the log. `topic` with the deployment's prefix.
 
     `skipped`: what can't be read any more, and was folded while it could be. Raises KafkaError, KafkaRefusesUser,
@@ -79,7 +79,7 @@ def compare(
     for place, record in records.items():
         if record is None or fingerprint(record) != places[place].last_record:
             differences[place] = f"{_name(place)}: another record stands at offset {offsets[place]}"
-    return Compared(dict(sorted(differences.items())), frozenset(offsets.keys() - records.keys()))
+    return Comparison(dict(sorted(differences.items())), frozenset(offsets.keys() - records.keys()))
 
 
 def _out_of_bounds(survey: Survey, place: TopicPartition, folded: Folded) -> str | None:

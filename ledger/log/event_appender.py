@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ledger.log.drafts import Draft, signed_draft
-from ledger.log.publisher import Append, LogUnavailable, Permit, Position, Publisher, all_acknowledged
+from ledger.log.publisher import LogUnavailable, PendingAppend, Permit, Position, Publisher, all_acknowledged
 from ledger.settings import Settings
 from schemas.envelope import Envelope
 from schemas.topics import EVENTS
@@ -64,6 +64,6 @@ class EventAppender:
         self._closed = True
         self._publisher.close()
 
-    def _send(self, drafts: Sequence[Draft]) -> list[Append]:
+    def _send(self, drafts: Sequence[Draft]) -> list[PendingAppend]:
         log = self._publisher.in_order()
         return [log.append(draft.topic, draft.subject.encode(), draft.value, draft.headers) for draft in drafts]

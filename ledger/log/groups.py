@@ -17,7 +17,7 @@ def members(settings: Settings) -> list[str]:
     return [f"{name} at {each['client_host']}" for name, group in described.items() for each in group["members"]]
 
 
-def begin_again(settings: Settings, topics: Collection[str]) -> None:
+def reset_offsets(settings: Settings, topics: Collection[str]) -> None:
     """Every consumer reads these topics, full names, from their beginning: what it did before, it knows."""
     with administrating(settings) as admin:
         for group in _groups(settings, admin):

@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple, Self
 from pydantic_core import from_json
 
 from ledger.core.errors import LedgerError
-from ledger.log.publisher import Append, LogUnavailable, Publisher
+from ledger.log.publisher import LogUnavailable, PendingAppend, Publisher
 from ledger.log.validation import PlainRecord, Problem, fact_of
 from schemas.events import ROUTER_TYPES
 from schemas.fields import RECORD_BYTES_MAX
@@ -87,7 +87,7 @@ class Publication:
 
     def __init__(self, publisher: Publisher) -> None:
         self._log = publisher.in_order()
-        self._under_way: deque[tuple[int, Append]] = deque()
+        self._under_way: deque[tuple[int, PendingAppend]] = deque()
         self.published = 0
 
     def append(self, line: Line) -> None:

@@ -79,7 +79,7 @@ def _failed(error: KafkaError) -> LogUnavailable:
     return (RecordRefused if isinstance(error, _REFUSALS) else LogUnavailable)(type(error).__name__)
 
 
-class Append:
+class PendingAppend:
     """An append under way."""
 
     def __init__(self, future: Any, permit: Permit | None, place: Destination | None) -> None:
@@ -105,7 +105,7 @@ class Append:
         self._future.add_both(call)
 
 
-async def all_acknowledged(appends: Sequence[Append]) -> list[Position]:
+async def all_acknowledged(appends: Sequence[PendingAppend]) -> list[Position]:
     """Waits for many appends with one wake-up. Raises LogUnavailable when one of them failed."""
     loop, done, count = asyncio.get_running_loop(), asyncio.Event(), itertools.count(1)
 
@@ -119,7 +119,7 @@ async def all_acknowledged(appends: Sequence[Append]) -> list[Position]:
     return [append.position(0) for append in appends]
 
 
-class InOrder:
+class OrderedAppends:
     """Appends that are handed over one after the other: behind one that failed, no later one reaches the log."""
 
     def __init__(
@@ -128,7 +128,7 @@ class InOrder:
         self._settings, self._permit = settings, permit
         self._producer, self._handed_over = producer, handed_over
 
-    def append(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> Append:
+    def append(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> PendingAppend:
         """Hands a record to the producer; `topic` of schemas.topics.
 
         Raises LogUnavailable, LogRefused or RecordRefused.
@@ -141,7 +141,7 @@ class InOrder:
         except KafkaError as error:
             raise _failed(error) from error
         self._handed_over(future)
-        return Append(future, self._permit, place)
+        return PendingAppend(future, self._permit, place)
 
     def _placed(self, topic: str, name: str, key: bytes) -> Destination | None:
         """Not by the partitions that there are: a producer sends to new ones as soon as it sees them."""
@@ -185,17 +185,17 @@ class Publisher:
                 self.close()
                 raise
 
-    def in_order(self) -> InOrder:
+    def in_order(self) -> OrderedAppends:
         """For appends that depend on their order. Raises LogUnavailable or LogRefused."""
         if self._permit is not None:
             self._permit.check()
-        return InOrder(self._settings, self._permit, self._serving(), self._note)
+        return OrderedAppends(self._settings, self._permit, self._serving(), self._note)
 
-    def append(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> Append:
+    def append(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> PendingAppend:
         """Hands a record to the producer. `topic` is a name of schemas.topics. Raises LogUnavailable or LogRefused."""
         return self.in_order().append(topic, key, value, headers)
 
-    def append_event(self, topic: str, event: Envelope, signing_key: SigningKey | None = None) -> Append:
+    def append_event(self, topic: str, event: Envelope, signing_key: SigningKey | None = None) -> PendingAppend:
         """Appends an event under its subject's key, signed when a key is given."""
         draft = signed_draft(event, signing_key, topic) if signing_key else unsigned_draft(event, topic)
         return self.append(topic, draft.subject.encode(), draft.value, draft.headers)

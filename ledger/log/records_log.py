@@ -24,7 +24,7 @@ _POLL_MS = 1_000
 _PATIENCE_SECONDS = 10
 
 
-class Rejected(NamedTuple):
+class RejectedRecord(NamedTuple):
     """A record of the topic that does not count, and why."""
 
     record: Record
@@ -36,7 +36,7 @@ class RecordsLog:
 
     def __init__(self, consumer: KafkaConsumer, partition: TopicPartition, secrets: dict[str, bytes]) -> None:
         self._consumer, self._partition, self._secrets = consumer, partition, secrets
-        self.rejected: list[Rejected] = []
+        self.rejected: list[RejectedRecord] = []
 
     def to_end(self, book: Callable[[], Book] | None = None) -> list[RecordsEvent]:
         """What came since the last time, to the present end. `book`: asked when there is something to judge by it.
@@ -50,7 +50,7 @@ class RecordsLog:
         try:
             while self._consumer.position(self._partition) < end:
                 for record in self._consumer.poll(timeout_ms=_POLL_MS).get(self._partition, []):
-                    self._take(record, book, found)
+                    self._accept(record, book, found)
                     deadline = time.monotonic() + _PATIENCE_SECONDS
                 if time.monotonic() > deadline:
                     raise KafkaTimeoutError(f"{self._partition.topic} could not be read to {end}")
@@ -60,15 +60,15 @@ class RecordsLog:
             raise
         return found
 
-    def _take(self, record: Record, book: Callable[[], Book] | None, found: list[RecordsEvent]) -> None:
+    def _accept(self, record: Record, book: Callable[[], Book] | None, found: list[RecordsEvent]) -> None:
         try:
             event = RECORDS_EVENT.validate_json(record.value or b"")
             self._check_signature(record, event, book)
             found.append(event)
         except ValidationError as error:
-            self.rejected.append(Rejected(record, invalid(error)))
+            self.rejected.append(RejectedRecord(record, invalid(error)))
         except Refused as error:
-            self.rejected.append(Rejected(record, problem_of(error)))
+            self.rejected.append(RejectedRecord(record, problem_of(error)))
 
     def _check_signature(self, record: Record, event: RecordsEvent, book: Callable[[], Book] | None) -> None:
         key_id = signer_of(record, record.value or b"", self._secrets)

@@ -29,7 +29,7 @@ _POLLS = 20
 _POLL_MS = 250
 
 
-class Found(NamedTuple):
+class TopicState(NamedTuple):
     """A topic as it is. `replicas`: of the partition that has the fewest; `leaders` by partition, -1: none."""
 
     topic_id: str
@@ -42,7 +42,7 @@ class Found(NamedTuple):
 class Survey(NamedTuple):
     """`topics` by full name, without those that are missing. `begins`, `ends`: of partitions whose leader answered."""
 
-    topics: Mapping[str, Found]
+    topics: Mapping[str, TopicState]
     begins: Mapping[TopicPartition, int]
     ends: Mapping[TopicPartition, int]
 
@@ -76,17 +76,17 @@ class Surveyor:
         with refusals_in_words():
             found = _records_at(self._reader(), offsets) if offsets else {}
         if len(found) < len(offsets):
-            self._let_go_of_the_reader()  # it may look for a leader where there is none now, for ever
+            self._close_reader()  # it may look for a leader where there is none now, for ever
         return found
 
     def close(self) -> None:
         """Lets go of the clients."""
-        self._let_go_of_the_reader()
+        self._close_reader()
         admin, self._admin = self._admin, None
         if admin is not None:
             admin.close()
 
-    def _let_go_of_the_reader(self) -> None:
+    def _close_reader(self) -> None:
         reader, self._consumer = self._consumer, None
         if reader is not None:
             reader.close(autocommit=False, timeout_ms=_CLOSE_MS)
@@ -125,7 +125,7 @@ class Surveyor:
         }
 
 
-def _topics(admin: KafkaAdminClient, names: Collection[str]) -> dict[str, Found]:
+def _topics(admin: KafkaAdminClient, names: Collection[str]) -> dict[str, TopicState]:
     described = {topic["name"]: topic for topic in admin.describe_topics(list(names))}
     there = [name for name in names if _is_there(described[name])]
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in there]
@@ -145,11 +145,11 @@ def _is_there(topic: Mapping[str, Any]) -> bool:
     return True
 
 
-def _found(name: str, topic: Mapping[str, Any], configs: Mapping[str, Mapping[str, str]]) -> Found:
+def _found(name: str, topic: Mapping[str, Any], configs: Mapping[str, Mapping[str, str]]) -> TopicState:
     if not configs:  # kafka-python drops the error
         raise KafkaForbids(f"DescribeConfigs on topic {name}")
     partitions = sorted(topic["partitions"], key=lambda each: each["partition_index"])
-    return Found(
+    return TopicState(
         str(topic["topic_id"]),
         len(partitions),
         min(len(each["replica_nodes"]) for each in partitions),
@@ -158,11 +158,11 @@ def _found(name: str, topic: Mapping[str, Any], configs: Mapping[str, Mapping[st
     )
 
 
-def _places(topics: Mapping[str, Found]) -> list[TopicPartition]:
+def _places(topics: Mapping[str, TopicState]) -> list[TopicPartition]:
     return [TopicPartition(name, number) for name, found in topics.items() for number in range(found.partitions)]
 
 
-def _offsets(admin: KafkaAdminClient, topics: Mapping[str, Found], spec: OffsetSpec) -> dict[TopicPartition, int]:
+def _offsets(admin: KafkaAdminClient, topics: Mapping[str, TopicState], spec: OffsetSpec) -> dict[TopicPartition, int]:
     """Asks all leaders at once, or each for itself when one of them does not answer."""
     led = [place for place in _places(topics) if topics[place.topic].leaders[place.partition] >= 0]
     try:

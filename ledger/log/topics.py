@@ -17,7 +17,7 @@ from ledger.log.connecting import administrating, check_may_write
 from ledger.log.continuity import diverged
 from ledger.log.new_topics import wait_until_known
 from ledger.log.ownership import check_owner
-from ledger.log.survey import Found, Survey, Surveyor
+from ledger.log.survey import Survey, Surveyor, TopicState
 from ledger.log.topic_settings import created_with, misconfigured
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import QUESTION
@@ -70,7 +70,7 @@ def check_topics(settings: Settings, connection: Connection, *, whole: bool = Tr
     all that is wrong at once; and LogOfAnother.
     """
     before, survey = remembered_topics(settings, connection), survey_of(settings)
-    refuse([*differences(settings, survey, before), *(losses(survey, before) if whole else ())])
+    refuse([*differences(settings, survey, before), *(lost_records(survey, before) if whole else ())])
     for name in survey.topics.keys() - {place.topic for place in survey.unanswered}:
         if name not in before or before[name].begins is None:
             connection.execute(SQL["remember"], _facts(name, survey))
@@ -154,7 +154,7 @@ def differences(settings: Settings, survey: Survey, known: Mapping[str, Remember
     return found
 
 
-def losses(survey: Survey, known: Mapping[str, RememberedTopic]) -> list[LedgerError]:
+def lost_records(survey: Survey, known: Mapping[str, RememberedTopic]) -> list[LedgerError]:
     """Records of the same topics that are gone from their beginnings or ends."""
     return diverged(said for name in survey.topics for said in _losses(name, survey, known.get(name)))
 
@@ -171,7 +171,7 @@ def _missing(settings: Settings, survey: Survey) -> list[LedgerError]:
     return [TopicMissing(", ".join(missing))] if missing else []
 
 
-def _changes(name: str, now: Found, before: RememberedTopic | None) -> Iterator[LedgerError]:
+def _changes(name: str, now: TopicState, before: RememberedTopic | None) -> Iterator[LedgerError]:
     if before is None:
         return
     if now.topic_id != before.topic_id:
@@ -214,7 +214,7 @@ def _facts(name: str, survey: Survey) -> dict[str, object]:
     }
 
 
-def _of(offsets: Mapping[TopicPartition, int], name: str, found: Found) -> list[int | None]:
+def _of(offsets: Mapping[TopicPartition, int], name: str, found: TopicState) -> list[int | None]:
     return [offsets.get(TopicPartition(name, number)) for number in range(found.partitions)]
 
 

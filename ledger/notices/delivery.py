@@ -22,7 +22,7 @@ from ledger.notices.signing import headers
 from ledger.payments.documents.stored_pdf import pdf_of
 from ledger.postgres.types import Connection
 from ledger.records import notices, webhook_endpoints
-from ledger.records.notices import Attempt, DeliveryState, Due
+from ledger.records.notices import Attempt, DeliveryState, DueDelivery
 from ledger.settings import Settings
 
 # The pause after the first attempt, after the second, and so on; after one more attempt the delivery has failed.
@@ -51,14 +51,14 @@ class NoticeSender:
         self._mails(connection, [one for one in due if one.endpoint_id is None])
         return len(due)
 
-    def _posts(self, connection: Connection, due: Sequence[Due]) -> None:
+    def _posts(self, connection: Connection, due: Sequence[DueDelivery]) -> None:
         """Posts several at a time, and stores each result as soon as it is there."""
         with ThreadPoolExecutor(_THREADS, "webhooks") as threads:
             posting = {threads.submit(self._post, one): one for one in due}
             for done in as_completed(posting):
                 self._note(connection, posting[done], done.result())
 
-    def _mails(self, connection: Connection, due: Sequence[Due]) -> None:
+    def _mails(self, connection: Connection, due: Sequence[DueDelivery]) -> None:
         """Sends one by one, until one gets no answer; the others stay due. So webhooks wait for at most one timeout."""
         for one in due:
             if self._stopping.is_set():
@@ -68,7 +68,7 @@ class NoticeSender:
             if attempt.status is None:
                 return
 
-    def _post(self, delivery: Due) -> Attempt:
+    def _post(self, delivery: DueDelivery) -> Attempt:
         assert delivery.url is not None
         assert delivery.secret is not None
         body = payload(delivery)
@@ -85,7 +85,7 @@ class NoticeSender:
 
         return _attempt(post)
 
-    def _mail(self, connection: Connection, delivery: Due) -> Attempt:
+    def _mail(self, connection: Connection, delivery: DueDelivery) -> Attempt:
         if not self._settings.smtp_host or delivery.email is None:
             return Attempt(None, "there is no mail server, or no address", 0)
 
@@ -97,9 +97,9 @@ class NoticeSender:
 
         return _attempt(send)
 
-    def _note(self, connection: Connection, delivery: Due, attempt: Attempt) -> None:
+    def _note(self, connection: Connection, delivery: DueDelivery, attempt: Attempt) -> None:
         state, pause = next_state(delivery.attempts + 1, attempt)
-        notices.attempted(connection, delivery, attempt, state, pause)
+        notices.record_attempt(connection, delivery, attempt, state, pause)
         if attempt.status == _GONE and delivery.endpoint_id is not None:
             webhook_endpoints.disable(connection, delivery.endpoint_id)
         if attempt.error:
@@ -115,7 +115,7 @@ def next_state(attempts: int, attempt: Attempt) -> tuple[DeliveryState, timedelt
     return "waiting", PAUSES[attempts - 1]
 
 
-def payload(delivery: Due) -> bytes:
+def payload(delivery: DueDelivery) -> bytes:
     """The body of a webhook, in the form of Standard Webhooks: the same bytes in every attempt."""
     body = {"type": delivery.type, "timestamp": log_time_text(delivery.occurred_at), "data": delivery.data}
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

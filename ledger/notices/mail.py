@@ -16,7 +16,7 @@ from babel.numbers import format_currency
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ledger.core.pricing import minor_digits
-from ledger.records.notices import Due
+from ledger.records.notices import DueDelivery
 from ledger.settings import Settings
 
 _SECONDS = 20.0
@@ -25,7 +25,7 @@ _TEXT = Environment(loader=PackageLoader("ledger.notices"), autoescape=False, **
 _HTML = Environment(loader=PackageLoader("ledger.notices"), autoescape=True, **_OPTIONS)
 
 
-def message(settings: Settings, delivery: Due, pdf: bytes | None) -> EmailMessage:
+def message(settings: Settings, delivery: DueDelivery, pdf: bytes | None) -> EmailMessage:
     """The e-mail of a notice. `pdf`: its document."""
     assert delivery.email is not None, "an e-mail has an address"
     values = {"type": delivery.type, "data": delivery.data, "money": _money}

@@ -133,7 +133,7 @@ class IncomingPayments:
     ) -> PaymentOutcome:
         if agreed.row is not None:
             with self._recorder.database() as connection:
-                checkouts.ended(connection, agreed.row.checkout_id, "mismatched", None)
+                checkouts.mark_ended(connection, agreed.row.checkout_id, "mismatched", None)
         paid = {"currency": payment.currency, "amount_minor": payment.amount_minor}
         row = agreed.row and terms_of_row(agreed.row)._asdict()
         return self._recorder.raise_alert(
@@ -144,9 +144,9 @@ class IncomingPayments:
         """Marks our row as credited, and writes it anew where it was lost. Auto top-ups have rows of their own."""
         with self._recorder.database() as connection:
             if terms.trigger_id is not None:
-                top_up_triggers.credited(connection, terms.trigger_id, payment.payment_id)
+                top_up_triggers.mark_credited(connection, terms.trigger_id, payment.payment_id)
             elif row is not None:
-                checkouts.credited(connection, row.checkout_id, payment.payment_id)
+                checkouts.mark_credited(connection, row.checkout_id, payment.payment_id)
             elif terms.kind == "purchase":
                 checkouts.restore(connection, _lost_row(provider, terms), payment.reference, payment.payment_id)
 
@@ -155,10 +155,10 @@ class IncomingPayments:
             return "failed"
         with self._recorder.database() as connection:
             if row.fields:  # the customer pays on our page, and may try again there
-                checkouts.declined(connection, row.checkout_id, payment.failure)
+                checkouts.mark_declined(connection, row.checkout_id, payment.failure)
                 return "declined"
             state: Literal["expired", "failed"] = "expired" if payment.failure == "expired" else "failed"
-            checkouts.ended(connection, row.checkout_id, state, payment.failure)
+            checkouts.mark_ended(connection, row.checkout_id, state, payment.failure)
         return state
 
 

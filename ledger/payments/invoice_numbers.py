@@ -53,7 +53,7 @@ def take_number(settings: Settings, connection: Connection, accepted: AcceptedEv
 def skip_numbers_of_the_log(connection: Connection) -> None:
     """Makes each series continue after the last number that the log has. The views must be current."""
     for number in accepted_events.last_numbers(connection):
-        invoices.reach(connection, place_of(number))
+        invoices.raise_last_number(connection, place_of(number))
 
 
 def issued_event(document: Unrecorded) -> InvoiceIssued:

@@ -98,7 +98,7 @@ def resume_top_ups(recorder: EventRecorder, provider: str, customer_id: str) -> 
     with recorder.database() as connection:
         accounts = customers.accounts_of(connection, provider, customer_id)
         suspended = top_ups.suspended(connection, accounts)
-        top_up_triggers.hasten(connection, accounts)
+        top_up_triggers.make_due(connection, accounts)
     resumed = [
         recorder.append_once(payment_events.top_up_resumed(account_id, since_seq, CARD_CHANGED, utc_now()))
         for account_id, since_seq, reason in suspended

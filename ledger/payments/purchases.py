@@ -117,7 +117,7 @@ class Purchases:
             return row
         gateway = gateway_of(self._gateways, row.provider)
         with self._database() as connection:
-            if not checkouts.claim_asking(connection, checkout_id, _PAUSE):
+            if not checkouts.claim_refresh(connection, checkout_id, _PAUSE):
                 return row
         if row.reference is not None:
             self._updates.handle(row.provider, gateway.payment(row.reference))
@@ -137,11 +137,11 @@ class Purchases:
             begun = gateway.begin(terms, metadata, customer_id, row.method_id, return_to, row.description)
         except ProviderRefuses:
             with self._database() as connection:
-                checkouts.ended(connection, row.checkout_id, "failed", "refused")
+                checkouts.mark_ended(connection, row.checkout_id, "failed", "refused")
             raise
         fields = {name: value for name, value in begun.fields.items() if name not in _NOT_STORED}
         with self._database() as connection:
-            checkouts.begun(connection, row.checkout_id, begun.reference, begun.url, fields)
+            checkouts.mark_begun(connection, row.checkout_id, begun.reference, begun.url, fields)
         if begun.payment is not None:
             self._updates.handle(row.provider, begun.payment)
 
@@ -159,12 +159,12 @@ class Purchases:
         if _age(row) < _time_to_begin(row) + BEGINNING:  # another process may be calling the provider now
             return
         with self._database() as connection:
-            checkouts.ended(connection, row.checkout_id, "failed" if row.method_id else "expired", "never_begun")
+            checkouts.mark_ended(connection, row.checkout_id, "failed" if row.method_id else "expired", "never_begun")
 
     def _resume(self, row: Checkout, payment: Payment) -> None:
         if row.method_id is not None and payment.reference is not None:  # the bank may want the customer to confirm
             with self._database() as connection:
-                checkouts.begun(connection, row.checkout_id, payment.reference, payment.action_url, {})
+                checkouts.mark_begun(connection, row.checkout_id, payment.reference, payment.action_url, {})
         self._updates.handle(row.provider, payment)
 
     def find_by_request(self, request: str) -> Checkout | None:

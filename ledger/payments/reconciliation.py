@@ -47,7 +47,7 @@ class Reconciliation:
         """
         with recorder.database() as connection:
             payment_alerts.withdraw(connection, self._provider, "credited_not_charged", paid)
-            settled = payment_alerts.known(connection, self._provider, "credited_not_charged").union(paid)
+            settled = payment_alerts.alerted_payments(connection, self._provider, "credited_not_charged").union(paid)
             credited = credited_since(connection, self._provider, since)
         unpaid = [one for one in credited if one.payment_id not in settled and not self._is_paid(one.payment_id)]
         self._alert(recorder, "credited_not_charged", unpaid)

@@ -110,7 +110,7 @@ class TopUpCharges:
         wanted: bool | None = True
         if trigger.state == "due":
             with self._database() as connection:
-                wanted = top_up_triggers.is_wanted(connection, trigger.account_id, trigger.trigger_id)
+                wanted = top_up_triggers.is_in_flight(connection, trigger.account_id, trigger.trigger_id)
         if wanted is None:
             return None
         return next_call(trigger.progress, wanted=wanted, search_from=trigger.search_from, now=self._clock())
@@ -120,7 +120,7 @@ class TopUpCharges:
         self._observe(trigger, call, result.answer)
         payment_id = result.payment.payment_id if result.payment else None
         with self._database() as connection:
-            top_up_triggers.answered(connection, trigger, result.answer.kind, result.answer.code, payment_id)
+            top_up_triggers.end_attempt(connection, trigger, result.answer.kind, result.answer.code, payment_id)
         return result
 
     def _with_payment(self, later: Trigger, payment: Payment | None) -> Trigger:

@@ -92,7 +92,7 @@ class TopUpProviderCalls:
             attempt = top_up_triggers.attempt(connection, trigger)
         attempt = attempt or self._new_attempt(collector, trigger, who)
         with self._database() as connection:
-            attempt = top_up_triggers.attempting(connection, trigger, attempt, self._lease)
+            attempt = top_up_triggers.begin_attempt(connection, trigger, attempt, self._lease)
         terms = _terms(trigger, attempt)
         key, ledger = self._settings.signing_key(), self._settings.topic_prefix
         metadata = {**signed_metadata(terms, key, ledger), ATTEMPT: str(trigger.attempt)}

@@ -55,7 +55,9 @@ class Webhooks:
     def _outcome(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> str:
         webhook = gateway_of(self._gateways, provider).webhook(raw, headers)
         with self._database() as connection:
-            earlier = provider_events.received(connection, provider, webhook.event_id, webhook.type, webhook.created)
+            earlier = provider_events.note_received(
+                connection, provider, webhook.event_id, webhook.type, webhook.created
+            )
         if earlier is not None and earlier not in _REFUSED:
             return earlier
         outcome: WebhookOutcome = "ignored"
@@ -64,6 +66,6 @@ class Webhooks:
         elif webhook.update is not None:
             outcome = self._updates.handle(provider, webhook.update)
         with self._database() as connection:
-            provider_events.did(connection, provider, webhook.event_id, outcome)
+            provider_events.note_outcome(connection, provider, webhook.event_id, outcome)
         log.info("webhook", provider=provider, type=webhook.type, event_id=webhook.event_id, outcome=outcome)
         return outcome

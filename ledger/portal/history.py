@@ -16,7 +16,7 @@ from ledger.service.cursors import place_cursor, split
 from ledger.service.history import View, after_cursor, explain_transaction, export_lines, filters, types_of
 from ledger.service.resources import Resources
 from ledger.service.transactions import transaction_fields
-from ledger.views.history import BEGINNING, END, Wanted, history
+from ledger.views.history import BEGINNING, END, HistoryFilter, history
 from ledger.views.usage import usage_summary
 from ledger.web.csv import history_csv
 from ledger.web.dependencies import ResourcesOf
@@ -120,7 +120,7 @@ async def explained(visit: VisitOf, resources: ResourcesOf, event_id: UUID, sign
     )
 
 
-def _wanted(visit: Visit, chosen: Filters) -> Wanted:
+def _wanted(visit: Visit, chosen: Filters) -> HistoryFilter:
     """What the filters ask for, with the customer's days as moments."""
     first = visit.shell.display.first_moment
     since = first(date.fromisoformat(chosen.since)) if chosen.since else BEGINNING

@@ -17,7 +17,7 @@ from ledger.portal.visits import FormOf, HtmlRoute, Visit, VisitOf
 from ledger.records import portal_sessions
 from ledger.service.accounts import get_account
 from ledger.service.transactions import transaction_fields
-from ledger.views.history import Wanted, history
+from ledger.views.history import HistoryFilter, history
 from ledger.views.usage import Group, usage_summary
 from ledger.web.dependencies import ResourcesOf
 from ledger.web.errors import ApiError
@@ -34,7 +34,7 @@ async def overview(visit: VisitOf, resources: ResourcesOf) -> Response:
     today = datetime.now(UTC).date()
     known = await get_account(resources, visit.caller, visit.account_id)
     async with resources.pool.connection() as connection:
-        lines = await history(connection, visit.account_id, Wanted(event_types()), _RECENT)
+        lines = await history(connection, visit.account_id, HistoryFilter(event_types()), _RECENT)
         since, until = today - timedelta(days=PACE_DAYS - 1), today + timedelta(days=1)
         groups = await usage_summary(connection, visit.account_id, since, until, frozenset({"day"}))
     row = visit.shell.account

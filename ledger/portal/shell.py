@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse
 from ledger.portal.display import USUAL_LOCALE, Display
 from ledger.portal.rendering import page
 from ledger.settings import Settings
-from ledger.views.accounts import Account
+from ledger.views.accounts import AccountRow
 
 PAGES = {
     "overview": "Overview",
@@ -26,7 +26,7 @@ class Shell(NamedTuple):
 
     settings: Settings
     display: Display
-    account: Account
+    account: AccountRow
     csrf: str
     return_url: str | None
 

@@ -104,7 +104,7 @@ def name_customer(connection: Connection, checkout_id: str, customer_id: str) ->
     return str(row[0])
 
 
-def begun(
+def mark_begun(
     connection: Connection, checkout_id: str, reference: str, url: str | None, fields: Mapping[str, object]
 ) -> None:
     """The provider knows it now."""
@@ -112,7 +112,7 @@ def begun(
     connection.execute(SQL["begun"], parameters)
 
 
-def credited(connection: Connection, checkout_id: str, payment_id: str) -> None:
+def mark_credited(connection: Connection, checkout_id: str, payment_id: str) -> None:
     """It is paid, and the log has it."""
     connection.execute(SQL["credited"], {"checkout_id": checkout_id, "payment_id": payment_id})
 
@@ -122,17 +122,17 @@ def restore(connection: Connection, new: NewCheckout, reference: str | None, pay
     connection.execute(SQL["restore"], {**new._asdict(), "reference": reference, "payment_id": payment_id})
 
 
-def ended(connection: Connection, checkout_id: str, state: EndState, failure: str | None) -> None:
+def mark_ended(connection: Connection, checkout_id: str, state: EndState, failure: str | None) -> None:
     """It failed, expired or does not match."""
     connection.execute(SQL["ended"], {"checkout_id": checkout_id, "state": state, "failure": failure})
 
 
-def declined(connection: Connection, checkout_id: str, failure: str | None) -> None:
+def mark_declined(connection: Connection, checkout_id: str, failure: str | None) -> None:
     """An attempt to pay failed; another one may follow."""
     connection.execute(SQL["declined"], {"checkout_id": checkout_id, "failure": failure})
 
 
-def claim_asking(connection: Connection, checkout_id: str, pause: timedelta) -> bool:
+def claim_refresh(connection: Connection, checkout_id: str, pause: timedelta) -> bool:
     """Whether the provider may be asked about it again: at most once per pause, whoever wants to."""
     parameters = {"checkout_id": checkout_id, "pause": pause}
     return connection.execute(SQL["claim_asking"], parameters).fetchone() is not None

@@ -68,7 +68,7 @@ def next_place(connection: Connection, series: str, year: str) -> Place:
     return Place(series, year, row[0])
 
 
-def reach(connection: Connection, place: Place) -> None:
+def raise_last_number(connection: Connection, place: Place) -> None:
     """This number is taken: the next one is above it."""
     connection.execute(SQL["reach"], place._asdict())
 
@@ -109,12 +109,12 @@ def unrecorded(connection: Connection, limit: int) -> list[Unrecorded]:
     return [Unrecorded(*row) for row in connection.execute(SQL["unrecorded"], {"limit": limit})]
 
 
-def gone(connection: Connection) -> list[Unrecorded]:
+def missing_from_log(connection: Connection) -> list[Unrecorded]:
     """Documents whose numbers are to be put on the log once more, the oldest first. The views must be current."""
     return [Unrecorded(*row) for row in connection.execute(SQL["gone"])]
 
 
-def recorded(connection: Connection, number: str) -> None:
+def mark_recorded(connection: Connection, number: str) -> None:
     """The log has the number: from now on the document is shown."""
     connection.execute(SQL["recorded"], {"number": number})
 

@@ -32,7 +32,7 @@ LATELY = timedelta(minutes=15)
 _OWN_APPEND = timedelta(seconds=10)
 
 
-class Unseen(NamedTuple):
+class NotedEvent(NamedTuple):
     """An event that is noted here and not on the log."""
 
     event_id: str
@@ -65,30 +65,30 @@ def note(connection: Connection, event: RecordsEvent) -> None:
     connection.execute(SQL["note"], {"event_id": event.id, "value": json_of(event)})
 
 
-def meet(connection: Connection, event: RecordsEvent) -> bool:
+def note_from_log(connection: Connection, event: RecordsEvent) -> bool:
     """Notes an event of the log; whether it was not known here."""
     return connection.execute(SQL["meet"], {"event_id": event.id, "value": json_of(event)}).rowcount > 0
 
 
-def known(connection: Connection, event_ids: Sequence[str] | None = None) -> set[str]:
+def known_ids(connection: Connection, event_ids: Sequence[str] | None = None) -> set[str]:
     """Which events were noted or met, of these or of all."""
     ids = None if event_ids is None else list(event_ids)
     return {event_id for (event_id,) in connection.execute(SQL["known"], {"ids": ids})}
 
 
-def seen(connection: Connection, event_ids: Iterable[str]) -> None:
+def mark_on_log(connection: Connection, event_ids: Iterable[str]) -> None:
     """Notes that events are on the log."""
     connection.execute(SQL["seen"], {"ids": list(event_ids)})
 
 
-def gone(connection: Connection, event_ids: Iterable[str]) -> None:
+def mark_lost(connection: Connection, event_ids: Iterable[str]) -> None:
     """Notes that events are no longer on the log, which has lost them."""
     connection.execute(SQL["gone"], {"ids": list(event_ids)})
 
 
-def unseen(connection: Connection) -> list[Unseen]:
+def not_on_log(connection: Connection) -> list[NotedEvent]:
     """The oldest that are not on the log; no other process gets them until the caller's transaction ends."""
-    return [Unseen(*row) for row in connection.execute(SQL["unseen"], {"age": _OWN_APPEND})]
+    return [NotedEvent(*row) for row in connection.execute(SQL["unseen"], {"age": _OWN_APPEND})]
 
 
 def note_read(connection: Connection) -> bool:

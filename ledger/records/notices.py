@@ -29,7 +29,7 @@ class Notice(NamedTuple):
     data: Mapping[str, Any]
 
 
-class Due(NamedTuple):
+class DueDelivery(NamedTuple):
     """A delivery that is due: to `url`, or without an endpoint to `email`, as the customer's profile has it now."""
 
     delivery_id: str
@@ -90,14 +90,14 @@ def note(connection: Connection, notice: Notice, *, mailed: bool) -> bool:
     return True
 
 
-def due(connection: Connection, each: int, limit: int) -> list[Due]:
+def due(connection: Connection, each: int, limit: int) -> list[DueDelivery]:
     """Deliveries that are due, at most `each` per endpoint, and of mails."""
-    with connection.cursor(row_factory=class_row(Due)) as cursor:
+    with connection.cursor(row_factory=class_row(DueDelivery)) as cursor:
         return cursor.execute(SQL["due"], {"each": each, "limit": limit}).fetchall()
 
 
-def attempted(
-    connection: Connection, delivery: Due, attempt: Attempt, state: DeliveryState, pause: timedelta | None
+def record_attempt(
+    connection: Connection, delivery: DueDelivery, attempt: Attempt, state: DeliveryState, pause: timedelta | None
 ) -> None:
     """Notes how an attempt went, and when the next one is."""
     number = delivery.attempts + 1
@@ -114,7 +114,9 @@ def replay(connection: Connection, endpoint_id: str, delivery_id: str) -> None:
         raise DeliveryUnknown(field="delivery_id")
 
 
-def log(connection: Connection, endpoint_id: str, before: datetime, delivery_id: str, limit: int) -> list[Delivery]:
+def deliveries(
+    connection: Connection, endpoint_id: str, before: datetime, delivery_id: str, limit: int
+) -> list[Delivery]:
     """The deliveries of an endpoint before a place, newest first."""
     parameters = {"endpoint_id": endpoint_id, "before": before, "delivery_id": delivery_id, "limit": limit}
     with connection.cursor(row_factory=class_row(Delivery)) as cursor:

@@ -49,22 +49,22 @@ def mark_sent(connection: Connection, messages: Iterable[Message]) -> None:
 
 
 @contextmanager
-def said(connection: Connection) -> Iterator[Callable[[str, bool], None]]:
+def published_ids(connection: Connection) -> Iterator[Callable[[str, bool], None]]:
     """Takes the ids of the messages that are on their topics, and whether they are about a place that was moved."""
-    connection.execute(SQL["drop_said"])
-    connection.execute(SQL["make_said"])
-    with connection.cursor().copy(SQL["copy_said"]) as copy:
+    connection.execute(SQL["drop_published"])
+    connection.execute(SQL["make_published"])
+    with connection.cursor().copy(SQL["copy_published"]) as copy:
         yield lambda message_id, moved: copy.write_row((message_id, moved))
 
 
-def count_unsaid(connection: Connection, topics: Sequence[str]) -> dict[str, int]:
+def count_lost(connection: Connection, topics: Sequence[str]) -> dict[str, int]:
     """How many messages are out and not on their topic any more."""
-    return dict(connection.execute(SQL["count_unsaid"], {"topics": list(topics)}).fetchall())
+    return dict(connection.execute(SQL["count_lost"], {"topics": list(topics)}).fetchall())
 
 
-def forget_unsaid(connection: Connection, topics: Sequence[str]) -> None:
+def forget_lost(connection: Connection, topics: Sequence[str]) -> None:
     """Forgets that these are out: a second fold says them again."""
-    connection.execute(SQL["forget_unsaid"], {"topics": list(topics)})
+    connection.execute(SQL["forget_lost"], {"topics": list(topics)})
 
 
 def forget_sent(connection: Connection, topic: str) -> None:

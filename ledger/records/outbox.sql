@@ -27,25 +27,25 @@ UPDATE records.outbox SET refused_at = now() WHERE message_id = %(message_id)s;
 -- name: sent
 UPDATE records.outbox SET sent_at = now(), value = NULL WHERE message_id = ANY (%(ids)s);
 
--- name: make_said
+-- name: make_published
 -- Messages that are on their topics; `moved`: about a place of the log where another record is now.
-CREATE TEMP TABLE said (message_id uuid NOT NULL, moved boolean NOT NULL);
+CREATE TEMP TABLE published (message_id uuid NOT NULL, moved boolean NOT NULL);
 
--- name: copy_said
-COPY said (message_id, moved) FROM STDIN;
+-- name: copy_published
+COPY published (message_id, moved) FROM STDIN;
 
--- name: drop_said
-DROP TABLE IF EXISTS said;
+-- name: drop_published
+DROP TABLE IF EXISTS published;
 
--- name: count_unsaid
+-- name: count_lost
 SELECT topic, count(*) FROM records.outbox o
-WHERE sent_at IS NOT NULL AND topic = ANY (%(topics)s) AND NOT EXISTS (SELECT FROM said s WHERE s.message_id = o.message_id)
+WHERE sent_at IS NOT NULL AND topic = ANY (%(topics)s) AND NOT EXISTS (SELECT FROM published s WHERE s.message_id = o.message_id)
 GROUP BY topic ORDER BY topic;
 
--- name: forget_unsaid
+-- name: forget_lost
 DELETE FROM records.outbox o
 WHERE sent_at IS NOT NULL AND topic = ANY (%(topics)s)
-  AND NOT EXISTS (SELECT FROM said s WHERE s.message_id = o.message_id AND NOT s.moved);
+  AND NOT EXISTS (SELECT FROM published s WHERE s.message_id = o.message_id AND NOT s.moved);
 
 -- name: forget_sent
 DELETE FROM records.outbox WHERE sent_at IS NOT NULL AND topic = %(topic)s;

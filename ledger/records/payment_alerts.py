@@ -22,7 +22,7 @@ class Alert(NamedTuple):
     details: dict[str, Any]
 
 
-class Raised(NamedTuple):
+class RaisedAlert(NamedTuple):
     """An alert, and since when it is known."""
 
     alert: Alert
@@ -34,9 +34,9 @@ def raise_(connection: Connection, alert: Alert) -> bool:
     return connection.execute(SQL["raise"], {**alert._asdict(), "details": Jsonb(alert.details)}).rowcount > 0
 
 
-def unresolved(connection: Connection) -> list[Raised]:
+def unresolved(connection: Connection) -> list[RaisedAlert]:
     """The alerts that nobody has resolved, the oldest first."""
-    return [Raised(Alert(*said), raised_at) for *said, raised_at in connection.execute(SQL["unresolved"])]
+    return [RaisedAlert(Alert(*said), raised_at) for *said, raised_at in connection.execute(SQL["unresolved"])]
 
 
 def resolve(connection: Connection, payment_id: str) -> int:
@@ -44,7 +44,7 @@ def resolve(connection: Connection, payment_id: str) -> int:
     return connection.execute(SQL["resolve"], {"payment_id": payment_id}).rowcount
 
 
-def known(connection: Connection, provider: str, reason: str) -> set[str]:
+def alerted_payments(connection: Connection, provider: str, reason: str) -> set[str]:
     """What was ever alerted of for this reason, resolved or not."""
     rows = connection.execute(SQL["known"], {"provider": provider, "reason": reason})
     return {row[0] for row in rows}

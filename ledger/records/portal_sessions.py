@@ -34,7 +34,7 @@ class PortalSession(NamedTuple):
     return_url: str | None
 
 
-class Opened(NamedTuple):
+class OpenedSession(NamedTuple):
     """A session and the cookie that carries it, which is kept nowhere else."""
 
     session: PortalSession
@@ -52,12 +52,12 @@ async def create(
     return NewLink(token, row[0])
 
 
-async def open_(connection: AsyncConnection, token: str) -> Opened | None:
+async def open_(connection: AsyncConnection, token: str) -> OpenedSession | None:
     """The session of a link that nobody has opened yet; None for one that was, is too old, or never was."""
     cookie = secrets.token_urlsafe(32)
     parameters = {"link_hash": _hash(token), "cookie_hash": _hash(cookie), "lasts": SESSION_LASTS}
     found = await _one(connection, "open", parameters)
-    return Opened(found, cookie) if found else None
+    return OpenedSession(found, cookie) if found else None
 
 
 async def find(connection: AsyncConnection, cookie: str) -> PortalSession | None:
@@ -70,7 +70,7 @@ async def close(connection: AsyncConnection, session_id: str) -> None:
     await connection.execute(SQL["close"], {"session_id": session_id})
 
 
-def forget(connection: Connection) -> int:
+def delete_old(connection: Connection) -> int:
     """Drops sessions that ended more than a day ago; returns how many."""
     return connection.execute(SQL["forget"]).rowcount
 

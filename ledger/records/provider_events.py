@@ -8,7 +8,7 @@ from ledger.sql import statements
 SQL = statements("ledger.records", "provider_events.sql")
 
 
-def received(connection: Connection, provider: str, event_id: str, type_: str, created: datetime) -> str | None:
+def note_received(connection: Connection, provider: str, event_id: str, type_: str, created: datetime) -> str | None:
     """Keeps that it came; what it did before, None when nothing yet."""
     parameters = {"provider": provider, "event_id": event_id, "type": type_, "created": created}
     row = connection.execute(SQL["received"], parameters).fetchone()
@@ -17,6 +17,6 @@ def received(connection: Connection, provider: str, event_id: str, type_: str, c
     return outcome
 
 
-def did(connection: Connection, provider: str, event_id: str, outcome: str) -> None:
+def note_outcome(connection: Connection, provider: str, event_id: str, outcome: str) -> None:
     """Keeps what it did."""
     connection.execute(SQL["did"], {"provider": provider, "event_id": event_id, "outcome": outcome})

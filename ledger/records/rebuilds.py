@@ -54,7 +54,7 @@ def share(connection: Connection) -> None:
 
 
 @contextmanager
-def alone(database: str) -> Iterator[Connection]:
+def exclusive(database: str) -> Iterator[Connection]:
     """A session in autocommit that nobody writes beside. Raises ViewsInUse, naming who does."""
     with connect(database, REBUILD) as connection:
         if not _true(connection, "take_alone"):

@@ -18,7 +18,7 @@ class SeatTaken(LedgerError):
 
 
 class Seat:
-    """One process's seat in a group; none before it was first `taken`."""
+    """One process's seat in a group; it has none before its first `claim`."""
 
     def __init__(self, group: str) -> None:
         self._group = group
@@ -29,7 +29,7 @@ class Seat:
         """What the group knows the process by: names are a group's own."""
         return f"seat-{self._number}"
 
-    def taken(self, connection: Connection) -> None:
+    def claim(self, connection: Connection) -> None:
         """Takes a seat until the connection ends: the one that it had, or a free one. Raises SeatTaken."""
         if not self._number:
             self._number = next(number for number in count(1) if self._free(connection, number))

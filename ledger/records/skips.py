@@ -40,7 +40,7 @@ def skips(connection: Connection, topic: str) -> Skips:
     return found
 
 
-def skipped(connection: Connection, topic: str) -> list[Stretch]:
+def skipped_stretches(connection: Connection, topic: str) -> list[Stretch]:
     """The same without what people said."""
     found = skips(connection, topic)
     return [Stretch(partition, each.first, each.last) for partition, some in found.items() for each in some]

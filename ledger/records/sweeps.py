@@ -17,12 +17,12 @@ def due(connection: Connection, provider: str) -> list[str]:
     return [row[0] for row in connection.execute(SQL["due"], parameters)]
 
 
-def complete_at(connection: Connection, provider: str) -> datetime | None:
+def last_completed(connection: Connection, provider: str) -> datetime | None:
     """When the last sweep began that read all lists to their end."""
     row = connection.execute(SQL["complete_at"], {"provider": provider}).fetchone()
     return row[0] if row else None
 
 
-def completed(connection: Connection, provider: str, at: datetime) -> None:
+def mark_completed(connection: Connection, provider: str, at: datetime) -> None:
     """A sweep that began then has read all lists to their end."""
     connection.execute(SQL["completed"], {"provider": provider, "at": at})

@@ -93,7 +93,7 @@ def insert(connection: Connection, new: NewTrigger, now: datetime) -> None:
     connection.execute(SQL["insert"], {**new._asdict(), "now": now})
 
 
-def is_wanted(connection: Connection, account_id: str, trigger_id: str) -> bool | None:
+def is_in_flight(connection: Connection, account_id: str, trigger_id: str) -> bool | None:
     """Whether the views say that the account is in flight with this trigger; None while they can't be asked."""
     row = _of_views(connection, "wanted", {"account_id": account_id, "trigger_id": trigger_id})
     return row[0] if row else None
@@ -127,12 +127,12 @@ def release_lease(connection: Connection, trigger: Trigger) -> None:
     connection.execute(SQL["release_lease"], trigger._asdict())
 
 
-def hasten(connection: Connection, accounts: Sequence[str]) -> None:
+def make_due(connection: Connection, accounts: Sequence[str]) -> None:
     """Makes the next attempt of each of the accounts due now."""
     connection.execute(SQL["hasten"], {"accounts": list(accounts)})
 
 
-def credited(connection: Connection, trigger_id: str, payment_id: str) -> None:
+def mark_credited(connection: Connection, trigger_id: str, payment_id: str) -> None:
     """It is paid, and the log has it."""
     connection.execute(SQL["credited"], {"trigger_id": trigger_id, "payment_id": payment_id})
 
@@ -155,7 +155,7 @@ def attempt(connection: Connection, trigger: Trigger) -> Attempt | None:
         return cursor.execute(SQL["attempt"], trigger._asdict()).fetchone()
 
 
-def attempting(connection: Connection, trigger: Trigger, new: Attempt, length: timedelta) -> Attempt:
+def begin_attempt(connection: Connection, trigger: Trigger, new: Attempt, length: timedelta) -> Attempt:
     """Writes that the provider is about to be asked; what to ask with. Raises LeaseLost."""
     parameters = {**trigger._asdict(), **new._asdict(), "lease": length}
     with connection.cursor(row_factory=class_row(Attempt)) as cursor:
@@ -165,7 +165,9 @@ def attempting(connection: Connection, trigger: Trigger, new: Attempt, length: t
     return row
 
 
-def answered(connection: Connection, trigger: Trigger, outcome: AnswerKind, code: str, payment_id: str | None) -> None:
+def end_attempt(
+    connection: Connection, trigger: Trigger, outcome: AnswerKind, code: str, payment_id: str | None
+) -> None:
     """What came of the current attempt, for people."""
     parameters = {"trigger_id": trigger.trigger_id, "attempt": trigger.attempt, "payment_id": payment_id}
     connection.execute(SQL["answered"], {**parameters, "outcome": outcome, "code": code or None})

@@ -118,7 +118,7 @@ def _balance(account_id: str, balance: int, held: int, through: datetime | None)
     )
 
 
-def _shown(resources: Resources, row: views.Account) -> Account:
+def _shown(resources: Resources, row: views.AccountRow) -> Account:
     now_ms = ms_of(datetime.now(UTC))
     month = month_of(now_ms)
     versions = resources.book.last.versions

@@ -10,7 +10,7 @@ from ledger.core.errors import LedgerError
 from ledger.guard.guard import Guard
 from ledger.log import book_history
 from ledger.log.book import BookEmpty
-from ledger.log.book_history import History
+from ledger.log.book_history import BookHistory
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import COMMAND
 from ledger.reports.book_diff import Difference, changes, removed_models
@@ -65,12 +65,12 @@ def draft(wire: BookVersion) -> Version:
     return compiled(wire, 0)
 
 
-def rehearse(settings: Settings, history: History, wire: BookVersion) -> Version:
+def rehearse(settings: Settings, history: BookHistory, wire: BookVersion) -> Version:
     """The version as the readers of the book would accept it now. Raises the error with which they would reject it."""
     return history.rehearse(wire, settings.signing_key(), ms_of(datetime.now(UTC)))
 
 
-def changes_by(settings: Settings, history: History, version: Version) -> Changes:
+def changes_by(settings: Settings, history: BookHistory, version: Version) -> Changes:
     """What a version would change. Reads Postgres only if it removes models."""
     before = history.latest.version if history.latest else None
     return Changes(changes(before, version), _used_recently(settings, removed_models(before, version)))

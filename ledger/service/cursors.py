@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ledger.core.calendar import moment_of, ms_of
 from ledger.core.errors import LedgerError
-from ledger.views.history import END, Place
+from ledger.views.history import END, HistoryPosition
 
 Row = TypeVar("Row")
 _SEQ_MAX = 2**62
@@ -41,19 +41,19 @@ def decode(cursor: str) -> str:
     return text
 
 
-def place_cursor(place: Place) -> str:
+def place_cursor(place: HistoryPosition) -> str:
     """A cursor for a place in a history."""
     return encode(f"{ms_of(place.log_time)}.{place.seq}")
 
 
-def place_of(cursor: str) -> Place:
+def place_of(cursor: str) -> HistoryPosition:
     """The place that a cursor of `place_cursor` names. Raises InvalidCursor."""
     time_ms, _, seq = decode(cursor).partition(".")
     if not (time_ms.isdecimal() and seq.isdecimal() and len(time_ms) <= 15 and int(seq) <= _SEQ_MAX):
         raise InvalidCursor(field="cursor")
     if int(time_ms) > ms_of(END):
         raise InvalidCursor(field="cursor")
-    return Place(moment_of(int(time_ms)), int(seq))
+    return HistoryPosition(moment_of(int(time_ms)), int(seq))
 
 
 def moment_cursor(moment: datetime, name: str) -> str:

@@ -3,7 +3,7 @@
 from ledger.core.book import Book, Version
 from ledger.log.book import BookEmpty
 from ledger.reports.charge_explanation import price_lines
-from ledger.views.history import Line
+from ledger.views.history import HistoryLine
 from schemas.events import Usage
 from schemas.http import ChargeLine, Explanation
 from schemas.money import format_attos, format_nanos
@@ -15,7 +15,7 @@ _TOKENS = (
 )
 
 
-def explanation_of(line: Line, book: Book) -> Explanation | None:
+def explanation_of(line: HistoryLine, book: Book) -> Explanation | None:
     """Why the entry has its amount; None for what is no charge. Raises BookEmpty while the book is not read yet."""
     if line.type not in ("usage.recorded", "trace.recorded"):
         return None
@@ -25,7 +25,7 @@ def explanation_of(line: Line, book: Book) -> Explanation | None:
     return _usage(line, version) if line.type == "usage.recorded" else _traces(line, version)
 
 
-def _usage(line: Line, version: Version) -> Explanation:
+def _usage(line: HistoryLine, version: Version) -> Explanation:
     usage = Usage.model_validate({name: getattr(line, name) for name in _TOKENS})
     lines = [
         ChargeLine(
@@ -46,7 +46,7 @@ def _usage(line: Line, version: Version) -> Explanation:
     )
 
 
-def _traces(line: Line, version: Version) -> Explanation:
+def _traces(line: HistoryLine, version: Version) -> Explanation:
     count = int((line.data or {})["count"]) - (line.free_traces or 0)
     price = version.trace_price_attos
     charged = ChargeLine(item="trace", quantity=count, price=format_attos(price), cost=format_attos(count * price))

@@ -18,7 +18,7 @@ from ledger.service.transactions import (
     transaction_of,
 )
 from ledger.views.accounts import balance
-from ledger.views.history import BEGINNING, END, Line, Place, Wanted, entries, history
+from ledger.views.history import BEGINNING, END, HistoryFilter, HistoryLine, HistoryPosition, entries, history
 from ledger.views.usage import Group, usage_summary
 from schemas.http import ExplainedTransaction, Page, Transaction, UsageGroup
 from schemas.money import format_nanos
@@ -44,7 +44,7 @@ def filters(
     api_key_id: str | None = None,
     since: datetime = BEGINNING,
     until: datetime = END,
-) -> Wanted:
+) -> HistoryFilter:
     """Which lines are asked for. `since`, `until`: times of the log, the second one not included.
 
     Raises UnknownTransactionType.
@@ -53,8 +53,8 @@ def filters(
         raise UnknownTransactionType(field="type")
     if view == "purchases":
         kind = purchase_kind(transaction_type) if transaction_type else None
-        return Wanted(event_types(CHECKOUT), kind, model, api_key_id, since, Place(until, 0))
-    return Wanted(event_types(transaction_type), None, model, api_key_id, since, Place(until, 0))
+        return HistoryFilter(event_types(CHECKOUT), kind, model, api_key_id, since, HistoryPosition(until, 0))
+    return HistoryFilter(event_types(transaction_type), None, model, api_key_id, since, HistoryPosition(until, 0))
 
 
 def types_of(view: View) -> list[str]:
@@ -66,7 +66,7 @@ async def list_transactions(
     resources: Resources,
     caller: Caller,
     account_id: str,
-    wanted: Wanted,
+    wanted: HistoryFilter,
     view: View,
     cursor: str | None = None,
     limit: int = 50,
@@ -85,14 +85,14 @@ async def list_transactions(
     )
 
 
-def after_cursor(wanted: Wanted, cursor: str | None) -> Wanted:
+def after_cursor(wanted: HistoryFilter, cursor: str | None) -> HistoryFilter:
     """The same lines, from where the page before ended. Raises InvalidCursor."""
     return wanted._replace(before=min(wanted.before, place_of(cursor))) if cursor else wanted
 
 
 async def export_lines(
-    resources: Resources, caller: Caller, account_id: str, wanted: Wanted
-) -> AsyncIterator[Sequence[Line]]:
+    resources: Resources, caller: Caller, account_id: str, wanted: HistoryFilter
+) -> AsyncIterator[Sequence[HistoryLine]]:
     """The whole history in pages, newest first, in bounded memory. Raises AccountUnknown before the first page.
 
     While the reader reads, it holds neither a transaction nor a connection. All the same it is one state of the
@@ -108,8 +108,8 @@ async def export_lines(
 
 
 async def _pages(
-    resources: Resources, account_id: str, wanted: Wanted, lines: Sequence[Line]
-) -> AsyncIterator[Sequence[Line]]:
+    resources: Resources, account_id: str, wanted: HistoryFilter, lines: Sequence[HistoryLine]
+) -> AsyncIterator[Sequence[HistoryLine]]:
     while lines:
         yield lines
         if len(lines) < _EXPORTED_AT_ONCE:
@@ -117,7 +117,7 @@ async def _pages(
         lines = await _page(resources, account_id, wanted._replace(before=lines[-1].place))
 
 
-async def _page(resources: Resources, account_id: str, wanted: Wanted) -> Sequence[Line]:
+async def _page(resources: Resources, account_id: str, wanted: HistoryFilter) -> Sequence[HistoryLine]:
     async with resources.pool.connection() as connection:
         return await history(connection, account_id, wanted, _EXPORTED_AT_ONCE)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ledger.core.book import Book, Version
 from ledger.gate.gate import Gate
 from ledger.guard.guard import Guard
-from ledger.log.book import BookEmpty, BookStale, Follower
+from ledger.log.book import BookEmpty, BookFollower, BookStale
 from ledger.log.event_appender import EventAppender
 from ledger.log.publisher import LogUnavailable
 from ledger.postgres.connections import connect_async
@@ -39,7 +39,7 @@ class Resources:
     postgres: PostgresHealth[Sequence[Progress]]
     pool: AsyncPool
     keys: ApiKeys
-    book: Follower
+    book: BookFollower
     guard: Guard
     log: EventAppender
     verdicts: Verdicts
@@ -69,7 +69,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     pool = AsyncPool(settings.database, API, postgres)
     guard = Guard(settings).start()
     appender = EventAppender(settings, guard)
-    book = Follower(settings)
+    book = BookFollower(settings)
     revoked = RevokedKeys(settings, book)
 
     async def connect_gate() -> AsyncConnection:

@@ -10,7 +10,7 @@ import structlog
 from kafka.errors import KafkaError
 
 from ledger.core.errors import LedgerError
-from ledger.log.book import Follower
+from ledger.log.book import BookFollower
 from ledger.log.records_log import records_log
 from ledger.settings import Settings
 from schemas.records import ApiKeyRevoked
@@ -27,7 +27,7 @@ class RevocationsUnknown(LedgerError):
 class RevokedKeys:
     """`key_id in revoked`. `read_once`: the topic was read to its end. `close` ends the thread."""
 
-    def __init__(self, settings: Settings, book: Follower) -> None:
+    def __init__(self, settings: Settings, book: BookFollower) -> None:
         self._settings, self._book = settings, book
         self._key_ids: set[str] = set()
         self._reason = ""

@@ -6,7 +6,7 @@ from ledger.core.activity import ACTIVITY, PURCHASES
 from ledger.core.errors import LedgerError
 from ledger.reports.amounts import amount_text
 from ledger.reports.descriptions import describe
-from ledger.views.history import Line
+from ledger.views.history import HistoryLine
 from schemas.http import Transaction
 from schemas.money import format_nanos
 
@@ -19,12 +19,12 @@ class AmbiguousTransaction(LedgerError):
     message = "Several transactions have this id; choose one by account_id, or by signed"
 
 
-def transaction_of(line: Line, *, purchases_view: bool = False) -> Transaction:
+def transaction_of(line: HistoryLine, *, purchases_view: bool = False) -> Transaction:
     """A line as the activity view shows it, or the purchases view."""
     return Transaction(**transaction_fields(line, purchases_view=purchases_view))
 
 
-def transaction_fields(line: Line, *, purchases_view: bool = False) -> dict[str, Any]:
+def transaction_fields(line: HistoryLine, *, purchases_view: bool = False) -> dict[str, Any]:
     """The fields of a transaction by name."""
     activity = ACTIVITY[line.type]
     data = line.data or {}

@@ -13,7 +13,7 @@ from ledger.log.publisher import Position
 from ledger.postgres.pools import AsyncPool
 from ledger.postgres.release import OtherRelease
 from ledger.settings import Settings
-from ledger.views.history import Line, entries
+from ledger.views.history import HistoryLine, entries
 from ledger.views.progress import Refusal, offsets, refusal
 from schemas.topics import EVENTS
 
@@ -54,7 +54,7 @@ class Verdicts:
         async with self._pool.connection() as connection:
             return await refusal(connection, self._topic, *position)
 
-    async def posted(self, event_id: str, account_id: str) -> Line | None:
+    async def posted(self, event_id: str, account_id: str) -> HistoryLine | None:
         """The entry of an event that we signed: of this append, or of an earlier one of the same event."""
         async with self._pool.connection() as connection:
             found = await entries(connection, event_id, account_id, signed=True)

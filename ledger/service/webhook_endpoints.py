@@ -97,7 +97,7 @@ async def list_deliveries(
     def read() -> list[Delivery]:
         _find(resources, caller, endpoint_id)
         with resources.payments.connections.connection() as connection:
-            return notices.log(connection, str(endpoint_id), *before, limit + 1)
+            return notices.deliveries(connection, str(endpoint_id), *before, limit + 1)
 
     rows, last = split(await resources.payments.query(read), limit)
     return Page(

@@ -17,7 +17,7 @@ from ledger.service.caller import AccountUnknown, Caller
 from ledger.service.idempotency import RequestIdentity, keep, reserve, result_of
 from ledger.service.resources import Resources
 from ledger.views.accounts import balance
-from ledger.views.history import Line
+from ledger.views.history import HistoryLine
 from schemas.events import Event
 from schemas.fields import Frozen
 from schemas.http import Pending
@@ -78,7 +78,7 @@ async def perform(
     return value
 
 
-async def posted(resources: Resources, event_id: str, account_id: str) -> Line:
+async def posted(resources: Resources, event_id: str, account_id: str) -> HistoryLine:
     """The line of an event that was posted, now or before."""
     line = await resources.verdicts.posted(event_id, account_id)
     assert line, "a record that the views have passed is an entry or a dead letter"

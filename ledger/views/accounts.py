@@ -18,7 +18,7 @@ class Balance(NamedTuple):
     through: datetime | None
 
 
-class Account(NamedTuple):
+class AccountRow(NamedTuple):
     """One account. The `top_up_*` are its policy and None without one; days and months are those of the counters."""
 
     account_id: str
@@ -58,11 +58,11 @@ async def balance_at(connection: AsyncConnection, account_id: str, at: datetime)
     return int(row[0]) if row else 0
 
 
-async def account(connection: AsyncConnection, account_id: str) -> Account | None:
+async def account(connection: AsyncConnection, account_id: str) -> AccountRow | None:
     """An account, or None for an unknown one."""
-    return await fetch_one(connection, Account, "account", {"account_id": account_id})
+    return await fetch_one(connection, AccountRow, "account", {"account_id": account_id})
 
 
-async def accounts(connection: AsyncConnection, after: str, limit: int) -> list[Account]:
+async def accounts(connection: AsyncConnection, after: str, limit: int) -> list[AccountRow]:
     """Accounts in the order of their ids, from the one that follows `after`."""
-    return await fetch_all(connection, Account, "accounts", {"after": after, "limit": limit})
+    return await fetch_all(connection, AccountRow, "accounts", {"after": after, "limit": limit})

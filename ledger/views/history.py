@@ -16,14 +16,14 @@ END = datetime(9999, 1, 1, tzinfo=UTC)
 _MONEY = frozenset({"credits.purchased", "credits.refunded", "dispute.opened", "dispute.closed", "credits.adjusted"})
 
 
-class Place(NamedTuple):
+class HistoryPosition(NamedTuple):
     """Between two lines of a history: everything before it is older."""
 
     log_time: datetime
     seq: int
 
 
-class Line(NamedTuple):
+class HistoryLine(NamedTuple):
     """One entry, amounts in nanos. `data`: the event's data, of usage only its metadata."""
 
     event_id: str
@@ -57,12 +57,12 @@ class Line(NamedTuple):
     data: dict[str, Any] | None
 
     @property
-    def place(self) -> Place:
+    def place(self) -> HistoryPosition:
         """Where the next page begins when this line is the last of one."""
-        return Place(self.log_time, self.seq)
+        return HistoryPosition(self.log_time, self.seq)
 
 
-class Wanted(NamedTuple):
+class HistoryFilter(NamedTuple):
     """Which lines: of these event types, from `since` on, before a place; of one model or API key only if named."""
 
     types: tuple[str, ...]
@@ -70,10 +70,10 @@ class Wanted(NamedTuple):
     model: str | None = None
     api_key_id: str | None = None
     since: datetime = BEGINNING
-    before: Place = Place(END, 0)
+    before: HistoryPosition = HistoryPosition(END, 0)
 
 
-async def history(connection: AsyncConnection, account_id: str, wanted: Wanted, limit: int) -> list[Line]:
+async def history(connection: AsyncConnection, account_id: str, wanted: HistoryFilter, limit: int) -> list[HistoryLine]:
     """At most `limit` lines, newest first."""
     parameters = {
         **wanted._asdict(),
@@ -90,12 +90,12 @@ async def history(connection: AsyncConnection, account_id: str, wanted: Wanted, 
         statement = "history_of_usage"
     else:
         return []
-    return await fetch_all(connection, Line, statement, parameters)
+    return await fetch_all(connection, HistoryLine, statement, parameters)
 
 
 async def entries(
     connection: AsyncConnection, event_id: str, account_id: str | None = None, signed: bool | None = None
-) -> list[Line]:
+) -> list[HistoryLine]:
     """The lines of a history that have this id: none, one, or two when it is ambiguous."""
     parameters = {"event_id": event_id, "account_id": account_id, "signed": signed, "types": list(event_types())}
-    return await fetch_all(connection, Line, "entry", parameters)
+    return await fetch_all(connection, HistoryLine, "entry", parameters)

@@ -76,7 +76,7 @@ def views_named(connection: Connection, *schemas: str) -> Iterator[None]:
         connection.execute("RESET search_path")
 
 
-def there(connection: Connection) -> bool:
+def views_exist(connection: Connection) -> bool:
     """Whether there are views."""
     row = connection.execute(SQL["there"]).fetchone()
     return bool(row and row[0])
@@ -88,12 +88,12 @@ def folded(connection: Connection) -> dict[int, int]:
 
 
 @contextmanager
-def found(connection: Connection) -> Iterator["Found"]:
+def log_contents(connection: Connection) -> Iterator["LogContents"]:
     """Takes what is on the log; afterwards what it lacks is known. Raises SecretsDiffer."""
     for statement in ("drop", "make_found", "make_unproven"):
         connection.execute(SQL[statement])
     with connection.cursor().copy(SQL["copy_found"]) as copy:
-        found = Found(copy)
+        found = LogContents(copy)
         yield found
     with connection.cursor().copy(SQL["copy_unproven"]) as copy:
         for place in found.unproven:
@@ -105,7 +105,7 @@ def found(connection: Connection) -> Iterator["Found"]:
         raise SecretsDiffer(f"{row[0]:,} records")
 
 
-class Found:
+class LogContents:
     """What is on the log. `unproven`: partition and offset of records whose signature does not verify."""
 
     def __init__(self, copy: psycopg.Copy) -> None:
@@ -135,12 +135,12 @@ def out_of_order(connection: Connection) -> list[str]:
     return [account_id for (account_id,) in connection.execute(SQL["out_of_order"])]
 
 
-def in_place(connection: Connection) -> dict[int, int]:
+def unchanged_up_to(connection: Connection) -> dict[int, int]:
     """Per partition the offset up to which the log is as it was folded."""
     return dict(connection.execute(SQL["in_place"]).fetchall())
 
 
-def reached(connection: Connection) -> dict[int, int]:
+def last_common_offsets(connection: Connection) -> dict[int, int]:
     """Per partition the offset behind the last event on the log that the views have, too: what follows is new."""
     return dict(connection.execute(SQL["reached"]).fetchall())
 

@@ -14,7 +14,7 @@ KINDS = ("trigger", "unavailable", "attempt", "payment", "in_flight", "checkout"
 STATES = ("due", "sent", "pending", "canceling")
 
 
-class Unattended(NamedTuple):
+class UnattendedTrigger(NamedTuple):
     """An account that is in flight with a trigger which no charger knows, since then or its last policy.
 
     `credits` in nanos.
@@ -28,7 +28,7 @@ class Unattended(NamedTuple):
     since: datetime
 
 
-class Hanging(NamedTuple):
+class OpenTopUps(NamedTuple):
     """How many, and how old the oldest is."""
 
     number: int = 0
@@ -41,9 +41,9 @@ def opened_caps(connection: Connection, now: datetime) -> list[tuple[str, Window
     return connection.execute(SQL["opened_caps"], parameters).fetchall()
 
 
-def unattended(connection: Connection) -> list[Unattended]:
+def unattended(connection: Connection) -> list[UnattendedTrigger]:
     """Accounts in flight that nobody will charge."""
-    return [Unattended(*row) for row in connection.execute(SQL["unattended"])]
+    return [UnattendedTrigger(*row) for row in connection.execute(SQL["unattended"])]
 
 
 def suspended(connection: Connection, accounts: Sequence[str]) -> list[tuple[str, int, str]]:
@@ -51,15 +51,15 @@ def suspended(connection: Connection, accounts: Sequence[str]) -> list[tuple[str
     return connection.execute(SQL["suspended"], {"accounts": list(accounts)}).fetchall()
 
 
-def open_(connection: Connection, now: datetime) -> dict[str, Hanging]:
+def open_(connection: Connection, now: datetime) -> dict[str, OpenTopUps]:
     """Top-ups that are not over, by the state of their charge."""
     return _by_name(STATES, connection.execute(SQL["open"], {"now": now}))
 
 
-def overdue(connection: Connection, now: datetime) -> dict[str, Hanging]:
+def overdue(connection: Connection, now: datetime) -> dict[str, OpenTopUps]:
     """What is not over although it should be, by kind."""
     return _by_name(KINDS, connection.execute(SQL["overdue"], {"now": now}))
 
 
-def _by_name(names: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> dict[str, Hanging]:
-    return dict.fromkeys(names, Hanging()) | {name: Hanging(number, age) for name, number, age in rows}
+def _by_name(names: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> dict[str, OpenTopUps]:
+    return dict.fromkeys(names, OpenTopUps()) | {name: OpenTopUps(number, age) for name, number, age in rows}

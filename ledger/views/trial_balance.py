@@ -11,7 +11,7 @@ from schemas.money import format_nanos
 _QUERY = files("ledger.views").joinpath("trial_balance.sql").read_bytes()
 
 
-class Line(NamedTuple):
+class TrialBalanceLine(NamedTuple):
     """`total`: nanos of CREDIT, or minor units of a currency; exact."""
 
     account: str
@@ -27,7 +27,7 @@ class Line(NamedTuple):
 class TrialBalance(NamedTuple):
     """All lines, and by unit what they sum to."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[TrialBalanceLine, ...]
     sums: dict[str, int]
 
     @property
@@ -38,7 +38,7 @@ class TrialBalance(NamedTuple):
 
 def trial_balance(connection: Connection) -> TrialBalance:
     """The trial balance of all that is projected."""
-    lines = tuple(Line(account, unit, int(total)) for account, unit, total in connection.execute(_QUERY))
+    lines = tuple(TrialBalanceLine(account, unit, int(total)) for account, unit, total in connection.execute(_QUERY))
     sums: dict[str, int] = defaultdict(int)
     for line in lines:
         sums[line.unit] += line.total

@@ -38,7 +38,7 @@ class DaySums:
     charges: int = 0
 
 
-class Postings:
+class EntryWriter:
     """Entries of one partition on their way into the views: collected as lines and sums, written in one go."""
 
     def __init__(self, partition: int) -> None:
@@ -150,10 +150,10 @@ def write_record_counts(connection: Connection, partition: int, record_counts: M
         {"partition": partition, "type": kind, "outcome": outcome, "records": records}
         for (kind, outcome), records in record_counts.items()
     ]
-    connection.cursor().executemany(SQL["add_tally"], rows)
+    connection.cursor().executemany(SQL["add_record_count"], rows)
 
 
-def folded(connection: Connection) -> dict[int, Folded]:
+def folded_positions(connection: Connection) -> dict[int, Folded]:
     """How far each partition is folded, and by which record; nothing of one that no projector has begun."""
     return {number: Folded(*rest) for number, *rest in connection.execute(SQL["folded"])}
 

@@ -133,7 +133,7 @@ SET requests = d.requests + excluded.requests,
     charge = d.charge + excluded.charge,
     seq_last = excluded.seq_last;
 
--- name: add_tally
+-- name: add_record_count
 INSERT INTO views.record_counts AS t (partition, type, outcome, records)
 VALUES (%(partition)s, %(type)s, %(outcome)s, %(records)s)
 ON CONFLICT (partition, type, outcome) DO UPDATE SET records = t.records + excluded.records;

@@ -11,7 +11,7 @@ from ledger.core.calendar import utc_text
 from ledger.csv_text import MEDIA_TYPE, Cell, csv_text
 from ledger.service.history import View
 from ledger.service.transactions import transaction_fields
-from ledger.views.history import Line
+from ledger.views.history import HistoryLine
 
 COLUMNS = (
     *("time", "type", "description", "amount", "balance_after", "event_id", "event_type", "occurred_at"),
@@ -38,20 +38,20 @@ def saved_as(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
-def history_csv(account_id: str, pages: AsyncIterator[Sequence[Line]], view: View) -> CsvStream:
+def history_csv(account_id: str, pages: AsyncIterator[Sequence[HistoryLine]], view: View) -> CsvStream:
     """The history of an account, of which `pages` come one after the other."""
     return CsvStream(
         _text(pages, purchases_view=view == "purchases"), headers=saved_as(f"transactions-{account_id}.csv")
     )
 
 
-async def _text(pages: AsyncIterator[Sequence[Line]], *, purchases_view: bool) -> AsyncIterator[str]:
+async def _text(pages: AsyncIterator[Sequence[HistoryLine]], *, purchases_view: bool) -> AsyncIterator[str]:
     yield csv_text([COLUMNS])
     async for lines in pages:
         yield csv_text(_rows(lines, purchases_view=purchases_view))
 
 
-def _rows(lines: Iterable[Line], *, purchases_view: bool) -> Iterable[list[Cell]]:
+def _rows(lines: Iterable[HistoryLine], *, purchases_view: bool) -> Iterable[list[Cell]]:
     for line in lines:
         fields = transaction_fields(line, purchases_view=purchases_view)
         yield [_cell(fields[column]) for column in COLUMNS]

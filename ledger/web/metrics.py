@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from ledger.gate.metrics import CAUSES, Figures, Uncovered
+from ledger.gate.metrics import CAUSES, HoldFigures, UncoveredCharges
 from ledger.views.progress import OUTCOMES, UNREADABLE, Outbox, Progress, RecordCount
 from schemas.events import EVENT_TYPES
 
@@ -75,7 +75,7 @@ class Stored(NamedTuple):
 
     record_counts: Sequence[RecordCount]
     outbox: Outbox
-    gate: Figures
+    gate: HoldFigures
     payments: Iterable[Metric]
 
 
@@ -162,7 +162,7 @@ def _outbox(outbox: Outbox) -> Iterator[Metric]:
     )
 
 
-def _gate(gate: Figures) -> Iterator[Metric]:
+def _gate(gate: HoldFigures) -> Iterator[Metric]:
     yield GaugeMetricFamily("ledger_holds_open", "Holds that have not ended.", value=gate.open_holds)
     yield GaugeMetricFamily("ledger_held_nanos", "What they hold, in 10⁻⁹ credit.", value=gate.held)
     charges = CounterMetricFamily(
@@ -173,7 +173,7 @@ def _gate(gate: Figures) -> Iterator[Metric]:
     )
     found = {row.cause: row for row in gate.uncovered}
     for cause in sorted({*found, *CAUSES}):
-        row = found.get(cause, Uncovered(cause, 0, 0))
+        row = found.get(cause, UncoveredCharges(cause, 0, 0))
         charges.add_metric([cause], row.charges)
         nanos.add_metric([cause], row.nanos)
     yield charges

@@ -25,7 +25,7 @@ from ledger.dev.bootstrap import bootstrap
 from ledger.dev.kafka import EmbeddedKafka
 from ledger.dev.stack import Stack
 from ledger.guard.guard import Guard
-from ledger.log.book import Follower
+from ledger.log.book import BookFollower
 from ledger.log.event_appender import EventAppender
 from ledger.log.publisher import LogUnavailable, Publisher
 from ledger.records import outbox
@@ -167,7 +167,7 @@ class Running(NamedTuple):
 def hearing(settings: Settings) -> Iterator[Hears]:
     """The consumer, in its group."""
     hears, stopping = Hears(), threading.Event()
-    with closing(Follower(settings)) as book, Guard(settings) as guard:
+    with closing(BookFollower(settings)) as book, Guard(settings) as guard:
         book.wait(20)
         thread = threading.Thread(target=Runner(hears, settings, book, guard, stopping).run)
         thread.start()

@@ -115,7 +115,7 @@ def test_a_worker_whose_seat_another_has_taken_ends_by_name(own: Settings, tmp_p
 
 def _sits(connection: psycopg.Connection[Any], settings: Settings) -> bool:
     seat = Seat(settings.group("projector"))
-    seat.taken(connection)
+    seat.claim(connection)
     return seat.name == "seat-1"
 
 

@@ -22,7 +22,7 @@ from ledger.dev.child_processes import environment_of
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.guard.guard import Guard
-from ledger.log.book import Follower
+from ledger.log.book import BookFollower
 from ledger.log.dead_letters import dead_letter_of
 from ledger.log.publisher import Publisher
 from ledger.log.validation import Problem
@@ -196,7 +196,7 @@ def test_an_unexpected_error_ends_it_and_the_record_comes_again(own: Settings) -
     publish(own, range(3))
     stopping = threading.Event()
     failing = Failing(stopping, times=1)
-    with closing(Follower(own)) as book, Guard(own) as guard:
+    with closing(BookFollower(own)) as book, Guard(own) as guard:
         book.wait(30)
         with pytest.raises(ZeroDivisionError):
             Runner(failing, own, book, guard, stopping).run()

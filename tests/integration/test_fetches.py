@@ -11,7 +11,7 @@ import pytest
 from faust.types import TP
 from yarl import URL
 
-from ledger.log.batches import Unreadable
+from ledger.log.batches import UnreadableStretch
 from ledger.log.validation import PlainRecord
 from ledger.records.skips import Skip
 from projectors.fetching import FetchedRange
@@ -112,9 +112,9 @@ def test_a_skip_takes_the_place_of_its_offsets_whether_they_can_be_read_or_not()
         found = apply_skips(stretch, [skip])
         return found.ends_at, [record.offset for record in found.records], found.unreadable is not None
 
-    broken = Unreadable(12, 14, "")
+    broken = UnreadableStretch(12, 14, "")
     assert offsets(records(10, 11)) == (15, [10, 11, 12], False)
     assert offsets(FetchedRange(12, 12, (), broken)) == (15, [12], False)
     assert offsets(records(10, 19)) == (20, [10, 11, 12, 15, 16, 17, 18, 19], False)
     assert offsets(records(15, 19)) == (20, [15, 16, 17, 18, 19], False)
-    assert offsets(FetchedRange(5, 8, (), Unreadable(8, 9, ""))) == (8, [], True)
+    assert offsets(FetchedRange(5, 8, (), UnreadableStretch(8, 9, ""))) == (8, [], True)

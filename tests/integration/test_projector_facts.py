@@ -10,7 +10,7 @@ from ledger.core.account import Account
 from ledger.core.entry import Entry, Fact
 from ledger.core.fold import apply
 from ledger.core.postings import postings_of
-from ledger.log.book import Follower
+from ledger.log.book import BookFollower
 from ledger.log.validation import fact_of
 from ledger.settings import Settings
 from schemas.events import EVENT_TYPES
@@ -181,7 +181,7 @@ def test_the_view_of_postings_says_what_the_core_says(
 
 def fold_of(settings: Settings, account_id: str) -> list[Entry]:
     """The core's own fold of an account, from the log and the book."""
-    follower = Follower(settings)
+    follower = BookFollower(settings)
     try:
         assert follower.wait(30)
         book = follower.book()

@@ -237,7 +237,7 @@ def test_a_worker_that_is_started_meanwhile_waits(
     used: Settings, views: psycopg.Connection[Any], tmp_path: Path
 ) -> None:
     with crew(used, tmp_path) as members:
-        with rebuilds.alone(used.database):
+        with rebuilds.exclusive(used.database):
             with sender(used) as log:
                 log.send(usage("acct_waiting", IDS()))
             before, worker = folded(used), members.start()

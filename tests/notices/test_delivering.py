@@ -98,7 +98,7 @@ def deliver(settings: Settings) -> None:
 
 def log(settings: Settings, endpoint_id: str) -> list[notices.Delivery]:
     with database(settings) as connection:
-        return notices.log(connection, endpoint_id, datetime.max.replace(tzinfo=UTC), str(uuid.UUID(int=0)), 100)
+        return notices.deliveries(connection, endpoint_id, datetime.max.replace(tzinfo=UTC), str(uuid.UUID(int=0)), 100)
 
 
 def test_the_reference_library_verifies_our_webhooks(settings: Settings, account: str) -> None:
@@ -197,7 +197,7 @@ def test_an_attempt_that_ends_after_its_endpoint_brings_nothing_back(settings: S
     with database(settings) as connection:
         (due,) = [one for one in notices.due(connection, 8, 64) if one.notice_id == told.notice_id]
         webhook_endpoints.disable(connection, endpoint_id)
-        notices.attempted(connection, due, Attempt(500, "answered 500", 1), "waiting", timedelta())
+        notices.record_attempt(connection, due, Attempt(500, "answered 500", 1), "waiting", timedelta())
         (line,) = log(settings, endpoint_id)
         assert (line.state, line.attempts) == ("failed", 1)
         notices.replay(connection, endpoint_id, line.delivery_id)
@@ -297,13 +297,15 @@ def test_a_document_that_can_not_be_set_waits_alone(settings: Settings, account:
 @pytest.mark.parametrize("type_", [type_ for type_, mailed in kinds.TYPES.items() if mailed])
 def test_every_kind_of_mail_has_its_text(settings: Settings, type_: str) -> None:
     from ledger.notices.mail import message
-    from ledger.records.notices import Due
+    from ledger.records.notices import DueDelivery
 
     data = {"account_id": "acct_1", "number": "INV-2026-0000001", "purchase_id": "p", "balance": "1.5", "level": "low"}
     data |= {"reason_code": "declined", "window": "day", "spent": "5", "cap": "5", "opens_at": "2026-11-23T00:00:00Z"}
     data |= {"credits": "10", "outcome": "won", "trigger_id": "t"}
     total = {"total": {"currency": "USD", "amount_minor": 1190, "tax_minor": 0}}
-    due = Due("d", "n", "acct_1", type_, datetime.now(UTC), {**data, **total}, 0, None, None, None, None, "a@b.example")
+    due = DueDelivery(
+        "d", "n", "acct_1", type_, datetime.now(UTC), {**data, **total}, 0, None, None, None, None, "a@b.example"
+    )
     made = message(settings, due, None)
     text = made.get_body(["plain"])
     assert text is not None

@@ -11,7 +11,7 @@ import pytest
 from consumers.consumer import Received
 from consumers.notifications import NotifyOfEffects
 from ledger.core.top_up_attempts import SWITCHED_OFF
-from ledger.log.book import Follower
+from ledger.log.book import BookFollower
 from ledger.settings import Settings
 from schemas.effects import (
     AutoTopUpSkipped,
@@ -33,7 +33,7 @@ ID = "0b6e7c1a-9d53-4c9f-8b6a-1e7701d2e3f4"
 
 @pytest.fixture(scope="module")
 def notify(settings: Settings) -> Iterator[NotifyOfEffects]:
-    with closing(Follower(settings)) as book:
+    with closing(BookFollower(settings)) as book:
         book.wait(20)
         yield NotifyOfEffects(settings, book)
 
