@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, model_validator
 
 from schemas.envelope import Envelope
-from schemas.fields import Frozen, KeyId, Moment, Token, says
+from schemas.fields import Frozen, KeyId, Moment, Token, described
 from schemas.money import Cost, Credits, PricePerMillion, SignedCredits, parse_nanos
 
 NOTICE = timedelta(seconds=60)
@@ -23,15 +23,15 @@ Markup = Annotated[Cost, Field(description="Added to the provider's cost, as a f
 class Price(Frozen):
     """Credits per 1,000,000 tokens of one model."""
 
-    provider: Annotated[Token, says("As usage names it.")]
-    model: Annotated[Token, says("As usage names it.")]
-    input_per_million: Annotated[PricePerMillion, says("For 1,000,000 input tokens.")]
-    output_per_million: Annotated[PricePerMillion, says("For 1,000,000 output tokens.")]
+    provider: Annotated[Token, described("As usage names it.")]
+    model: Annotated[Token, described("As usage names it.")]
+    input_per_million: Annotated[PricePerMillion, described("For 1,000,000 input tokens.")]
+    output_per_million: Annotated[PricePerMillion, described("For 1,000,000 output tokens.")]
     cached_input_per_million: Annotated[
-        PricePerMillion | None, says("For those read from the cache. Absent: the input price.")
+        PricePerMillion | None, described("For those read from the cache. Absent: the input price.")
     ] = None
     cache_write_per_million: Annotated[
-        PricePerMillion | None, says("For those written to the cache. Absent: the input price.")
+        PricePerMillion | None, described("For those written to the cache. Absent: the input price.")
     ] = None
 
 
@@ -43,22 +43,22 @@ class Markups(Frozen):
 class Package(Frozen):
     """What an account may do for nothing."""
 
-    name: Annotated[Token, says("What accounts and events call it.")]
-    included_traces: Annotated[int, Field(ge=0, le=10**12), says("Free in each UTC calendar month.")]
+    name: Annotated[Token, described("What accounts and events call it.")]
+    included_traces: Annotated[int, Field(ge=0, le=10**12), described("Free in each UTC calendar month.")]
 
 
 class Level(Frozen):
     """A balance that somebody wants to know of."""
 
-    name: Annotated[Token, says("What effects call it.")]
-    at_most: Annotated[SignedCredits, says("A balance of so much or less is at this level.")]
+    name: Annotated[Token, described("What effects call it.")]
+    at_most: Annotated[SignedCredits, described("A balance of so much or less is at this level.")]
 
 
 class Bounds(Frozen):
     """Limits on single events."""
 
-    event_credits_max: Annotated[Credits, says("An event that would move more is refused.")] = "1000000"
-    top_up_credits_min: Annotated[Credits, says("The smallest top-up.")] = "5"
+    event_credits_max: Annotated[Credits, described("An event that would move more is refused.")] = "1000000"
+    top_up_credits_min: Annotated[Credits, described("The smallest top-up.")] = "5"
 
     @model_validator(mode="after")
     def _a_smallest_top_up_can_be_bought(self) -> "Bounds":
@@ -70,32 +70,38 @@ class Bounds(Frozen):
 class KeyValidity(Frozen):
     """Whose signatures are accepted, and when, in log time. The secret itself is a setting."""
 
-    key_id: Annotated[KeyId, says("The key's id; its secret is a setting.")]
-    valid_from: Annotated[Moment | None, says("Log time from which its signatures count. Absent: always.")] = None
-    valid_until: Annotated[Moment | None, says("Log time from which they no longer do. Absent: never.")] = None
+    key_id: Annotated[KeyId, described("The key's id; its secret is a setting.")]
+    valid_from: Annotated[Moment | None, described("Log time from which its signatures count. Absent: always.")] = None
+    valid_until: Annotated[Moment | None, described("Log time from which they no longer do. Absent: never.")] = None
 
 
 class BookVersion(Frozen):
     """One complete state of the book; versions count up from 1."""
 
-    version: Annotated[int, Field(ge=1), says("Counts up from 1.")]
+    version: Annotated[int, Field(ge=1), described("Counts up from 1.")]
     effective_from: Annotated[
         Moment | None,
-        says("At least 60 s after the version's append. Absent: 60 s after it. The first holds from the beginning."),
+        described(
+            "At least 60 s after the version's append. Absent: 60 s after it. The first holds from the beginning."
+        ),
     ] = None
-    rules: Annotated[int, Field(ge=1), says("The number of the fold's rules.")] = 1
-    markups: Annotated[Markups, says("By the mode of a request.")]
-    prices: Annotated[tuple[Price, ...], says("What tokens cost, before the markup; one for each provider and model.")]
-    packages: Annotated[tuple[Package, ...], Field(min_length=1), says("Included traces by package.")]
-    default_package: Annotated[Token, says("Of accounts that were opened without one.")]
-    trace_price: Annotated[Cost, says("Credits for a trace beyond the included ones.")]
-    levels: Annotated[tuple[Level, ...], says("Balance levels that are announced when they are reached or left.")] = ()
-    bounds: Annotated[Bounds, says("Limits on single events.")] = Bounds()
-    schema_versions: Annotated[tuple[int, ...], Field(min_length=1), says("Versions of `data` that are accepted.")] = (
-        1,
-    )
+    rules: Annotated[int, Field(ge=1), described("The number of the fold's rules.")] = 1
+    markups: Annotated[Markups, described("By the mode of a request.")]
+    prices: Annotated[
+        tuple[Price, ...], described("What tokens cost, before the markup; one for each provider and model.")
+    ]
+    packages: Annotated[tuple[Package, ...], Field(min_length=1), described("Included traces by package.")]
+    default_package: Annotated[Token, described("Of accounts that were opened without one.")]
+    trace_price: Annotated[Cost, described("Credits for a trace beyond the included ones.")]
+    levels: Annotated[
+        tuple[Level, ...], described("Balance levels that are announced when they are reached or left.")
+    ] = ()
+    bounds: Annotated[Bounds, described("Limits on single events.")] = Bounds()
+    schema_versions: Annotated[
+        tuple[int, ...], Field(min_length=1), described("Versions of `data` that are accepted.")
+    ] = (1,)
     signing_keys: Annotated[
-        tuple[KeyValidity, ...], Field(min_length=1), says("Whose signatures are accepted, and when.")
+        tuple[KeyValidity, ...], Field(min_length=1), described("Whose signatures are accepted, and when.")
     ]
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from schemas.envelope import Envelope
-from schemas.fields import Code, FieldName, Frozen, Token, matching, says
+from schemas.fields import Code, FieldName, Frozen, Token, described, matching
 
 Offset = Annotated[int, Field(ge=0)]
 
@@ -13,15 +13,15 @@ Offset = Annotated[int, Field(ge=0)]
 class DeadLetter(Frozen):
     """Which record, and why."""
 
-    topic: Annotated[Token, says("The topic of the record.")]
-    partition: Annotated[Offset, says("Its partition.")]
-    offset: Annotated[Offset, says("Its offset: the record is still there.")]
-    code: Annotated[Code, says("Why, for programs.")]
+    topic: Annotated[Token, described("The topic of the record.")]
+    partition: Annotated[Offset, described("Its partition.")]
+    offset: Annotated[Offset, described("Its offset: the record is still there.")]
+    code: Annotated[Code, described("Why, for programs.")]
     field: Annotated[
-        FieldName | None, says("The field that is wrong, the first one; absent when it is the whole record.")
+        FieldName | None, described("The field that is wrong, the first one; absent when it is the whole record.")
     ] = None
-    reason: Annotated[str, says("What is wrong with it, for people; further fields are named, 20 at most.")]
-    excerpt: Annotated[str, says("The beginning of the record's value; what is not printable ASCII is escaped.")]
+    reason: Annotated[str, described("What is wrong with it, for people; further fields are named, 20 at most.")]
+    excerpt: Annotated[str, described("The beginning of the record's value; what is not printable ASCII is escaped.")]
 
 
 class RecordDeadLettered(Envelope):

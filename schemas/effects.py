@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from schemas.envelope import Envelope
-from schemas.fields import Code, Frozen, Moment, PaymentProvider, Token, Uuid, says
+from schemas.fields import Code, Frozen, Moment, PaymentProvider, Token, Uuid, described
 from schemas.money import Credits, SignedCredits
 
 Window = Literal["day", "month"]
@@ -19,14 +19,14 @@ class Trigger(Frozen):
     """What to buy, once, and why."""
 
     trigger_id: Annotated[
-        Uuid, says("The purchase to make; also this event's id and part of the idempotency key at the provider.")
+        Uuid, described("The purchase to make; also this event's id and part of the idempotency key at the provider.")
     ]
-    credits: Annotated[Credits, says("What to buy.")]
-    balance: Annotated[SignedCredits, says("What was compared with the threshold.")]
-    threshold: Annotated[Credits, says("The policy's, at that moment.")]
-    caused_by: Annotated[Uuid, says("The event that crossed the threshold.")]
-    provider: Annotated[PaymentProvider | None, says("The policy's.")] = None
-    payment_method_id: Annotated[Token | None, says("The policy's.")] = None
+    credits: Annotated[Credits, described("What to buy.")]
+    balance: Annotated[SignedCredits, described("What was compared with the threshold.")]
+    threshold: Annotated[Credits, described("The policy's, at that moment.")]
+    caused_by: Annotated[Uuid, described("The event that crossed the threshold.")]
+    provider: Annotated[PaymentProvider | None, described("The policy's.")] = None
+    payment_method_id: Annotated[Token | None, described("The policy's.")] = None
 
 
 class AutoTopUpTriggered(Envelope):
@@ -39,12 +39,12 @@ class AutoTopUpTriggered(Envelope):
 class Skip(Frozen):
     """The cap, and what would have exceeded it."""
 
-    reason: Annotated[Literal["cap"], says("Why nothing was bought.")] = "cap"
-    window: Annotated[Window, says("The cap's window.")]
-    cap: Annotated[Credits, says("The cap.")]
-    spent: Annotated[Credits, says("What auto top-up bought in the window so far.")]
-    credits: Annotated[Credits, says("What would have been bought.")]
-    opens_at: Annotated[Moment, says("When the next window opens and a recheck is due.")]
+    reason: Annotated[Literal["cap"], described("Why nothing was bought.")] = "cap"
+    window: Annotated[Window, described("The cap's window.")]
+    cap: Annotated[Credits, described("The cap.")]
+    spent: Annotated[Credits, described("What auto top-up bought in the window so far.")]
+    credits: Annotated[Credits, described("What would have been bought.")]
+    opens_at: Annotated[Moment, described("When the next window opens and a recheck is due.")]
 
 
 class AutoTopUpSkipped(Envelope):
@@ -55,8 +55,8 @@ class AutoTopUpSkipped(Envelope):
 
 
 class Suspension(Frozen):
-    trigger_id: Annotated[Uuid, says("The trigger that could not be paid.")]
-    reason_code: Annotated[Code, says("Why, as the charger classed it.")]
+    trigger_id: Annotated[Uuid, described("The trigger that could not be paid.")]
+    reason_code: Annotated[Code, described("Why, as the charger classed it.")]
 
 
 class AutoTopUpSuspended(Envelope):
@@ -69,9 +69,9 @@ class AutoTopUpSuspended(Envelope):
 class LevelChange(Frozen):
     """From which level of the book to which."""
 
-    previous: Annotated[Token, says("The level before; `ok` is above all levels of the book.")]
-    level: Annotated[Token, says("The level now.")]
-    balance: Annotated[SignedCredits, says("The balance now.")]
+    previous: Annotated[Token, described("The level before; `ok` is above all levels of the book.")]
+    level: Annotated[Token, described("The level now.")]
+    balance: Annotated[SignedCredits, described("The balance now.")]
 
 
 class BalanceLevelChanged(Envelope):

@@ -21,7 +21,7 @@ from schemas.fields import (
     TokenCount,
     TraceCount,
     Uuid,
-    says,
+    described,
 )
 from schemas.money import Cost, Credits, SignedCredits
 
@@ -34,9 +34,9 @@ ROUTER_TYPES = frozenset({"usage.recorded", "trace.recorded"})
 class Charged(Frozen):
     """What the provider moved, in its own currency."""
 
-    currency: Annotated[Currency, says("The currency that was paid in.")]
-    amount_minor: Annotated[Minor, says("What moved, tax included, in minor units: cents, paise.")]
-    tax_minor: Annotated[Minor, says("The tax in it, at most `amount_minor`.")] = 0
+    currency: Annotated[Currency, described("The currency that was paid in.")]
+    amount_minor: Annotated[Minor, described("What moved, tax included, in minor units: cents, paise.")]
+    tax_minor: Annotated[Minor, described("The tax in it, at most `amount_minor`.")] = 0
 
     @model_validator(mode="after")
     def _tax_is_part_of_the_amount(self) -> "Charged":
@@ -48,26 +48,26 @@ class Charged(Frozen):
 class Usage(Frozen):
     """One model call, whatever became of it: what the provider counted."""
 
-    request_id: Annotated[Token, says("The router's own id of the request, for people who look for it.")]
-    provider: Annotated[Token, says("Who ran the model, as the book's prices name it.")]
-    model: Annotated[Token, says("The model, as the book's prices name it.")]
-    mode: Annotated[Mode, says("How the router chose the model; each mode has its markup in the book.")]
-    input_tokens: Annotated[TokenCount, says("All tokens that went in, cached ones too.")]
-    output_tokens: Annotated[TokenCount, says("All tokens that came out, reasoning too.")]
+    request_id: Annotated[Token, described("The router's own id of the request, for people who look for it.")]
+    provider: Annotated[Token, described("Who ran the model, as the book's prices name it.")]
+    model: Annotated[Token, described("The model, as the book's prices name it.")]
+    mode: Annotated[Mode, described("How the router chose the model; each mode has its markup in the book.")]
+    input_tokens: Annotated[TokenCount, described("All tokens that went in, cached ones too.")]
+    output_tokens: Annotated[TokenCount, described("All tokens that came out, reasoning too.")]
     cached_input_tokens: Annotated[
-        TokenCount | None, says("The part of `input_tokens` that was read from the provider's cache.")
+        TokenCount | None, described("The part of `input_tokens` that was read from the provider's cache.")
     ] = None
     cache_write_tokens: Annotated[
-        TokenCount | None, says("The part of `input_tokens` that was written to the provider's cache.")
+        TokenCount | None, described("The part of `input_tokens` that was written to the provider's cache.")
     ] = None
     provider_cost: Annotated[
-        Cost | None, says("What the provider takes for the call, in credits. Absent: the book prices the tokens.")
+        Cost | None, described("What the provider takes for the call, in credits. Absent: the book prices the tokens.")
     ] = None
     api_key_id: Annotated[
-        Token | None, says("The customer's API key (its id, never the key), to filter and sum by.")
+        Token | None, described("The customer's API key (its id, never the key), to filter and sum by.")
     ] = None
-    authorization_id: Annotated[Token | None, says("The authorization that the request ran under.")] = None
-    metadata: Annotated[Metadata | None, says("The router's own names and values; kept, not read.")] = None
+    authorization_id: Annotated[Token | None, described("The authorization that the request ran under.")] = None
+    metadata: Annotated[Metadata | None, described("The router's own names and values; kept, not read.")] = None
 
 
 class UsageRecorded(Envelope):
@@ -78,8 +78,8 @@ class UsageRecorded(Envelope):
 
 
 class Trace(Frozen):
-    trace_id: Annotated[Token, says("The router's own id of the trace.")]
-    count: Annotated[TraceCount, says("How many traces this event stands for.")]
+    trace_id: Annotated[Token, described("The router's own id of the trace.")]
+    count: Annotated[TraceCount, described("How many traces this event stands for.")]
 
 
 class TraceRecorded(Envelope):
@@ -92,17 +92,17 @@ class TraceRecorded(Envelope):
 class Purchase(Frozen):
     """Credits that a customer paid for."""
 
-    purchase_id: Annotated[Token, says("Our id of the purchase; each is credited once.")]
-    kind: Annotated[PurchaseKind, says("Whether the customer bought or auto top-up did.")]
-    credits: Annotated[Credits, says("What the account gets; above zero.")]
-    provider: Annotated[PaymentProvider, says("Who took the payment.")]
-    provider_payment_id: Annotated[Token, says("The provider's id of the payment.")]
-    charged: Annotated[Charged, says("What the customer paid.")]
-    fx_rate: Annotated[Cost | None, says("Units of the paying currency for one credit, as charged.")] = None
-    trigger_id: Annotated[Uuid | None, says("The trigger that this pays; exactly for `auto_top_up`.")] = None
-    description: Annotated[Text | None, says("What the history shows; absent: a sentence from the other fields.")] = (
-        None
-    )
+    purchase_id: Annotated[Token, described("Our id of the purchase; each is credited once.")]
+    kind: Annotated[PurchaseKind, described("Whether the customer bought or auto top-up did.")]
+    credits: Annotated[Credits, described("What the account gets; above zero.")]
+    provider: Annotated[PaymentProvider, described("Who took the payment.")]
+    provider_payment_id: Annotated[Token, described("The provider's id of the payment.")]
+    charged: Annotated[Charged, described("What the customer paid.")]
+    fx_rate: Annotated[Cost | None, described("Units of the paying currency for one credit, as charged.")] = None
+    trigger_id: Annotated[Uuid | None, described("The trigger that this pays; exactly for `auto_top_up`.")] = None
+    description: Annotated[
+        Text | None, described("What the history shows; absent: a sentence from the other fields.")
+    ] = None
 
     @model_validator(mode="after")
     def _a_top_up_names_its_trigger(self) -> "Purchase":
@@ -119,10 +119,10 @@ class CreditsPurchased(Envelope):
 
 
 class Refund(Frozen):
-    purchase_id: Annotated[Token, says("The purchase that is given back, whole or in part.")]
-    provider_refund_id: Annotated[Token, says("The provider's id of the refund.")]
-    credits: Annotated[Credits, says("What the account loses; above zero, at most what is left of the purchase.")]
-    charged: Annotated[Charged, says("What the customer got back, in the currency of the purchase.")]
+    purchase_id: Annotated[Token, described("The purchase that is given back, whole or in part.")]
+    provider_refund_id: Annotated[Token, described("The provider's id of the refund.")]
+    credits: Annotated[Credits, described("What the account loses; above zero, at most what is left of the purchase.")]
+    charged: Annotated[Charged, described("What the customer got back, in the currency of the purchase.")]
 
 
 class CreditsRefunded(Envelope):
@@ -133,8 +133,8 @@ class CreditsRefunded(Envelope):
 
 
 class Dispute(Frozen):
-    purchase_id: Annotated[Token, says("The purchase that is disputed.")]
-    credits: Annotated[Credits, says("The credits of it that are disputed; above zero, at most what is left.")]
+    purchase_id: Annotated[Token, described("The purchase that is disputed.")]
+    credits: Annotated[Credits, described("The credits of it that are disputed; above zero, at most what is left.")]
 
 
 class DisputeOpened(Envelope):
@@ -145,8 +145,8 @@ class DisputeOpened(Envelope):
 
 
 class DisputeOutcome(Frozen):
-    purchase_id: Annotated[Token, says("The purchase whose dispute ends.")]
-    outcome: Annotated[Literal["won", "lost"], says("`won`: the credits come back. `lost`: they stay debited.")]
+    purchase_id: Annotated[Token, described("The purchase whose dispute ends.")]
+    outcome: Annotated[Literal["won", "lost"], described("`won`: the credits come back. `lost`: they stay debited.")]
 
 
 class DisputeClosed(Envelope):
@@ -157,9 +157,9 @@ class DisputeClosed(Envelope):
 
 
 class Adjustment(Frozen):
-    amount: Annotated[SignedCredits, says("Added to the balance; negative takes away; not zero.")]
-    reason_code: Annotated[Code, says("Why.")]
-    actor_id: Annotated[Token, says("Who did it: an opaque id, such as that of an API key.")]
+    amount: Annotated[SignedCredits, described("Added to the balance; negative takes away; not zero.")]
+    reason_code: Annotated[Code, described("Why.")]
+    actor_id: Annotated[Token, described("Who did it: an opaque id, such as that of an API key.")]
 
 
 class CreditsAdjusted(Envelope):
@@ -172,17 +172,21 @@ class CreditsAdjusted(Envelope):
 class TopUpPolicy(Frozen):
     """When to buy, how much, and how much at most."""
 
-    enabled: Annotated[bool, says("Whether it buys at all.")]
-    threshold: Annotated[Credits, says("It buys when the balance is below.")]
-    amount: Annotated[Credits, says("`fixed`: the credits to add. `target`: the balance to reach.")]
-    sizing: Annotated[Sizing, says("How `amount` is meant.")] = "fixed"
-    cap_day: Annotated[Credits | None, says("The most that auto top-up buys in one UTC day. Absent: no cap.")] = None
-    cap_month: Annotated[Credits | None, says("The most that it buys in one UTC calendar month. Absent: no cap.")] = (
+    enabled: Annotated[bool, described("Whether it buys at all.")]
+    threshold: Annotated[Credits, described("It buys when the balance is below.")]
+    amount: Annotated[Credits, described("`fixed`: the credits to add. `target`: the balance to reach.")]
+    sizing: Annotated[Sizing, described("How `amount` is meant.")] = "fixed"
+    cap_day: Annotated[Credits | None, described("The most that auto top-up buys in one UTC day. Absent: no cap.")] = (
         None
     )
-    provider: Annotated[PaymentProvider | None, says("Who is to take the payment.")] = None
-    payment_method_id: Annotated[Token | None, says("The card or mandate to charge, as the provider names it.")] = None
-    actor_id: Annotated[Token | None, says("Who set it.")] = None
+    cap_month: Annotated[
+        Credits | None, described("The most that it buys in one UTC calendar month. Absent: no cap.")
+    ] = None
+    provider: Annotated[PaymentProvider | None, described("Who is to take the payment.")] = None
+    payment_method_id: Annotated[
+        Token | None, described("The card or mandate to charge, as the provider names it.")
+    ] = None
+    actor_id: Annotated[Token | None, described("Who set it.")] = None
 
 
 class AutoTopUpConfigured(Envelope):
@@ -193,11 +197,11 @@ class AutoTopUpConfigured(Envelope):
 
 
 class TopUpFailure(Frozen):
-    trigger_id: Annotated[Uuid, says("The trigger that was not paid.")]
-    reason_code: Annotated[Code, says("Why, as the charger classes it.")]
-    suspended: Annotated[bool, says("True: the charger gave up, and nothing is charged until somebody resumes it.")] = (
-        False
-    )
+    trigger_id: Annotated[Uuid, described("The trigger that was not paid.")]
+    reason_code: Annotated[Code, described("Why, as the charger classes it.")]
+    suspended: Annotated[
+        bool, described("True: the charger gave up, and nothing is charged until somebody resumes it.")
+    ] = False
 
 
 class AutoTopUpFailed(Envelope):
@@ -208,8 +212,8 @@ class AutoTopUpFailed(Envelope):
 
 
 class Resumption(Frozen):
-    reason_code: Annotated[Code, says("Why it may go on.")]
-    actor_id: Annotated[Token | None, says("Who resumed it.")] = None
+    reason_code: Annotated[Code, described("Why it may go on.")]
+    actor_id: Annotated[Token | None, described("Who resumed it.")] = None
 
 
 class AutoTopUpResumed(Envelope):
@@ -222,10 +226,12 @@ class AutoTopUpResumed(Envelope):
 class TopUpRequest(Frozen):
     """What the authorization saw. With `balance`, one that comes late is not taken for a new one."""
 
-    available: Annotated[SignedCredits, says("Balance less open holds when the request was refused; may be negative.")]
+    available: Annotated[
+        SignedCredits, described("Balance less open holds when the request was refused; may be negative.")
+    ]
     balance: Annotated[
         SignedCredits | None,
-        says("The balance that `available` was reckoned from: what was credited since then counts."),
+        described("The balance that `available` was reckoned from: what was credited since then counts."),
     ] = None
 
 
@@ -237,7 +243,7 @@ class AutoTopUpRequested(Envelope):
 
 
 class Recheck(Frozen):
-    window: Annotated[Literal["day", "month"], says("The cap's window that opened again.")]
+    window: Annotated[Literal["day", "month"], described("The cap's window that opened again.")]
 
 
 class AutoTopUpRechecked(Envelope):
@@ -248,7 +254,7 @@ class AutoTopUpRechecked(Envelope):
 
 
 class Opening(Frozen):
-    package: Annotated[Token | None, says("A package of the book. Absent: the book's default.")] = None
+    package: Annotated[Token | None, described("A package of the book. Absent: the book's default.")] = None
 
 
 class AccountOpened(Envelope):
@@ -259,7 +265,7 @@ class AccountOpened(Envelope):
 
 
 class PackageChange(Frozen):
-    package: Annotated[Token, says("A package of the book.")]
+    package: Annotated[Token, described("A package of the book.")]
 
 
 class AccountPackageChanged(Envelope):
@@ -270,8 +276,8 @@ class AccountPackageChanged(Envelope):
 
 
 class Invoice(Frozen):
-    number: Annotated[Token, says("The invoice's number.")]
-    purchase_id: Annotated[Token, says("The purchase that it is for.")]
+    number: Annotated[Token, described("The invoice's number.")]
+    purchase_id: Annotated[Token, described("The purchase that it is for.")]
 
 
 class InvoiceIssued(Envelope):
@@ -282,11 +288,11 @@ class InvoiceIssued(Envelope):
 
 
 class Payout(Frozen):
-    provider: Annotated[PaymentProvider, says("Who paid out; the same as in `subject`.")]
-    payout_id: Annotated[Token, says("The provider's id of the payout.")]
-    currency: Annotated[Currency, says("Its currency.")]
-    amount_minor: Annotated[Minor, says("What arrived at the bank, in minor units.")]
-    fee_minor: Annotated[Minor, says("What the provider kept, in minor units.")] = 0
+    provider: Annotated[PaymentProvider, described("Who paid out; the same as in `subject`.")]
+    payout_id: Annotated[Token, described("The provider's id of the payout.")]
+    currency: Annotated[Currency, described("Its currency.")]
+    amount_minor: Annotated[Minor, described("What arrived at the bank, in minor units.")]
+    fee_minor: Annotated[Minor, described("What the provider kept, in minor units.")] = 0
 
 
 class PayoutReceived(Envelope):
@@ -298,13 +304,13 @@ class PayoutReceived(Envelope):
 
 
 class AcceptedTopic(Frozen):
-    name: Annotated[Token, says("The topic.")]
-    topic_id: Annotated[Token, says("Its id at the broker, which another topic of the same name does not have.")]
+    name: Annotated[Token, described("The topic.")]
+    topic_id: Annotated[Token, described("Its id at the broker, which another topic of the same name does not have.")]
 
 
 class LogRecovery(Frozen):
-    records: Annotated[int, Field(ge=0), says("How many records were appended again.")]
-    topics: Annotated[tuple[AcceptedTopic, ...], says("The topics that are this ledger's from now on.")]
+    records: Annotated[int, Field(ge=0), described("How many records were appended again.")]
+    topics: Annotated[tuple[AcceptedTopic, ...], described("The topics that are this ledger's from now on.")]
 
 
 class LogRecovered(Envelope):

@@ -23,7 +23,7 @@ def matching(pattern: str, meaning: str, **more: Any) -> Any:
     return Field(pattern=pattern, description=meaning, **more)
 
 
-def says(meaning: str) -> Any:
+def described(meaning: str) -> Any:
     """What a field means: its description in the JSON Schemas, the OpenAPI document and docs/reference/events.md."""
     return Field(description=meaning)
 
@@ -49,7 +49,7 @@ PostalCode = Annotated[str, matching(r"^[0-9A-Za-z][0-9A-Za-z -]{0,15}$", "1 to 
 TaxNumber = Annotated[
     str, matching(r"^[^\x00-\x1f\x7f-\x9f]{1,40}$", "1 to 40 characters of any script, no control characters")
 ]
-# The form of our own numbers, for Python and Postgres alike; ledger/core/invoicing.py makes them.
+# The form of our own numbers, for Python and Postgres alike; ledger/core/invoice_numbers.py makes them.
 INVOICE_NUMBER = r"^[A-Z]{1,3}-[0-9]{4}-[0-9]{7}$"
 InvoiceNumber = Annotated[str, matching(INVOICE_NUMBER, "a number of ours such as INV-2026-0000001")]
 WebAddress = Annotated[

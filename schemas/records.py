@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from schemas.envelope import Envelope
-from schemas.fields import AccountId, Frozen, Token, Uuid, says
+from schemas.fields import AccountId, Frozen, Token, Uuid, described
 
 RECORDS_SUBJECT = "records"
 
 
 class RevokedKey(Frozen):
-    key_id: Annotated[Token, says("The key's id; never the key.")]
+    key_id: Annotated[Token, described("The key's id; never the key.")]
 
 
 class ApiKeyRevoked(Envelope):
@@ -27,7 +27,7 @@ class ApiKeyRevoked(Envelope):
 
 
 class EndedEndpoint(Frozen):
-    endpoint_id: Annotated[Uuid, says("The endpoint's id.")]
+    endpoint_id: Annotated[Uuid, described("The endpoint's id.")]
 
 
 class WebhookEndpointEnded(Envelope):
@@ -39,7 +39,7 @@ class WebhookEndpointEnded(Envelope):
 
 
 class DeletedTaxId(Frozen):
-    tax_id: Annotated[Uuid, says("Our id of it; never the number.")]
+    tax_id: Annotated[Uuid, described("Our id of it; never the number.")]
 
 
 class TaxIdDeleted(Envelope):
@@ -51,7 +51,7 @@ class TaxIdDeleted(Envelope):
 
 
 class ErasedAccount(Frozen):
-    account_id: Annotated[AccountId, says("The account, which names nobody any more.")]
+    account_id: Annotated[AccountId, described("The account, which names nobody any more.")]
 
 
 class AccountErased(Envelope):
@@ -63,9 +63,9 @@ class AccountErased(Envelope):
 
 
 class Claim(Frozen):
-    installation_id: Annotated[Uuid, says("The database, by the id that its first migration gave it.")]
+    installation_id: Annotated[Uuid, described("The database, by the id that its first migration gave it.")]
     taken_from: Annotated[
-        Uuid | None, says("The database that had the log before. Absent: the log belonged to none.")
+        Uuid | None, described("The database that had the log before. Absent: the log belonged to none.")
     ] = None
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ledger.core.errors import AmountIsZero, ExceedsPurchase, LedgerError
 from ledger.core.rating import round_half_even
+from ledger.core.taxes import tax_on
 from schemas.money import ATTO_DIGITS, NANO_DIGITS, parse_attos
 
 # ISO 4217; every other currency has two digits.
@@ -47,7 +48,7 @@ def price_of(credits: int, currency: str, fx_rate: str, tax_percent: str = "0") 
     net = round_half_even(units, 10 ** (NANO_DIGITS + ATTO_DIGITS))
     if net == 0:
         raise AmountIsZero(field="credits")
-    tax = round_half_even(net * parse_attos(tax_percent), 100 * 10**ATTO_DIGITS)
+    tax = tax_on(net, tax_percent)
     return Price(credits, currency, net + tax, tax, fx_rate, tax_percent)
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from babel import Locale
 
-from ledger.core.invoicing import TaxPart, returned_parts
+from ledger.core.taxes import TaxPart, returned_parts
 from ledger.payments.gateway import Address, Buyer
 from ledger.payments.tax_id_types import TYPES
 from ledger.payments.taxes import invoice_tax

@@ -2,7 +2,7 @@
 
 The number is taken in the transaction that writes the document. Then it goes onto the log. A database that was restored
 from a backup reads there which numbers were taken, and for which purchases and refunds. The form of a number is in
-`ledger.core.invoicing`.
+`ledger.core.invoice_numbers`.
 """
 
 from datetime import datetime
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from ledger.core.invoicing import Place, financial_year, place_of
+from ledger.core.invoice_numbers import Place, financial_year, place_of
 from ledger.postgres.types import Connection
 from ledger.records import invoices
 from ledger.records.invoices import Unrecorded

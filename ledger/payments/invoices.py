@@ -6,7 +6,7 @@ Customers see a document only when its number is on the log.
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from ledger.core.invoicing import number_of
+from ledger.core.invoice_numbers import number_of
 from ledger.payments import invoice_content
 from ledger.payments.buyers import load_buyer
 from ledger.payments.invoice_content import InvoiceContent

@@ -1,14 +1,14 @@
 """The tax on a purchase: which country taxes it, at what rate, and how an invoice shows it.
 
-The amount of the tax is in `ledger.core.pricing`, its parts are in `ledger.core.invoicing`, India's places of supply
-are in `ledger.core.gst`. Rates are the setting LEDGER_TAX_PERCENT.
+The amount of the tax and its parts are in `ledger.core.taxes`, India's places of supply are in `ledger.core.gst`.
+Rates are the setting LEDGER_TAX_PERCENT.
 """
 
 from typing import NamedTuple
 
 from ledger.core import gst
 from ledger.core.errors import LedgerError
-from ledger.core.invoicing import TaxPart, tax_parts
+from ledger.core.taxes import TaxPart, tax_parts
 from ledger.payments.gateway import Buyer
 from ledger.payments.tax_id_types import TYPES
 from ledger.settings import Settings

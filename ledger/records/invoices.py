@@ -10,7 +10,7 @@ from typing import NamedTuple
 from psycopg.rows import class_row
 
 from ledger.core.errors import LedgerError
-from ledger.core.invoicing import Place
+from ledger.core.invoice_numbers import Place
 from ledger.postgres.types import Connection
 from ledger.sql import statements
 

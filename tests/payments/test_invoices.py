@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ledger.core.invoicing import place_of
+from ledger.core.invoice_numbers import place_of
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.stack import Stack
 from ledger.log.event_appender import EventAppender
