@@ -31,7 +31,7 @@ RULES_1_OR_2 = st.sampled_from([1, 2])
 # What the answer is.
 
 
-@settings(max_examples=8 * settings.default.max_examples)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(logs())
 def test_the_fold_says_what_the_oracle_says(log: Log) -> None:
     book, oracle, result = book_of(*log.published), Oracle(log.published), Folded()

@@ -260,4 +260,4 @@ class TopUps(RuleBasedStateMachine):
 
 
 TestTopUps = TopUps.TestCase
-TestTopUps.settings = settings(stateful_step_count=30, max_examples=50_000 if SLOW else 1_000)
+TestTopUps.settings = settings(stateful_step_count=30, max_examples=50_000 if SLOW else 500)

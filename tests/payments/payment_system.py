@@ -23,6 +23,7 @@ import stripe
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
+from ledger.guard.guard import Guard
 from ledger.log.publisher import Publisher
 from ledger.payments.gateway import Payment, Webhook
 from ledger.payments.gateways import gateways_of
@@ -153,6 +154,11 @@ class PaymentSystem:
         assert answer.is_success, answer.text
         done: dict[str, Any] = answer.json() if answer.content else {}
         return done
+
+    @cached_property
+    def guard(self) -> Guard:
+        """One for all rounds of the sweep: to open it takes as long as a round."""
+        return self.stack_of.enter_context(Guard(self.settings))
 
     @cached_property
     def updates(self) -> ProviderUpdates:

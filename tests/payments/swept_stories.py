@@ -21,7 +21,6 @@ from typing import Any
 from kafka import TopicPartition
 
 from consumers.payment_sweep import PaymentSweep
-from ledger.guard.guard import Guard
 from ledger.settings import Settings
 from schemas.topics import EVENTS
 from tests.payments.payment_system import PaymentSystem
@@ -45,8 +44,8 @@ def on_the_log(settings: Settings) -> int:
 def sweep(system: PaymentSystem, provider: str, **changes: Any) -> None:
     """One round of a process that has just started."""
     settings = system.settings.model_copy(update=changes)
-    with Guard(settings) as guard, system.database() as connection:
-        task = PaymentSweep(settings, system.gateways[provider], guard, threading.Event())
+    with system.database() as connection:
+        task = PaymentSweep(settings, system.gateways[provider], system.guard, threading.Event())
         task.once(connection)
         task.close()
     wait_until_projected(system.settings)
