@@ -1,11 +1,8 @@
 """The watchdog ends a process that is stuck, and no other."""
 
-import subprocess
-import sys
-
 import pytest
 
-from tests.support.programs import ROOT
+from tests.support.programs import run
 
 EXIT_STALLED = 70
 # The main thread lives for two seconds, which is four times the patience of this watchdog, and beats in its own way.
@@ -38,7 +35,6 @@ for _ in range(20):
     ],
 )
 def test_the_watchdog_knows_a_stall(each_time: str, exit_code: int) -> None:
-    command = [sys.executable, "-c", PROCESS.format(each_time=each_time)]
-    ended = subprocess.run(command, cwd=ROOT, timeout=30, check=False, capture_output=True, text=True)
+    ended = run("-c", PROCESS.format(each_time=each_time), timeout=30)
     assert ended.returncode == exit_code, ended.stderr
-    assert ("worker_stalled" in ended.stdout + ended.stderr) == (exit_code == EXIT_STALLED)
+    assert (b"worker_stalled" in ended.stdout + ended.stderr) == (exit_code == EXIT_STALLED)

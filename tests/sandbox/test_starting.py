@@ -2,24 +2,22 @@
 
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ledger.dev.kafka import free_port
 from tests.sandbox.stripe_shop import shop_at
+from tests.support.programs import run
 from tests.support.sandbox import VARIABLES, running_sandbox
 from tests.support.webhook_receiver import receiver
 
 
 def refused(port: int, **variables: str) -> str:
-    command = [sys.executable, "-m", "ledger.cli", "sandbox", "--port", str(port)]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
-    done = subprocess.run(command, env=clean | variables, capture_output=True, text=True, timeout=30, check=False)
+    done = run("-m", "ledger.cli", "sandbox", "--port", str(port), environment=clean | variables, timeout=30)
     assert done.returncode == 1
-    return done.stderr
+    return done.stderr.decode()
 
 
 @pytest.mark.parametrize("payments", ["off", "test", "live"])
