@@ -13,7 +13,7 @@ COOKIE = "__Host-ledger_billing"
 
 
 class Customer:
-    """Comes in by a link; `cookie` may be changed to somebody else's."""
+    """Comes in by a link; `cookie` may be changed to another customer's."""
 
     def __init__(self, url: str, cookie: str) -> None:
         self.url, self.cookie = url, cookie
@@ -63,7 +63,7 @@ def hidden(page: str) -> dict[str, str]:
 
 
 def errors(page: str) -> dict[str, str]:
-    """What stands at which field."""
+    """The error at each field."""
     found = re.findall(r'<p class="error" id="([^"]*)-error">([^<]*)</p>', page)
     return {name: html.unescape(text) for name, text in found}
 

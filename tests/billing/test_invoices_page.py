@@ -1,4 +1,4 @@
-"""Invoices on the page: each purchase downloads its own, a refund its credit note, and nobody another account's."""
+"""Invoices on the page: each purchase downloads its own, a refund its credit note; other accounts get neither."""
 
 import re
 

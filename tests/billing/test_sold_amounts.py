@@ -1,4 +1,4 @@
-"""Whoever sells credits refuses the same amounts: the API, the page, and `ledger buy`."""
+"""The API, the billing page and `ledger buy` refuse the same amounts."""
 
 from collections.abc import Iterator
 

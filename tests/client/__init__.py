@@ -1,1 +1,1 @@
-"""The router's client against a real Kafka and the real API: what it promises to whoever calls it."""
+"""The router's client against a real Kafka and the real API: what it promises to its callers."""

@@ -51,7 +51,7 @@ def arrived(settings: Settings, account_id: str) -> list[dict[str, Any]]:
 
 
 def requests_of(settings: Settings, account_id: str) -> list[str]:
-    """The request ids of the account's usage on the log, each where it first stands."""
+    """The request ids of the account's usage on the log, in the order of their first records."""
     return list(dict.fromkeys(event["data"]["request_id"] for event in arrived(settings, account_id)))
 
 

@@ -69,7 +69,7 @@ def opened(kind: str, url: str, token: str, spool: Path, **options: Any) -> Iter
 
 
 def funded(http: httpx.Client, credits: str) -> str:
-    """A new account with so many credits."""
+    """A new account with these credits."""
     account = f"acct_{uuid.uuid4().hex[:12]}"
     body = {"amount": credits, "reason_code": "gift"}
     assert http.post("/v1/accounts", json={"account_id": account}).status_code == 201

@@ -37,7 +37,7 @@ def test_calls_of_many_tasks_arrive_each_task_s_in_its_order(settings: Settings,
 
 
 def test_the_event_loop_is_not_blocked(settings: Settings, tmp_path: Path) -> None:
-    """The disk stands still, as it does for whoever waits for the spool's lock."""
+    """The disk does not answer, as for a thread that waits for the spool's lock."""
     gaps: list[float] = []
 
     async def tick() -> None:

@@ -40,7 +40,7 @@ def ledger(request: pytest.FixtureRequest, served: Served, tmp_path: Path) -> It
 
 
 def settled(served: Served, account: str, charged: int, credits: int = CREDIT) -> None:
-    """Waits until so many nanos have been charged and nothing is held."""
+    """Waits until this many nanos were charged and nothing is held."""
     eventually(lambda: nanos(served.http, account) == (credits - charged, 0))
 
 

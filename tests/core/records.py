@@ -30,7 +30,7 @@ class Record(NamedTuple):
 
 
 class Published(NamedTuple):
-    """One version of the book as it stands on its topic."""
+    """One version of the book as it is on its topic."""
 
     wire: Data
     append_ms: int

@@ -1,4 +1,4 @@
-"""compose.yaml: it is valid, open to nobody else, and its commands, environments and secrets make a ledger that works.
+"""compose.yaml: it is valid, opens no port to the network, and what it sets makes a ledger that works.
 
 There is no container engine in the tests. So each service's command line runs here with its environment and the secrets
 that it is given, against a broker with the configuration of the page and a real Postgres; only addresses are changed.

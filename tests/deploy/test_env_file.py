@@ -21,7 +21,7 @@ SUPPLIER = {"name": "O'Neil & Sons #1", "country": "IE", "note": "100 % of $HOME
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """The lines of the page, and a setting with everything in it that somebody may read in another way."""
+    """The lines of the page, and a setting with everything in it that two programs may read differently."""
     (written,) = re.findall(r"ledger\.env <<'END'\n(.*?)END\n", PAGE, re.DOTALL)
     (example,) = re.findall(r"`(LEDGER_TAX_PERCENT=.*?)`", PAGE)
     supplier = json.dumps(SUPPLIER).replace("'", r"\u0027").replace("$", r"\u0024")

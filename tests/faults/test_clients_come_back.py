@@ -1,4 +1,4 @@
-"""A broker that stands still for longer than any append waits, or is killed: each client works again without a restart.
+"""A broker that is frozen for longer than any append waits, or is killed: each client works again without a restart.
 
 All that writes does so through one outage at the same time: the API, a consumer, the relay, a router.
 """
@@ -56,7 +56,7 @@ def mortal() -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def own(mortal: Stack) -> Settings:
-    """A ledger on it, which nobody folds."""
+    """A ledger on it, without a projector."""
     settings = new_ledger(mortal, verdict_seconds=0.1)
     bootstrap(settings)
     return settings
@@ -216,7 +216,7 @@ def running(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def stopped(broker: EmbeddedKafka) -> Callable[[], None]:
-    """Stands still, and does not know it when it goes on."""
+    """Is frozen, and does not notice it when it continues."""
     assert broker.pid is not None
     process = broker.pid
     os.kill(process, signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""The gate while what it stands on fails: nobody spends what is not there, and no credit stays held by mistake."""
+"""The gate while Postgres, Kafka or a process fails: no account overspends, and no credit stays held by mistake."""
 
 import asyncio
 import os
@@ -67,7 +67,7 @@ class Running:
     http: httpx.Client
 
     def fund(self, count: int, credits: str) -> list[str]:
-        """New accounts with so many credits; whatever was held before is given back."""
+        """New accounts with these credits; earlier holds are released."""
         accounts = [f"acct_{uuid.uuid4().hex[:10]}" for _ in range(count)]
         with sender(self.settings) as log:
             log.send(*(purchase(account, IDS(), credits) for account in accounts))
@@ -319,7 +319,7 @@ def asking_in_turn(url: str, token: str, accounts: list[str], amount: str) -> It
 
 
 class Silent:
-    """Nobody watches."""
+    """Progress that is not shown."""
 
     def begin(self, stage: str, total: int | None) -> None: ...
     def reach(self, done: int) -> None: ...

@@ -26,7 +26,7 @@ CONSUMERS = 3
 
 
 class Consumers:
-    """So many processes; one that is killed is started again."""
+    """CONSUMERS processes; one that is killed is started again."""
 
     def __init__(self, settings: Settings, log: Path, *names: str) -> None:
         self._settings, self._log, self._names = settings, log, names

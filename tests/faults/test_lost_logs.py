@@ -1,4 +1,4 @@
-"""A broker that comes back with another past: no worker folds on top of it, and nobody writes to it."""
+"""A broker that comes back with another past: no worker folds it, and no process appends to it."""
 
 import os
 import shutil

@@ -158,7 +158,7 @@ def shop(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sho
 
 @contextmanager
 def chargers(shop: Shop, count: int) -> Iterator[list[Program]]:
-    """So many chargers; all that run at the end of the block are killed."""
+    """Runs `count` chargers; those that run at the end of the block are killed."""
     running = [shop.charger() for _ in range(count)]
     try:
         yield running

@@ -37,7 +37,7 @@ Wire = dict[str, Any]
 
 
 class Commands:
-    """Somebody at a shell, in a folder, with the settings of one ledger."""
+    """An operator at a shell, in a folder, with the settings of one ledger."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
@@ -180,7 +180,7 @@ def test_what_the_readers_would_reject_is_refused_before_it_is_appended(
 
 
 def many_prices(count: int) -> list[Wire]:
-    """So many prices of some 170 bytes each."""
+    """`count` prices of some 170 bytes each."""
     price = {"provider": "p", "input_per_million": "1", "output_per_million": "1"}
     return [{**price, "model": f"{number:0100}"} for number in range(count)]
 

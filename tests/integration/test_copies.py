@@ -62,7 +62,7 @@ def production(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def copied(stack: Stack, production: Settings) -> Settings:
-    """A second environment on the same log, as somebody would set it up."""
+    """A second environment on the same log, as an operator sets it up."""
     name = f"copy_{IDS().replace('-', '')[-12:]}"
     stack.postgres.create_database(name)
     copy = production.model_copy(update={"database": stack.postgres.url(name)})

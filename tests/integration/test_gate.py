@@ -65,7 +65,7 @@ def http(urls: list[str], token: str) -> Iterator[httpx.Client]:
 
 
 def funded(http: httpx.Client, credits: str) -> str:
-    """A new account with so many credits."""
+    """A new account with these credits."""
     account = f"acct_{uuid.uuid4().hex[:12]}"
     body = {"amount": credits, "reason_code": "gift"}
     assert http.post("/v1/accounts", json={"account_id": account}).status_code == 201
@@ -357,7 +357,7 @@ def test_two_hundred_at_once_get_fifty(urls: list[str], http: httpx.Client, toke
 
 
 async def _storm(urls: list[str], token: str, account: str, count: int) -> list[int]:
-    """So many requests at once, over all processes."""
+    """`count` requests at once, over all processes."""
     headers = {"Authorization": f"Bearer {token}"}
     limits = httpx.Limits(max_connections=count)
     async with httpx.AsyncClient(headers=headers, timeout=30, limits=limits) as http:

@@ -351,7 +351,7 @@ class GateMachine(RuleBasedStateMachine):
         return step.amount if available >= step.amount else None
 
     def check_holds(self, before: dict[str, Known], usages: list[Usage]) -> None:
-        """Each hold is what was answered, and has ended at most once, by somebody who may; the rest was counted."""
+        """Each hold is what was answered, and ended at most once, by who may end it; the rest was counted."""
         found = self.world.database.execute(HOLDS, [self.accounts]).fetchall()
         assert {row[0] for row in found} == self.holds.keys()
         covered, expired = {}, 0

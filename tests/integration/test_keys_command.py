@@ -14,7 +14,7 @@ from ledger.settings import Settings
 
 
 class Commands:
-    """Somebody at a shell that is no terminal, with the settings of one ledger."""
+    """An operator at a shell that is no terminal, with the settings of one ledger."""
 
     def __init__(self, settings: Settings) -> None:
         self._environment = environment_of(settings)

@@ -184,7 +184,7 @@ class _NoText(str):
 
 @contextmanager
 def times_of_producers(settings: Settings, members: Crew) -> Iterator[None]:
-    """The topic as somebody may have changed it while no worker looked: with whatever time a producer says."""
+    """The topic changed by an operator while no worker ran: records have the time of their producer."""
     for worker in members.alive:
         worker.pause()
     configure(settings, {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(2**63 - 1)})

@@ -45,7 +45,7 @@ def _command_of(process: psutil.Process) -> list[str]:
 
 
 def wait_for_workers(supervisor: psutil.Process, count: int) -> list[psutil.Process]:
-    """The workers once there are so many: the other one may have folded everything before the killed one is back."""
+    """Waits for `count` workers: the other one may have folded everything before the killed one is back."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while len(found := workers_of(supervisor)) != count:
         assert time.monotonic() < deadline, found

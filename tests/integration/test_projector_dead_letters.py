@@ -132,7 +132,7 @@ BAD = [
 
 @pytest.fixture(scope="module")
 def projected(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Place]]:
-    """Where each bad record stands. They are folded; a good record of the same account was before and after each."""
+    """The position of each bad record. They are folded; a good record of the same account was before and after each."""
     known = settings.signing_keys | {"stray": type(settings.signing_keys["test-1"])("known, but not in the book")}
     with crew(settings.model_copy(update={"signing_keys": known}), tmp_path_factory.mktemp("workers")) as members:
         home = home_of(ACCOUNT, settings.event_partitions)

@@ -1,4 +1,4 @@
-"""What is on the log is in the views: every type of event, once, whoever repeats it, summing to zero in every unit."""
+"""What is on the log is in the views: every type of event, once, however often it is repeated; units sum to zero."""
 
 from collections.abc import Iterator
 from typing import Any

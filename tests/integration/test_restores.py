@@ -1,4 +1,4 @@
-"""Yesterday's dump, restored, brings nobody back: what was ended since is on the log, and is ended again."""
+"""A restored dump revives no key and no customer: what was ended since is on the log, and is ended again."""
 
 import json
 from collections.abc import Iterator

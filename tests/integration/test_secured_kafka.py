@@ -97,7 +97,7 @@ def test_the_api_appends_and_the_worker_folds_with_their_own_rights(
 
 
 def groups(admin: Settings) -> set[str]:
-    """Those that somebody is in."""
+    """The consumer groups that Kafka knows."""
     with closing(KafkaAdminClient(**kafka_options(admin))) as client:
         return {found["group_id"] for found in client.list_groups()}
 

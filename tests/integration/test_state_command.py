@@ -1,4 +1,4 @@
-"""`ledger state`: where an account stands, and where it stood at any moment, folded again without the views."""
+"""`ledger state`: the state of an account now and at any moment, folded again without the views."""
 
 import json
 import random
@@ -28,7 +28,7 @@ ACCOUNT = f"load_{SEED}_0"  # buys, has a policy, and sends some of its events t
 
 
 class Silent:
-    """Nobody watches."""
+    """Progress that is not shown."""
 
     def begin(self, stage: str, total: int | None) -> None: ...
     def reach(self, done: int) -> None: ...

@@ -74,7 +74,7 @@ def test_a_name_that_is_public_when_checked_and_private_when_used_reaches_nobody
 
 
 def test_a_connection_goes_to_the_address_that_was_checked() -> None:
-    """The second answer would be another one; nobody asks for it."""
+    """The second answer would be another one; no resolver is asked for it."""
     with receiver() as there:
         names = Names("127.0.0.1", "127.0.0.2")
         port = there.url.rpartition(":")[2]

@@ -143,7 +143,7 @@ class PaymentSystem:
     def deliver(
         self, provider: str, body: str, secret: str | None = None, at: int | None = None, to: str = ""
     ) -> httpx.Response:
-        """A webhook, signed as the provider signs it; by somebody else with another secret. `to`: another API."""
+        """Delivers a webhook, signed as the provider signs it, or with another `secret`. `to`: another API."""
         moment = int(time.time()) if at is None else at
         headers = self._signed(provider, body, SECRETS[provider] if secret is None else secret, moment)
         return self.http.post(f"{to}/webhooks/{provider}", content=body, headers=headers)

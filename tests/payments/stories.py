@@ -18,8 +18,8 @@ The provider, banks and the network:
     webhooks, webhooks:TEXT each webhook about the purchase (whose type contains TEXT) arrives three times, in any order
     sweep                   the payment sweep reads the provider's lists, as when webhooks are lost
     fault:KIND/CALL/N       the provider's next N calls of this kind fail
-    refunds:AMOUNT          somebody refunds so many minor units on the provider's dashboard
-    disputes:AMOUNT         the customer's bank takes back so many minor units
+    refunds:AMOUNT          a person refunds AMOUNT minor units on the provider's dashboard
+    disputes:AMOUNT         the customer's bank takes back AMOUNT minor units
     wins-dispute, loses-dispute     the bank decides, for us or against us
     a-day-passes            25 hours pass at the provider, which then forgets idempotency keys
 The operator:
@@ -140,12 +140,12 @@ class Story:
         self.system.sandbox.fault(kind, operation, provider=self.provider, times=int(times), seconds=0.1)
 
     def refunds(self, amount: str) -> None:
-        """Somebody gives back so many minor units on the dashboard."""
+        """A person refunds `amount` minor units on the provider's dashboard."""
         name = "payment_intent" if self.provider == "stripe" else "payment_id"
         self.system.act(self.provider, "refunds", **{name: self._payment().payment_id, "amount": int(amount)})
 
     def operator_refunds(self, credits: str) -> None:
-        """An operator gives back so many credits through our API."""
+        """An operator refunds `credits` through our API."""
         answer = self._give(credits)
         assert answer.status_code == 201, answer.text
 
@@ -166,7 +166,7 @@ class Story:
         self.system.sandbox.control.post("/sandbox/clock", json={"seconds": 25 * 3600}).raise_for_status()
 
     def disputes(self, amount: str) -> None:
-        """The customer's bank takes so many minor units."""
+        """The customer's bank disputes `amount` minor units."""
         name = "payment_intent" if self.provider == "stripe" else "payment_id"
         body = {name: self._payment().payment_id, "amount": int(amount)}
         self.dispute = self.system.act(self.provider, "disputes", **body)["id"]

@@ -92,7 +92,7 @@ class SweptStory(Story):
         self.system.stripe.checkout.sessions.expire(self._row("reference"))
 
     def pays_late(self) -> None:
-        """Somebody pays at the provider itself, in a window that stood open."""
+        """The customer pays at the provider itself, in a window that was left open."""
         if self.provider == "stripe":
             self.system.type_card(self._row("url"))
         else:

@@ -97,6 +97,6 @@ def test_razorpay(system: PaymentSystem, line: str) -> None:
 
 
 def test_nothing_was_refused_by_the_fold(system: PaymentSystem) -> None:
-    """Whoever told of a payment built the same event: another content under its id would be a dead letter."""
+    """Every source of a payment builds the same event: different content under one id would be a dead letter."""
     assert system.rows("SELECT code || ' ' || reason FROM views.dead_letters") == []
     assert system.balanced()

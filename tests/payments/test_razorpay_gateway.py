@@ -53,7 +53,7 @@ def begun(gateway: RazorpayGateway, terms: PaymentTerms) -> Begun:
 
 
 def act(sandbox: RunningSandbox, what: str, **body: Any) -> dict[str, Any]:
-    """Somebody else does something: a customer pays, a bank disputes."""
+    """Something that happens at Razorpay: a customer pays, a bank opens a dispute."""
     answer = sandbox.control.post(f"/sandbox/razorpay/{what}", json=body)
     assert answer.status_code in (200, 201), answer.text
     said: dict[str, Any] = answer.json()

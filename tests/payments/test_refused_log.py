@@ -1,4 +1,4 @@
-"""A log that workers refuse: until it is right, nothing is written to it and nobody pays, over HTTP or by consumers."""
+"""A log that workers refuse: until it is right, no process appends to it and no card is charged."""
 
 import asyncio
 import threading

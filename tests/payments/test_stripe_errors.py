@@ -1,4 +1,4 @@
-"""What an error of Stripe's means: nothing happened, nothing can happen now, or nobody knows."""
+"""What an error of Stripe's means: nothing happened, nothing can happen now, or the outcome is unknown."""
 
 import contextlib
 import json

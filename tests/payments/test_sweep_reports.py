@@ -40,7 +40,7 @@ def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 
 def paid(system: PaymentSystem, provider: str) -> tuple[str, str]:
-    """An account that has paid for 10 credits, and its purchase; nobody has told us."""
+    """An account that has paid for 10 credits, and its purchase; no webhook arrived."""
     account = system.account()
     purchase = system.buy(account, provider)
     system.pay(purchase)

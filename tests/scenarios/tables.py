@@ -74,7 +74,7 @@ def played(table: str) -> str:
 
 
 def expected(table: str) -> str:
-    """The table as it stands, in even columns."""
+    """The table as the story states it, in even columns."""
     rows = []
     for line in lines_of(table):
         data = " ".join(f"{name}={value}" for name, value in line.data.items())

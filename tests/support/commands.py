@@ -8,5 +8,5 @@ from ledger.settings import Settings
 
 
 def command(settings: Settings, *words: str) -> Result:
-    """How it ends, for somebody at a shell that is no terminal."""
+    """Runs `ledger <words>`; the result of it, without a terminal."""
     return CliRunner().invoke(app, words, env=environment_of(settings), catch_exceptions=False)

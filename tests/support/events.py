@@ -35,7 +35,7 @@ def event(type: str, account: str, data: Event, id: str, **more: Any) -> Event:
 
 
 def usage(account: str, id: str, cost: str | None = "0.01", **changes: Any) -> Event:
-    """A model call that costs so many credits; None: the book prices its tokens."""
+    """A model call that costs `cost` credits; None: the book prices its tokens."""
     data = {
         "request_id": "req_1",
         "provider": "openai",
@@ -85,7 +85,7 @@ def json_bytes(event: Event) -> bytes:
 
 
 class Place(NamedTuple):
-    """Where a record stands on `ledger.events`."""
+    """The position of a record on `ledger.events`."""
 
     partition: int
     offset: int
@@ -133,7 +133,7 @@ class Sender:
         return self._settings.signing_key().header(value)
 
     def acknowledged(self) -> list[Place]:
-        """Where everything that was appended since the last call stands now."""
+        """The positions of everything that was appended since the last call."""
         assert self._producer.flush(120) == 0, "not all was acknowledged"
         places, self._places = self._places, []
         assert all(isinstance(place, Place) for place in places), places

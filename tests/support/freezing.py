@@ -1,4 +1,4 @@
-"""A server that stands still: it keeps its connections and answers nobody."""
+"""A frozen server: it keeps its connections and does not answer."""
 
 import signal
 from collections.abc import Iterator

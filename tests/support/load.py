@@ -30,7 +30,7 @@ def load(seed: int, accounts: int = 50) -> Iterator[Event]:
 
 @contextmanager
 def publishing(settings: Settings, events: Iterator[Event], per_second: int, at_least: int) -> Iterator[None]:
-    """Publishes in a thread at about this rate while the block runs, and goes on after it until there are so many.
+    """Publishes in a thread at about this rate while the block runs, and after it until `at_least` events are out.
 
     An append that fails fails the test.
     """

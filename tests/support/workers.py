@@ -54,7 +54,7 @@ class Worker:
         self._process.wait(10)
 
     def pause(self) -> None:
-        """SIGSTOP: the process stands still in the middle of whatever it does."""
+        """SIGSTOP: the process is frozen in the middle of its work."""
         self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -157,7 +157,7 @@ def folded(settings: Settings) -> int:
 
 @contextmanager
 def log_reader(settings: Settings) -> Iterator[KafkaConsumer]:
-    """A consumer of nobody's group."""
+    """A consumer without a group."""
     consumer = KafkaConsumer(**kafka_options(settings), enable_auto_commit=False, fetch_max_bytes=8 << 20)
     try:
         yield consumer
