@@ -1,1 +1,1 @@
-"""The consumers of what the fold derives: charging top-ups, invoices, notices, the payment sweep come here."""
+"""The consumers: they charge top-ups, issue invoices, send notices, sweep payments, and keep house."""

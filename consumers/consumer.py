@@ -1,4 +1,4 @@
-"""What a consumer is, and what it is given: events whose form and signature have been checked."""
+"""The interface of a consumer, which handles events whose form and signature have been checked."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -7,7 +7,7 @@ from ledger.log.decoding import AnyEvent
 
 
 class Received(NamedTuple):
-    """An event and where it stands. `topic` of schemas.topics; `key_id` signed it, and the book accepts that key."""
+    """An event and its position. `topic`: of schemas.topics; `key_id`: of the key that signed it, valid by the book."""
 
     topic: str
     partition: int
@@ -18,7 +18,7 @@ class Received(NamedTuple):
 
 
 class Consumer(Protocol):
-    """Does one thing about the records of some topics, all of which must be signed. Its group is named after it."""
+    """Handles the signed records of some topics. Its Kafka group has its name."""
 
     @property
     def name(self) -> str: ...
@@ -32,7 +32,7 @@ class Consumer(Protocol):
         """Names of schemas.topics."""
 
     def handle(self, received: Received) -> None:
-        """Does what is to be done about one record, to its end: once it returns, the record may be committed.
+        """Handles one record completely: when this returns, the record may be committed.
 
-        The same record may come again. What is raised ends the process, and the record comes again after its restart.
+        The same record may come again. An exception ends the process, and the record comes again after its restart.
         """

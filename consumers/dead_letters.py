@@ -1,4 +1,4 @@
-"""Tells of dead letters: a log line and a count for each, without anything of what the record says."""
+"""Reports dead letters: one log line and one count for each, without the record's content."""
 
 from itertools import product
 from typing import ClassVar
@@ -25,7 +25,7 @@ class DeadLetters:
     topics: ClassVar = (DEAD_LETTERS,)
 
     def __init__(self, settings: Settings) -> None:
-        # A series that begins with its first dead letter never increases, and no alarm sees it.
+        # Shown from zero, so that an alarm sees the first increase.
         for topic, code in product(map(settings.topic, (topic.name for topic in TOPICS)), codes()):
             COUNTER.labels(topic, code)
 

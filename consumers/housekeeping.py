@@ -1,7 +1,6 @@
 """Housekeeping: what has to be done regularly, whatever the traffic.
 
-It ends holds whose time is over, appends the requests for a top-up that refused authorizations have left, and drops
-rows that nobody needs any more.
+It ends holds whose time is over, appends the top-up requests of refused authorizations, and drops old rows.
 """
 
 from prometheus_client import Counter

@@ -1,4 +1,4 @@
-"""What of payments does not fit, among the metrics of `ledger consume`: as records have it when Prometheus asks."""
+"""The metrics of payment alerts in `ledger consume`, read from Postgres when Prometheus asks."""
 
 from collections.abc import Iterator, Sequence
 from threading import Timer
@@ -17,13 +17,13 @@ _ANSWER_SECONDS = 3
 
 
 class PaymentMetrics(Collector):
-    """While Postgres is away `ledger_postgres_up` says so, there are none, and the other metrics go on."""
+    """While Postgres is away, `ledger_postgres_up` is 0 and the metrics of payment alerts are missing."""
 
     def __init__(self, database: str) -> None:
         self._database = database
 
     def describe(self) -> list[Metric]:
-        """Nothing in advance: else Postgres would be asked before anybody wants to know."""
+        """Empty, so that registering this collector does not ask Postgres."""
         return []
 
     def collect(self) -> Iterator[Metric]:

@@ -1,7 +1,7 @@
-"""Runs one task again and again, by one process at a time, however many there are.
+"""Runs one task repeatedly, in one process at a time.
 
-Whoever holds the task's lock in Postgres does it, and the others stand by. Postgres, Kafka or a provider that is away
-is waited for, without the lock: perhaps they answer somebody else. Anything else that goes wrong ends the process.
+The process that holds the task's lock in Postgres runs it; the others wait for the lock. While Postgres, Kafka or a
+provider is away, the process waits without the lock: another process may reach them. Any other error ends the process.
 """
 
 import threading
@@ -27,29 +27,29 @@ _COMES_BACK = (
     ProviderUnavailable,
     ProviderUnknown,
 )
-# The second key is the task's; projectors and rebuilds have a namespace of their own.
+# The first key is the namespace of tasks, the second is the task's.
 _LOCK = "SELECT pg_try_advisory_lock(x'1ed6e6'::int, hashtext(%s))"
 
 
 class Task(Protocol):
-    """Does one thing, round by round. It may be ended anywhere: each round begins with what is stored."""
+    """Work that is done in rounds. It may be killed at any time: each round begins with what is stored."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def seconds(self) -> float:
-        """The pause after a round."""
+        """The pause after a round, in seconds."""
 
     def once(self, connection: Connection) -> None:
-        """One round. `connection` is in autocommit; no other process does this task while it lasts."""
+        """Does one round. `connection` is in autocommit; no other process runs this task meanwhile."""
 
     def close(self) -> None:
-        """Lets go of what it holds."""
+        """Closes what it has open."""
 
 
 class Periodic:
-    """One task, until `stopping` is set."""
+    """Runs one task until `stopping` is set."""
 
     def __init__(self, task: Task, settings: Settings, stopping: threading.Event) -> None:
         self._task, self._settings, self._stopping = task, settings, stopping
@@ -60,13 +60,13 @@ class Periodic:
         with closing(self._task):
             while not self._stopping.is_set():
                 try:
-                    self._take_turns(retry_pause)
+                    self._run_with_lock(retry_pause)
                 except (KafkaRefusesUser, KafkaForbids):
                     raise
                 except _COMES_BACK as error:
                     retry_pause.wait(error)
 
-    def _take_turns(self, retry_pause: RetryPause) -> None:
+    def _run_with_lock(self, retry_pause: RetryPause) -> None:
         name = f"ledger-{self._task.name}"
         with connect(self._settings.database, WORKER.named(name)) as connection:
             mine = False

@@ -1,4 +1,4 @@
-"""`ledger consume`: consumers in one process, each in a thread of its own; one that fails ends them all.
+"""`ledger consume`: runs consumers in one process, each in its own thread; if one fails, all end.
 
 Most are driven by records, in a Kafka group of their own; the payment sweep, invoices and housekeeping by time;
 charging and notifications by both.
@@ -68,7 +68,7 @@ def _payment_sweep(common: Common) -> list[Worker]:
 
 
 def _charge_top_ups(common: Common) -> list[Worker]:
-    """None with LEDGER_PAYMENTS=off: then somebody else charges."""
+    """None with LEDGER_PAYMENTS=off: then another system charges."""
     gateways = gateways_of(common.settings)
     if not gateways:
         return []
@@ -82,7 +82,7 @@ def _charge_top_ups(common: Common) -> list[Worker]:
 
 
 def _invoices(common: Common) -> list[Worker]:
-    """None without LEDGER_SUPPLIER: somebody has to be named on them."""
+    """None without LEDGER_SUPPLIER: an invoice must name its supplier."""
     if not common.settings.supplier.name:
         return []
     return [Periodic(Invoices(common.settings, common.guard), common.settings, common.stopping)]
@@ -128,14 +128,14 @@ def run(settings: Settings, names: Sequence[str] = ()) -> None:
     Raises what makes it end: FoldOnly, NoSuchConsumer, NothingToDo, MetricsPortTaken, SettingMissing, TopicMissing,
     TopicChanged, LogOfAnother, and whatever a consumer raises.
     """
-    check_may_write(settings)  # all that consumers do has an effect outside: money, mails, webhooks, events
+    check_may_write(settings)  # consumers have effects outside: money, e-mails, webhooks, events
     consumers = chosen(names)
-    settings.signing_key()  # what is not signed becomes a dead letter, which is
+    settings.signing_key()  # raises SettingMissing: consumers sign what they append
     logs.configure(settings.log_format)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it logs every attempt to reach a broker that is away
     stopping = threading.Event()
     with _metrics(settings):
-        _on_signals(sys.exit)  # there is nothing to finish yet
+        _on_signals(sys.exit)  # no work has begun yet
         _wait_for_topics(settings)
         _on_signals(stopping.set)
         with closing(BookFollower(settings)) as book, closing(Guard(settings).start()) as guard, _shown(guard):
@@ -154,7 +154,7 @@ def chosen(names: Sequence[str]) -> list[str]:
 
 
 def _run_all(workers: Sequence[Worker], stopping: threading.Event) -> None:
-    """Each in a thread. One that ends before it is told to has failed; the others finish what they have in hand."""
+    """Runs each in a thread. One that ends unasked has failed; then the others finish their current work and end."""
     if not workers:
         raise NothingToDo()
     with ThreadPoolExecutor(len(workers), "consumer") as threads:
@@ -164,7 +164,7 @@ def _run_all(workers: Sequence[Worker], stopping: threading.Event) -> None:
 
 
 def _wait_for_topics(settings: Settings) -> None:
-    """Until Kafka and Postgres agree that the topics are those that the ledger was built on, or refuse."""
+    """Waits for Kafka and Postgres, and checks that the topics are those that the ledger was built on."""
     retry_pause = RetryPause("all", threading.Event())
     while True:
         try:
@@ -177,7 +177,7 @@ def _wait_for_topics(settings: Settings) -> None:
 
 @contextmanager
 def _shown(guard: Guard) -> Iterator[None]:
-    """Whether this process may write, among its metrics."""
+    """Shows in the metrics whether this process may write."""
     figures = GuardMetrics(guard)
     REGISTRY.register(figures)
     try:

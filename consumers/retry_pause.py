@@ -27,5 +27,5 @@ class RetryPause:
     def reset(self) -> None:
         """Called after a success: the next pause is short again."""
         if self._seconds:
-            log.info("goes_on", consumer=self._who)
+            log.info("working_again", consumer=self._who)
             self._seconds = 0.0

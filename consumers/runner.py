@@ -1,7 +1,7 @@
-"""Runs one consumer: every record handled at least once, and committed only after it was.
+"""Runs one consumer: handles every record at least once, and commits it only afterwards.
 
-A record without a valid signature becomes a dead letter. Kafka or Postgres that is away is waited for, however long.
-Anything else that goes wrong ends the process: a consumer that logs an error and goes on has lost a record.
+A record without a valid signature becomes a dead letter. While Kafka or Postgres is away, the consumer waits. Any other
+error ends the process: a consumer that only logged the error would lose the record.
 """
 
 import itertools
@@ -55,10 +55,10 @@ _BUSY_POLL_MS = 50
 _PENDING_MAX = 400
 _COMMIT_MS = 10_000
 _LEAVE_MS = 2_000
-_BURY_SECONDS = 10
+_DEAD_LETTER_SECONDS = 10
 _RECORDS_MAX = 100
 
-# Kafka, the end of the book or Postgres is away, or the group has given our partitions to somebody else meanwhile.
+# Kafka, the end of the book or Postgres is away, or the group has given our partitions to another member meanwhile.
 _COMES_BACK = (
     RetriableError,
     LogUnavailable,
@@ -74,7 +74,7 @@ _COMES_BACK = (
 
 
 class Runner:
-    """One consumer in its group, until `stopping` is set. `book` is followed by somebody else."""
+    """Runs one consumer in its group, until `stopping` is set. The caller keeps `book` up to date."""
 
     def __init__(
         self, consumer: Consumer, settings: Settings, book: BookFollower, permit: Permit, stopping: threading.Event
@@ -104,7 +104,7 @@ class Runner:
                     polled = kafka.poll(timeout_ms=_BUSY_POLL_MS if pending else _POLL_MS) if room else {}
                 standstill.check(polled=bool(polled or pending))
                 for record in itertools.chain.from_iterable(polled.values()):
-                    pending.submit(record, partial(self._take, book=book))
+                    pending.submit(record, partial(self._handle, book=book))
                 if not room:
                     self._stopping.wait(_BUSY_POLL_MS / 1000)
                 pending.retain(kafka.assignment())
@@ -115,21 +115,21 @@ class Runner:
 
     @staticmethod
     def _finish(kafka: KafkaConsumer, pending: PendingRecords, threads: ThreadPoolExecutor) -> None:
-        """Ends what is in hand, so that nobody has to do it again."""
+        """Handles the pending records to the end and commits them, so that they don't come again."""
         threads.shutdown(wait=True)
         pending.retain(kafka.assignment())
         if offsets := pending.committable():
             kafka.commit(offsets, timeout_ms=_COMMIT_MS)
 
-    def _take(self, record: ConsumerRecord, book: Book) -> None:
+    def _handle(self, record: ConsumerRecord, book: Book) -> None:
         received = self._received(record, book)
         if isinstance(received, Problem):
-            self._bury(record, received)
+            self._dead_letter(record, received)
         else:
             self._consumer.handle(received)
 
     def _received(self, record: ConsumerRecord, book: Book) -> Received | Problem:
-        """The event of a record and who signed it, or what is wrong with it."""
+        """The event of a record with its signing key, or what is wrong with it."""
         topic = record.topic.removeprefix(self._settings.topic_prefix)
         event = event_of(topic, record)
         if isinstance(event, Problem):
@@ -143,17 +143,17 @@ class Runner:
             return problem_of(KeyNotValid(key_id, field="ledger-signature"))
         return Received(topic, record.partition, record.offset, record.timestamp, event, key_id)
 
-    def _bury(self, record: ConsumerRecord, problem: Problem) -> None:
-        """Makes a dead letter of it. They are so rare that each may have a producer of its own."""
+    def _dead_letter(self, record: ConsumerRecord, problem: Problem) -> None:
+        """Appends a dead letter. They are rare, so each may have a producer of its own."""
         letter = dead_letter_of(SOURCE, record.topic, record.partition, record, problem)
-        with Publisher(self._settings, self._permit, delivery_seconds=_BURY_SECONDS) as publisher:
+        with Publisher(self._settings, self._permit, delivery_seconds=_DEAD_LETTER_SECONDS) as publisher:
             publisher.append_event(DEAD_LETTERS, letter, self._settings.signing_key()).position()
 
     @contextmanager
     def _seat(self) -> Iterator[Seat]:
         """A seat in the group, held by a connection of its own.
 
-        Should Postgres be restarted, it is free: a process that takes it then fences this one, which takes another.
+        If Postgres restarts, the seat is free. A process that takes it then fences this one, which takes another seat.
         """
         seat = Seat(self._settings.group(self._consumer.name))
         with connect(self._settings.database, SEAT) as connection:

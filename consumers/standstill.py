@@ -1,7 +1,6 @@
-"""Notices that a consumer of kafka-python has come to a standstill without a word, so that another one is made.
+"""Detects a KafkaConsumer that gets no records and raises no error, so that it is replaced.
 
-Its errors end it anyway. Here it is about what raises none: it polls and polls, and either is in no group, or gets
-nothing although there is something.
+It polls, and either is in no group, or gets nothing although its partitions have new records.
 """
 
 import time
@@ -15,7 +14,7 @@ _LOOK_SECONDS = 20.0
 
 
 class Standstill:
-    """Of one consumer; what was there at one look must have been read at the next one, if nothing came in between."""
+    """Watches one KafkaConsumer: what was new at one look must be read at the next one."""
 
     def __init__(self, kafka: KafkaConsumer) -> None:
         self._kafka = kafka
@@ -24,7 +23,7 @@ class Standstill:
         self._was_member = True
 
     def check(self, polled: bool) -> None:
-        """After each poll. Raises KafkaTimeoutError; asks the broker only when nothing came for a while."""
+        """Call it after each poll. Raises KafkaTimeoutError. Asks the broker only after a time without records."""
         if polled:
             self._ends, self._was_member, self._looked_at = {}, True, time.monotonic()
         elif time.monotonic() - self._looked_at > _LOOK_SECONDS:

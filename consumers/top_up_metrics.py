@@ -1,4 +1,4 @@
-"""What charging tells Prometheus: triggers, what providers answered, and how long a crossing took to be credits."""
+"""The metrics of charging: triggers, answers of providers, and the time from crossing a threshold to the credits."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -26,13 +26,13 @@ OVERDUE_SECONDS = Gauge("ledger_overdue_oldest_seconds", "Age of the oldest of i
 
 
 def count_from_zero(providers: Iterable[str]) -> None:
-    """Shows every answer that there may be: no alarm sees the increase of a series that begins with its first one."""
+    """Shows every series from zero, so that an alarm sees the first increase."""
     for provider, call, kind in product(providers, get_args(ProviderCall), get_args(AnswerKind)):
         ANSWERS.labels(provider, call, kind)
 
 
 def count(trigger: Trigger, call: ProviderCall, answer: ProviderAnswer) -> None:
-    """Counts an answer."""
+    """Counts an answer, and times the first attempts."""
     ANSWERS.labels(trigger.provider, call, answer.kind).inc()
     if call == "charge" and answer.kind == "paid" and trigger.attempt == 1:
         SECONDS.observe(max((datetime.now(UTC) - trigger.triggered_at).total_seconds(), 0))

@@ -1,1 +1,1 @@
-"""Notices: what customers and routers are told, over signed webhooks and by e-mail, once each."""
+"""Notices to customers and routers, each once, by signed webhook and e-mail."""

@@ -1,21 +1,24 @@
-"""What a customer's browser brings back from a provider: a sign to ask the provider, never believed by itself."""
+"""The parameters with which a customer's browser returns from a provider. They are never proof of a payment.
+
+They only say that it is time to ask the provider.
+"""
 
 from collections.abc import Mapping
 
 from ledger.payments.gateways import Gateways
 from ledger.records.checkouts import Checkout
 
-# What a browser has that comes from a payment, and not from one that the customer left.
-_DONE = {"session_id", "payment_intent", "razorpay_payment_id"}
+# Parameters of a browser that returns from a payment, and not from one that the customer left.
+_PAID_PARAMETERS = {"session_id", "payment_intent", "razorpay_payment_id"}
 
 
-def may_be_paid(said: Mapping[str, str]) -> bool:
-    """Whether the customer comes from a payment that may be done."""
-    return not _DONE.isdisjoint(said)
+def may_be_paid(parameters: Mapping[str, str]) -> bool:
+    """Whether the customer returns from a payment that may be paid."""
+    return not _PAID_PARAMETERS.isdisjoint(parameters)
 
 
 def is_genuine(gateways: Gateways, row: Checkout, form: Mapping[str, str]) -> bool:
-    """Whether Razorpay signed what its checkout gave the browser, and for this purchase. A decline has no signature."""
+    """Whether Razorpay signed the form of this purchase. A decline has no signature, and no payment id."""
     from ledger.payments.razorpay import RazorpayGateway
 
     gateway = gateways.get(row.provider)

@@ -1,4 +1,4 @@
-"""What time it is, for what waits for hours: tests put it forward."""
+"""The clock of work that waits for hours, which tests can put forward."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,5 +7,5 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """The clock of everything but tests."""
+    """The real time, in UTC."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""The payment providers of a deployment: those that its settings name keys of, and no other."""
+"""The payment providers of a deployment: those whose keys are in its settings."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ def gateways_of(settings: Settings) -> dict[str, Gateway]:
     """The gateways by provider; none in a copy or with LEDGER_PAYMENTS=off. Raises SettingMissing, SettingsInvalid."""
     if settings.payments == "off" or settings.fold_only:
         return {}
-    # Here, because their SDKs take a third of a second to load, and most processes have none.
+    # Imported here, because the SDKs take a third of a second to load, and most processes need none.
     found: dict[str, Gateway] = {}
     if settings.stripe_secret_key.get_secret_value():
         from ledger.payments.stripe import StripeGateway

@@ -156,7 +156,7 @@ def _label(type_: str, address: Address | None) -> str:
     """The name of a type of tax id; it can differ by country."""
     if type_ == "in_gst":
         return "GSTIN"
-    named = {country: label for (country, known), label in _LABELS.items() if known == type_}
+    named = {country: label for (country, type_of_label), label in _LABELS.items() if type_of_label == type_}
     return named.get(address.country if address else "") or next(iter(named.values()), type_)
 
 

@@ -1,7 +1,7 @@
-"""What providers say, as facts of the log: pure, so that whoever learns of a payment builds the same bytes.
+"""The event of each payment, refund, dispute, payout and top-up: one pure function per event.
 
-Ids follow from our purchase or the provider's own id, times are the provider's. Webhook, return page and sweep may all
-append the same payment: it counts once.
+Ids follow from the purchase or from the provider's id, times are the provider's. So webhook, return page, sweep and
+charger build the same bytes for the same payment, and it counts once.
 """
 
 from datetime import UTC, datetime
@@ -43,7 +43,7 @@ def purchase_event_id(account_id: str, purchase_id: str) -> str:
 
 
 def refund_event_id(account_id: str, provider: str, refund_id: str) -> str:
-    """The id of the one event that a refund can be."""
+    """The id of the one event that can debit a refund."""
     return derived_id(account_id, "credits.refunded", provider, refund_id)
 
 
@@ -53,7 +53,7 @@ def dispute_event_id(account_id: str, provider: str, dispute_id: str) -> str:
 
 
 def purchased(provider: str, payment: gateway.Payment, terms: PaymentTerms) -> CreditsPurchased:
-    """A payment that is paid, on the terms that were agreed."""
+    """The event of a payment that is paid, on its terms."""
     data = Purchase(
         purchase_id=terms.purchase_id,
         kind=terms.kind,
@@ -64,7 +64,7 @@ def purchased(provider: str, payment: gateway.Payment, terms: PaymentTerms) -> C
         fx_rate=terms.fx_rate,
         trigger_id=terms.trigger_id,
     )
-    # As the history would say it; on the log, so that other readers need not make it up.
+    # As the history shows it; on the log, so that other readers of the log have it, too.
     description = describe("credits.purchased", data.model_dump())
     return CreditsPurchased(
         source=SOURCE,
@@ -76,7 +76,7 @@ def purchased(provider: str, payment: gateway.Payment, terms: PaymentTerms) -> C
 
 
 def refunded(provider: str, refund: gateway.Refund, terms: PaymentTerms) -> CreditsRefunded:
-    """A refund that succeeded, and its share of the credits and of the tax. Raises ExceedsPurchase."""
+    """The event of a refund that succeeded: its share of the credits and of the tax. Raises ExceedsPurchase."""
     amounts = (terms.amount_minor, refund.before_minor, refund.amount_minor)
     data = Refund(
         purchase_id=terms.purchase_id,
@@ -93,21 +93,21 @@ def refunded(provider: str, refund: gateway.Refund, terms: PaymentTerms) -> Cred
 
 
 def dispute_opened(provider: str, dispute: gateway.Dispute, terms: PaymentTerms, credits: int) -> DisputeOpened:
-    """A dispute of so many nanos of the purchase."""
+    """The event of a new dispute about `credits` nanos of the purchase."""
     id_ = dispute_event_id(terms.account_id, provider, dispute.dispute_id)
     data = Dispute(purchase_id=terms.purchase_id, credits=format_nanos(credits))
     return DisputeOpened(source=SOURCE, id=id_, subject=terms.account_id, time=dispute.created, data=data)
 
 
 def dispute_closed(provider: str, dispute: gateway.Dispute, terms: PaymentTerms) -> DisputeClosed:
-    """A dispute that is won or lost."""
+    """The event of a dispute that is won or lost."""
     id_ = derived_id(terms.account_id, "dispute.closed", provider, dispute.dispute_id)
     outcome = DisputeOutcome(purchase_id=terms.purchase_id, outcome="won" if dispute.status == "won" else "lost")
     return DisputeClosed(source=SOURCE, id=id_, subject=terms.account_id, time=dispute.created, data=outcome)
 
 
 def payout_received(provider: str, payout: gateway.Payout) -> PayoutReceived:
-    """Money that arrived at our bank."""
+    """The event of a payout that arrived at our bank."""
     subject = f"provider:{provider}"
     data = Payout(
         provider=provider,
@@ -121,7 +121,7 @@ def payout_received(provider: str, payout: gateway.Payout) -> PayoutReceived:
 
 
 def top_up_failed(account_id: str, trigger_id: str, failure: FailedAttempt, time: datetime) -> AutoTopUpFailed:
-    """An attempt to pay a trigger that failed for certain; one event per attempt."""
+    """The event of an attempt that certainly failed; one per attempt."""
     data = TopUpFailure(trigger_id=trigger_id, reason_code=failure.reason_code, suspended=failure.suspended)
     ends = "suspended" if failure.suspended else "declined"
     id_ = derived_id(account_id, "auto_top_up.failed", trigger_id, str(failure.attempt), ends)
@@ -129,14 +129,14 @@ def top_up_failed(account_id: str, trigger_id: str, failure: FailedAttempt, time
 
 
 def top_up_resumed(account_id: str, since_seq: int, reason_code: str, time: datetime) -> AutoTopUpResumed:
-    """A suspension that the entry `since_seq` began is lifted; once, however often the reason comes up."""
+    """The event that ends the suspension which the entry `since_seq` began; one per suspension."""
     id_ = derived_id(account_id, "auto_top_up.resumed", str(since_seq))
     data = Resumption(reason_code=reason_code)
     return AutoTopUpResumed(source=SOURCE, id=id_, subject=account_id, time=time, data=data)
 
 
 def top_up_rechecked(account_id: str, window: Window, time: datetime) -> AutoTopUpRechecked:
-    """A cap's window, the UTC day or month that `time` is in, has opened; once per account and window."""
+    """The event that a cap's window has opened: the UTC day or month of `time`; one per account and window."""
     which = f"{time.astimezone(UTC):%Y-%m-%d}" if window == "day" else f"{time.astimezone(UTC):%Y-%m}"
     id_ = derived_id(account_id, "auto_top_up.rechecked", window, which)
     return AutoTopUpRechecked(source=SOURCE, id=id_, subject=account_id, time=time, data=Recheck(window=window))

@@ -1,4 +1,4 @@
-"""A customer's profile as it may be stored: the country, the time zone and the locale exist, the e-mail has a form.
+"""Checks a customer's profile: its country, time zone and locale exist, and its e-mail address has the right form.
 
 Countries are those of ISO 3166-1 and Kosovo, time zones those of IANA, locales those that Babel can write money in.
 """
@@ -13,7 +13,7 @@ from email_validator import EmailNotValidError, validate_email
 from ledger.core.errors import LedgerError
 from ledger.records.profiles import Profile
 
-# What CLDR has besides: groups of states, reserved codes, parts of countries, and codes for tests.
+# Codes of CLDR that are no countries: groups of states, reserved codes, parts of countries, and codes for tests.
 _NO_COUNTRIES = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"}
 
 
@@ -62,7 +62,7 @@ def _email(text: str) -> str:
     try:
         return validate_email(text, check_deliverability=False).normalized
     except EmailNotValidError:
-        # Its own words may repeat a part of the address, and errors are logged elsewhere.
+        # Without the library's message, which may repeat a part of the address, because errors are logged.
         raise EmailMalformed(field="email") from None
 
 

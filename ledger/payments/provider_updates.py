@@ -1,4 +1,4 @@
-"""Handles every update from a provider, whoever received it: a webhook, a return page, the sweep or the charger.
+"""Handles every update from a provider: those of webhooks, return pages, the sweep and the charger alike.
 
 Handling is idempotent: updates may come in any order and more than once. An event that is on the log stays as it is.
 """

@@ -1,10 +1,10 @@
-"""Where customers reach us: the page of a purchase, and where a provider sends them back to."""
+"""The URLs at which customers reach this service: the billing page, and the page of a purchase."""
 
 from ledger.settings import Settings
 
 
 def public_url(settings: Settings) -> str:
-    """Where customers reach this service, without a slash at the end."""
+    """The base URL for customers, without a slash at the end."""
     return settings.public_url.rstrip("/") or f"http://{settings.api_host}:{settings.api_port}"
 
 
@@ -19,10 +19,10 @@ def entry_url(settings: Settings, token: str) -> str:
 
 
 def pay_url(settings: Settings, checkout_id: str) -> str:
-    """The page of a purchase. Whoever knows the address may see it."""
+    """The page of a purchase. Everybody who knows the URL may see it."""
     return f"{public_url(settings)}/pay/{checkout_id}"
 
 
 def return_url(settings: Settings, checkout_id: str) -> str:
-    """Where the provider sends the customer when it is done, paid or not."""
+    """Where the provider sends the customer back to, paid or not."""
     return f"{pay_url(settings, checkout_id)}/return"

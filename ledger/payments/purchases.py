@@ -109,7 +109,7 @@ class Purchases:
     def refresh(self, checkout_id: str) -> Checkout:
         """A purchase after its provider was asked about it, at most once a second.
 
-        Never charges a saved method: the customer was told that the purchase failed, and may have bought again.
+        Never charges a saved method: the customer may have seen that the purchase failed, and bought again.
         Raises PurchaseUnknown, ProviderNotConfigured, a ProviderError, LogUnavailable.
         """
         row = self.get(checkout_id)

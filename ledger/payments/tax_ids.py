@@ -1,6 +1,6 @@
-"""Tax ids of customers: which types a country has, and whether a number is one of its type, written as Stripe wants it.
+"""Tax ids of customers: the types of each country, and whether a number is valid; written as Stripe expects it.
 
-What is checked is the form and, for most types, the check digits; not whether the authority knows the number.
+The form is checked and, for most types, the check digits; not whether the authority has issued the number.
 """
 
 import re
@@ -13,7 +13,7 @@ from stdnum.exceptions import InvalidChecksum, InvalidComponent, ValidationError
 from ledger.core.errors import LedgerError
 from ledger.payments.tax_id_types import TYPES, TaxIdType
 
-_SEPARATORS = re.compile(r"[\s./\u2010-\u2015\u2212-]+")  # with dashes of every kind
+_SEPARATORS = re.compile(r"[\s./\u2010-\u2015\u2212-]+")  # including dashes of every kind
 
 _BY_COUNTRY = {country: tuple(types) for country, types in groupby(TYPES, key=lambda kind: kind.country)}
 
@@ -50,7 +50,7 @@ def countries() -> dict[str, tuple[TaxIdType, ...]]:
 
 
 def label(country: str, type_: str) -> str:
-    """What people call such a number: "European VAT number". Raises TaxIdCountryUnknown or TaxIdTypeUnknown."""
+    """The name of a type, such as "European VAT number". Raises TaxIdCountryUnknown or TaxIdTypeUnknown."""
     return _kind(country, type_).label
 
 
@@ -95,7 +95,7 @@ def _check(kind: TaxIdType, number: str) -> None:
 
 
 def _reason(kind: TaxIdType, failures: list[ValidationError]) -> LedgerError:
-    """The most telling failure: where a number may be of several forms, the one that it was meant as."""
+    """The most specific failure, where a number may have several forms."""
     if any(isinstance(failure, InvalidChecksum) for failure in failures):
         return TaxIdCheckDigitWrong(field="value")
     if any(isinstance(failure, InvalidComponent) for failure in failures):

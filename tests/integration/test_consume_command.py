@@ -230,7 +230,7 @@ def test_a_broker_that_comes_back_is_noticed(tmp_path: Path) -> None:
             publish(settings, range(2, 4))
             eventually(lambda: running.offsets() == set(range(4)), why=running.lines)
             eventually(lambda: left(settings) == 0, why=running.lines)
-            eventually(lambda: consumers(running, "goes_on") == consumers(running, "waiting"), why=running.lines)
+            eventually(lambda: consumers(running, "working_again") == consumers(running, "waiting"), why=running.lines)
             assert running.stop() == 0
         waited = consumers(running, "waiting")
         assert GROUP in waited

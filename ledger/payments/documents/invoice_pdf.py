@@ -1,6 +1,6 @@
-"""An issued document as PDF: the same bytes for the same content, archivable (PDF/A), every text of it selectable.
+"""Renders an invoice as PDF/A: the same bytes for the same content, with selectable text.
 
-Only fonts of this package are used, and the only clock is the document's own date.
+It uses only the fonts of this package, and no time but the document's date.
 """
 
 import json
@@ -38,7 +38,7 @@ class DocumentNotSet(LedgerError):
 
 def invoice_pdf(settings: Settings, content: InvoiceContent) -> bytes:
     """The document. Raises LogoUnreadable or DocumentNotSet."""
-    import typst  # here, because it takes a tenth of a second to load, and most processes set no document
+    import typst  # here, because it takes a tenth of a second to load, and most processes render no document
 
     logo = _logo(settings.invoice_logo)
     document = json.dumps(shown(content) | {"logo": logo, "colour": settings.invoice_colour}, ensure_ascii=False)
@@ -54,9 +54,7 @@ def _archivable_or_not(document: str, timestamp: int) -> bytes:
 
     try:
         return _compiled(document, timestamp, ["a-2u"])
-    except (
-        typst.TypstError
-    ):  # a letter that none of our fonts has: then it is an empty box, and the standard forbids it
+    except typst.TypstError:  # a letter is in none of our fonts and becomes an empty box, which PDF/A forbids
         return _compiled(document, timestamp, [])
 
 
@@ -71,7 +69,7 @@ def _compiled(document: str, timestamp: int, standards: "list[PDFStandard]") -> 
 
 @cache
 def _compiler() -> "Compiler":
-    """Loading the fonts takes longer than all else. Its root is the file system's, as the logo may be anywhere."""
+    """Cached, because loading the fonts takes longest. Its root is that of the file system: a logo may be anywhere."""
     import typst
 
     return typst.Compiler(_HERE / "invoice.typ", root="/", font_paths=[_HERE / "fonts"], ignore_system_fonts=True)
@@ -152,7 +150,7 @@ def _notes(content: InvoiceContent, *, india: bool) -> list[str]:
 
 
 def _rate(content: InvoiceContent) -> str:
-    """What one credit cost, without tax; empty where nobody said."""
+    """The price of one credit, without tax; empty if the purchase names none."""
     if content.fx_rate is None:
         return ""
     digits = max(minor_digits(content.currency), len(content.fx_rate.partition(".")[2]))
@@ -173,7 +171,7 @@ def _money(content: InvoiceContent, minor: int) -> str:
 
 
 def _currency(amount: Decimal, currency: str, digits: int) -> str:
-    """In English, rupees in lakhs."""
+    """An amount in English notation, rupees grouped in lakhs."""
     locale, grouping = ("en_IN", "#,##,##0") if currency == "INR" else ("en", "#,##0")
     pattern = f"¤{grouping}.{'0' * digits}" if digits else f"¤{grouping}"
     return format_currency(amount, currency, pattern, locale=locale, currency_digits=False)

@@ -1,7 +1,7 @@
 """Payments at Razorpay: looked up with their orders, and captured where Razorpay has not captured them yet.
 
-Every look-up captures an authorized payment of ours, with its order's amount: the customer was told that it is paid,
-and Razorpay's own capture can have missed it. A payment that Razorpay doesn't let us capture stays pending.
+Every look-up captures an authorized payment of ours, with its order's amount: Razorpay has shown the customer that
+it is paid, and its own capture can have missed it. A payment that Razorpay doesn't let us capture stays pending.
 """
 
 from collections.abc import Iterator

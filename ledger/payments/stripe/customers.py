@@ -81,14 +81,14 @@ class Customers:
 
 
 def _described(buyer: Buyer) -> CustomerUpdateParams:
-    known: CustomerUpdateParams = {"metadata": {"account": buyer.account_id}}
+    fields: CustomerUpdateParams = {"metadata": {"account": buyer.account_id}}
     if buyer.name is not None:
-        known["name"] = buyer.name
+        fields["name"] = buyer.name
     if buyer.email is not None:
-        known["email"] = buyer.email
+        fields["email"] = buyer.email
     if buyer.address is not None:
-        known["address"] = _address(buyer.address)
-    return known
+        fields["address"] = _address(buyer.address)
+    return fields
 
 
 def _address(address: Address) -> CustomerUpdateParamsAddress:
