@@ -38,11 +38,11 @@ from ledger.log.connecting import (
     kafka_options,
     refusals_in_words,
 )
-from ledger.log.dead_letters import dead_letter_of
+from ledger.log.dead_letters import Problem, dead_letter_of, problem_of
 from ledger.log.decoding import event_of
 from ledger.log.kafka_python_fixes import naming_the_batch
 from ledger.log.publisher import Permit, Publisher
-from ledger.log.validation import Problem, problem_of, signer_of
+from ledger.log.validation import signer_of
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import SEAT
 from ledger.records.seats import Seat

@@ -15,7 +15,8 @@ from ledger.core.entry import Entry, Fact
 from ledger.core.errors import IdReused, Refused
 from ledger.core.fold import apply
 from ledger.gate.settlement import Settlement
-from ledger.log.validation import Problem, Record, problem_of
+from ledger.log.dead_letters import Problem, problem_of
+from ledger.log.record import Record
 from schemas.effects import Effect
 from schemas.events import UsageRecorded
 from schemas.identity import is_uuid

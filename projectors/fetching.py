@@ -24,7 +24,7 @@ from aiokafka.record._crecords import default_records
 from ledger.log import batches
 from ledger.log.batches import ReadBatch, UnreadableStretch
 from ledger.log.kafka_python_fixes import refuse_missing_codecs
-from ledger.log.validation import Record
+from ledger.log.record import Record
 from projectors.partition_waits import Ends
 
 _FETCH_BYTES = 4 * 1024 * 1024

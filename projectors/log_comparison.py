@@ -12,7 +12,8 @@ from typing import NamedTuple
 from ledger.core.entry import Fact
 from ledger.core.errors import BadSignature
 from ledger.log.partitioning import partition_of
-from ledger.log.validation import Record, fact_of
+from ledger.log.record import Record
+from ledger.log.validation import fact_of
 from ledger.postgres.types import Connection
 from ledger.records.skips import Skips, skips
 from ledger.settings import Settings

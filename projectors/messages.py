@@ -4,7 +4,7 @@ Their ids are derived, so a repeated message counts once.
 """
 
 from ledger.log.dead_letters import dead_letter_of, excerpt_of
-from ledger.log.validation import Record, log_time_ms
+from ledger.log.record import Record, log_time_ms
 from ledger.records.outbox import Message
 from ledger.views.dead_letters import DeadRow
 from projectors.batch import DeadRecord

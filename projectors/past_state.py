@@ -17,8 +17,9 @@ from ledger.core.calendar import moment_of, ms_of
 from ledger.core.entry import Entry
 from ledger.core.errors import LedgerError
 from ledger.log.partitioning import partition_of
+from ledger.log.record import Record, log_time_ms
 from ledger.log.topics import TopicMissing
-from ledger.log.validation import Record, fact_of, log_time_ms
+from ledger.log.validation import fact_of
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import COMMAND
 from ledger.records.skips import Skip, skips

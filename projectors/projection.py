@@ -18,8 +18,10 @@ from ledger.core.entry import Fact
 from ledger.core.errors import LedgerError, RefusedByDatabase
 from ledger.core.fold import purchase_named
 from ledger.gate.settlement import count_unheld, settle
+from ledger.log.dead_letters import Problem, problem_of
 from ledger.log.partitioning import partition_of
-from ledger.log.validation import PassedOver, Problem, Record, fact_of, problem_of
+from ledger.log.record import Record
+from ledger.log.validation import PassedOver, fact_of
 from ledger.postgres.types import Connection
 from ledger.records import outbox
 from ledger.settings import Settings

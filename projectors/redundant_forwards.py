@@ -6,7 +6,8 @@ the same event before; a rebuild folds the partitions in another order, so it ca
 
 from ledger.core.duplicates import is_duplicate
 from ledger.core.entry import Fact
-from ledger.log.validation import PlainRecord, fact_of
+from ledger.log.record import PlainRecord
+from ledger.log.validation import fact_of
 from ledger.postgres.types import Connection
 from ledger.records.rebuilds import SQL
 from ledger.settings import Settings

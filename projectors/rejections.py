@@ -6,7 +6,8 @@ ids are derived, so a second report changes nothing.
 
 from collections.abc import Iterable
 
-from ledger.log.validation import Problem, Record
+from ledger.log.dead_letters import Problem
+from ledger.log.record import Record
 from ledger.postgres.types import Connection
 from ledger.records import outbox
 from ledger.settings import Settings

@@ -8,7 +8,7 @@ from psycopg.errors import LockNotAvailable
 
 from ledger.core.errors import LedgerError
 from ledger.log.fingerprint import fingerprint
-from ledger.log.validation import Record, log_time_ms
+from ledger.log.record import Record, log_time_ms
 from ledger.postgres import release
 from ledger.postgres.connections import connect, hang_up
 from ledger.postgres.kinds import PROJECTOR

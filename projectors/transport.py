@@ -19,7 +19,7 @@ from yarl import URL
 
 from ledger.log.batches import UnreadableStretch
 from ledger.log.connecting import REQUEST_MS
-from ledger.log.validation import Record
+from ledger.log.record import Record
 from ledger.records.skips import Skips
 from projectors.fetching import FetchedRange, Fetcher
 from projectors.partition_waits import Ends

@@ -9,8 +9,9 @@ from pydantic_core import from_json
 
 from ledger.cli.escaping import printable, readable
 from ledger.core.calendar import log_time_text, moment_of
+from ledger.log.dead_letters import Problem
 from ledger.log.decoding import SignatureCheck, event_of, signature_check
-from ledger.log.validation import Problem, log_time_ms
+from ledger.log.record import log_time_ms
 
 _DATA_CHARACTERS = 120
 _EXCERPT_CHARACTERS = 500

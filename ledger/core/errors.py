@@ -113,6 +113,10 @@ class BadSignature(Unusable):
     message = "the signature is not valid"
 
 
+class UnsignedBook(Refused):
+    message = "A book version must be signed by a key that the book accepts"
+
+
 class IdReused(Unusable):
     message = "was used before for an event with other content; the first one stands"
 

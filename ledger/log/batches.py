@@ -13,7 +13,9 @@ from crc32c import crc32c
 from kafka.codec import snappy_decode
 
 from ledger.core.errors import TooLarge
-from ledger.log.validation import PassedOver, PlainRecord, Record, problem_of
+from ledger.log.dead_letters import problem_of
+from ledger.log.record import PlainRecord, Record
+from ledger.log.validation import PassedOver
 
 # A producer's batch is a few MB at most; one of 1 MB that grows a thousandfold is meant to use up our memory.
 BATCH_BYTES_MAX = 64 * 1024 * 1024

@@ -14,13 +14,15 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from pydantic import ValidationError
 
 from ledger.core.book import Book
-from ledger.core.errors import EXIT_CONFIG, LedgerError, Refused
+from ledger.core.errors import EXIT_CONFIG, LedgerError, Refused, UnsignedBook
 from ledger.core.fold import RULES
 from ledger.log.connecting import ANSWER_MS, REQUEST_MS, LogUnavailable, kafka_options, refusals_in_words
+from ledger.log.dead_letters import Problem, invalid, problem_of
 from ledger.log.kafka_python_fixes import naming_the_batch
 from ledger.log.publisher import Position, Publisher
+from ledger.log.record import Record
 from ledger.log.topic_settings import BOOK_BYTES_MAX
-from ledger.log.validation import Problem, Record, invalid, problem_of, recovery_of, signer_of
+from ledger.log.validation import recovery_of, signer_of
 from ledger.settings import Settings
 from schemas.book import BOOK, BOOK_SUBJECT, BookPublished, BookVersion
 from schemas.fields import json_of
@@ -144,10 +146,6 @@ class BookReader:
 
     def _reject(self, record: Record, problem: Problem) -> None:
         self.rejected.append(RejectedRecord(record, problem))
-
-
-class UnsignedBook(Refused):
-    message = "A book version must be signed by a key that the book accepts"
 
 
 class BookFollower:

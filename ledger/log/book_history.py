@@ -26,7 +26,7 @@ from ledger.log.book import (
 )
 from ledger.log.connecting import refusals_in_words
 from ledger.log.publisher import Permit, Position, Publisher
-from ledger.log.validation import PlainRecord, Record
+from ledger.log.record import PlainRecord, Record
 from ledger.settings import Settings
 from schemas.book import BOOK_SUBJECT, BookVersion
 from schemas.fields import faults_of

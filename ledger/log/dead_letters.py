@@ -1,13 +1,19 @@
-"""What is said on `ledger.deadletters` about a record: the same id whoever says it, so that said twice is said once."""
+"""Dead letters: why a record can't be applied, and what is said about it on `ledger.deadletters`.
+
+A dead letter has a code (of an error class of ledger.core.errors), a reason for people, and the field that is wrong.
+The id of its event follows from the record's place, so that a second report of the same record is a duplicate.
+`ledger.views.dead_letters` has the rows that people list.
+"""
+
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from ledger.core import errors
-from ledger.core.errors import Refused, Unusable
-from ledger.log.book import UnsignedBook
-from ledger.log.validation import Problem, Record
+from ledger.core.errors import Invalid, LedgerError, Refused, Unusable, text_of
+from ledger.log.record import Record
 from schemas.dead_letters import DEAD_LETTER, DeadLetter, RecordDeadLettered
-from schemas.fields import json_of
+from schemas.fields import faults_of, json_of
 from schemas.identity import derived_id
 
 _EXCERPT_CHARACTERS = 500
@@ -15,9 +21,34 @@ _SHORT_REASON_CHARACTERS = 500
 _SHORT_EXCERPT_CHARACTERS = 100
 
 
+class Problem(NamedTuple):
+    """Why a record can't be applied: the code of an error's class, its reason, and the field that it is about.
+
+    `str()` is what people read: "field: reason".
+    """
+
+    code: str
+    reason: str
+    field: str | None = None
+
+    def __str__(self) -> str:
+        return text_of(self.field, self.reason)
+
+
+def problem_of(error: LedgerError) -> Problem:
+    """An error as what is wrong with a record."""
+    return Problem(error.code, error.reason, error.field)
+
+
+def invalid(error: ValidationError) -> Problem:
+    """A record that does not have the form of its type."""
+    wrong = faults_of(error)
+    return problem_of(Invalid(wrong.reason, field=wrong.field))
+
+
 def codes() -> list[str]:
     """Every code that a dead letter may have: of what can't be used, and what the fold and the book refuse."""
-    kinds = (each for each in (*vars(errors).values(), UnsignedBook) if isinstance(each, type))
+    kinds = (each for each in vars(errors).values() if isinstance(each, type))
     return sorted(kind.code for kind in kinds if issubclass(kind, Refused) and kind not in (Refused, Unusable))
 
 

@@ -9,7 +9,9 @@ from typing import Literal, NamedTuple
 from pydantic import ValidationError
 
 from ledger.core.errors import WrongKey
-from ledger.log.validation import PlainRecord, Problem, Record, fact_of, invalid, problem_of
+from ledger.log.dead_letters import Problem, invalid, problem_of
+from ledger.log.record import PlainRecord, Record
+from ledger.log.validation import fact_of
 from schemas.book import BOOK as BOOK_SCHEMA
 from schemas.book import BookPublished
 from schemas.dead_letters import DEAD_LETTER, RecordDeadLettered

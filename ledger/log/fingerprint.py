@@ -2,7 +2,7 @@
 
 import hashlib
 
-from ledger.log.validation import Record
+from ledger.log.record import Record
 
 
 def fingerprint(record: Record) -> str:

@@ -12,8 +12,10 @@ from typing import BinaryIO, NamedTuple, Self
 from pydantic_core import from_json
 
 from ledger.core.errors import LedgerError
+from ledger.log.dead_letters import Problem
 from ledger.log.publisher import LogUnavailable, PendingAppend, Publisher
-from ledger.log.validation import PlainRecord, Problem, fact_of
+from ledger.log.record import PlainRecord
+from ledger.log.validation import fact_of
 from schemas.events import ROUTER_TYPES
 from schemas.fields import RECORD_BYTES_MAX
 from schemas.signatures import SigningKey

@@ -15,7 +15,9 @@ from pydantic import ValidationError
 from ledger.core.book import Book
 from ledger.core.errors import KeyNotValid, Refused, Unsigned
 from ledger.log.connecting import kafka_options, refusals_in_words
-from ledger.log.validation import Problem, Record, invalid, problem_of, signer_of
+from ledger.log.dead_letters import Problem, invalid, problem_of
+from ledger.log.record import Record
+from ledger.log.validation import signer_of
 from ledger.settings import Settings
 from schemas.records import RECORDS_EVENT, RecordsEvent
 from schemas.topics import RECORDS

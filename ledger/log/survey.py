@@ -19,7 +19,7 @@ from kafka.errors import (
 
 from ledger.log.connecting import COMMITTED, KafkaForbids, kafka_options, refusals_in_words
 from ledger.log.kafka_python_fixes import naming_the_batch
-from ledger.log.validation import Record
+from ledger.log.record import Record
 from ledger.settings import Settings
 from schemas.topics import TOPICS
 

@@ -3,70 +3,28 @@
 Nothing here depends on the book or on an account: the same record reads the same on any day.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from ledger.core.calendar import ms_of
 from ledger.core.entry import Fact, Recovery
 from ledger.core.errors import (
     BadSignature,
     Empty,
-    Invalid,
-    LedgerError,
     TimeOutOfBounds,
     TooLarge,
     WrongKey,
-    text_of,
 )
+from ledger.log.dead_letters import Problem, invalid, problem_of
+from ledger.log.record import Record, log_time_ms
 from schemas.events import EVENT
-from schemas.fields import RECORD_BYTES_MAX, faults_of
+from schemas.fields import RECORD_BYTES_MAX
 from schemas.identity import content_of, event_id_of
 from schemas.recovery import RECOVERED_HEADER, proves, recovery_claim_of
 from schemas.signatures import SIGNATURE_HEADER, signature_of, verifies
 
 _validate = EVENT.validator.validate_json
-
-
-class Record(Protocol):
-    """What of a Kafka client's record is read here."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Iterable[tuple[str, bytes | None]]: ...
-
-
-class PlainRecord(NamedTuple):
-    """What of a record is read here, without a Kafka client: one that is to be appended, or a part of another."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]] = ()
-    offset: int = -1
-    timestamp: int = 0
-
-
-class Problem(NamedTuple):
-    """Why a record can't be applied: the code of an error's class, its reason, and the field that it is about.
-
-    `str()` is what people read: "field: reason".
-    """
-
-    code: str
-    reason: str
-    field: str | None = None
-
-    def __str__(self) -> str:
-        return text_of(self.field, self.reason)
 
 
 class PassedOver(NamedTuple):
@@ -78,26 +36,6 @@ class PassedOver(NamedTuple):
     key: bytes | None = None
     value: bytes | None = None
     headers: Sequence[tuple[str, bytes | None]] = ()
-
-
-def problem_of(error: LedgerError) -> Problem:
-    """An error as what is wrong with a record."""
-    return Problem(error.code, error.reason, error.field)
-
-
-def invalid(error: ValidationError) -> Problem:
-    """A record that does not have the form of its type."""
-    wrong = faults_of(error)
-    return problem_of(Invalid(wrong.reason, field=wrong.field))
-
-
-# Brokers stamp records themselves, on a topic that was not changed: no other time has ever been one of the log.
-LOG_TIME_MAX_MS = ms_of(datetime(2200, 1, 1, tzinfo=UTC))
-
-
-def log_time_ms(record: Record) -> int:
-    """When the record was appended, within what can be a time of the log."""
-    return min(max(record.timestamp, 0), LOG_TIME_MAX_MS)
 
 
 def fact_of(record: Record, secrets: Mapping[str, bytes]) -> Fact | Problem:

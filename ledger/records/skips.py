@@ -7,7 +7,8 @@ from typing import NamedTuple
 from ledger.core.calendar import ms_of
 from ledger.core.errors import Unreadable
 from ledger.log.continuity import Stretch
-from ledger.log.validation import PassedOver, problem_of
+from ledger.log.dead_letters import problem_of
+from ledger.log.validation import PassedOver
 from ledger.postgres.types import Connection
 from ledger.sql import statements
 

@@ -15,8 +15,9 @@ from ledger.core.book import Book
 from ledger.core.entry import Fact
 from ledger.core.errors import LedgerError, Refused, restored_error
 from ledger.core.fold import apply
+from ledger.log.dead_letters import Problem, problem_of
 from ledger.log.drafts import Draft
-from ledger.log.validation import Problem, fact_of, problem_of
+from ledger.log.validation import fact_of
 from ledger.service.caller import AccountUnknown, Caller
 from ledger.service.resources import Resources
 from schemas.events import ROUTER_TYPES

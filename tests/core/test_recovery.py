@@ -11,7 +11,9 @@ from ledger.core.entry import Entry, Fact
 from ledger.core.errors import KeyNotValid, Refused, Unsigned
 from ledger.core.fold import apply
 from ledger.dev.first_book import first_book
-from ledger.log.validation import PlainRecord, Problem, fact_of
+from ledger.log.dead_letters import Problem
+from ledger.log.record import PlainRecord
+from ledger.log.validation import fact_of
 from schemas.book import KeyValidity
 from schemas.recovery import recovered_header
 from schemas.signatures import SigningKey

@@ -23,9 +23,8 @@ from ledger.dev.kafka import free_port
 from ledger.dev.stack import Stack
 from ledger.guard.guard import Guard
 from ledger.log.book import BookFollower
-from ledger.log.dead_letters import dead_letter_of
+from ledger.log.dead_letters import Problem, dead_letter_of
 from ledger.log.publisher import Publisher
-from ledger.log.validation import Problem
 from ledger.settings import Settings
 from schemas.dead_letters import RecordDeadLettered
 from schemas.fields import json_of

@@ -12,7 +12,7 @@ from faust.types import TP
 from yarl import URL
 
 from ledger.log.batches import UnreadableStretch
-from ledger.log.validation import PlainRecord
+from ledger.log.record import PlainRecord
 from ledger.records.skips import Skip
 from projectors.fetching import FetchedRange
 from projectors.skips import apply_skips

@@ -8,9 +8,9 @@ import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from kafka.errors import KafkaError
 
-from ledger.log.dead_letters import dead_letter_of
+from ledger.log.dead_letters import Problem, dead_letter_of
 from ledger.log.producer import Producer
-from ledger.log.validation import PlainRecord, Problem
+from ledger.log.record import PlainRecord
 from ledger.records import outbox
 from ledger.settings import Settings
 from projectors.messages import SOURCE
