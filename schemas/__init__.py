@@ -1,1 +1,1 @@
-"""The language of the ledger: what may be said on its topics and over its HTTP, exactly, and nothing about meaning."""
+"""The language of the ledger: the exact form of what is on its topics and in its HTTP. The rules are elsewhere."""

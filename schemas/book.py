@@ -23,15 +23,15 @@ Markup = Annotated[Cost, Field(description="Added to the provider's cost, as a f
 class Price(Frozen):
     """Credits per 1,000,000 tokens of one model."""
 
-    provider: Annotated[Token, described("As usage names it.")]
-    model: Annotated[Token, described("As usage names it.")]
+    provider: Annotated[Token, described("The same name as in usage.")]
+    model: Annotated[Token, described("The same name as in usage.")]
     input_per_million: Annotated[PricePerMillion, described("For 1,000,000 input tokens.")]
     output_per_million: Annotated[PricePerMillion, described("For 1,000,000 output tokens.")]
     cached_input_per_million: Annotated[
-        PricePerMillion | None, described("For those read from the cache. Absent: the input price.")
+        PricePerMillion | None, described("For input tokens that are read from the cache. Absent: the input price.")
     ] = None
     cache_write_per_million: Annotated[
-        PricePerMillion | None, described("For those written to the cache. Absent: the input price.")
+        PricePerMillion | None, described("For input tokens that are written to the cache. Absent: the input price.")
     ] = None
 
 
@@ -41,23 +41,25 @@ class Markups(Frozen):
 
 
 class Package(Frozen):
-    """What an account may do for nothing."""
+    """What an account gets without charge."""
 
-    name: Annotated[Token, described("What accounts and events call it.")]
+    name: Annotated[Token, described("The name in accounts and events.")]
     included_traces: Annotated[int, Field(ge=0, le=10**12), described("Free in each UTC calendar month.")]
 
 
 class Level(Frozen):
-    """A balance that somebody wants to know of."""
+    """A balance that is announced when an account reaches it."""
 
-    name: Annotated[Token, described("What effects call it.")]
-    at_most: Annotated[SignedCredits, described("A balance of so much or less is at this level.")]
+    name: Annotated[Token, described("The name in effects.")]
+    at_most: Annotated[SignedCredits, described("A balance of this amount or less is at this level.")]
 
 
 class Bounds(Frozen):
     """Limits on single events."""
 
-    event_credits_max: Annotated[Credits, described("An event that would move more is refused.")] = "1000000"
+    event_credits_max: Annotated[
+        Credits, described("The most that one event may move; a larger amount is refused.")
+    ] = "1000000"
     top_up_credits_min: Annotated[Credits, described("The smallest top-up.")] = "5"
 
     @model_validator(mode="after")
@@ -72,13 +74,15 @@ class KeyValidity(Frozen):
 
     key_id: Annotated[KeyId, described("The key's id; its secret is a setting.")]
     valid_from: Annotated[Moment | None, described("Log time from which its signatures count. Absent: always.")] = None
-    valid_until: Annotated[Moment | None, described("Log time from which they no longer do. Absent: never.")] = None
+    valid_until: Annotated[
+        Moment | None, described("Log time from which its signatures no longer count. Absent: never.")
+    ] = None
 
 
 class BookVersion(Frozen):
     """One complete state of the book; versions count up from 1."""
 
-    version: Annotated[int, Field(ge=1), described("Counts up from 1.")]
+    version: Annotated[int, Field(ge=1), described("Counted from 1.")]
     effective_from: Annotated[
         Moment | None,
         described(
@@ -91,7 +95,7 @@ class BookVersion(Frozen):
         tuple[Price, ...], described("What tokens cost, before the markup; one for each provider and model.")
     ]
     packages: Annotated[tuple[Package, ...], Field(min_length=1), described("Included traces by package.")]
-    default_package: Annotated[Token, described("Of accounts that were opened without one.")]
+    default_package: Annotated[Token, described("The package of accounts that are opened without one.")]
     trace_price: Annotated[Cost, described("Credits for a trace beyond the included ones.")]
     levels: Annotated[
         tuple[Level, ...], described("Balance levels that are announced when they are reached or left.")

@@ -1,4 +1,4 @@
-"""What `ledger.deadletters` says: which record could not be read or applied, and why."""
+"""The events of `ledger.deadletters`: which record could not be read or applied, and why."""
 
 from typing import Annotated, Literal
 
@@ -15,19 +15,21 @@ class DeadLetter(Frozen):
 
     topic: Annotated[Token, described("The topic of the record.")]
     partition: Annotated[Offset, described("Its partition.")]
-    offset: Annotated[Offset, described("Its offset: the record is still there.")]
-    code: Annotated[Code, described("Why, for programs.")]
-    field: Annotated[
-        FieldName | None, described("The field that is wrong, the first one; absent when it is the whole record.")
-    ] = None
-    reason: Annotated[str, described("What is wrong with it, for people; further fields are named, 20 at most.")]
-    excerpt: Annotated[str, described("The beginning of the record's value; what is not printable ASCII is escaped.")]
+    offset: Annotated[Offset, described("Its offset; the record is still on the log.")]
+    code: Annotated[Code, described("The reason, for programs.")]
+    field: Annotated[FieldName | None, described("The first field that is wrong. Absent: the whole record is.")] = None
+    reason: Annotated[
+        str, described("What is wrong with the field, for people; then up to 19 further fields, each with its name.")
+    ]
+    excerpt: Annotated[
+        str, described("The beginning of the record's value, with everything escaped that is not printable ASCII.")
+    ]
 
 
 class RecordDeadLettered(Envelope):
-    """A record could not be read or applied; nothing else stopped for it, and it is still on the log."""
+    """A record could not be read or applied. Other records are not affected, and the record is still on the log."""
 
-    # topic/partition: a dead letter may not even name an account
+    # topic/partition, because a record that can't be read names no account
     subject: Annotated[str, matching(r"^[!-~]{1,260}$", "topic/partition")]
     type: Literal["record.dead_lettered"] = "record.dead_lettered"
     data: DeadLetter

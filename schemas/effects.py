@@ -1,7 +1,7 @@
 """What the fold derives for consumers, on `ledger.topups`: triggers, skips, suspensions, balance levels.
 
 Effects are facts like any other, in the same envelope, signed. Their ids follow from the event that caused them, so
-that a second fold of the same log says the same.
+that a second fold of the same log gives the same effects.
 """
 
 from typing import Annotated, Literal
@@ -22,8 +22,8 @@ class Trigger(Frozen):
         Uuid, described("The purchase to make; also this event's id and part of the idempotency key at the provider.")
     ]
     credits: Annotated[Credits, described("What to buy.")]
-    balance: Annotated[SignedCredits, described("What was compared with the threshold.")]
-    threshold: Annotated[Credits, described("The policy's, at that moment.")]
+    balance: Annotated[SignedCredits, described("The amount that was compared with the threshold.")]
+    threshold: Annotated[Credits, described("The threshold of the policy at that moment.")]
     caused_by: Annotated[Uuid, described("The event that crossed the threshold.")]
     provider: Annotated[PaymentProvider | None, described("The policy's.")] = None
     payment_method_id: Annotated[Token | None, described("The policy's.")] = None
@@ -39,7 +39,7 @@ class AutoTopUpTriggered(Envelope):
 class Skip(Frozen):
     """The cap, and what would have exceeded it."""
 
-    reason: Annotated[Literal["cap"], described("Why nothing was bought.")] = "cap"
+    reason: Annotated[Literal["cap"], described("The reason why nothing was bought.")] = "cap"
     window: Annotated[Window, described("The cap's window.")]
     cap: Annotated[Credits, described("The cap.")]
     spent: Annotated[Credits, described("What auto top-up bought in the window so far.")]
@@ -56,18 +56,18 @@ class AutoTopUpSkipped(Envelope):
 
 class Suspension(Frozen):
     trigger_id: Annotated[Uuid, described("The trigger that could not be paid.")]
-    reason_code: Annotated[Code, described("Why, as the charger classed it.")]
+    reason_code: Annotated[Code, described("The reason, as the charger classified it.")]
 
 
 class AutoTopUpSuspended(Envelope):
-    """Nothing will be charged until somebody resumes it."""
+    """Auto top-up is suspended: nothing is charged until it is resumed."""
 
     type: Literal["auto_top_up.suspended"] = "auto_top_up.suspended"
     data: Suspension
 
 
 class LevelChange(Frozen):
-    """From which level of the book to which."""
+    """The level before, the level now, and the balance."""
 
     previous: Annotated[Token, described("The level before; `ok` is above all levels of the book.")]
     level: Annotated[Token, described("The level now.")]
@@ -75,7 +75,7 @@ class LevelChange(Frozen):
 
 
 class BalanceLevelChanged(Envelope):
-    """The balance sank to a level of the book, or recovered from it."""
+    """The balance fell to a level of the book, or rose above it."""
 
     type: Literal["balance.level_changed"] = "balance.level_changed"
     data: LevelChange

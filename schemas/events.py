@@ -32,10 +32,10 @@ ROUTER_TYPES = frozenset({"usage.recorded", "trace.recorded"})
 
 
 class Charged(Frozen):
-    """What the provider moved, in its own currency."""
+    """Money that moved at the provider, in its currency."""
 
     currency: Annotated[Currency, described("The currency that was paid in.")]
-    amount_minor: Annotated[Minor, described("What moved, tax included, in minor units: cents, paise.")]
+    amount_minor: Annotated[Minor, described("The amount, tax included, in minor units: cents, paise.")]
     tax_minor: Annotated[Minor, described("The tax in it, at most `amount_minor`.")] = 0
 
     @model_validator(mode="after")
@@ -46,9 +46,9 @@ class Charged(Frozen):
 
 
 class Usage(Frozen):
-    """One model call, whatever became of it: what the provider counted."""
+    """One model call, successful or not: what the provider counted."""
 
-    request_id: Annotated[Token, described("The router's own id of the request, for people who look for it.")]
+    request_id: Annotated[Token, described("The router's own id of the request, to search by.")]
     provider: Annotated[Token, described("Who ran the model, as the book's prices name it.")]
     model: Annotated[Token, described("The model, as the book's prices name it.")]
     mode: Annotated[Mode, described("How the router chose the model; each mode has its markup in the book.")]
@@ -67,7 +67,9 @@ class Usage(Frozen):
         Token | None, described("The customer's API key (its id, never the key), to filter and sum by.")
     ] = None
     authorization_id: Annotated[Token | None, described("The authorization that the request ran under.")] = None
-    metadata: Annotated[Metadata | None, described("The router's own names and values; kept, not read.")] = None
+    metadata: Annotated[
+        Metadata | None, described("The router's own names and values; the ledger only stores them.")
+    ] = None
 
 
 class UsageRecorded(Envelope):
@@ -79,7 +81,7 @@ class UsageRecorded(Envelope):
 
 class Trace(Frozen):
     trace_id: Annotated[Token, described("The router's own id of the trace.")]
-    count: Annotated[TraceCount, described("How many traces this event stands for.")]
+    count: Annotated[TraceCount, described("How many traces this event counts.")]
 
 
 class TraceRecorded(Envelope):
@@ -93,13 +95,15 @@ class Purchase(Frozen):
     """Credits that a customer paid for."""
 
     purchase_id: Annotated[Token, described("Our id of the purchase; each is credited once.")]
-    kind: Annotated[PurchaseKind, described("Whether the customer bought or auto top-up did.")]
-    credits: Annotated[Credits, described("What the account gets; above zero.")]
+    kind: Annotated[PurchaseKind, described("Who bought: the customer, or auto top-up.")]
+    credits: Annotated[Credits, described("The credits that the account gets; above zero.")]
     provider: Annotated[PaymentProvider, described("Who took the payment.")]
     provider_payment_id: Annotated[Token, described("The provider's id of the payment.")]
     charged: Annotated[Charged, described("What the customer paid.")]
     fx_rate: Annotated[Cost | None, described("Units of the paying currency for one credit, as charged.")] = None
-    trigger_id: Annotated[Uuid | None, described("The trigger that this pays; exactly for `auto_top_up`.")] = None
+    trigger_id: Annotated[
+        Uuid | None, described("The trigger that this pays; set if, and only if, `kind` is `auto_top_up`.")
+    ] = None
     description: Annotated[
         Text | None, described("What the history shows; absent: a sentence from the other fields.")
     ] = None
@@ -112,7 +116,7 @@ class Purchase(Frozen):
 
 
 class CreditsPurchased(Envelope):
-    """The provider says that money was paid; the account has the credits from this record on."""
+    """The provider reports a payment; the account has the credits from this record on."""
 
     type: Literal["credits.purchased"] = "credits.purchased"
     data: Purchase
@@ -121,12 +125,14 @@ class CreditsPurchased(Envelope):
 class Refund(Frozen):
     purchase_id: Annotated[Token, described("The purchase that is given back, whole or in part.")]
     provider_refund_id: Annotated[Token, described("The provider's id of the refund.")]
-    credits: Annotated[Credits, described("What the account loses; above zero, at most what is left of the purchase.")]
+    credits: Annotated[
+        Credits, described("The credits that the account loses; above zero, at most what is left of the purchase.")
+    ]
     charged: Annotated[Charged, described("What the customer got back, in the currency of the purchase.")]
 
 
 class CreditsRefunded(Envelope):
-    """Money of a purchase went back, and its credits with it; within what is left of that purchase."""
+    """Money of a purchase was paid back, and its credits are taken; at most what is left of the purchase."""
 
     type: Literal["credits.refunded"] = "credits.refunded"
     data: Refund
@@ -138,7 +144,7 @@ class Dispute(Frozen):
 
 
 class DisputeOpened(Envelope):
-    """The customer's bank took money back; the disputed credits are debited until it is decided."""
+    """The customer's bank took money back; the disputed credits are debited until the dispute is decided."""
 
     type: Literal["dispute.opened"] = "dispute.opened"
     data: Dispute
@@ -157,13 +163,13 @@ class DisputeClosed(Envelope):
 
 
 class Adjustment(Frozen):
-    amount: Annotated[SignedCredits, described("Added to the balance; negative takes away; not zero.")]
+    amount: Annotated[SignedCredits, described("Added to the balance; a negative amount is subtracted; not zero.")]
     reason_code: Annotated[Code, described("Why.")]
     actor_id: Annotated[Token, described("Who did it: an opaque id, such as that of an API key.")]
 
 
 class CreditsAdjusted(Envelope):
-    """An operator corrected a balance; the only way the past is corrected."""
+    """An operator corrected a balance. There is no other way to correct the past."""
 
     type: Literal["credits.adjusted"] = "credits.adjusted"
     data: Adjustment
@@ -172,7 +178,7 @@ class CreditsAdjusted(Envelope):
 class TopUpPolicy(Frozen):
     """When to buy, how much, and how much at most."""
 
-    enabled: Annotated[bool, described("Whether it buys at all.")]
+    enabled: Annotated[bool, described("Whether auto top-up is switched on.")]
     threshold: Annotated[Credits, described("It buys when the balance is below.")]
     amount: Annotated[Credits, described("`fixed`: the credits to add. `target`: the balance to reach.")]
     sizing: Annotated[Sizing, described("How `amount` is meant.")] = "fixed"
@@ -182,7 +188,7 @@ class TopUpPolicy(Frozen):
     cap_month: Annotated[
         Credits | None, described("The most that it buys in one UTC calendar month. Absent: no cap.")
     ] = None
-    provider: Annotated[PaymentProvider | None, described("Who is to take the payment.")] = None
+    provider: Annotated[PaymentProvider | None, described("The provider that takes the payment.")] = None
     payment_method_id: Annotated[
         Token | None, described("The card or mandate to charge, as the provider names it.")
     ] = None
@@ -198,40 +204,40 @@ class AutoTopUpConfigured(Envelope):
 
 class TopUpFailure(Frozen):
     trigger_id: Annotated[Uuid, described("The trigger that was not paid.")]
-    reason_code: Annotated[Code, described("Why, as the charger classes it.")]
+    reason_code: Annotated[Code, described("The reason, as the charger classifies it.")]
     suspended: Annotated[
-        bool, described("True: the charger gave up, and nothing is charged until somebody resumes it.")
+        bool, described("True: the charger gave up, and nothing is charged until auto top-up is resumed.")
     ] = False
 
 
 class AutoTopUpFailed(Envelope):
-    """A charge was definitely declined; `suspended` says that the charger gave up."""
+    """A charge was definitely declined. With `suspended` the charger gave up."""
 
     type: Literal["auto_top_up.failed"] = "auto_top_up.failed"
     data: TopUpFailure
 
 
 class Resumption(Frozen):
-    reason_code: Annotated[Code, described("Why it may go on.")]
+    reason_code: Annotated[Code, described("The reason why it is resumed.")]
     actor_id: Annotated[Token | None, described("Who resumed it.")] = None
 
 
 class AutoTopUpResumed(Envelope):
-    """Somebody lifted the suspension, or the card changed."""
+    """An operator lifted the suspension, or the customer changed the card."""
 
     type: Literal["auto_top_up.resumed"] = "auto_top_up.resumed"
     data: Resumption
 
 
 class TopUpRequest(Frozen):
-    """What the authorization saw. With `balance`, one that comes late is not taken for a new one."""
+    """The amounts at the refusal. With `balance`, the fold adds what was credited since then."""
 
     available: Annotated[
         SignedCredits, described("Balance less open holds when the request was refused; may be negative.")
     ]
     balance: Annotated[
         SignedCredits | None,
-        described("The balance that `available` was reckoned from: what was credited since then counts."),
+        described("The balance that `available` was computed from."),
     ] = None
 
 
@@ -269,7 +275,7 @@ class PackageChange(Frozen):
 
 
 class AccountPackageChanged(Envelope):
-    """Included traces follow another package from now on."""
+    """The account has another package from now on."""
 
     type: Literal["account.package_changed"] = "account.package_changed"
     data: PackageChange
@@ -281,7 +287,7 @@ class Invoice(Frozen):
 
 
 class InvoiceIssued(Envelope):
-    """An invoice number is taken, for ever."""
+    """An invoice number was taken; it is never used again."""
 
     type: Literal["invoice.issued"] = "invoice.issued"
     data: Invoice
@@ -305,7 +311,7 @@ class PayoutReceived(Envelope):
 
 class AcceptedTopic(Frozen):
     name: Annotated[Token, described("The topic.")]
-    topic_id: Annotated[Token, described("Its id at the broker, which another topic of the same name does not have.")]
+    topic_id: Annotated[Token, described("Its id at the broker; another topic with the same name has another id.")]
 
 
 class LogRecovery(Frozen):

@@ -1,7 +1,7 @@
 """The language as JSON Schema files for clients in any language: `python -m schemas.export` writes `schemas/json/`.
 
 One file per type, the same bytes for the same models. What a schema can't say (tax within the amount, a trigger for
-each auto top-up) stands in the descriptions and is refused by the ledger.
+each auto top-up) is in the descriptions, and the ledger checks it.
 """
 
 import json
@@ -27,7 +27,7 @@ def schema_of(cls: type[Envelope]) -> dict[str, Any]:
     """The JSON Schema of one type, version 1."""
     name = cls.model_fields["type"].default
     schema = cls.model_json_schema()
-    # The models have a default for these, so that Python need not say them; a record on a topic must.
+    # The models have defaults for these, for Python's sake; a record on a topic must have them.
     schema["required"] = sorted({*schema["required"], "specversion", "type"})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -1,4 +1,4 @@
-"""The kinds of text and number that fields are made of: each has a charset and a bound, so that nothing is surprising.
+"""The kinds of text and number that fields have. Each has a set of characters and a bound.
 
 Control characters are refused everywhere: a tab, newline or NUL in a name breaks tables, logs and terminals downstream.
 """
@@ -49,7 +49,7 @@ PostalCode = Annotated[str, matching(r"^[0-9A-Za-z][0-9A-Za-z -]{0,15}$", "1 to 
 TaxNumber = Annotated[
     str, matching(r"^[^\x00-\x1f\x7f-\x9f]{1,40}$", "1 to 40 characters of any script, no control characters")
 ]
-# The form of our own numbers, for Python and Postgres alike; ledger/core/invoice_numbers.py makes them.
+# The form of our invoice numbers, in Python and in Postgres; ledger/core/invoice_numbers.py makes them.
 INVOICE_NUMBER = r"^[A-Z]{1,3}-[0-9]{4}-[0-9]{7}$"
 InvoiceNumber = Annotated[str, matching(INVOICE_NUMBER, "a number of ours such as INV-2026-0000001")]
 WebAddress = Annotated[
@@ -59,13 +59,13 @@ Uuid = Annotated[str, matching(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", "
 TokenCount = Annotated[int, Field(ge=0, le=1_000_000_000)]
 TraceCount = Annotated[int, Field(ge=1, le=1_000_000)]
 Minor = Annotated[int, Field(ge=0, le=1_000_000_000_000, description="Minor units of the currency: cents, paise.")]
-# In the order of its keys, so that the same object written in another order is the same content.
+# Sorted by key, so that the same object in another order has the same content.
 Metadata = Annotated[dict[Token, Text], Field(max_length=16), AfterValidator(lambda given: dict(sorted(given.items())))]
 Moment = AwareDatetime
 
 
 class Frozen(BaseModel):
-    """A value: immutable, no coercion between types, no field that it does not know."""
+    """A value: immutable, without conversion between types, without unknown fields."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
@@ -86,9 +86,9 @@ class Fault(NamedTuple):
 
 
 def faults_of(error: ValidationError) -> Fault:
-    """All that is wrong, as a fault of the first field whose reason goes on with the others. It never repeats a value.
+    """All faults as one: the first field, and a reason that also lists the other fields. It never contains a value.
 
-    Bounded: a record may have thousands of bad fields, and names of many kB; its dead letter must still fit into one.
+    Bounded: a record may have thousands of wrong fields, and its dead letter must fit into one record.
     """
     problems = error.errors(include_url=False)
     first, *others = map(fault_of, problems[:_FAULTS_MAX])

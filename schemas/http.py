@@ -1,4 +1,4 @@
-"""What is said over HTTP: the bodies of requests and answers. Amounts are decimal text in credits, times are UTC."""
+"""The bodies of HTTP requests and answers. Amounts are decimal text in credits, times are UTC."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -76,13 +76,13 @@ class Problem(Answer):
 
 
 class ProblemAnswer(Answer):
-    """The body of every answer with a status of 400 or more, but for the 402."""
+    """The body of every answer with a status of 400 or more, except the 402."""
 
     error: Problem
 
 
 class Appended(Answer):
-    """Where an event stands on the log."""
+    """The place of an event on the log."""
 
     event_id: str
     account_id: str
@@ -98,7 +98,7 @@ class UsageAccepted(Answer):
 
 
 class Pending(Answer):
-    """The event is on the log, its verdict is not known yet: ask again with the same Idempotency-Key."""
+    """The event is on the log. Whether it was posted is not known yet: send it again with the same Idempotency-Key."""
 
     event_id: str
     status: Literal["pending"] = "pending"
@@ -169,8 +169,8 @@ class Transaction(Answer):
     type: ActivityType | PurchaseLabel
     event_type: str
     description: Annotated[str, Field(examples=["Credit top-up via Razorpay (₹850)"])]
-    time: Annotated[datetime, Field(description="When the log took it.")]
-    occurred_at: Annotated[datetime | None, Field(description="When it happened, as its sender says.")] = None
+    time: Annotated[datetime, Field(description="When it was appended to the log.")]
+    occurred_at: Annotated[datetime | None, Field(description="When it happened, according to its sender.")] = None
     amount: Amount
     amount_text: Shown
     balance_after: Amount
@@ -192,7 +192,7 @@ class Transaction(Answer):
 
 
 class ChargeLine(Answer):
-    """So many units of one kind at a price; `cost` is exact."""
+    """A quantity of one kind at its price; `cost` is exact."""
 
     item: Literal["input", "cached_input", "cache_write", "output", "trace"]
     quantity: int
@@ -214,7 +214,7 @@ class Explanation(Answer):
 
 
 class ExplainedTransaction(Transaction):
-    """A transaction with everything that led to it, and where it stands on the log."""
+    """A transaction with everything that led to it, and its place on the log."""
 
     seq: Annotated[int, Field(description="Counts the account's entries from 1.")]
     book_version: int
@@ -249,7 +249,7 @@ class UsageGroup(Answer):
 
 
 class LiabilityAnswer(Answer):
-    """What the balances of all accounts come to: total = held + owed."""
+    """The sum of the balances of all accounts: total = held + owed."""
 
     total: Amount
     held: Annotated[Amount, Field(description="Balances above zero: what customers can still use.")]
@@ -363,7 +363,7 @@ class TopUpCharge(Answer):
 
 
 class TopUps(Answer):
-    """The policy, null where none was set yet, and where the machine stands."""
+    """The policy (null: none was set yet), and the state of auto top-up."""
 
     account_id: str
     enabled: bool
@@ -384,7 +384,7 @@ class TopUps(Answer):
 
 
 class NewAdjustment(Frozen):
-    """A correction of a balance; the only way the past is corrected."""
+    """A correction of a balance. There is no other way to correct the past."""
 
     amount: Annotated[SignedCredits, Field(examples=["-1.25"])]
     reason_code: Annotated[Code, Field(examples=["goodwill"])]
@@ -412,7 +412,7 @@ class NewProfile(Frozen):
 
 
 class Profile(Answer):
-    """Who a customer is; null where nothing was said."""
+    """Who a customer is; null: not known."""
 
     account_id: str
     name: str | None
@@ -496,20 +496,20 @@ class Purchase(Answer):
     provider: str
     charged: Money
     fx_rate: Annotated[str, Field(description="Units of the currency for one credit.", examples=["85.00"])]
-    pay_url: Annotated[str, Field(description="Our page to pay on. Whoever knows it may see it.")]
+    pay_url: Annotated[str, Field(description="Our page to pay on. Everyone who has this address can see it.")]
     failure: Annotated[str | None, Field(description="The provider's code of the last decline.")]
     created_at: datetime
 
 
 class RefundedMoney(Answer):
-    """Money that goes back, in minor units."""
+    """Money that is paid back, in minor units."""
 
     currency: str
     amount_minor: int
 
 
 class NewRefund(Frozen):
-    """What to give back of a purchase."""
+    """What to refund of a purchase."""
 
     amount: Annotated[Credits | None, Field(description="In credits; absent: all that is left.")] = None
 
@@ -521,7 +521,7 @@ class Refund(Answer):
     purchase_id: str
     state: Literal["succeeded", "pending", "failed"]
     provider: str
-    charged: Annotated[RefundedMoney, Field(description="What goes back.")]
+    charged: Annotated[RefundedMoney, Field(description="The money that is paid back.")]
 
 
 class NewPaymentMethod(Frozen):
@@ -555,7 +555,7 @@ class NewWebhookEndpoint(Frozen):
 
 
 class WebhookEndpoint(Answer):
-    """An endpoint. `account_id` null: notices of all accounts; `disabled_at`: it was ended, or said that it is gone."""
+    """An endpoint. `account_id` null: notices of all accounts; `disabled_at`: it was ended, or answered 410 Gone."""
 
     endpoint_id: str
     account_id: str | None
@@ -595,13 +595,13 @@ class WebhookDelivery(Answer):
 
 
 class PageToVisit(Answer):
-    """Where the customer goes on."""
+    """The page where the customer continues."""
 
     url: str
 
 
 class PaymentMethod(Answer):
-    """A saved method, as far as the provider tells."""
+    """A saved method, with what the provider discloses of it."""
 
     payment_method_id: str
     provider: str
@@ -629,7 +629,7 @@ class PortalSession(Answer):
 
 
 class WebhookTaken(Answer):
-    """The event is kept, and what it says is on the log."""
+    """The event is stored, and its content is on the log."""
 
     outcome: Annotated[str, Field(examples=["credited"])]
 
@@ -678,7 +678,7 @@ class Authorization(Answer):
 
 
 class AuthorizationState(Answer):
-    """Where a hold stands."""
+    """A hold and its state."""
 
     id: str
     account_id: str
@@ -689,9 +689,9 @@ class AuthorizationState(Answer):
 
 
 class Extension(Frozen):
-    """More for a request under way: so many credits, or so many output tokens of the call that was priced.
+    """More for a request under way: an amount of credits, or a number of output tokens of the call that was priced.
 
-    Neither: only the time that it is held is renewed, which takes no credits.
+    With neither, only the time of the hold is extended, which takes no credits.
     """
 
     amount: Credits | None = None

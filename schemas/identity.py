@@ -1,4 +1,4 @@
-"""Which event is which: ids as UUIDs, content as a hash, derived ids as functions of what caused them.
+"""The identity of events: ids as UUIDs, content as a hash, and ids that are derived from a cause.
 
 Identity is (account, signed or not, id): a router can't occupy the id of a money event. Content is a hash of canonical
 (type, data), so that the same event sent twice is a duplicate and another event under its id is an error.
@@ -37,12 +37,12 @@ def content_of(event: Envelope) -> str:
 
 
 def derived_id(account_id: str, *parts: str) -> str:
-    """The id of something that follows from an event of the account: equal parts, equal id."""
+    """The id of something that an event of the account causes: the same parts give the same id."""
     return str(uuid.uuid5(_namespace(account_id), "/".join(parts)))
 
 
 def time_ordered_id(milliseconds: int | None = None, random: bytes | None = None) -> str:
-    """A UUID of version 7: ids made one after the other are neighbours in an index.
+    """A UUID of version 7: ids that are made one after the other are next to each other in an index.
 
     `milliseconds`: since 1970, else now. `random`: ten bytes, else of the system. With both it is the same id again.
     """
@@ -53,7 +53,7 @@ def time_ordered_id(milliseconds: int | None = None, random: bytes | None = None
 
 
 def random_bytes(count: int) -> bytes:
-    """So many of the system's random bytes, which are fetched many at a time: a call for ten costs as much."""
+    """`count` random bytes of the system, fetched in larger portions, because each call of the system is slow."""
     with _lock:
         if len(_pool) < count:
             _pool.extend(os.urandom(4096))
@@ -63,14 +63,14 @@ def random_bytes(count: int) -> bytes:
 
 
 def _begin_anew() -> None:
-    """In the child of a fork: two processes must not go on with the same bytes."""
+    """Called in the child after a fork: two processes must not use the same bytes."""
     _pool.clear()
     _lock.release()
 
 
 _pool, _lock = bytearray(), threading.Lock()
 if hasattr(os, "register_at_fork"):
-    # With the lock, which a thread that the child does not have would hold there for ever.
+    # A new lock, too: a thread that the child does not have may hold the old one.
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_begin_anew)
 
 

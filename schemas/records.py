@@ -1,4 +1,4 @@
-"""What `ledger.records` says: what people ended or erased in Postgres, and which database the log belongs to.
+"""The events of `ledger.records`: what was ended or erased in Postgres, and which database the log belongs to.
 
 A database that is restored is as old as its dump. What was ended since then is read here and ended again. Ids only:
 nothing here is personal.
@@ -19,7 +19,7 @@ class RevokedKey(Frozen):
 
 
 class ApiKeyRevoked(Envelope):
-    """A key of the HTTP API was revoked, for ever."""
+    """A key of the HTTP API was revoked; that is final."""
 
     subject: Literal["records"] = "records"
     type: Literal["api_key.revoked"] = "api_key.revoked"
@@ -51,7 +51,7 @@ class TaxIdDeleted(Envelope):
 
 
 class ErasedAccount(Frozen):
-    account_id: Annotated[AccountId, described("The account, which names nobody any more.")]
+    account_id: Annotated[AccountId, described("The account whose personal data was erased.")]
 
 
 class AccountErased(Envelope):
@@ -70,7 +70,7 @@ class Claim(Frozen):
 
 
 class LogClaimed(Envelope):
-    """The log belongs to this database: others may read it, and write nothing."""
+    """The log belongs to this database: other databases may read it, but not write."""
 
     subject: Literal["records"] = "records"
     type: Literal["log.claimed"] = "log.claimed"

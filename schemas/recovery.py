@@ -1,8 +1,8 @@
-"""Recovered records: what the log had lost and got back from Postgres keeps the log time that it had before.
+"""Recovered records: the log had lost them, and got them back from Postgres with the log time that they had before.
 
 The header `ledger-recovered: v1=<key id>:<log time>:<hex HMAC-SHA256(secret, log time and value)>` states that time, in
 milliseconds since 1970. It is proven by a key that the book accepts when the record is appended again, so a retired key
-can't move anything into the past. It says nothing about who stated the event: an unsigned one stays unsigned.
+can't move anything into the past. It does not sign the event itself: an unsigned event stays unsigned.
 """
 
 import hmac
@@ -48,5 +48,5 @@ def proves(claim: RecoveryClaim, value: bytes, secrets: Mapping[str, bytes]) -> 
 
 
 def _digest(secret: bytes, log_time_ms: int, value: bytes) -> bytes:
-    """A signature covers a JSON text; this covers something that is none, so neither can pass for the other."""
+    """A signature covers a JSON text. This covers a text that is not JSON, so neither can be used as the other."""
     return hmac.digest(secret, b"recovered %d\n" % log_time_ms + value, "sha256").hex().encode()

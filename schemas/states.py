@@ -6,8 +6,8 @@ from typing import Literal
 TopUpState = Literal["armed", "in_flight", "capped", "suspended"]
 
 # Of the attempts to charge a card for one trigger (ledger/core/top_up_attempts.py).
-# due: the attempt may be made. sent: the provider was asked, and the outcome is not known. pending: the provider says
-# that it is neither paid nor declined. canceling: only the customer could confirm it, so it is being canceled.
+# due: the attempt may be made. sent: the provider was asked, and the outcome is not known. pending: the payment is
+# neither paid nor declined yet. canceling: only the customer could confirm it, so it is being canceled.
 AttemptState = Literal["due", "sent", "pending", "canceling", "credited", "suspended", "dropped"]
 
 # Of a hold (ledger/core/holds.py).

@@ -1,4 +1,4 @@
-"""Who sells: what invoices say of the supplier."""
+"""The supplier as invoices show it."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ class Supplier(BaseModel):
     name: Annotated[str, Field(max_length=200)] = ""
     address: list[Text] = []
     country: Annotated[str, Field(pattern=r"^([A-Z]{2})?$")] = ""
-    # As they are to be printed, such as "VAT DE136695976".
+    # As invoices print them, such as "VAT DE136695976".
     tax_ids: list[Text] = []
     email: str = ""
     gstin: Annotated[str, Field(pattern=r"^([0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][1-9A-Z]Z[0-9A-Z])?$")] = ""

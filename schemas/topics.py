@@ -10,7 +10,7 @@ RECORDS = "ledger.records"
 
 
 class Topic(NamedTuple):
-    """`partitions` None: as many as the deployment says (64 in production, 4 embedded)."""
+    """`partitions` None: the number is a setting (64 in production, 4 embedded)."""
 
     name: str
     partitions: int | None
@@ -18,7 +18,7 @@ class Topic(NamedTuple):
     holds: str
 
 
-# All are LogAppendTime and kept for ever: the log is the only thing that cannot be made again.
+# All use LogAppendTime and keep records for ever: only the log can't be computed again from something else.
 TOPICS = (
     Topic(EVENTS, None, "account id", "every fact, in one total order per account"),
     Topic(

@@ -12,7 +12,7 @@ from schemas.states import TopUpState
 
 
 class Policy(NamedTuple):
-    """When auto top-up buys and how much, in nanos; None is no cap."""
+    """When auto top-up buys, and how much, in nanos. A cap of None: no cap."""
 
     enabled: bool
     threshold: int
@@ -25,10 +25,10 @@ class Policy(NamedTuple):
 
 
 class TopUps(NamedTuple):
-    """The auto-top-up machine: its policy, where it stands, and what it bought in the current UTC windows.
+    """The auto-top-up machine: its policy, its state, and what it bought in the current UTC day and month.
 
     `trigger_id` and `credits` are of the trigger in flight. `reason`: why it is capped or suspended.
-    `since_seq`: the entry that brought it there, or its policy.
+    `since_seq`: the entry that last changed its policy, its state or its trigger.
     """
 
     policy: Policy | None = None
@@ -45,7 +45,7 @@ class TopUps(NamedTuple):
 
 
 class Purchase(NamedTuple):
-    """One purchase and what became of it: credits and the money they were paid with.
+    """One purchase: its credits, the money that paid for them, and what was given back of both.
 
     `disputed` is in the one dispute that may be open at a time, `lost` in those that were decided against us.
     """
@@ -70,7 +70,7 @@ class Purchase(NamedTuple):
 
     @property
     def left_minor(self) -> int:
-        """Money of the purchase that has not gone back in any way."""
+        """Money of the purchase that was not refunded, is not disputed, and was not lost to a dispute."""
         return self.amount_minor - self.refunded_minor - self.disputed_minor - self.lost_minor
 
 
@@ -78,7 +78,7 @@ NO_PURCHASES: Mapping[str, Purchase] = MappingProxyType({})
 
 
 class Account(NamedTuple):
-    """`purchases` holds those that the caller loaded because an event names them, not all there are."""
+    """The state of an account. `purchases`: only those that the caller loaded because an event names them."""
 
     account_id: str
     balance: int = 0
@@ -93,5 +93,5 @@ class Account(NamedTuple):
     purchases: Mapping[str, Purchase] = NO_PURCHASES
 
     def with_purchase(self, purchase: Purchase) -> "Account":
-        """This account with one purchase known or changed."""
+        """This account with one purchase added or replaced."""
         return self._replace(purchases={**self.purchases, purchase.purchase_id: purchase})

@@ -7,7 +7,7 @@ CHECKOUT: ActivityType = "checkout"
 DEDUCTION: ActivityType = "deduction"
 MANUAL: ActivityType = "manual"
 
-# What is not here, such as a top-up policy or an invoice, moves no credits and is no line of the history.
+# Other events, such as a top-up policy or an invoice, move no credits and are no lines of the history.
 ACTIVITY: dict[str, ActivityType] = {
     "usage.recorded": DEDUCTION,
     "trace.recorded": DEDUCTION,
@@ -26,5 +26,5 @@ def event_types(activity: str | None = None) -> tuple[str, ...]:
 
 
 def purchase_kind(label: str) -> PurchaseKind | None:
-    """The kind of purchase that the purchases view calls so."""
+    """The kind of purchase that has this label in the purchases view."""
     return next((kind for kind, shown in PURCHASES.items() if shown == label), None)

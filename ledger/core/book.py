@@ -68,14 +68,14 @@ class Version:
 
 
 class Book:
-    """The versions so far, in the order of their effect; immutable: `with_version` returns another book."""
+    """The versions so far, in the order in which they take effect. Immutable: `with_version` returns another book."""
 
     def __init__(self, versions: tuple[Version, ...] = ()) -> None:
         self.versions = versions
         self._starts = [version.effective_from_ms for version in versions]
 
     def at(self, log_time_ms: int) -> Version:
-        """The version in force at a log time; the first one also before it was appended."""
+        """The version in force at a log time. The first version is in force from the beginning of the log."""
         if self._starts and log_time_ms >= self._starts[-1]:
             return self.versions[-1]
         return self.versions[max(bisect_right(self._starts, log_time_ms), 1) - 1]

@@ -1,4 +1,4 @@
-"""Effects as events: ids that follow from the fact that caused them, so that a second fold says exactly the same."""
+"""Effects as events. Their ids are derived from the fact that caused them, so a second fold gives the same effects."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ SOURCE = "ledger/fold"
 
 
 def effect_id(kind: type[Effect], context: Context) -> str:
-    """uuid5(account, id of the causing event), told apart by kind; a trigger's is the plain one.
+    """uuid5 of account, kind of effect, and id of the event that caused it. For a trigger the kind is left out.
 
-    A signed cause is marked, because a router may use the id of a money event for its own.
+    A signed event is marked, because a router may use the id of a payment's event for its own.
     """
     account_id, signed, event_id = context.fact.identity
     parts = ("signed", event_id) if signed else (event_id,)

@@ -9,9 +9,9 @@ from schemas.events import Event
 
 
 class Recovery(NamedTuple):
-    """Of a record that the log had lost and got back: the log time that it had before, and what proves it.
+    """The log time that a record had before the log lost it, and what proves it. The record was appended again.
 
-    `key_id`: of the key that states the time; it must be valid when the record was appended again, `appended_ms`.
+    `key_id`: the key that signed the time; it must be valid at `appended_ms`, when the record was appended again.
     """
 
     key_id: str
@@ -30,12 +30,12 @@ class Fact(NamedTuple):
 
     @property
     def identity(self) -> tuple[str, bool, str]:
-        """Facts of equal identity are the same fact, or one of them is an error."""
+        """Of two facts with the same identity, one is a duplicate or reuses an id (ledger/core/duplicates.py)."""
         return self.event.subject, self.key_id is not None, self.event_id
 
 
 class Money(NamedTuple):
-    """Money that moved at a provider, in minor units: what clearing gained, the tax in it, the fee that was kept."""
+    """Money that moved at a payment provider, in minor units: the change of clearing, its tax, the provider's fee."""
 
     provider: str
     currency: str
@@ -47,7 +47,8 @@ class Money(NamedTuple):
 class Entry(NamedTuple):
     """One line of an account's ledger: every accepted event makes exactly one, many of them with amount 0.
 
-    `amount` and `balance_after` in nanos; `cost` what the provider takes of a charge; `free_traces` the included part.
+    `amount`, `balance_after` and `cost` are nanos; `cost`: the model provider's part of a charge; `free_traces`: traces
+    that the package includes.
     """
 
     fact: Fact
@@ -63,9 +64,10 @@ class Entry(NamedTuple):
 
 
 class EntrySums(NamedTuple):
-    """What the columns of entries of equal type, provider and currency add up to; columns as in `Entry` and `Money`.
+    """Sums of the columns of entries that have the same type, provider and currency; columns as in `Entry` and `Money`.
 
-    `kind`: of a purchase, or how a dispute was closed; `book_version`: of traces. Then the entries are equal in it.
+    `kind`: of purchases, or how disputes were closed; `book_version`: of traces. Where it is set, the entries have the
+    same one.
     """
 
     type: str
@@ -84,7 +86,7 @@ class EntrySums(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What a rule may ask besides the account: which fact, when by the log, under which version of the book."""
+    """What a rule knows besides the account: the fact, its log time, and the version of the book in force."""
 
     fact: Fact
     log_time_ms: int
@@ -92,7 +94,7 @@ class Context(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """The answer of the fold. Each effect's id follows from the fact, so that a second fold says the same."""
+    """The result of the fold. Each effect's id is derived from the fact, so a second fold gives the same effects."""
 
     account: Account
     entry: Entry

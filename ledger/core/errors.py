@@ -1,6 +1,6 @@
-"""One tree of errors for the whole ledger. Of a class: its message and its code. Of an error: what it is about.
+"""One tree of errors for the whole ledger. A class has a message and a code; an error also has a field and a detail.
 
-All of it is data, so that `python -OO` says the same, and a class is found by its code in a table or another process.
+All of it is data, so that `python -OO` prints the same text, and a code in a table leads to its class.
 """
 
 import re
@@ -15,11 +15,11 @@ _BY_CODE: dict[str, type["LedgerError"]] = {}
 class LedgerError(Exception):
     """What can go wrong in the ledger. `str()` gives "field: message: detail"; field and detail may be absent."""
 
-    # A sentence for people, without its full stop; each class says its own.
+    # A sentence for people, without the full stop at its end. Each class has its own.
     message: ClassVar[str] = "Something went wrong in the ledger"
     # Stable, for programs: the class's name in snake case. No two classes have the same.
     code: ClassVar[str] = "ledger_error"
-    # What a process exits with that this error ends. EXIT_CONFIG: a person has to decide, a restart changes nothing.
+    # The exit code of a process that ends with this error. EXIT_CONFIG: a person must act; a restart does not help.
     exit_code: ClassVar[int] = EXIT_FAILED
 
     def __init_subclass__(cls, *, exit_code: int | None = None, **more: Any) -> None:
@@ -40,7 +40,7 @@ class LedgerError(Exception):
         super().__init__(text_of(field, self.reason))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # From another process it comes as it was, not with its text as the detail of a second one.
+        # Without this, an error from another process would have its whole text as its detail.
         return _restored, (type(self), self.args, self.__dict__)
 
     @property
@@ -50,7 +50,7 @@ class LedgerError(Exception):
 
 
 def text_of(field: str | None, reason: str) -> str:
-    """What people read: the reason, behind the field that it is about."""
+    """The text for people: the field, if there is one, and the reason."""
     return f"{field}: {reason}" if field else reason
 
 
@@ -83,21 +83,21 @@ class Unusable(Refused):
 
 
 class Empty(Unusable):
-    message = "the record has no value"
+    message = "The record has no value"
 
 
 class TooLarge(Unusable):
-    message = "the record has more bytes than are accepted"
+    message = "The record has more bytes than are accepted"
 
 
 class TimeOutOfBounds(Unusable):
-    message = "the record's time on the log is not one that a broker stamps"
+    message = "The record's log time is not one that a broker sets"
 
 
 class Invalid(Unusable):
-    """The form of a record or a request is wrong. The detail says what; the message only names the case."""
+    """A record or a request does not have the form of its type. The detail names what is wrong."""
 
-    message = "a field is missing, unknown or malformed"
+    message = "A field is missing, unknown or malformed"
 
     @property
     def reason(self) -> str:
@@ -106,11 +106,11 @@ class Invalid(Unusable):
 
 
 class WrongKey(Unusable):
-    message = "must equal the record's key"
+    message = "The record's key must be its subject"
 
 
 class BadSignature(Unusable):
-    message = "the signature is not valid"
+    message = "The signature is not valid"
 
 
 class UnsignedBook(Refused):
@@ -118,7 +118,7 @@ class UnsignedBook(Refused):
 
 
 class IdReused(Unusable):
-    message = "was used before for an event with other content; the first one stands"
+    message = "The id was used before for an event with other content, which counts"
 
 
 class RefusedByDatabase(Unusable):
@@ -126,7 +126,7 @@ class RefusedByDatabase(Unusable):
 
 
 class Unreadable(Unusable):
-    message = "the log can't be read here"
+    message = "The log can't be read here"
 
 
 class Unpriced(Refused):
@@ -178,7 +178,7 @@ class UnknownPurchase(Refused):
 
 
 class ExceedsPurchase(Refused):
-    message = "More than what is left of the purchase"
+    message = "This is more than what is left of the purchase"
 
 
 class WrongPurchaseCurrency(Refused):

@@ -1,4 +1,4 @@
-"""`apply`: the one function that says what an event does to an account.
+"""`apply`: the one function that decides what an event does to an account.
 
 Live projection, rebuild, time travel, verification and the tests all call it. It is pure: the same account, fact, log
 time and book give the same answer on any machine in any year; the book names the `rules` to apply, and old rules stay.
@@ -57,7 +57,7 @@ def purchase_named(event: Event) -> str | None:
 
 
 def _admit_key(fact: Fact, log_time_ms: int, version: Version) -> None:
-    """Who may say this."""
+    """Checks who appended this: raises Unsigned or KeyNotValid."""
     event, key_id = fact.event, fact.key_id
     if key_id is None:
         if event.type not in ROUTER_TYPES:
@@ -67,7 +67,7 @@ def _admit_key(fact: Fact, log_time_ms: int, version: Version) -> None:
 
 
 def _admit_recovery(fact: Fact, recovery: Recovery, version: Version) -> None:
-    """Who may say it again: the key that signed it at first may be retired, but not the one that proves its time."""
+    """Checks who appended this again. The key of the event may be retired, but not the key that proves its time."""
     if fact.key_id is None and fact.event.type not in ROUTER_TYPES:
         raise Unsigned(fact.event.type, field="ledger-signature")
     if not version.accepts_key(recovery.key_id, recovery.appended_ms):

@@ -1,12 +1,12 @@
-"""India's goods and services tax as far as an invoice shows it: where a supply is taxed, and what its parts are called.
+"""India's goods and services tax on an invoice: where a supply is taxed, and the names of the tax's parts.
 
-Within one state (or territory) the tax is two halves, the centre's and the state's; across borders it is one.
+Within one state or territory the tax has two equal parts, the centre's and the state's; otherwise it has one part.
 """
 
 from typing import NamedTuple
 
 ABROAD = "96 Other Country"
-# Code of the tax's own, ISO 3166-2, name.
+# The code in a GSTIN, the code in ISO 3166-2, the name.
 _STATES = tuple(
     (row[:2], row[3:5], row[6:])
     for row in """\
@@ -49,22 +49,22 @@ _STATES = tuple(
 97 OT Other Territory""".splitlines()
 )
 _BY_CODE = {code: f"{code} {name}" for code, _, name in _STATES}
-_BY_NAME = {said.casefold(): code for code, iso, name in _STATES for said in (code, iso, f"IN-{iso}", name)}
-# Codes that were in use before.
+_BY_NAME = {text.casefold(): code for code, iso, name in _STATES for text in (code, iso, f"IN-{iso}", name)}
+# Former codes and names.
 _BY_NAME |= {"ut": "05", "or": "21", "ct": "22", "tg": "36", "orissa": "21", "pondicherry": "34", "new delhi": "07"}
-# Territories without a legislature: their half has a name of its own.
+# Union territories without a legislature, whose part of the tax is called UTGST.
 _WITHOUT_LEGISLATURE = frozenset({"04", "26", "31", "35", "38"})
 
 
 class Supply(NamedTuple):
-    """Where a supply is taxed, as an invoice says it, and the names of the tax's equal parts."""
+    """The place of supply as an invoice prints it, and the names of the tax's equal parts."""
 
     place: str
     taxes: tuple[str, ...]
 
 
 def supply(supplier_gstin: str, country: str | None, state: str | None, customer_gstin: str | None) -> Supply:
-    """Who has said no address is taxed where the supplier is; in India a registered customer where it is registered."""
+    """A customer without an address is taxed where the supplier is; an Indian business where it is registered."""
     home = supplier_gstin[:2]
     if country not in (None, "IN"):
         return Supply(ABROAD, ("IGST",))

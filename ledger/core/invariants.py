@@ -1,4 +1,4 @@
-"""Invariants as functions that return discrepancies; used by property tests and by verification alike."""
+"""Invariants as functions that return discrepancies. Property tests and `ledger verify` use them."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -20,17 +20,19 @@ def unbalanced_postings(entries: Iterable[Entry]) -> list[str]:
 
 
 def broken_history(account: Account, entries: Iterable[Entry]) -> list[str]:
-    """Where an account's entries don't count up by one, run backwards, or don't add up to its balance."""
+    """Entries that don't count up by one, that are earlier than the one before, or that don't add up to the balance."""
     found, balance, seq, log_time_ms = [], 0, 0, 0
     for entry in entries:
         balance, seq = balance + entry.amount, seq + 1
         if entry.seq != seq:
-            found.append(f"entry {entry.seq} stands where {seq} belongs")
+            found.append(f"entry {entry.seq} is in the place of {seq}")
         if entry.balance_after != balance:
             found.append(f"entry {seq}: balance {entry.balance_after}, the entries add up to {balance}")
         if entry.log_time_ms < log_time_ms:
             found.append(f"entry {seq} is earlier than the one before it")
         log_time_ms = entry.log_time_ms
     if (account.balance, account.seq) != (balance, seq):
-        found.append(f"the account says {account.balance} after {account.seq}, its entries {balance} after {seq}")
+        found.append(
+            f"the account has {account.balance} after {account.seq}, its entries add up to {balance} after {seq}"
+        )
     return found

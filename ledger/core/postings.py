@@ -1,4 +1,4 @@
-"""Double entry: the table of which event moves what between which accounts, and the postings of one entry.
+"""Double entry: a table of what each type of event moves between which accounts, and the postings of an entry.
 
 A posting belongs to one unit, CREDIT (in nanos) or a currency (in minor units); an entry's postings sum to zero in
 each. The SQL view `views.postings` (ledger/views/schema.sql) has the same table; a test compares the two.
@@ -12,9 +12,9 @@ CREDIT = "CREDIT"
 
 
 class Leg(NamedTuple):
-    """One posting of the types it names: the sum of an entry's columns, each with its sign.
+    """One posting of the event types `types`: the sum of columns of an entry, each with its sign.
 
-    `account` with "{provider}" is one account per provider; `money` legs are in the currency of the entry.
+    An `account` with "{provider}" is one account for each provider. `money`: in the currency of the entry.
     """
 
     types: tuple[str, ...]
@@ -61,7 +61,7 @@ def postings_of(entry: Entry) -> list[Posting]:
 
 
 def postings_of_sums(sums: EntrySums) -> list[Posting]:
-    """The postings of many entries at once: each is linear in the columns, so that a sum of entries has their sum."""
+    """The postings of many entries at once. A posting is a sum of columns, so sums of entries give sums of postings."""
     postings = (_posting_of_sums(leg, sums) for leg in LEGS if sums.type in leg.types)
     return [posting for posting in postings if posting.amount]
 

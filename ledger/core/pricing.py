@@ -1,7 +1,7 @@
-"""What a purchase costs in a paying currency, and what of it goes back with a refund: pure, in integers.
+"""What a purchase costs in a currency, and what a refund or a dispute returns of it. In integers.
 
 A purchase is charged credits × rate, and the tax on it. Each part is rounded once, half to even, to the currency's
-minor unit; tax is that of the charged amount, so that whoever reads the invoice can compute it again.
+minor unit. The tax is computed from the rounded amount, so that a reader of the invoice can check it.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ class NoRateInEffect(LedgerError):
 
 
 class Price(NamedTuple):
-    """What so many nanos of credit cost. `amount_minor`: all that is charged, `tax_minor` of it tax.
+    """The price of `credits` nanos. `amount_minor`: all that is charged; `tax_minor`: the tax in it.
 
     `fx_rate`: units of the currency for one credit; `tax_percent`: of what is charged before tax. Both decimal text.
     """
@@ -43,7 +43,7 @@ def minor_digits(currency: str) -> int:
 
 
 def price_of(credits: int, currency: str, fx_rate: str, tax_percent: str = "0") -> Price:
-    """The price of so many nanos; rate and percent are decimal text. Raises AmountIsZero below one minor unit."""
+    """The price of `credits` nanos; rate and percent are decimal text. Raises AmountIsZero below one minor unit."""
     units = credits * parse_attos(fx_rate) * 10 ** minor_digits(currency)
     net = round_half_even(units, 10 ** (NANO_DIGITS + ATTO_DIGITS))
     if net == 0:
@@ -53,7 +53,7 @@ def price_of(credits: int, currency: str, fx_rate: str, tax_percent: str = "0") 
 
 
 def effective_rate(rates: Iterable[tuple[date, str]], today: date) -> str:
-    """The rate that began last, among (first day in UTC, rate). Raises NoRateInEffect."""
+    """The rate in effect today, of pairs of a first day (UTC) and a rate. Raises NoRateInEffect."""
     dated = sorted(rates, key=lambda rate: rate[0])
     begun = [rate for since, rate in dated if since <= today]
     if not begun:
@@ -62,7 +62,9 @@ def effective_rate(rates: Iterable[tuple[date, str]], today: date) -> str:
 
 
 def refund_share(whole: int, amount_minor: int, before_minor: int, refund_minor: int) -> int:
-    """What of `whole` goes back with one refund of a payment of `amount_minor`, after refunds of `before_minor`.
+    """The part of `whole` that a refund of `refund_minor` returns, of a payment of `amount_minor`.
+
+    `before_minor`: what earlier refunds of the payment returned.
 
     `whole`: the purchase's credits in nanos, or its tax in minor units. Refunds of the whole amount give back exactly
     the whole, in whatever parts they come. Raises ExceedsPurchase.
@@ -75,10 +77,10 @@ def refund_share(whole: int, amount_minor: int, before_minor: int, refund_minor:
 
 
 def disputed_share(credits: int, amount_minor: int, disputed_minor: int, left: int) -> int:
-    """What of a purchase's credits a dispute of so much of its money debits: never more than is left of them."""
+    """The credits that a dispute of `disputed_minor` debits: in proportion, and never more than is left."""
     return min(round_half_even(credits * disputed_minor, amount_minor), left)
 
 
 def refund_minor(credits: int, amount_minor: int, left_minor: int, given_back: int) -> int:
-    """What is paid back for so many of a purchase's credits: never more than is left of its money."""
+    """The money that is paid back for `given_back` credits: in proportion, and never more than is left."""
     return min(round_half_even(amount_minor * given_back, credits), left_minor)

@@ -14,7 +14,7 @@ from schemas.money import ATTOS_PER_NANO, parse_attos
 
 
 class Call(NamedTuple):
-    """A model call that is to be made."""
+    """A model call that has not been made yet."""
 
     provider: str
     model: str
@@ -23,7 +23,7 @@ class Call(NamedTuple):
 
 
 def rate_usage(usage: Usage, version: Version) -> tuple[int, int]:
-    """What the provider takes for one call and what the customer pays, in nanos.
+    """The provider's cost of one call and the customer's charge, in nanos.
 
     Raises Unpriced or CachedTokensExceedInput.
     """
@@ -34,7 +34,7 @@ def rate_usage(usage: Usage, version: Version) -> tuple[int, int]:
 
 
 def estimate_usage(version: Version, call: Call, output_tokens: int) -> int:
-    """The charge in nanos of a call that is still to come, nothing of it cached. Raises Unpriced."""
+    """The charge in nanos of a call that has not been made yet, with no cached tokens. Raises Unpriced."""
     price = _price(version, call.provider, call.model)
     numerator, denominator = version.factors[call.mode]
     attos = call.input_tokens * price.input + output_tokens * price.output
@@ -42,7 +42,7 @@ def estimate_usage(version: Version, call: Call, output_tokens: int) -> int:
 
 
 def affordable_output(version: Version, call: Call, nanos: int, at_most: int) -> int | None:
-    """How many output tokens of a call so many nanos pay for, up to a bound; None when not even its input."""
+    """How many output tokens `nanos` pay for, at most `at_most`; None if they don't pay for the input."""
     if estimate_usage(version, call, 0) > nanos:
         return None
     # The first count that costs more, by bisection, because the charge of a count is rounded.
@@ -50,7 +50,7 @@ def affordable_output(version: Version, call: Call, nanos: int, at_most: int) ->
 
 
 def rate_traces(beyond: int, version: Version) -> int:
-    """The charge in nanos of so many traces beyond the included ones."""
+    """The charge in nanos of `beyond` traces, none of which the package includes."""
     return round_half_even(beyond * version.trace_price_attos, ATTOS_PER_NANO)
 
 
@@ -64,7 +64,7 @@ def round_half_even(numerator: int, denominator: int) -> int:
 
 
 def _exact_cost(usage: Usage, version: Version) -> int:
-    """Attos. Cached and cache-write tokens are part of the input and leave the plain input price."""
+    """In attos. Cached and cache-write tokens are part of the input; each kind has its own price."""
     cached, written = usage.cached_input_tokens or 0, usage.cache_write_tokens or 0
     if cached + written > usage.input_tokens:
         raise CachedTokensExceedInput(field="data.cached_input_tokens")

@@ -68,7 +68,7 @@ from schemas.events import Purchase as PurchaseData
 from schemas.money import format_nanos, parse_nanos
 
 NUMBER = 1
-# The largest amount that the language can say, so that every effect can name its balance.
+# The largest amount that the schemas allow, so that every effect can carry its balance.
 BALANCE_NANOS_MAX = 10**18 - 1
 
 
@@ -76,9 +76,10 @@ Data_co = TypeVar("Data_co", covariant=True)
 
 
 class Change(NamedTuple):
-    """What a rule decides. `account` has everything new but balance, sequence, time and level.
+    """What a rule decides. `account`: with all changes except balance, sequence number, time and level.
 
-    `available`: what the machine compares with its threshold when the event may trigger; None: it may not.
+    `may_trigger`: auto top-up is checked after the event. `available`: what it compares with its threshold; None: the
+    balance.
     """
 
     account: Account
@@ -181,7 +182,7 @@ def _dispute_opened(account: Account, data: Dispute, context: Context) -> Change
         raise DisputeAlreadyOpen(purchase.purchase_id, field="data.purchase_id")
     if credits > purchase.left:
         raise ExceedsPurchase(f"{format_nanos(purchase.left)} credits are left", field="data.credits")
-    # The bank takes the disputed share of what was paid, and never more than what has not gone back already.
+    # The bank takes the disputed share of what was paid, and never more than what has not been returned already.
     share = round_half_even(purchase.amount_minor * credits, purchase.credits)
     minor = min(share, purchase.left_minor)
     after = purchase._replace(disputed=credits, disputed_minor=minor)
@@ -229,7 +230,7 @@ def _resumed(account: Account, data: Resumption, context: Context) -> Change:
 def _requested(account: Account, data: TopUpRequest, context: Context) -> Change:
     available = parse_nanos(data.available)
     if data.balance is not None:
-        # What was credited since the refusal is available, too: a card is never charged above the threshold.
+        # Credits that were added since the refusal are available, too: above the threshold no card is charged.
         available += max(account.balance - parse_nanos(data.balance), 0)
     return Change(account, may_trigger=True, available=available)
 

@@ -1,27 +1,27 @@
-"""Whether an account may spend, and how much of what it asks: the one rule that blocks requests when money is gone.
+"""Whether an account may spend, and how much it is granted: the one rule that refuses requests without credits.
 
-Amounts are nanos. What is available is the balance less all open holds.
+Amounts are nanos. What is available: the balance minus all open holds.
 """
 
 from typing import NamedTuple
 
 
 class Ask(NamedTuple):
-    """What a request would like to hold, and the least that it can do with."""
+    """What a request wants to hold, and the least that it accepts."""
 
     wanted: int
     least: int
 
 
 def may_spend(available: int, amount: int | None = None) -> bool:
-    """True iff something is available, and no less than `amount` when one is named."""
+    """Whether something is available; with an `amount`, whether at least that is available."""
     return available > 0 and (amount is None or available >= amount)
 
 
 def granted(available: int, ask: Ask) -> int | None:
-    """How much of what is available the request gets; None when that is less than it can do with.
+    """How much the request is granted; None: less than it accepts is available, so it is refused.
 
-    A request for nothing more is always granted: what is held already is promised.
+    A request for 0 is always granted: it only renews a hold.
     """
     if ask.wanted == 0:
         return 0

@@ -1,4 +1,4 @@
-"""The auto-top-up machine: armed → in_flight → armed, or capped, or suspended; one trigger per crossing, within caps.
+"""The auto-top-up machine. Its states: armed, in_flight, capped, suspended. It triggers once per crossing, within caps.
 
 It is checked after every event that may trigger, so that batch boundaries don't matter. Refunds, disputes and
 adjustments never trigger, and nothing triggers while a dispute is open.
@@ -25,12 +25,12 @@ from schemas.effects import (
 from schemas.events import Purchase, TopUpFailure, TopUpPolicy
 from schemas.money import NANOS_PER_CENT, format_nanos, parse_nanos
 
-# No cap is above this, so counting further would change no answer, and every skip can say what was spent.
+# No cap is larger, so counting further would change no decision; and a skip's event can carry it.
 _SPENT_NANOS_MAX = 10**18 - 1
 
 
 class Step(NamedTuple):
-    """Where the machine stands now, and what it says."""
+    """The machine after a step, and the effects of the step."""
 
     top_ups: TopUps
     effects: tuple[Effect, ...] = ()
@@ -46,7 +46,7 @@ class _Cap(NamedTuple):
 
 
 def checked(top_ups: TopUps, available: int, context: Context) -> Step:
-    """Triggers or skips when the machine is armed and `available` is below the threshold."""
+    """The step that a check takes: a trigger, a skip because of a cap, or nothing."""
     policy = top_ups.policy
     if policy is None or not may_trigger(
         enabled=policy.enabled,
@@ -82,7 +82,7 @@ def configured(top_ups: TopUps, wire: TopUpPolicy, balance: int, context: Contex
 
 
 def purchased(top_ups: TopUps, purchase: Purchase, context: Context) -> TopUps:
-    """The machine after a purchase was paid. A trigger that is paid late leaves it where it is."""
+    """The machine after a purchase was paid. A late payment of an earlier trigger does not change its state."""
     if purchase.kind == "purchase":
         return _armed(top_ups) if top_ups.state == "suspended" else top_ups
     spent = _with_spent(top_ups, parse_nanos(purchase.credits), context.log_time_ms)
@@ -91,7 +91,7 @@ def purchased(top_ups: TopUps, purchase: Purchase, context: Context) -> TopUps:
 
 
 def failed(top_ups: TopUps, failure: TopUpFailure, context: Context) -> Step:
-    """Suspended when the charger gave up on the trigger in flight; otherwise it retries, and nothing changes."""
+    """Suspended if the charger gave up on the trigger in flight. Otherwise nothing changes: the charger retries."""
     current = top_ups.state == "in_flight" and failure.trigger_id == top_ups.trigger_id
     if not current or not failure.suspended:
         return Step(top_ups)
@@ -101,12 +101,12 @@ def failed(top_ups: TopUps, failure: TopUpFailure, context: Context) -> Step:
 
 
 def resumed(top_ups: TopUps) -> TopUps:
-    """Out of a suspension; anywhere else nothing changes."""
+    """Armed if it was suspended; otherwise nothing changes."""
     return _armed(top_ups) if top_ups.state == "suspended" else top_ups
 
 
 def rechecked(top_ups: TopUps) -> TopUps:
-    """Out of a cap; anywhere else nothing changes."""
+    """Armed if it was capped; otherwise nothing changes."""
     return _armed(top_ups) if top_ups.state == "capped" else top_ups
 
 
@@ -141,9 +141,9 @@ def _skip(top_ups: TopUps, credits: int, cap: _Cap, context: Context) -> Step:
 
 
 def _size(policy: Policy, available: int, context: Context) -> int:
-    """Credits to buy, in nanos; up to a target, in whole cents and no less than the smallest top-up.
+    """Credits to buy, in nanos. With a target: what is missing, in whole cents, and at least the smallest top-up.
 
-    Never more than the bound of one event, because the purchase would be refused after the card was charged.
+    At most the bound of one event: a larger purchase would be refused after the card was charged.
     """
     credits = policy.amount
     if policy.sizing == "target":
@@ -153,7 +153,7 @@ def _size(policy: Policy, available: int, context: Context) -> int:
 
 
 def _exceeded_cap(top_ups: TopUps, policy: Policy, credits: int, log_time_ms: int) -> _Cap | None:
-    """The cap that buying `credits` now would exceed; the month's before the day's, because it opens later."""
+    """The cap that buying `credits` now would exceed; if both would be, the month's, which opens later."""
     month_spent = top_ups.month_spent if top_ups.month == month_of(log_time_ms) else 0
     if policy.cap_month is not None and month_spent + credits > policy.cap_month:
         return _Cap("month", policy.cap_month, month_spent, next_month_ms(log_time_ms))
@@ -164,7 +164,7 @@ def _exceeded_cap(top_ups: TopUps, policy: Policy, credits: int, log_time_ms: in
 
 
 def _with_spent(top_ups: TopUps, credits: int, log_time_ms: int) -> TopUps:
-    """Counts credits that auto top-up bought in the UTC day and month in which they were paid."""
+    """Adds credits that auto top-up bought to the UTC day and month in which they were paid."""
     day, month = day_of(log_time_ms), month_of(log_time_ms)
     return top_ups._replace(
         day=day,
@@ -188,7 +188,7 @@ def _policy_of(wire: TopUpPolicy) -> Policy:
 
 
 def _refuse(policy: Policy, balance: int, context: Context) -> None:
-    """Raises for a policy that would fail later: too small, too large, short of the threshold, or above its caps."""
+    """Raises TopUpTooSmall, AmountOutOfBounds, TopUpCannotReachThreshold or TopUpExceedsCap."""
     if policy.amount < context.version.top_up_nanos_min:
         raise TopUpTooSmall(format_nanos(context.version.top_up_nanos_min), field="data.amount")
     if policy.sizing == "fixed":

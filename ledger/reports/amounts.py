@@ -14,9 +14,9 @@ _SYMBOLS = {"USD": "$", "INR": "₹", "EUR": "€", "GBP": "£", "JPY": "¥"}
 
 
 class Figure(NamedTuple):
-    """What is shown of an amount, in whatever notation: so many units with so many digits after the point.
+    """An amount to show, in any notation: `units` of the last of `digits` digits after the point.
 
-    `below`: it is less than one unit, and not nothing.
+    `below`: the amount is above zero and less than one unit.
     """
 
     sign: Literal["", "+", "-"]
@@ -26,14 +26,14 @@ class Figure(NamedTuple):
 
 
 def balance_figure(nanos: int) -> Figure:
-    """A balance, floored to the cent; what is negative is owed."""
+    """A balance, rounded down to the cent; a negative balance is owed."""
     if 0 < nanos < NANOS_PER_CENT:
         return Figure("", 1, 2, below=True)
     return Figure("-" if nanos < 0 else "", abs(nanos // NANOS_PER_CENT), 2)
 
 
 def amount_figure(nanos: int, activity: str = MANUAL) -> Figure:
-    """An amount with its sign: charges with six digits, others in cents when they are whole ones."""
+    """An amount with its sign: charges with six digits, other amounts in cents if they are whole cents."""
     sign: Literal["", "+", "-"] = "-" if nanos < 0 else "+" if nanos > 0 else ""
     size = abs(nanos)
     if activity != DEDUCTION and size % NANOS_PER_CENT == 0:
@@ -44,13 +44,13 @@ def amount_figure(nanos: int, activity: str = MANUAL) -> Figure:
 
 
 def balance_text(nanos: int) -> str:
-    """A balance, floored to the cent: "$12.34"; "< $0.01" while above zero; "$0.50 owed" when negative."""
+    """A balance, rounded down to the cent: "$12.34"; "< $0.01" while above zero; "$0.50 owed" when negative."""
     figure = balance_figure(nanos)
     return f"{'< ' if figure.below else ''}${_grouped(figure.units, figure.digits)}{' owed' if figure.sign else ''}"
 
 
 def amount_text(nanos: int, activity: str = MANUAL) -> str:
-    """An amount with its sign: "-$0.001375", "+$12.00"; "-< $0.000001" for what no six digits show."""
+    """An amount with its sign: "-$0.001375", "+$12.00"; "-< $0.000001" for less than six digits can show."""
     figure = amount_figure(nanos, activity)
     return f"{figure.sign}{'< ' if figure.below else ''}${_grouped(figure.units, figure.digits)}"
 

@@ -1,4 +1,4 @@
-"""What one version of the book would change in another, in words: compared by meaning, not by spelling.
+"""The differences between two versions of the book, compared by meaning, not by spelling.
 
 "0.10" and "0.1" are the same, and so is a price for cached input that is absent and one that equals the input price.
 Everything here is for people and for display.
@@ -83,7 +83,7 @@ def _changes_of_one_price(name: str, before: TokenPrice, after: TokenPrice) -> l
 
 
 def _percent(before: int, after: int) -> str | None:
-    """The change in hundredths of a percent, rounded; None from zero, of which no percentage says anything."""
+    """The change in percent with two digits; None if the price was zero, from which there is no percentage."""
     if before == 0:
         return None
     hundredths = round_half_even(abs(after - before) * 10_000, before)

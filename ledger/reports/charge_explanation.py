@@ -1,4 +1,4 @@
-"""Why a call cost what it cost: the price lines behind a charge, from the version of the book that its entry names."""
+"""Why a call cost what it cost: the price lines of a charge, from the version of the book that its entry names."""
 
 from typing import Literal, NamedTuple
 
@@ -7,7 +7,7 @@ from schemas.events import Usage
 
 
 class PriceLine(NamedTuple):
-    """So many tokens of one kind at a price each; attos."""
+    """Tokens of one kind, and the price of each in attos."""
 
     item: Literal["input", "cached_input", "cache_write", "output"]
     tokens: int

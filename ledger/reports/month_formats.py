@@ -1,4 +1,4 @@
-"""The report of a month as it is shown: as the answer of the API, and as the rows of a CSV file."""
+"""The report of a month as the answer of the API, and as the rows of a CSV file."""
 
 from collections.abc import Iterator
 

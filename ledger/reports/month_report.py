@@ -1,7 +1,7 @@
-"""The report of one UTC month: which credits customers had, what moved them, what they have; and the money behind them.
+"""The report of one UTC month: the credits that customers had, gained, used and have; and the money paid for them.
 
-All of it follows from sums of entries, to which the table of ledger.core.postings is applied, so that no rule stands
-here again. `discrepancies` names everything that doesn't close: a report that has any is none.
+All of it is computed from sums of entries by the table of ledger.core.postings, so no rule is repeated here.
+`discrepancies` lists everything that does not add up; then there is no report.
 """
 
 from collections import defaultdict
@@ -29,7 +29,7 @@ MOVEMENTS: tuple[tuple[MovementLine, str, str | None], ...] = (
     ("disputes_won", "dispute.closed", "won"),
     ("disputes_lost", "dispute.closed", "lost"),
 )
-# Every line of money at a provider: its type, and the posting account that has it, which is one of its two sides.
+# Every line of money at a provider: its type of event, and the account of the posting that has the amount.
 CASH: tuple[tuple[str, str, str], ...] = (
     ("charged", "credits.purchased", "clearing"),
     ("refunded", "credits.refunded", "clearing"),
@@ -53,7 +53,7 @@ class MonthNotBegun(LedgerError):
 
 
 class Movement(NamedTuple):
-    """By how many nanos one kind of entry moved the liability."""
+    """How one kind of entry changed the liability, in nanos."""
 
     line: MovementLine
     entries: int
@@ -70,12 +70,12 @@ class ModelProvider(NamedTuple):
 
     @property
     def margin(self) -> int:
-        """What is left of the revenue when the provider is paid."""
+        """The revenue minus the provider's cost."""
         return self.revenue - self.cost
 
 
 class Traces(NamedTuple):
-    """All traces and the free ones of them; `free_value` is what the free ones would have cost, in nanos."""
+    """All traces, and how many of them were free; `free_value`: what the free ones would have cost, in nanos."""
 
     traces: int
     free: int
@@ -84,7 +84,7 @@ class Traces(NamedTuple):
 
 
 class ProviderMoney(NamedTuple):
-    """One currency at one payment provider, in minor units: what it holds for us, and what moved it, with its sign.
+    """One currency at one payment provider, in minor units: what it holds for us, and each change with its sign.
 
     opening + the sum of `lines` = closing. `taxes` are parts of what was charged and refunded.
     """
@@ -113,7 +113,7 @@ class MonthReport(NamedTuple):
 
     @property
     def complete(self) -> bool:
-        """Whether the log was projected past the month's end, so that nothing is added any more."""
+        """Whether the log is projected past the month's end, so that nothing will be added."""
         return self.through is not None and self.through >= self.until
 
 
@@ -139,7 +139,7 @@ def month_report(figures: MonthFigures, book: Book) -> MonthReport:
 
 
 def discrepancies(report: MonthReport, figures: MonthFigures) -> list[str]:
-    """Whatever doesn't add up."""
+    """Everything that does not add up."""
     return [
         *_unbalanced(figures.sums),
         *_not_closing(report),
@@ -169,7 +169,7 @@ def _not_closing(report: MonthReport) -> Iterator[str]:
 
 
 def _not_shown(report: MonthReport, sums: Sequence[EntrySums]) -> Iterator[str]:
-    """A type of entry that has no line here would be missing without a word."""
+    """Postings that the report does not show: a type of entry has no line here."""
     shown: dict[str, int] = defaultdict(int)
     for usage in report.providers:
         shown["provider_cost"] += usage.cost
@@ -182,7 +182,7 @@ def _not_shown(report: MonthReport, sums: Sequence[EntrySums]) -> Iterator[str]:
 
 
 def _other_days(report: MonthReport, figures: MonthFigures) -> Iterator[str]:
-    """Sums per day are kept apart from the entries; both must say the same."""
+    """The views keep sums per day beside the entries; both must agree."""
     counted = {(usage.provider, usage.requests, usage.cost, usage.revenue) for usage in report.providers}
     days = {(day.provider, day.requests, day.cost, day.charge) for day in figures.days if day.provider}
     for provider, *_ in sorted(counted ^ days):
@@ -216,7 +216,7 @@ def _account(sums: Iterable[EntrySums], clearing: Clearing) -> ProviderMoney:
     own = [each for each in sums if (each.provider, each.currency) == (provider, currency)]
 
     def moved(type_: str, account: str) -> int:
-        """What came to clearing; the other accounts are the other side of it."""
+        """The change of clearing; the other accounts have the opposite sign."""
         posted = _posted([each for each in own if each.type == type_], f"{account}:{provider}")
         return posted if account == "clearing" else -posted
 
