@@ -53,6 +53,12 @@ def for_command() -> None:
     )
 
 
+def silence() -> None:
+    """No logs: for a command that runs parts of a service, and tells each failure as its own error."""
+    logging.disable()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
 def _text() -> Any:
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
 

@@ -29,6 +29,9 @@ def buy(
     """
     wanted = {"amount": amount, "provider": provider, **({"return_url": return_url} if return_url else {})}
     with errors_as_messages():
+        from ledger import logs
+
+        logs.silence()
         purchase = asyncio.run(begin_purchase(read_settings(), account, wanted))
     if as_json:
         shown = {"purchase_id": purchase.purchase_id, "state": purchase.state, "pay_url": purchase.pay_url}
