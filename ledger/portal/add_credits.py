@@ -6,7 +6,6 @@ goes back to that page, or sends it twice, comes to the same purchase.
 
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -22,7 +21,6 @@ from ledger.core.purchasing import (
     check_purchase,
 )
 from ledger.payments import tax_ids
-from ledger.payments.prices import price
 from ledger.payments.profiles import countries
 from ledger.payments.purchases import purchase_limits
 from ledger.portal.forms import (
@@ -30,7 +28,6 @@ from ledger.portal.forms import (
     Errors,
     choices,
     credits_of,
-    kept_tax_ids,
     note,
     profile_form,
     profile_of,
@@ -41,6 +38,7 @@ from ledger.portal.purchases import request_of
 from ledger.portal.shell import shown
 from ledger.portal.visits import FormOf, HtmlRoute, Visit, VisitOf, see
 from ledger.service import profiles as service
+from ledger.service import purchases
 from ledger.service.resources import Resources
 from ledger.web.dependencies import ResourcesOf
 from schemas.http import NewTaxId
@@ -108,7 +106,7 @@ async def confirm(
     changed: bool = False,
 ) -> Response:
     """All of it once more, with the price, before anything is bought; what was bought already is shown instead."""
-    row = await resources.payments.query(resources.payments.purchases.find_by_request, request_of(visit, str(request)))
+    row = await purchases.find_by_request(resources, request_of(visit, str(request)))
     if row is not None:
         return see(f"/purchases/{row.checkout_id}")
     errors: Errors = {}
@@ -128,7 +126,7 @@ async def confirm(
         price=found,
         profile=visit.profile,
         country=countries().get(visit.profile.country or "", ""),
-        tax_ids=await kept_tax_ids(resources, visit),
+        tax_ids=await service.stored_tax_ids(resources, visit.caller, visit.account_id),
     )
 
 
@@ -153,7 +151,7 @@ async def _form(
         least=_dollars(visit, visit.shell.settings.purchase_credits_min),
         choices=options,
         asleep=saved is None,
-        tax_ids=await kept_tax_ids(resources, visit),
+        tax_ids=await service.stored_tax_ids(resources, visit.caller, visit.account_id),
         price=found,
         **address_options(),
         tax_countries=_tax_countries(),
@@ -242,13 +240,7 @@ async def _keep_tax_id(visit: Visit, resources: Resources, given: Mapping[str, s
 
 
 def _priced(resources: Resources, provider: str, amount: str, country: str | None) -> Price | None:
-    """What it costs at a provider; None where it can't be bought."""
-    if provider not in resources.payments.gateways:
-        return None
-    try:
-        return price(resources.settings, provider, parse_nanos(amount), country, datetime.now(UTC).date())
-    except LedgerError:
-        return None
+    return purchases.priced(resources, provider, parse_nanos(amount), country)
 
 
 def _tax_countries() -> list[tuple[str, str]]:

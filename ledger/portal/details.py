@@ -10,7 +10,7 @@ from starlette.responses import Response
 from ledger.core.errors import LedgerError
 from ledger.payments import tax_ids
 from ledger.portal.add_credits import address_options
-from ledger.portal.forms import Errors, kept_tax_ids, note, profile_form, profile_of
+from ledger.portal.forms import Errors, note, profile_form, profile_of
 from ledger.portal.shell import shown
 from ledger.portal.visits import FormForged, FormOf, HtmlRoute, Visit, VisitOf, see
 from ledger.service import profiles as service
@@ -79,7 +79,10 @@ async def _page(
         values=values,
         errors=errors,
         saved=saved,
-        tax_ids=[(each, tax_ids.label(each.country, each.type)) for each in await kept_tax_ids(resources, visit)],
+        tax_ids=[
+            (each, tax_ids.label(each.country, each.type))
+            for each in await service.stored_tax_ids(resources, visit.caller, visit.account_id)
+        ],
         zones=sorted({*_zones(), *filter(None, [visit.profile.time_zone])}),
         locales=LOCALES | {name: LOCALES.get(name, name) for name in [values["locale"]] if name},
         **address_options(),

@@ -12,9 +12,8 @@ from ledger.payments.gateways import Gateways
 from ledger.payments.profiles import countries
 from ledger.portal.messages import error_text
 from ledger.portal.visits import Visit
-from ledger.records import profiles
-from ledger.records.profiles import Profile, TaxId
-from ledger.service.resources import Resources
+from ledger.records.profiles import Profile
+from ledger.service.payment_methods import saved
 from schemas.http import BillingAddress, NewProfile
 from schemas.money import Credits
 
@@ -86,16 +85,10 @@ def choices(gateways: Gateways, saved: list[tuple[str, Method]]) -> list[Choice]
 async def saved_methods(request: Request, visit: Visit) -> list[tuple[str, Method]] | None:
     """The saved methods; None while a provider does not answer. The providers are asked once in a request."""
     if not hasattr(request.state, "saved_methods"):
-        payments = request.app.state.resources.payments
+        resources = request.app.state.resources
         try:
-            request.state.saved_methods = await payments.call(payments.methods.of, visit.account_id)
+            request.state.saved_methods = await saved(resources, visit.caller, visit.account_id)
         except ProviderError:
             request.state.saved_methods = None
     found: list[tuple[str, Method]] | None = request.state.saved_methods
     return found
-
-
-async def kept_tax_ids(resources: Resources, visit: Visit) -> list[TaxId]:
-    """The account's tax ids."""
-    async with resources.pool.connection() as connection:
-        return await profiles.tax_ids(connection, visit.account_id)

@@ -12,12 +12,19 @@ from ledger.payments.invoices import INVOICED_TYPES
 from ledger.portal.invoices import invoice_links
 from ledger.portal.shell import shown
 from ledger.portal.visits import HtmlRoute, Visit, VisitOf
-from ledger.service.cursors import place_cursor, split
-from ledger.service.history import View, after_cursor, explain_transaction, export_lines, filters, types_of
+from ledger.service.history import (
+    View,
+    after_cursor,
+    explain_transaction,
+    export_lines,
+    filters,
+    page_of_lines,
+    types_of,
+    usage_groups,
+)
 from ledger.service.resources import Resources
 from ledger.service.transactions import transaction_fields
-from ledger.views.history import BEGINNING, END, HistoryFilter, history
-from ledger.views.usage import usage_summary
+from ledger.views.history import BEGINNING, END, HistoryFilter
 from ledger.web.csv import history_csv
 from ledger.web.dependencies import ResourcesOf
 from schemas.money import parse_nanos
@@ -79,9 +86,7 @@ async def page(
 ) -> Response:
     """Fifty lines, newest first."""
     wanted = after_cursor(_wanted(visit, chosen), cursor)
-    async with resources.pool.connection() as connection:
-        rows = await history(connection, visit.account_id, wanted, _LINES + 1)
-    lines, last = split(rows, _LINES)
+    lines, older = await page_of_lines(resources, visit.caller, visit.account_id, wanted, _LINES)
     purchases = chosen.view == "purchases"
     return shown(
         visit.shell,
@@ -91,7 +96,7 @@ async def page(
         types=types_of(chosen.view),
         lines=[(line, transaction_fields(line, purchases_view=purchases)) for line in lines],
         invoices=await invoice_links(resources, visit, [line.event_id for line in lines]) if purchases else {},
-        older=chosen.query(cursor=place_cursor(last.place)) if last else None,
+        older=chosen.query(cursor=older) if older else None,
         newer=chosen.query() if cursor else None,
         used=await _used(resources, visit) if chosen.view == "activity" else ((), ()),
     )
@@ -139,8 +144,7 @@ async def _used(resources: Resources, visit: Visit) -> tuple[list[str], list[str
     """Models and API keys of the last months, to choose from."""
     today = datetime.now(UTC).date()
     since, until = today - timedelta(days=_MODELS_OF_DAYS), today + timedelta(days=1)
-    async with resources.pool.connection() as connection:
-        groups = await usage_summary(connection, visit.account_id, since, until, frozenset({"model", "api_key"}))
+    groups = await usage_groups(resources, visit.caller, visit.account_id, since, until, {"model", "api_key"})
     models = sorted({group.model for group in groups if group.model})
     return models, sorted({group.api_key_id for group in groups if group.api_key_id})
 

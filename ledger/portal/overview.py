@@ -8,17 +8,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import FileResponse, Response
 
-from ledger.core.activity import event_types
 from ledger.core.spending import days_left
 from ledger.portal.colors import brand_css
 from ledger.portal.messages import standing_text
 from ledger.portal.shell import closed, shown
 from ledger.portal.visits import FormOf, HtmlRoute, Visit, VisitOf
-from ledger.records import portal_sessions
 from ledger.service.accounts import get_account
+from ledger.service.history import recent_lines, usage_groups
+from ledger.service.portal_sessions import close_session
 from ledger.service.transactions import transaction_fields
-from ledger.views.history import HistoryFilter, history
-from ledger.views.usage import Group, usage_summary
+from ledger.views.usage import Group
 from ledger.web.dependencies import ResourcesOf
 from ledger.web.errors import ApiError
 
@@ -33,10 +32,9 @@ async def overview(visit: VisitOf, resources: ResourcesOf) -> Response:
     """Balance, auto top-up, traces, and what happened lately."""
     today = datetime.now(UTC).date()
     known = await get_account(resources, visit.caller, visit.account_id)
-    async with resources.pool.connection() as connection:
-        lines = await history(connection, visit.account_id, HistoryFilter(event_types()), _RECENT)
-        since, until = today - timedelta(days=PACE_DAYS - 1), today + timedelta(days=1)
-        groups = await usage_summary(connection, visit.account_id, since, until, frozenset({"day"}))
+    lines = await recent_lines(resources, visit.caller, visit.account_id, _RECENT)
+    since, until = today - timedelta(days=PACE_DAYS - 1), today + timedelta(days=1)
+    groups = await usage_groups(resources, visit.caller, visit.account_id, since, until, {"day"})
     row = visit.shell.account
     return shown(
         visit.shell,
@@ -69,8 +67,7 @@ async def badge(visit: VisitOf) -> Response:
 @router.post("/leave")
 async def leave(visit: VisitOf, form: FormOf, resources: ResourcesOf) -> Response:
     """Ends the visit."""
-    async with resources.pool.connection() as connection:
-        await portal_sessions.close(connection, visit.session.session_id)
+    await close_session(resources, visit.session.session_id)
     return closed(resources.settings, 200, "You have left the billing page", "You may close this window.")
 
 

@@ -13,9 +13,9 @@ from ledger.payments.gateway import ProviderError
 from ledger.payments.public_urls import billing_url
 from ledger.portal import pay_pages as pay
 from ledger.records.checkouts import Checkout
-from ledger.service.purchases import is_credited
+from ledger.service import purchases
+from ledger.service.accounts import balance_now
 from ledger.service.resources import Resources
-from ledger.views.accounts import balance
 from ledger.views.purchases import PurchaseUnknown
 from ledger.web.dependencies import ResourcesOf
 
@@ -28,9 +28,9 @@ router = APIRouter(prefix="/pay", include_in_schema=False)
 async def show(checkout_id: str, resources: ResourcesOf) -> Response:
     """What is to be paid, or what became of it."""
     try:
-        row = await _row(resources, checkout_id)
+        row = await purchases.page_of(resources, checkout_id)
         if row.state == "created":  # the provider did not answer when it was begun
-            row = await _refreshed(resources, checkout_id)
+            row = await purchases.refresh(resources, checkout_id)
         return await _page(resources, row)
     except PurchaseUnknown:
         return pay.unknown()
@@ -49,7 +49,7 @@ async def come_back_with_form(checkout_id: str, request: Request, resources: Res
     """The customer comes from Razorpay's checkout, with its signature or with a decline."""
     form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
     try:
-        row = await _row(resources, checkout_id)
+        row = await purchases.page_of(resources, checkout_id)
     except PurchaseUnknown:
         return pay.unknown()
     except _AWAY:
@@ -64,7 +64,7 @@ async def come_back_with_form(checkout_id: str, request: Request, resources: Res
 
 async def _back(resources: Resources, checkout_id: str, *, waits: bool) -> Response:
     try:
-        row = await _refreshed(resources, checkout_id)
+        row = await purchases.refresh(resources, checkout_id)
     except PurchaseUnknown:
         return pay.unknown()
     except _AWAY:
@@ -78,20 +78,11 @@ async def _back(resources: Resources, checkout_id: str, *, waits: bool) -> Respo
 
 async def _page(resources: Resources, row: Checkout) -> Response:
     if row.state == "credited":
-        if not await is_credited(resources, row):
+        if not await purchases.is_credited(resources, row):
             return pay.waiting(row)
-        async with resources.pool.connection() as connection:
-            now = await balance(connection, row.account_id)
-        return pay.credited(row, now.balance if now else 0)
+        now = await balance_now(resources, row.account_id)
+        return pay.credited(row, now)
     if row.state == "begun" and (row.fields or row.url):
         resources.guard.check()  # paid, it could not be credited
         return pay.to_pay(resources.settings, row)
     return pay.waiting(row) if row.open else pay.over(row)
-
-
-async def _row(resources: Resources, checkout_id: str) -> Checkout:
-    return await resources.payments.query(resources.payments.purchases.get, checkout_id)
-
-
-async def _refreshed(resources: Resources, checkout_id: str) -> Checkout:
-    return await resources.payments.call(resources.payments.purchases.refresh, checkout_id)

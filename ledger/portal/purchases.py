@@ -18,8 +18,8 @@ from ledger.portal.shell import shown
 from ledger.portal.visits import FormForged, FormOf, HtmlRoute, Visit, VisitOf, see
 from ledger.records.checkouts import Checkout
 from ledger.service import purchases as service
+from ledger.service.accounts import account_row
 from ledger.service.resources import Resources
-from ledger.views.accounts import account
 from ledger.web.dependencies import ResourcesOf
 from schemas.money import format_nanos, parse_nanos
 
@@ -30,14 +30,13 @@ router = APIRouter(prefix="/billing/purchases", include_in_schema=False, route_c
 async def buy(visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
     """Begins the purchase that was confirmed, or finds it begun; at another price, it is to be confirmed again."""
     request, wanted = _wanted(visit, form)
-    purchases = resources.payments.purchases
     try:
         row = await service.begin(resources, wanted)
     except PriceChanged:  # the country did, in another tab, or the rate at midnight
         again = {name: form[name] for name in ("request", "amount", "pay")}
         return see(f"/add/confirm?{urlencode(again)}&changed=1")
     except (ProviderError, LogUnavailable) as error:
-        begun = await resources.payments.query(purchases.find_by_request, request)
+        begun = await service.find_by_request(resources, request)
         if begun is None:
             raise
         if isinstance(error, ProviderRefuses):
@@ -53,14 +52,13 @@ async def progress(visit: VisitOf, resources: ResourcesOf, checkout_id: str, go:
     if go and row.state == "begun" and (row.fields or row.url) and not visit.embedded and not resources.guard.closed:
         return _to_provider(visit, row)
     try:
-        row = await resources.payments.call(resources.payments.purchases.refresh, checkout_id)
+        row = await service.refresh(resources, checkout_id)
     except (ProviderError, LogUnavailable):
         return _shown(visit, resources, row, "waiting", "The payment provider does not answer. We keep asking.")
     step = await _step(resources, row)
     if step == "done":  # the balance was read before it was known that the credits are in it
-        async with resources.pool.connection() as connection:
-            now = await account(connection, visit.account_id)
-        visit = visit._replace(shell=visit.shell._replace(account=now or visit.shell.account))
+        now = await account_row(resources, visit.caller, visit.account_id)
+        visit = visit._replace(shell=visit.shell._replace(account=now))
     return _shown(visit, resources, row, step)
 
 

@@ -12,7 +12,8 @@ from ledger.portal import chart
 from ledger.portal.overview import lasts
 from ledger.portal.shell import shown
 from ledger.portal.visits import HtmlRoute, VisitOf
-from ledger.views.usage import Group, usage_summary
+from ledger.service.history import usage_groups
+from ledger.views.usage import Group
 from ledger.web.dependencies import ResourcesOf
 
 router = APIRouter(prefix="/billing/usage", include_in_schema=False, route_class=HtmlRoute)
@@ -27,9 +28,8 @@ async def page(visit: VisitOf, resources: ResourcesOf, days: Days = "30") -> Res
     """The last days, today with them; days are UTC, as everything that is counted by day."""
     today = datetime.now(UTC).date()
     range_ = [today - timedelta(days=back) for back in range(int(days) - 1, -1, -1)]
-    async with resources.pool.connection() as connection:
-        by = frozenset({"day", "model", "api_key"})
-        groups = await usage_summary(connection, visit.account_id, range_[0], today + timedelta(days=1), by)
+    until, by = today + timedelta(days=1), {"day", "model", "api_key"}
+    groups = await usage_groups(resources, visit.caller, visit.account_id, range_[0], until, by)
     spent = _by_day(groups)
     return shown(
         visit.shell,

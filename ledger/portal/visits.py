@@ -20,24 +20,16 @@ from ledger.payments.public_urls import public_url
 from ledger.portal.display import Display, locale_of
 from ledger.portal.messages import error_text
 from ledger.portal.shell import Shell, closed
-from ledger.records import portal_sessions, profiles
+from ledger.records import profiles
 from ledger.records.portal_sessions import PortalSession
 from ledger.service.caller import Caller
+from ledger.service.portal_sessions import LinkOver, VisitOver, visitor
 from ledger.service.resources import Resources
 from ledger.settings import Settings
-from ledger.views.accounts import account
 from ledger.web.dependencies import ResourcesOf
 from ledger.web.errors import api_error_for
 
 COOKIE = "__Host-ledger_billing"
-
-
-class LinkOver(LedgerError):
-    message = "This link was used, or is too old. Open the billing page again from where you came from"
-
-
-class VisitOver(LedgerError):
-    message = "Your visit is over. Open the billing page again from where you came from"
 
 
 class FormForged(LedgerError):
@@ -100,17 +92,10 @@ async def _visit(request: Request, resources: ResourcesOf) -> Visit:
     cookie = request.cookies.get(COOKIE)
     if not cookie:
         raise VisitOver()
-    async with resources.pool.connection() as connection:
-        session = await portal_sessions.find(connection, cookie)
-        if session is None:
-            raise VisitOver()
-        found = await account(connection, session.account_id)
-        profile = await profiles.profile(connection, session.account_id)
-    if found is None:  # a rebuild is under way
-        raise VisitOver()
+    session, account, profile = await visitor(resources, cookie)
     locale = locale_of(profile.locale, request.headers.get("accept-language", ""))
     display = Display(locale, profile.time_zone or "UTC")
-    shell = Shell(resources.settings, display, found, csrf_of(cookie), session.return_url)
+    shell = Shell(resources.settings, display, account, csrf_of(cookie), session.return_url)
     embedded = request.headers.get("sec-fetch-dest") == "iframe"
     return Visit(session, profile, shell, embedded)
 

@@ -35,7 +35,7 @@ async def open_account(
     caller.reach(new.account_id)
 
     async def value(event_id: str) -> Account:
-        return await _account(resources, new.account_id)
+        return _shown(resources, await account_row(resources, caller, new.account_id))
 
     def data(_: str) -> Opening:
         return Opening(package=new.package)
@@ -79,7 +79,7 @@ async def list_accounts(resources: Resources, caller: Caller, cursor: str | None
 async def get_account(resources: Resources, caller: Caller, account_id: str) -> Account:
     """Balance, level, package, traces of this UTC month, auto top-up. Raises AccountUnknown."""
     caller.reach(account_id)
-    return await _account(resources, account_id)
+    return _shown(resources, await account_row(resources, caller, account_id))
 
 
 async def get_balance(resources: Resources, caller: Caller, account_id: str, at: datetime | None = None) -> Balance:
@@ -100,12 +100,21 @@ async def get_balance(resources: Resources, caller: Caller, account_id: str, at:
         )
 
 
-async def _account(resources: Resources, account_id: str) -> Account:
+async def account_row(resources: Resources, caller: Caller, account_id: str) -> views.AccountRow:
+    """The row of the views, amounts in nanos. Raises AccountUnknown."""
+    caller.reach(account_id)
     async with resources.pool.connection() as connection:
         found = await views.account(connection, account_id)
     if found is None:
         raise AccountUnknown(account_id, field="account_id")
-    return _shown(resources, found)
+    return found
+
+
+async def balance_now(resources: Resources, account_id: str) -> int:
+    """The balance in nanos, for anybody who may see it without a key; 0 while the views lack the account."""
+    async with resources.pool.connection() as connection:
+        now = await views.balance(connection, account_id)
+    return now.balance if now else 0
 
 
 def _balance(account_id: str, balance: int, held: int, through: datetime | None) -> Balance:

@@ -72,17 +72,27 @@ async def list_transactions(
     limit: int = 50,
 ) -> Page[Transaction]:
     """A page of the history, newest first. Raises AccountUnknown, InvalidCursor."""
+    lines, older = await page_of_lines(resources, caller, account_id, after_cursor(wanted, cursor), limit)
+    return Page(data=[transaction_of(line, purchases_view=view == "purchases") for line in lines], next_cursor=older)
+
+
+async def page_of_lines(
+    resources: Resources, caller: Caller, account_id: str, wanted: HistoryFilter, limit: int
+) -> tuple[Sequence[HistoryLine], str | None]:
+    """The same as lines of the views, and the cursor of the older ones. Raises AccountUnknown."""
     caller.reach(account_id)
-    wanted = after_cursor(wanted, cursor)
     async with resources.pool.connection() as connection:
         rows = await history(connection, account_id, wanted, limit + 1)
         if not rows and await balance(connection, account_id) is None:
             raise AccountUnknown(account_id, field="account_id")
     lines, last = split(rows, limit)
-    return Page(
-        data=[transaction_of(line, purchases_view=view == "purchases") for line in lines],
-        next_cursor=place_cursor(last.place) if last else None,
-    )
+    return lines, place_cursor(last.place) if last else None
+
+
+async def recent_lines(resources: Resources, caller: Caller, account_id: str, limit: int) -> Sequence[HistoryLine]:
+    """The last lines of an account's activity, newest first."""
+    lines, _ = await page_of_lines(resources, caller, account_id, filters("activity"), limit)
+    return lines
 
 
 def after_cursor(wanted: HistoryFilter, cursor: str | None) -> HistoryFilter:
@@ -167,11 +177,19 @@ async def summarize_usage(
     begin = since or end - timedelta(days=30)
     if not 0 < (end - begin).days <= _DAYS_MAX:
         raise RangeTooLong(field="from")
+    groups = await usage_groups(resources, caller, account_id, begin, end, by)
+    return Page(data=[_usage_group(group) for group in groups])
+
+
+async def usage_groups(
+    resources: Resources, caller: Caller, account_id: str, since: date, until: date, by: Collection[str]
+) -> Sequence[Group]:
+    """The same as groups of the views, amounts in nanos; `until` is the day after the last. Raises AccountUnknown."""
+    caller.reach(account_id)
     async with resources.pool.connection() as connection:
         if await balance(connection, account_id) is None:
             raise AccountUnknown(account_id, field="account_id")
-        groups = await usage_summary(connection, account_id, begin, end, frozenset(by))
-    return Page(data=[_usage_group(group) for group in groups])
+        return await usage_summary(connection, account_id, since, until, frozenset(by))
 
 
 def _usage_group(group: Group) -> UsageGroup:

@@ -12,8 +12,13 @@ from schemas.http import NewPaymentMethod, Page, PageToVisit, PaymentMethod
 async def list_methods(resources: Resources, caller: Caller, account_id: str) -> Page[PaymentMethod]:
     """All saved methods, as the providers list them now. Razorpay saves none."""
     await existing_account(resources, caller, account_id)
-    found = await resources.payments.call(resources.payments.methods.of, account_id)
-    return Page(data=[_method(*each) for each in found])
+    return Page(data=[_method(*each) for each in await saved(resources, caller, account_id)])
+
+
+async def saved(resources: Resources, caller: Caller, account_id: str) -> list[tuple[str, Method]]:
+    """The same, each with its provider's name. Raises a ProviderError."""
+    caller.reach(account_id)
+    return await resources.payments.call(resources.payments.methods.of, account_id)
 
 
 async def add_method(resources: Resources, caller: Caller, account_id: str, new: NewPaymentMethod) -> PageToVisit:

@@ -36,8 +36,14 @@ async def put_profile(resources: Resources, caller: Caller, account_id: str, new
 async def list_tax_ids(resources: Resources, caller: Caller, account_id: str) -> Page[TaxId]:
     """All tax ids of an account, at most five, the oldest first."""
     await existing_account(resources, caller, account_id)
+    return Page(data=[_tax_id(account_id, each) for each in await stored_tax_ids(resources, caller, account_id)])
+
+
+async def stored_tax_ids(resources: Resources, caller: Caller, account_id: str) -> list[records.TaxId]:
+    """The same as rows."""
+    caller.reach(account_id)
     async with resources.pool.connection() as connection:
-        return Page(data=[_tax_id(account_id, found) for found in await records.tax_ids(connection, account_id)])
+        return await records.tax_ids(connection, account_id)
 
 
 async def add_tax_id(

@@ -2,9 +2,13 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
 
+from ledger.core.errors import LedgerError
+from ledger.core.pricing import Price
 from ledger.log.connecting import check_may_write
 from ledger.payments.payment_events import purchase_event_id
+from ledger.payments.prices import price
 from ledger.payments.public_urls import pay_url
 from ledger.payments.purchases import PurchaseRequest, purchase_limits
 from ledger.records.checkouts import Checkout, CheckoutState
@@ -67,10 +71,35 @@ async def get_purchase(resources: Resources, caller: Caller, account_id: str, pu
 
 async def find(resources: Resources, account_id: str, purchase_id: str) -> Checkout:
     """The row of an account's purchase. Raises PurchaseUnknown."""
-    row = await resources.payments.query(resources.payments.purchases.get, purchase_id)
+    row = await page_of(resources, purchase_id)
     if row.account_id != account_id:
         raise PurchaseUnknown(field="purchase_id")
     return row
+
+
+async def find_by_request(resources: Resources, request: str) -> Checkout | None:
+    """The purchase that a request began; None if it began none."""
+    return await resources.payments.query(resources.payments.purchases.find_by_request, request)
+
+
+async def page_of(resources: Resources, checkout_id: str) -> Checkout:
+    """The row of a purchase, for anybody who has the address of its page. Raises PurchaseUnknown."""
+    return await resources.payments.query(resources.payments.purchases.get, checkout_id)
+
+
+async def refresh(resources: Resources, checkout_id: str) -> Checkout:
+    """A purchase after its provider was asked about it. Raises what `Purchases.refresh` raises."""
+    return await resources.payments.call(resources.payments.purchases.refresh, checkout_id)
+
+
+def priced(resources: Resources, provider: str, credits: int, country: str | None) -> Price | None:
+    """What credits cost at a provider today; None where they can't be bought. `credits` in nanos."""
+    if provider not in resources.payments.gateways:
+        return None
+    try:
+        return price(resources.settings, provider, credits, country, datetime.now(UTC).date())
+    except LedgerError:
+        return None
 
 
 async def is_credited(resources: Resources, row: Checkout) -> bool:
