@@ -17,7 +17,7 @@ from ledger.log.connecting import LogUnavailable, administrating
 from ledger.settings import Settings
 
 # Every transaction is open for some moments; only longer ones are logged.
-_WORTH_A_WORD_SECONDS = 5.0
+_LOGGED_AFTER_SECONDS = 5.0
 _SECONDS_BETWEEN = 60.0
 
 log = structlog.get_logger()
@@ -35,7 +35,14 @@ class PartitionWait(NamedTuple):
 
     what: Literal["transaction", "unreadable"]
     since_ms: int
-    detail: str
+    topic: str
+    partition: int
+    offset: int
+
+    @property
+    def place(self) -> str:
+        """Topic, partition and offset, as `ledger log skip` takes them."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
 
 
 class WaitTracker:
@@ -43,8 +50,8 @@ class WaitTracker:
 
     def __init__(self, settings: Settings, topic: str) -> None:
         self._settings, self._topic = settings, topic
-        self._since: dict[int, tuple[str, int, int]] = {}
-        self._told_at: dict[int, float] = {}
+        self._waits: dict[int, PartitionWait] = {}
+        self._logged_at: dict[int, float] = {}
 
     def find_waits(
         self, ends: Mapping[int, Ends], folded: Mapping[int, int], unreadable: Mapping[int, UnreadableStretch]
@@ -54,12 +61,12 @@ class WaitTracker:
         for partition, end in ends.items():
             place = folded.get(partition)
             if partition in unreadable:
-                found[partition] = self._waiting(partition, "unreadable", unreadable[partition].first)
+                found[partition] = self._wait(partition, "unreadable", unreadable[partition].first)
             elif place is not None and end.stable <= place < end.high:
-                found[partition] = self._waiting(partition, "transaction", end.stable)
-        for over in self._since.keys() - found.keys():
-            del self._since[over]
-            self._told_at.pop(over, None)
+                found[partition] = self._wait(partition, "transaction", end.stable)
+        for over in self._waits.keys() - found.keys():
+            del self._waits[over]
+            self._logged_at.pop(over, None)
         return found
 
     def log_waits(self, waiting: Mapping[int, PartitionWait], unreadable: Mapping[int, UnreadableStretch]) -> None:
@@ -67,23 +74,25 @@ class WaitTracker:
         now = time.monotonic()
         for partition, each in waiting.items():
             seconds = time.time() - each.since_ms / 1000
-            if each.what == "transaction" and seconds < _WORTH_A_WORD_SECONDS:
+            if each.what == "transaction" and seconds < _LOGGED_AFTER_SECONDS:
                 continue
-            if now - self._told_at.get(partition, float("-inf")) < _SECONDS_BETWEEN:
+            if now - self._logged_at.get(partition, float("-inf")) < _SECONDS_BETWEEN:
                 continue
-            self._told_at[partition] = now
+            self._logged_at[partition] = now
             if each.what == "unreadable":
-                self._tell_unreadable(partition, unreadable[partition])
+                self._log_unreadable(partition, unreadable[partition])
             else:
-                self._tell_transaction(partition, each, seconds)
+                self._log_transaction(each, seconds)
 
-    def _waiting(self, partition: int, what: Literal["transaction", "unreadable"], offset: int) -> PartitionWait:
-        since = self._since.get(partition)
-        if since is None or since[:2] != (what, offset):
-            since = self._since[partition] = what, offset, time.time_ns() // 1_000_000
-        return PartitionWait(what, since[2], f"{self._topic}/{partition}/{offset}")
+    def _wait(self, partition: int, what: Literal["transaction", "unreadable"], offset: int) -> PartitionWait:
+        """The partition's wait; the earlier one if it waits for the same."""
+        earlier = self._waits.get(partition)
+        if earlier is None or (earlier.what, earlier.offset) != (what, offset):
+            earlier = PartitionWait(what, time.time_ns() // 1_000_000, self._topic, partition, offset)
+            self._waits[partition] = earlier
+        return earlier
 
-    def _tell_unreadable(self, partition: int, unreadable: UnreadableStretch) -> None:
+    def _log_unreadable(self, partition: int, unreadable: UnreadableStretch) -> None:
         last = unreadable.last
         log.error(
             "unreadable_records",
@@ -96,14 +105,14 @@ class WaitTracker:
             f"{self._topic}/{partition}/{unreadable.first} --to {'LAST' if last is None else last} --reason ...`",
         )
 
-    def _tell_transaction(self, partition: int, waiting: PartitionWait, seconds: float) -> None:
+    def _log_transaction(self, wait: PartitionWait, seconds: float) -> None:
         log.warning(
             "open_transaction",
-            topic=self._topic,
-            partition=partition,
-            offset=int(waiting.detail.rsplit("/", 1)[1]),
+            topic=wait.topic,
+            partition=wait.partition,
+            offset=wait.offset,
             seconds=round(seconds),
-            producer_id=self._producer_of(partition),
+            producer_id=self._producer_of(wait.partition),
             remedy="end it in its producer, or with kafka-transactions.sh abort",
         )
 

@@ -133,10 +133,10 @@ class Session:
         self, partition: int, expected: int, log_end: int, asked_ms: int, waiting: PartitionWait | None
     ) -> None:
         """Records where the log ended at a time. What is folded up to there is up to date as of that time."""
-        what, since_ms, detail = waiting or (None, None, None)
         parameters: dict[str, Any] = {"partition": partition, "expected": expected}
         parameters |= {"log_end": log_end, "asked_ms": asked_ms}
-        parameters |= {"waits_for": what, "waits_since_ms": since_ms, "waits_detail": detail}
+        parameters |= {"waits_for": waiting and waiting.what, "waits_since_ms": waiting and waiting.since_ms}
+        parameters |= {"waits_detail": waiting and waiting.place}
         self.connection().execute(SQL["note_caught_up"], parameters)
 
     def terminate_blockers(self, partition: int) -> list[int]:

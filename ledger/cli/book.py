@@ -126,8 +126,8 @@ def import_(
 ) -> None:
     """Make the next version of the book from providers' list prices, ready for diff and publish.
 
-    The prices come with the package genai-prices, so nothing is downloaded. Models without a fixed price per token are
-    skipped.
+    The prices come with the package genai-prices, so nothing is downloaded. It skips models without a fixed price per
+    token.
     """
     from ledger.cli.book_text import print_remarks
     from ledger.list_prices import NothingToImport, catalogue, list_prices, with_prices

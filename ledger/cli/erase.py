@@ -15,8 +15,7 @@ app = typer.Typer()
 def erase(
     account_id: Annotated[str, typer.Argument(metavar="ACCOUNT")], yes: Yes = False, as_json: Json = False
 ) -> None:
-    """Erase a customer's personal data: profile, tax ids, endpoints, keys, stored responses. Lists what is kept, and
-    why.
+    """Erase a customer's personal data: profile, tax ids, endpoints, keys, stored responses. Show what is kept and why.
 
     Issued invoices are kept, because the law requires it. The log never contains personal data. If the database is
     restored from a backup, the data is erased again.

@@ -23,8 +23,7 @@ def payments(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """List payments, refunds, disputes and payouts that don't match, oldest first: for example charged but not
-    credited.
+    """List payments, refunds, disputes and payouts that don't match, such as charged but not credited; oldest first.
 
     The payment sweep and webhooks find them. Nothing is credited or debited for them until a person decides.
     """

@@ -79,10 +79,17 @@ def consume(
 ) -> None:
     """Run the consumers, which act on what is on the log, until stopped.
 
-    dead-letters logs and counts records that could not be applied. payment-sweep asks the payment providers for
-    payments that no webhook reported, and reports differences; only one of several processes does so. charge-top-ups
-    charges each triggered auto top-up once; with LEDGER_PAYMENTS=off it does not. invoices numbers a document for each
-    purchase and refund, if LEDGER_SUPPLIER is set. notifications informs customers and routers by webhook and e-mail.
+    dead-letters logs and counts records that could not be applied.
+
+    payment-sweep asks the payment providers for payments that no webhook reported, and reports differences. Of several
+    processes only one does so.
+
+    charge-top-ups charges each triggered auto top-up once. With LEDGER_PAYMENTS=off another program must charge them.
+
+    invoices makes a numbered document for each purchase and refund, if LEDGER_SUPPLIER is set.
+
+    notifications informs customers and routers by webhook and e-mail.
+
     housekeeping ends expired holds, requests top-ups after refused authorizations, and drops old rows.
 
     Logs are JSON on stderr; metrics are at LEDGER_CONSUMER_METRICS_PORT. If a process fails, nothing is lost: start it
