@@ -1,7 +1,7 @@
-"""Holds that nobody was told of: their router has gone, or nobody knows whether they were stored. They are given back.
+"""Holds whose requester got no answer: the router has gone, or the commit's answer was lost. They are released.
 
-Only those without an Idempotency-Key: under a key the router asks again and gets the same hold. What a process has not
-given back when it ends, expires.
+Only holds without an Idempotency-Key: a router with a key asks again and gets the same hold. A hold that a process has
+not released when it ends expires.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 class AbandonedHolds:
-    """Takes note of such holds; `run` does the work."""
+    """Collects such holds; `run` releases them."""
 
     def __init__(self, connect: Callable[[], Awaitable[AsyncConnection]]) -> None:
         self._connect = connect
@@ -30,13 +30,13 @@ class AbandonedHolds:
         self._some = asyncio.Event()
 
     def note(self, new: NewHold) -> None:
-        """The hold of this request, should there be one, is to be given back."""
+        """Marks the hold of this request for release, if one was stored."""
         if new.request_hash is None:
             self._waiting.append((new.hold_id, new.account_id))
             self._some.set()
 
     async def run(self) -> None:
-        """Gives back what was noted, for ever; waits for a database that is away."""
+        """Releases the marked holds until it is cancelled. Retries while Postgres does not answer."""
         while True:
             await self._some.wait()
             self._some.clear()

@@ -1,6 +1,6 @@
-"""A group of requests is decided: two steps to Postgres and back, one transaction, the rule in between.
+"""Decides a group of requests: two round trips to Postgres in one transaction, and the rule in between.
 
-It is asked for before every request of a router, so it goes over the wire's plain texts.
+A router asks before every request, so this uses the pipeline, which passes plain texts.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ _LOCKED_FUNDS, _FIND_HOLDS, _PUT_HOLDS = (
 async def decide_group(
     pipeline: Pipeline, group: Sequence[NewHold], stale_seconds: float, *, wait: bool
 ) -> list[HoldOutcome]:
-    """Decides requests in their order, in one transaction. None: the account is locked, and nobody waited for it."""
+    """Decides requests in their order, in one transaction. None: the account is locked, and `wait` is false."""
     accounts = sorted({new.account_id for new in group})
     found = await pipeline.ask(_LOCKED_FUNDS, {"accounts": texts(accounts), "wait": "true" if wait else "false"})
     funds = {account.account_id: account for account in map(_funds, found)}
@@ -55,7 +55,7 @@ async def decide_group(
 
 
 def _decide(new: NewHold, funds: dict[str, Funds], before: dict[str, Hold], stale_seconds: float) -> HoldOutcome:
-    """Decides one request, and notes what it takes for those behind it."""
+    """Decides one request, and reduces the funds for the requests behind it."""
     account = funds.get(new.account_id)
     if account is None:
         return None
@@ -86,7 +86,7 @@ def _decide(new: NewHold, funds: dict[str, Funds], before: dict[str, Hold], stal
 
 
 def _repeat(known: Hold, new: NewHold, funds: Funds) -> HoldOutcome:
-    """A repeated request has the hold that it was granted, and no other: one that has ended promises nothing."""
+    """A repeated request gets the hold that it was granted before. One that has ended is an error."""
     if known.request_hash != new.request_hash or known.account_id != new.account_id:
         return HoldConflict(field="Idempotency-Key")
     ended = known.ended(datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""Group commit: whatever asks while one group is decided is the next group. Idle, a request waits for nobody.
+"""Group commit: requests that arrive while one group is decided form the next group. An idle gate decides at once.
 
 Two lanes decide, each on a connection of its own; the second one helps when many wait, for few are cheaper together. An
 account that is locked, by the other lane, another process or a batch that settles, leaves its group and is decided in a
@@ -26,7 +26,7 @@ from ledger.settings import Settings
 
 GROUP_MAX = 256
 _LANES = (1, 8)  # by how many must wait before a lane takes them
-_ANSWER_SECONDS = 12  # of a server that stands still, and with it its own timeouts
+_ANSWER_SECONDS = 12  # for a server that hangs: then its own timeouts do not work either
 
 Connect = Callable[[], Awaitable[AsyncConnection]]
 
@@ -58,13 +58,13 @@ class _Lane:
         self._pipeline: Pipeline | None = None
 
     async def run(self, busy: "_Queue | None") -> None:
-        """Decides group after group, for ever."""
+        """Decides group after group until it is cancelled."""
         try:
             while True:
                 group = await self._queue.next_group(self._least)
                 try:
                     await self._decide(group, busy)
-                except Exception as error:  # whatever it is, those who ask are told, and the lane goes on
+                except Exception as error:  # whatever it is: the waiting requests get it, and the lane continues
                     await self._drop()
                     self._fail(group, error)
         finally:
@@ -90,7 +90,7 @@ class _Lane:
                 waiting.answer.set_result(answer)
 
     def _fail(self, group: list[_Waiting], error: Exception) -> None:
-        """Nothing was decided, or nobody knows: a commit whose answer was lost may have happened."""
+        """Fails a group. Its holds may be stored: the answer of the commit may have been lost."""
         for waiting in group:
             self._abandoned.note(waiting.new)
             if not waiting.answer.done():
@@ -116,7 +116,7 @@ class _Queue:
         self._some.set()
 
     async def next_group(self, least: int) -> list[_Waiting]:
-        """All that wait, up to a bound; waits until there are at least so many."""
+        """The waiting requests, GROUP_MAX at most; waits until there are at least `least`."""
         while len(self._waiting) < least:
             self._some.clear()
             await self._some.wait()
@@ -145,7 +145,7 @@ class Gate:
         return await answer  # type: ignore[no-any-return]
 
     def give_back(self, new: NewHold) -> None:
-        """Nobody can be told of this request's hold any more."""
+        """Releases this request's hold: its requester can't get the answer any more."""
         self._abandoned.note(new)
 
     @contextlib.asynccontextmanager

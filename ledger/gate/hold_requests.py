@@ -39,7 +39,7 @@ def new_hold(body: NewAuthorization, hold_id: str, version: Version, settings: S
 
 
 def expiry(ttl: int | None, settings: Settings) -> datetime:
-    """When a hold ends that is to live so many seconds. Raises TtlTooLong."""
+    """When a hold ends that is made now and lasts `ttl` seconds. Raises TtlTooLong."""
     seconds = settings.hold_seconds if ttl is None else ttl
     if seconds > settings.hold_seconds_max:
         raise TtlTooLong(f"at most {settings.hold_seconds_max}", field="ttl")

@@ -38,8 +38,8 @@ class ProjectionBehind(LedgerError):
 class NewHold(NamedTuple):
     """A hold that a request asks for.
 
-    `request_hash`: of a request whose Idempotency-Key made its id. `affordable`: how many output tokens so many nanos
-    pay for, of a call that was priced.
+    `request_hash`: of a request whose Idempotency-Key made its id. `affordable`: how many output tokens an amount of
+    nanos pays for; None for a request that names no call.
     """
 
     hold_id: str
@@ -62,7 +62,7 @@ class NewHold(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """A hold as it stands; `amount` in nanos."""
+    """A stored hold; `amount` in nanos."""
 
     hold_id: str
     account_id: str
@@ -83,9 +83,9 @@ class Hold(NamedTuple):
 
 
 class Funds(NamedTuple):
-    """What an account has, in nanos, how far its projection is behind, and where its auto top-up stands.
+    """The funds of an account in nanos, the age of its projection, and the state of its auto top-up.
 
-    Of an account without any event nobody knows the partition; it is as far behind as the slowest.
+    The partition of an account without events is unknown: it counts as old as the oldest partition.
     """
 
     account_id: str
@@ -100,7 +100,7 @@ class Funds(NamedTuple):
 
     @property
     def available(self) -> int:
-        """What may be promised."""
+        """What new holds may take."""
         return self.balance - self.held
 
 

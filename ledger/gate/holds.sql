@@ -2,7 +2,7 @@
 SELECT account_id FROM records.held_accounts WHERE account_id = ANY (%(accounts)s) ORDER BY account_id FOR UPDATE;
 
 -- name: lock_free
--- Those that nobody has locked.
+-- Only the rows that no other transaction has locked.
 SELECT account_id FROM records.held_accounts WHERE account_id = ANY (%(accounts)s)
 ORDER BY account_id FOR UPDATE SKIP LOCKED;
 

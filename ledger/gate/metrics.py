@@ -1,4 +1,4 @@
-"""What operators watch of the gate: what is held, and what was charged beyond it, which bounds all overdraft."""
+"""Figures of the gate for operators: open holds, and charges that no hold covers, which bound all overdraft."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -26,7 +26,7 @@ class HoldFigures(NamedTuple):
 
 
 async def hold_figures(connection: AsyncConnection) -> HoldFigures:
-    """As they are now."""
+    """The current figures."""
     holds = await (await connection.execute(SQL["open_holds"])).fetchone()
     assert holds, "a count has a row"
     uncovered = await (await connection.execute(SQL["uncovered"])).fetchall()

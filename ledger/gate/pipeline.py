@@ -1,7 +1,7 @@
 """A connection for statements that are sent thousands of times a second: libpq's pipeline mode, without cursors.
 
-psycopg connects and speaks to libpq; what is left out is its adaptation of parameters and rows, and its registering
-anew with the event loop for every step, which took two thirds of the time of a decision (docs/decisions/0009).
+psycopg connects. Left out are its adaptation of parameters and rows, and its registration with the event loop at every
+step: they took two thirds of the time of a decision (docs/decisions/0009).
 Parameters and values are texts. What is asked since the last `commit` is one transaction, which Postgres ends with it:
 a pipeline without BEGIN is one until its sync.
 """
@@ -40,7 +40,7 @@ class Statement(NamedTuple):
 
 
 class Pipeline:
-    """One conversation at a time. After any error it can't be used: close it."""
+    """One statement at a time. After any error it is unusable: close it."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -73,7 +73,7 @@ class Pipeline:
         await self._result()
 
     async def ask_and_commit(self, statement: Statement, parameters: Parameters) -> list[Row]:
-        """Both in one step. Raises psycopg.Error; then nobody knows what happened."""
+        """Both in one round trip. Raises psycopg.Error; then the transaction may or may not be committed."""
         self._send(statement, parameters)
         self._pgconn.pipeline_sync()
         await self._flush()

@@ -1,9 +1,9 @@
-"""Whether this process may write to the log: looked at every two seconds, and with every acknowledgement.
+"""Whether this process may write to the log: compared every two seconds, and at every acknowledgement.
 
-Closed, with the reason, while the log is not the one that the views were folded from, or would not keep what is
-written; open again by itself. The time between two looks accepts nothing either: Kafka gives offsets in order, so one
-below what was folded, or was acknowledged before, is of another log. A log that only can't be asked is unavailable,
-not refused.
+The guard is closed, with the reason, while the log is not the one that the views were folded from, or would lose what
+is written to it. It opens by itself. Between two comparisons, acknowledgements are checked: Kafka gives offsets in
+order, so an offset below one that was folded or acknowledged before is from another log. A log that does not answer is
+unavailable, not refused.
 """
 
 import threading
@@ -109,7 +109,7 @@ class Guard:
         self._acknowledged[key] = max(self._acknowledged.get(key, 0), offset + 1)
 
     def look(self) -> None:
-        """Compares the log with what is remembered, and opens or closes."""
+        """Compares the log with what Postgres remembers, and opens or closes."""
         evidence, acknowledged = self._evidence, dict(self._acknowledged)
         try:
             outcome = self._comparison.compare()
@@ -198,10 +198,10 @@ class Guard:
             self._known_once = True
         elif before is None or (type(before), before.detail) != (type(verdict), verdict.detail):
             self._known_once = True
-            if self._thread is None:  # a command, which says it as its error
+            if self._thread is None:  # a command, which shows it as its error
                 return
-            say = log.error if isinstance(verdict, LogRefused) else log.warning
-            say("log_closed", code=verdict.code, reason=verdict.detail)
+            write = log.error if isinstance(verdict, LogRefused) else log.warning
+            write("log_closed", code=verdict.code, reason=verdict.detail)
 
     def _refuse(self, problem: LedgerError) -> LogRefused:
         """Closes at once, and has the whole log looked at."""

@@ -62,9 +62,9 @@ class LogComparison:
         self._ours = settings.fold_only  # a copy writes nothing, so whose log it reads is no matter
 
     def compare(self) -> ComparisonOutcome:
-        """While Postgres is away, it compares with what it remembered last.
+        """While Postgres does not answer, it compares with the last memory.
 
-        Raises psycopg.Error when that is nothing, LogUnavailable where nothing is remembered, KafkaError,
+        Raises psycopg.Error when it has no memory yet, LogUnavailable when Postgres remembers no topics, KafkaError,
         KafkaRefusesUser, KafkaForbids.
         """
         memory = self._remembered()
@@ -91,7 +91,7 @@ class LogComparison:
         return ComparisonOutcome(problems, doubtful, memory, survey)
 
     def close(self) -> None:
-        """Lets go of the connections."""
+        """Closes the connections."""
         self._surveyor.close()
         self._disconnect()
 

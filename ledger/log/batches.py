@@ -1,7 +1,7 @@
 """A batch as it lies on the log, read without a Kafka client: for what the clients refuse to read.
 
 They refuse a whole batch for the name of one header that is not UTF-8, which any producer can send. Here such a name
-is escaped. What can't be read here either is `UnreadableStretch`, and says which offsets that are, and why.
+is escaped. A batch that can't be read here either becomes an `UnreadableStretch`: its offsets, and why.
 """
 
 import struct
@@ -30,7 +30,7 @@ class BadBatch(ValueError):
 
 
 class GrowsTooLarge(BadBatch):
-    """The batch is made to use up memory: every reader sees that, and nobody has to decide about it."""
+    """The batch would use up memory. Every reader finds that out, so no person has to decide about it."""
 
 
 class UnreadableStretch(NamedTuple):
@@ -92,7 +92,7 @@ def read_first(
 ) -> ReadBatch | UnreadableStretch:
     """The first batch of a fetch that was to begin at `offset`, of a log that ends at `end`.
 
-    `aborted`: the producer and the first offset of each aborted transaction in it, as the broker says.
+    `aborted`: the producer and the first offset of each aborted transaction in it, as the broker lists them.
     """
     try:
         header = _Header(*_HEADER.unpack_from(data))
@@ -115,7 +115,7 @@ def _is_aborted(header: _Header, aborted: Collection[tuple[int, int]]) -> bool:
 
 
 def _last_of_first(data: bytes, offset: int, end: int) -> int | None:
-    """The last offset of the first batch: the next one begins behind it. Its own word for it may be what is broken."""
+    """The last offset of the first batch: the offset before the next batch. The batch's own field may be broken."""
     if len(data) < _HEADER.size:
         return None
     base, length, *rest = _HEADER.unpack_from(data)

@@ -1,7 +1,7 @@
 """The book as this process knows it: read from its topic from the beginning, and followed from then on.
 
 `BookFollower.book()` refuses to answer when the end of the topic was not seen within `FRESH_SECONDS`. A version takes
-effect at least 60 s after its append, so whoever folds with a fresh book folds every event as everybody else does.
+effect at least 60 s after its append, so all processes with a fresh book fold every event alike.
 """
 
 import threading
@@ -56,7 +56,7 @@ class BookTooLarge(LedgerError):
 
 
 class SignedValue(NamedTuple):
-    """A version as it goes on the topic: the value, and the header that proves it."""
+    """The record of a version: its value, and the header with its signature."""
 
     value: bytes
     header: tuple[str, bytes]
@@ -92,7 +92,7 @@ class BookReader:
         try:
             latest, book = self.with_record(record)
             self.stated.append(StatedVersion(latest.version, record.value or b"", self._appended_ms(record)))
-            self.latest, self.book = latest, book  # last: whoever has the book has all that it consists of
+            self.latest, self.book = latest, book  # last: a reader of `book` must find `latest` set
         except ValidationError as error:
             self._reject(record, invalid(error))
         except Refused as error:
@@ -157,7 +157,7 @@ class BookFollower:
         self._next_offset = 0
         self._seen_end_at = float("-inf")
         self._failure: LedgerError | None = None
-        self.refused = ""  # why the broker doesn't let us read, in words; empty when it does or is away
+        self.refused = ""  # why the broker refuses us, as a sentence; empty when it does not, or does not answer
         self._closing = threading.Event()
         self._first_read = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="book", daemon=True)
@@ -175,7 +175,7 @@ class BookFollower:
 
     @property
     def last(self) -> Book:
-        """The book as it was read last, perhaps empty or stale: to show, not to fold with."""
+        """The book as it was last read: it may be empty or stale. To show, not to fold with."""
         return self._reader.book
 
     @property
@@ -239,7 +239,7 @@ class BookFollower:
 
 
 def book_consumer(settings: Settings) -> tuple[KafkaConsumer, TopicPartition]:
-    """A consumer of nobody's group, assigned to the book's one partition, which is returned with it."""
+    """A consumer without a group, assigned to the book's only partition; returns both."""
     consumer = KafkaConsumer(
         **kafka_options(settings),
         enable_auto_commit=False,

@@ -17,9 +17,9 @@ from ledger.log import kafka_python_fixes
 from ledger.log.first_contact import REFUSALS, RepairedClient, tls_problem
 from ledger.settings import Settings
 
-# What a client asks is answered by then, or the client is made anew: by itself kafka-python asks for ever.
+# A client without an answer by then is replaced: kafka-python itself would wait without an end.
 ANSWER_MS = 10_000
-# How long one broker of several is waited for that stands still, before another one is asked.
+# How long we wait for one of several brokers when it hangs, before we ask another.
 REQUEST_MS = 8_000
 
 
@@ -108,14 +108,14 @@ def check_may_write(settings: Settings) -> None:
 
 @contextmanager
 def administrating(settings: Settings) -> Iterator[KafkaAdminClient]:
-    """An administrator's client; what Kafka refuses it is an error in words."""
+    """An administrator's client. Kafka's refusals become errors that say what to change."""
     with refusals_in_words(), closing(KafkaAdminClient(**kafka_options(settings), client_id="ledger-admin")) as admin:
         yield admin
 
 
 @contextmanager
 def refusals_in_words() -> Iterator[None]:
-    """Makes of Kafka's refusals errors that say which settings or ACLs to change; all others pass."""
+    """Turns Kafka's refusals into errors that say which settings or ACLs to change. Other errors pass."""
     try:
         yield
     except REFUSALS as error:

@@ -1,6 +1,6 @@
 """Whether the log is still the one that was folded: the record that was folded last must be where it was.
 
-A broker that lost its tail and was filled anew, or a topic restored from elsewhere, would otherwise be folded on top
+A log that lost its tail and was filled again, or a topic from another backup, would otherwise be folded on top
 of a past that it doesn't have, and written on top of it. Kafka's clients don't notice.
 """
 
@@ -24,10 +24,10 @@ class LogDiverged(LedgerError, exit_code=EXIT_CONFIG):
 
 
 def diverged(differences: Iterable[str]) -> list[LedgerError]:
-    """As one error that names the first partitions and says how many more there are; none without differences."""
+    """One error that names the first partitions and counts the others; no error without differences."""
     first, more = list(islice(differences := iter(differences), _SHOWN)), sum(1 for _ in differences)
-    said = "; ".join(first) + (f"; and {more} more partitions" if more else "")
-    return [LogDiverged(said)] if first else []
+    sentence = "; ".join(first) + (f"; and {more} more partitions" if more else "")
+    return [LogDiverged(sentence)] if first else []
 
 
 class Folded(NamedTuple):
@@ -66,7 +66,7 @@ def compare(
     KafkaForbids, LogUnreadable.
     """
     places = {TopicPartition(topic, number): each for number, each in folded.items()}
-    differences = {place: said for place, each in places.items() if (said := _out_of_bounds(survey, place, each))}
+    differences = {place: why for place, each in places.items() if (why := _out_of_bounds(survey, place, each))}
     offsets = {
         place: each.last_offset
         for place, each in places.items()

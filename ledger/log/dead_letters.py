@@ -36,7 +36,7 @@ class Problem(NamedTuple):
 
 
 def problem_of(error: LedgerError) -> Problem:
-    """An error as what is wrong with a record."""
+    """The problem that an error states."""
     return Problem(error.code, error.reason, error.field)
 
 
@@ -86,6 +86,6 @@ def shortened(value: bytes) -> RecordDeadLettered | None:
 
 
 def excerpt_of(value: bytes | None) -> str:
-    """The beginning of a record's value, readable and harmless: what is not printable ASCII is escaped."""
+    """The beginning of a record's value; all but printable ASCII is escaped."""
     text = (value or b"")[:_EXCERPT_CHARACTERS].decode("utf-8", "backslashreplace")
     return text.encode("unicode_escape").decode("ascii")[:_EXCERPT_CHARACTERS]

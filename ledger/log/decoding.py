@@ -33,14 +33,14 @@ _VALIDATE: dict[str, Callable[[bytes], AnyEvent]] = {
 
 
 class SignatureCheck(NamedTuple):
-    """Who is said to have signed, and what that is worth; `unchecked`: this process has no secret of that key."""
+    """The key id of a record's signature, and whether it verifies; `unchecked`: this process lacks the key's secret."""
 
     key_id: str | None
     proof: Proof
 
 
 def event_of(topic: str, record: Record) -> AnyEvent | Problem:
-    """The event of a record, or why it is none; nothing is said about its signature. `topic` of schemas.topics."""
+    """The event of a record, or why it is none. Does not check its signature. `topic` is of schemas.topics."""
     if topic == EVENTS:
         fact = fact_of(PlainRecord(record.key, record.value), {})  # without its headers: only its form is looked at
         return fact if isinstance(fact, Problem) else fact.event

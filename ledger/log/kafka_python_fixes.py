@@ -47,7 +47,7 @@ def refuse_missing_codecs(codecs: Any, client: str) -> None:
 
 @contextmanager
 def naming_the_batch(consumer: KafkaConsumer) -> Iterator[None]:
-    """Says which batch could not be read. Raises LogUnreadable; then this consumer must not be polled again."""
+    """Raises LogUnreadable, which names the batch; then this consumer must not be polled again."""
     try:
         yield
     except (CorruptRecordError, UnsupportedCodecError) as error:

@@ -72,7 +72,7 @@ def _checked(number: int, value: bytes, signing_key: SigningKey | None) -> Line:
 
 
 def _key_of(value: bytes) -> bytes:
-    """The key that belongs to the event; empty when it is not one, which `fact_of` says in words."""
+    """The key that belongs to the event; empty when it is no event, which `fact_of` reports."""
     try:
         event = from_json(value)
     except ValueError:
@@ -93,7 +93,7 @@ class Publication:
         self.published = 0
 
     def append(self, line: Line) -> None:
-        """Appends one more. Raises LineNotAcknowledged, perhaps for an earlier one."""
+        """Appends one more. Raises LineNotAcknowledged, which may be for an earlier line."""
         if len(self._under_way) >= WINDOW:
             self._settle(WINDOW // 2)
         try:
@@ -103,7 +103,7 @@ class Publication:
         self._under_way.append((line.number, append))
 
     def _settle(self, left: int) -> None:
-        """Waits until so few are under way."""
+        """Waits until at most `left` appends are under way."""
         while len(self._under_way) > left:
             number, append = self._under_way.popleft()
             try:

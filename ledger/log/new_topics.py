@@ -47,7 +47,7 @@ def _unknown(admin: KafkaAdminClient, names: Sequence[str]) -> set[str]:
 
 
 async def _known_to(manager: Any, node: int, names: Sequence[str]) -> set[str]:
-    """What one broker says; kafka-python's administrator asks any of them."""
+    """Which topics one broker knows. kafka-python's administrator would ask any broker."""
     topic = MetadataRequest.MetadataRequestTopic
     wanted = MetadataRequest(topics=[topic(name=name) for name in names], allow_auto_topic_creation=False)
     described = (await manager.send(wanted, node_id=node)).topics

@@ -1,7 +1,7 @@
-"""Whose the log is: one database folds it and writes to it. Others are refused, unless they say that they are copies.
+"""The owner of the log: one database folds it and writes to it. Others are refused, unless they are set up as copies.
 
 Each database has an id from its first migration on. Its dumps carry it, so that a restored database is the same one.
-The first to start claims the log by an event on `ledger.records`; another takes it over when a person says so.
+The first to start claims the log by an event on `ledger.records`; another takes it over when a person asks for it.
 """
 
 from collections.abc import Iterable

@@ -20,7 +20,7 @@ from ledger.log.connecting import check_may_write, kafka_options
 from ledger.log.drafts import Headers
 from ledger.settings import Settings
 
-SILENT_SECONDS = 3  # shorter than any append waits: whoever asks hears of it before the first append fails
+SILENT_SECONDS = 3  # shorter than any append waits: `silence` reports it before the first append fails
 _CONNECT_SECONDS = 5
 _OVERDUE_SECONDS = 2
 _HEAR_SECONDS = 0.5
@@ -31,7 +31,7 @@ _NOBODY = -1
 class Producer:
     """Connects, obtains its producer id and learns of `topics`. Raises KafkaError, and FoldOnly in a copy.
 
-    `ended` is called, in any thread, when it has come to its end.
+    `ended` is called, in any thread, when the producer has ended.
     """
 
     def __init__(
@@ -107,19 +107,19 @@ class Producer:
         return True
 
     def flush(self, seconds: float) -> None:
-        """Waits for what is under way."""
+        """Waits for the appends under way."""
         with suppress(KafkaError):
             self._kafka.flush(seconds)
 
     def check(self) -> None:
-        """Ends it when it can't go on although nothing has failed; asks the leaders for a sign of life."""
+        """Ends the producer when it can't continue although nothing has failed. Asks the leaders to answer."""
         if trouble := self._stuck():
             self.end(KafkaTimeoutError(trouble))
         else:
             self._ask_leaders()
 
     def silence(self) -> str:
-        """Which brokers that lead our topics have not answered lately, in words; empty when all have."""
+        """Which brokers that lead our topics have not answered lately, as a sentence; empty when all have."""
         leaders, now = self._leaders(), time.monotonic()
         if _NOBODY in leaders:
             return "a partition has no leader"

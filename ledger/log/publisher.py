@@ -48,14 +48,14 @@ class RecordRefused(LogUnavailable):
 
 
 class Position(NamedTuple):
-    """Where a record stands on a topic."""
+    """The place of a record on its topic."""
 
     partition: int
     offset: int
 
 
 class Destination(NamedTuple):
-    """Where a record is to go, and the least offset that it can have there. `topic` with the deployment's prefix."""
+    """The partition of a record to append, and its lowest possible offset. `topic` with the deployment's prefix."""
 
     partition: int
     begins_at: int
@@ -63,7 +63,7 @@ class Destination(NamedTuple):
 
 
 class Permit(Protocol):
-    """Says whether a process may append; ledger.guard has the one that there is."""
+    """Decides whether a process may append: ledger.guard implements it."""
 
     def check(self) -> None:
         """Raises LogRefused, or LogUnavailable while that is not known."""
@@ -120,7 +120,7 @@ async def all_acknowledged(appends: Sequence[PendingAppend]) -> list[Position]:
 
 
 class OrderedAppends:
-    """Appends that are handed over one after the other: behind one that failed, no later one reaches the log."""
+    """Appends in an order: when one fails, no later one reaches the log."""
 
     def __init__(
         self, settings: Settings, permit: Permit | None, producer: Producer, handed_over: Callable[[Any], None]
@@ -202,7 +202,7 @@ class Publisher:
 
     @property
     def trouble(self) -> str:
-        """Why appends fail, in words; empty when they work, as far as is known."""
+        """Why appends fail, as a sentence; empty when no failure is known."""
         producer = _sound(self._producer)
         if producer is None:
             return str(self._away) if self._refuses() else f"not connected to Kafka: {self._away.detail}"
@@ -211,7 +211,7 @@ class Publisher:
         return producer.silence() or (f"appends to partition {', '.join(refused)} fail" if refused else "")
 
     def close(self) -> None:
-        """Waits for what is under way, then lets go."""
+        """Waits for the appends under way, then ends the producer."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -236,7 +236,7 @@ class Publisher:
             future.add_callback(lambda metadata: self._refused_at.pop(metadata.topic_partition, None))
 
     def _keep(self) -> None:
-        """Sees to it that there is a producer, for ever: makes one, checks it, replaces it when it has ended."""
+        """Keeps a producer until `close`: makes it, checks it, replaces it when it has ended."""
         while not self._closing:
             self._ended = [producer for producer in self._ended if not producer.gone(0)]
             if self._producer is None:

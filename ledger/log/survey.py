@@ -1,4 +1,4 @@
-"""What the brokers say of the topics now: ids, partitions, settings, where each partition begins and ends.
+"""The state of the topics on the brokers: ids, partitions, settings, where each partition begins and ends.
 
 A topic that is not there, or a partition whose leader does not answer, is a part of the answer. A cluster that does not
 answer at all, or refuses us, is an exception.
@@ -76,11 +76,11 @@ class Surveyor:
         with refusals_in_words():
             found = _records_at(self._reader(), offsets) if offsets else {}
         if len(found) < len(offsets):
-            self._close_reader()  # it may look for a leader where there is none now, for ever
+            self._close_reader()  # it may look for a leader that is gone, without an end
         return found
 
     def close(self) -> None:
-        """Lets go of the clients."""
+        """Closes the clients."""
         self._close_reader()
         admin, self._admin = self._admin, None
         if admin is not None:

@@ -1,4 +1,4 @@
-"""Reading a topic without a group: from any place, of all accounts or of one, to its end or on. Commits nothing."""
+"""Reading a topic without a consumer group: from any position, of all accounts or one, to its end or beyond."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,7 +71,7 @@ class TopicReader:
             yield fetched if follow else [each for each in fetched if each.offset < self._ends[_place_of(each)]]
 
     def last(self, count: int, wanted: Callable[[ConsumerRecord], bool]) -> list[ConsumerRecord]:
-        """The last wanted records before the end, oldest first; afterwards the reader stands at the end."""
+        """The last wanted records before the end, oldest first; afterwards the reader is at the end."""
         found = [record for each in self._partitions for record in self._last_of(each, count, wanted)]
         self._consumer.resume(*self._partitions)
         self.seek("end")

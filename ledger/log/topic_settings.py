@@ -40,10 +40,12 @@ def misconfigured(name: str, topic: str, settings: Mapping[str, str], replicas: 
     }
     if not wrong:
         return None
-    said = "; ".join(f"{key} is {is_}, must be {limit}{wanted}" for key, (is_, limit, wanted) in wrong.items())
+    wrong_settings = "; ".join(
+        f"{key} is {is_}, must be {limit}{wanted}" for key, (is_, limit, wanted) in wrong.items()
+    )
     changes = ",".join(f"{key}={wanted}" for key, (_, _, wanted) in wrong.items())
     command = f"kafka-configs.sh --bootstrap-server $KAFKA --alter --topic {name} --add-config {changes}"
-    return TopicMisconfigured(f"{name}: {said} (`{command}`)")
+    return TopicMisconfigured(f"{name}: {wrong_settings} (`{command}`)")
 
 
 def _copies(replicas: int) -> int:

@@ -1,4 +1,4 @@
-"""The topics on the broker: made once as the table says, remembered in Postgres, refused when they differ later.
+"""The topics on the broker: created once by schemas.topics, remembered in Postgres, refused when they differ later.
 
 A topic that was deleted and made again, whose partitions were grown, or whose settings drop records, would fold
 accounts in two places or lose the past without a sound. So all of that is compared at every start, and while it runs.
@@ -116,7 +116,7 @@ def topic_ids(settings: Settings) -> dict[str, str]:
 
 
 def survey_of(settings: Settings) -> Survey:
-    """What the brokers say of the topics now."""
+    """The current state of the topics on the brokers."""
     with Surveyor(settings) as surveyor:
         return surveyor.survey()
 
@@ -143,7 +143,7 @@ def note_ends(settings: Settings, connection: Connection, survey: Survey, known:
 
 
 def differences(settings: Settings, survey: Survey, known: Mapping[str, RememberedTopic]) -> list[LedgerError]:
-    """All that keeps the topics from being those that are remembered, or from keeping what is written to them."""
+    """How the topics differ from those that Postgres remembers, or would lose what is written to them."""
     found = _missing(settings, survey)
     for topic in TOPICS:
         name = settings.topic(topic.name)
@@ -156,7 +156,7 @@ def differences(settings: Settings, survey: Survey, known: Mapping[str, Remember
 
 def lost_records(survey: Survey, known: Mapping[str, RememberedTopic]) -> list[LedgerError]:
     """Records of the same topics that are gone from their beginnings or ends."""
-    return diverged(said for name in survey.topics for said in _losses(name, survey, known.get(name)))
+    return diverged(loss for name in survey.topics for loss in _losses(name, survey, known.get(name)))
 
 
 def refuse(problems: Sequence[LedgerError]) -> None:
@@ -175,7 +175,7 @@ def _changes(name: str, now: TopicState, before: RememberedTopic | None) -> Iter
     if before is None:
         return
     if now.topic_id != before.topic_id:
-        yield TopicChanged(f"{name} was made anew: its id is {now.topic_id}, was {before.topic_id}")
+        yield TopicChanged(f"{name} was created again: its id is {now.topic_id}, was {before.topic_id}")
     if now.partitions != before.partitions:
         yield TopicChanged(f"{name} has {now.partitions} partitions, was built with {before.partitions}")
     if now.replicas < (before.replicas or 1):

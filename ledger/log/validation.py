@@ -1,4 +1,4 @@
-"""From a record on the log to a fact, or to the reason why it can't be one.
+"""Checks a record of ledger.events: gives its fact, or why it is a dead letter.
 
 Nothing here depends on the book or on an account: the same record reads the same on any day.
 """
@@ -28,7 +28,7 @@ _validate = EVENT.validator.validate_json
 
 
 class PassedOver(NamedTuple):
-    """In the place of records that can't be read, once a person has decided to go on without them."""
+    """Takes the place of records that can't be read, after a person has decided to pass over them."""
 
     offset: int
     timestamp: int
@@ -39,7 +39,7 @@ class PassedOver(NamedTuple):
 
 
 def fact_of(record: Record, secrets: Mapping[str, bytes]) -> Fact | Problem:
-    """The fact that a record states, its form and its signature checked, or what is wrong with it."""
+    """The fact of a record, after its form and signature were checked; or what is wrong with it."""
     if isinstance(record, PassedOver):
         return record.problem
     if record.timestamp != log_time_ms(record):
@@ -69,7 +69,7 @@ def fact_of(record: Record, secrets: Mapping[str, bytes]) -> Fact | Problem:
 
 
 def signer_of(record: Record, value: bytes, secrets: Mapping[str, bytes]) -> str | Problem | None:
-    """The key that signed the record; None when it claims no signature (other headers pass)."""
+    """The key id that signed the record; None for a record without a signature. Other headers are ignored."""
     try:
         signature = signature_of(record.headers)
     except ValueError as error:

@@ -77,7 +77,7 @@ class PostgresHealth(Generic[Answer]):
         return self.up
 
     async def run(self, when_back: Callable[[], Awaitable[None]]) -> None:
-        """Asks for ever. After an outage it runs `when_back` before `require` lets requests through."""
+        """Asks until it is cancelled. After an outage it runs `when_back` before `require` lets requests through."""
         try:
             while True:
                 await self._check(when_back)

@@ -1,4 +1,4 @@
-"""Every kind of connection to Postgres, with its options: what it is called, its time limits, what is checked."""
+"""Every kind of connection to Postgres, with its options: its name, time limits and checks."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -67,7 +67,7 @@ REBUILD_READER = replace(REBUILD, autocommit=False)
 # One question that any release answers alike.
 QUESTION = Kind("ledger-question", connect_seconds=5, checks_release=False)
 
-# A worker that runs for ever. It may wait for a lock, or for a statement over many rows, as long as that takes.
+# A worker, which runs until it is stopped. It may wait for a lock, or a statement over many rows, without a limit.
 WORKER = Kind("ledger-worker")
 START = replace(WORKER, name="ledger-start", autocommit=False)  # its first look at topics and views
 PROJECTOR = WORKER.named("ledger-projector")  # sets its lock timeout, a setting, after the release was checked
@@ -77,7 +77,7 @@ SEAT = WORKER.named("ledger-seat")
 CHARGER = WORKER.named("ledger-charger")
 NOTIFIER = replace(WORKER, name="ledger-notifier", autocommit=False)
 FIGURES = replace(WORKER, name="ledger-figures", autocommit=False)
-# Compares the log with what Postgres remembers. It must say soon that it can't.
+# Compares the log with what Postgres remembers. It must report soon when it can't.
 GUARD = Kind("ledger-guard", statement_seconds=3)
 
 # Requests to the API. None pauses for long in the middle of a transaction: a process that hangs there must release its

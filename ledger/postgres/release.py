@@ -2,7 +2,7 @@
 
 Two releases side by side would misread what the other one writes. So every connection is checked when it is made, those
 of pools again when they are handed out, and a worker's in each of its transactions. A migration locks the table that is
-read here until it has ended: whoever looks meanwhile waits, and then sees what has changed.
+read here until it has ended: a check waits for it, and then sees what has changed.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from ledger.postgres.types import AsyncConnection, Connection
 VIEWS = "views"
 VIEWS_BEFORE = "views_before"  # those that a rebuild has not replaced yet
 RAN = b"SELECT name, checksum FROM records.migrations"
-# What a statement of another release meets.
+# The errors of statements in a database of another release.
 WRONG_SHAPE = (UndefinedTable, UndefinedColumn, UndefinedFunction, InvalidSchemaName)
 _COMMENT = re.compile(r"--[^\n]*")
 _INDEX = re.compile(r"CREATE (?:UNIQUE )?INDEX (\w+) ON views\.")
@@ -57,7 +57,7 @@ def migrations() -> dict[str, bytes]:
 
 
 def checksum(text: bytes) -> str:
-    """What is noted of a migration that ran."""
+    """The checksum that is stored of a migration that ran."""
     return hashlib.sha256(text).hexdigest()[:16]
 
 
