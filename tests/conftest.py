@@ -38,7 +38,7 @@ LONGEST = (
     "integration/test_embedded_stack.py",
     "integration/test_gate_machine.py",
     "core/test_properties.py",
-    "docs/test_running.py",
+    "docs/test_examples.py",
     "integration/test_dev.py",
     "integration/test_api_outages.py",
     "client/test_authorize_closed.py",

@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -15,7 +14,7 @@ from ledger.dev.stack import Stack
 from ledger.settings import Settings
 from tests.support.events import Ids, sender, usage
 from tests.support.expected import discrepancies
-from tests.support.ledgers import new_ledger
+from tests.support.ledgers import new_ledger, temporary_stack
 from tests.support.load import load, publishing
 from tests.support.waiting import eventually
 from tests.support.workers import Crew, crew, folded, wait_until_projected
@@ -28,7 +27,7 @@ LINES_MAX = 20  # its consumer, its relay, its book and its beats try many times
 @pytest.fixture(scope="module")
 def mortal() -> Iterator[Stack]:
     """A stack of this module's own."""
-    with TemporaryDirectory(prefix="ledger-test-") as home, Stack(Path(home)) as running:
+    with temporary_stack() as running:
         yield running
 
 

@@ -18,7 +18,10 @@ def temporary_stack() -> Iterator[Stack]:
     home = Path(tempfile.mkdtemp(prefix="ledger-test-"))
     try:
         with Stack(home) as running:
-            yield running
+            try:
+                yield running
+            finally:
+                running.kafka.kill()  # an orderly stop takes six seconds, and nothing of it is kept
     finally:
         shutil.rmtree(home)
 
