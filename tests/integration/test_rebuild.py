@@ -27,7 +27,7 @@ from tests.support.workers import Worker, crew, folded, log_reader, wait_until_p
 
 SEED = 31
 IDS = Ids(SEED + 1)
-EVENTS_BEFORE, EVENTS_AFTER = 6_000, 3_000
+EVENTS_BEFORE, EVENTS_AFTER = 8_000, 4_000
 
 
 def story(number: int) -> list[Event]:
@@ -65,7 +65,7 @@ def send_bad_records(settings: Settings) -> None:
 
 @pytest.fixture(scope="module")
 def used(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A ledger with some 20,000 events under two versions of the book, folded by workers that have stopped."""
+    """A ledger with some 12,000 events under two versions of the book, folded by workers that have stopped."""
     events = load(SEED, accounts=200)
     with sender(settings) as log, sender(settings, partitioner="consistent_random") as foreign:
         log.send(*islice(events, EVENTS_BEFORE), *(each for number in range(20) for each in story(number)))
