@@ -105,6 +105,8 @@ def rebuild(settings: Settings, progress: Progress, lose: int | None = None) -> 
     """
     with exclusive_views(settings, progress) as connection:
         started = time.monotonic()
+        with connection.transaction():
+            migrate_records(connection)
         partitions = check_topics(settings, connection, whole=False)  # lost events are reported below
         settings.signing_key()
         book = read_book(settings, connection)
@@ -118,15 +120,13 @@ def rebuild(settings: Settings, progress: Progress, lose: int | None = None) -> 
 
 @contextmanager
 def exclusive_views(settings: Settings, progress: Progress) -> Iterator[Connection]:
-    """A migrated database, with its views locked against other writers while the block runs.
+    """A database with its views locked against other writers while the block runs.
 
     Raises ProjectorsRunning, ViewsInUse or RebuildInterrupted.
     """
     try:
         _wait_until_forgotten(settings, progress)
         with rebuilds.exclusive(settings.database) as connection:
-            with connection.transaction():
-                migrate_records(connection)
             yield connection
     except psycopg.OperationalError as error:
         raise RebuildInterrupted(str(error)) from error

@@ -49,6 +49,7 @@ def recover(settings: Settings, progress: Progress, agree: Agree) -> Recovered |
     settings.signing_key()
     started = time.monotonic()
     with exclusive_views(settings, progress) as connection:
+        check(connection, with_views=False)  # those of an unfinished rebuild may be of another version
         if running := wait_until_none(lambda: groups.members(settings), progress):
             raise ConsumersRunning(", ".join(running))
         if rebuilds.unfinished(connection) and not rebuilds.put_back(connection):

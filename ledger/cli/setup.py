@@ -57,14 +57,15 @@ def topics(
     """List the topics and check that they are the ones that this ledger was built on."""
     from ledger.log.topics import check_topics, create_topics
     from ledger.postgres.connections import connect
-    from ledger.postgres.kinds import COMMAND
+    from ledger.postgres.kinds import COMMAND_WITHOUT_VIEWS
     from ledger.records.claiming import claim
     from schemas.topics import TOPICS
 
     with errors_as_messages():
         settings = read_settings()
         made = create_topics(settings) if create else []
-        with connect(settings.database, COMMAND) as connection:
+        # A rebuild needs the topics first, so the views may be of another version.
+        with connect(settings.database, COMMAND_WITHOUT_VIEWS) as connection:
             if take_over:
                 confirm("Take the log over? The database that folded it before can't use it any longer.", yes=yes)
                 claim(settings, connection, take_over=True)

@@ -16,7 +16,6 @@ import httpx
 from rich.console import Console
 
 from ledger.core.errors import LedgerError
-from ledger.dev.bootstrap import bootstrap
 from ledger.dev.child_processes import Child, Children, environment_of, ledger_command, variables_of, worker_commands
 from ledger.dev.connection_files import ConnectionFiles
 from ledger.dev.errors import DidNotStart, PortTaken
@@ -26,6 +25,7 @@ from ledger.dev.secrets import operator_key
 from ledger.dev.session import LocalLedger, Session, Traffic
 from ledger.dev.stack import Stack
 from ledger.dev.summary import Summary
+from ledger.dev.upgrade import bring_up_to_date
 from ledger.dev.view_snapshot import read_snapshot
 
 DEFAULT_API_PORT = 8080
@@ -51,7 +51,7 @@ def run(options: Options, traffic: Traffic, console: Console) -> Summary:
     """Runs everything, from the first start to the last stop."""
     console.print(f"Starting Kafka and Postgres in {options.home.absolute()}", style="dim", soft_wrap=True)
     with Stack(options.home, options.kafka_port) as stack, ConnectionFiles(stack.home) as connection_files:
-        local = _prepared(stack, options)
+        local = _prepared(stack, options, console)
         session = Session(local, read_snapshot(local.settings.database), traffic, console)
         with Children(session.board.notice) as children:
             console.print("Starting the projector, the consumers, the API and the payment sandbox", style="dim")
@@ -64,11 +64,11 @@ def run(options: Options, traffic: Traffic, console: Console) -> Summary:
                 raise KeyboardInterrupt from None
 
 
-def _prepared(stack: Stack, options: Options) -> LocalLedger:
+def _prepared(stack: Stack, options: Options, console: Console) -> LocalLedger:
     """A ledger with schema, topics, a book and secrets; none of its processes is running yet."""
     sandbox = f"http://127.0.0.1:{_port(DEFAULT_SANDBOX_PORT)}"
     settings = stack.settings(PARTITIONS, api_port=_api_port(options.api_port), **payment_settings(stack.home, sandbox))
-    bootstrap(settings)
+    bring_up_to_date(settings, console)
     return LocalLedger(settings, operator_key(stack.home, settings.database), sandbox)
 
 

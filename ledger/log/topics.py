@@ -34,7 +34,7 @@ class TopicChanged(LedgerError, exit_code=EXIT_CONFIG):
 
 
 class TopicMissing(LedgerError, exit_code=EXIT_CONFIG):
-    message = "A topic is missing. Restore it; a new ledger makes its topics with `ledger topics --create`"
+    message = "A topic is missing. Restore it; a new ledger or version makes its topics with `ledger topics --create`"
 
 
 class RememberedTopic(NamedTuple):

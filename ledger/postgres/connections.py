@@ -19,7 +19,7 @@ def connect(database: str, kind: Kind) -> Connection:
     if not kind.checks_release:
         return connection
     try:
-        check(connection)
+        check(connection, with_views=kind.checks_views)
         if not kind.autocommit:
             connection.rollback()
     except BaseException:
@@ -34,7 +34,7 @@ async def connect_async(database: str, kind: Kind) -> AsyncConnection:
     if not kind.checks_release:
         return connection
     try:
-        await check_async(connection)
+        await check_async(connection, with_views=kind.checks_views)
         if not kind.autocommit:
             await connection.rollback()
     except BaseException:

@@ -20,12 +20,14 @@ class Kind:
     """One use of connections. Times are in seconds; 0 means no limit.
 
     `name`: what `pg_stat_activity` shows. `checks_release`: connecting raises OtherRelease when the database is of
-    another release than this program. `server_options`: further settings of the session, as libpq's `options`.
+    another release than this program. `checks_views`: that includes the views. `server_options`: further settings of
+    the session, as libpq's `options`.
     """
 
     name: str
     autocommit: bool = True
     checks_release: bool = True
+    checks_views: bool = True
     connect_seconds: int = 3
     statement_seconds: int = 0
     lock_seconds: int = 0
@@ -58,6 +60,8 @@ class Kind:
 # A command, which a person waits for: one transaction, that the end of the `with` block commits.
 COMMAND = Kind("ledger-command", autocommit=False, connect_seconds=10)
 COMMAND_AUTOCOMMIT = replace(COMMAND, autocommit=True)
+# A command that reads no view, so that it works before a rebuild.
+COMMAND_WITHOUT_VIEWS = replace(COMMAND, checks_views=False)
 # `ledger migrate` brings the database to this release, so it can't require it.
 MIGRATION = replace(COMMAND, name="ledger-migrate", checks_release=False)
 MIGRATION_AUTOCOMMIT = replace(MIGRATION, autocommit=True)

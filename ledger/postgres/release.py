@@ -90,8 +90,11 @@ def _plain(statement: str) -> str:
     return re.sub(r" ?([(),]) ?", r"\1", statement)
 
 
-def difference(ran: Iterable[tuple[str, str]]) -> OtherRelease | None:
-    """How a database in which this ran differs from this program; None when it does not."""
+def difference(ran: Iterable[tuple[str, str]], *, with_views: bool = True) -> OtherRelease | None:
+    """How a database in which this ran differs from this program; None when it does not.
+
+    `with_views`: False if the views may be of another version, as they are before a rebuild.
+    """
     found = dict(ran)
     views = found.pop(VIEWS, None)
     found.pop(VIEWS_BEFORE, None)
@@ -104,7 +107,7 @@ def difference(ran: Iterable[tuple[str, str]]) -> OtherRelease | None:
         return NotMigrated()
     if missing := sorted(ours.keys() - found.keys()):
         return DatabaseOlder(f"it lacks {', '.join(missing)}")
-    return None if views == views_version() else ViewsOutdated()
+    return None if views == views_version() or not with_views else ViewsOutdated()
 
 
 @cache
@@ -112,20 +115,20 @@ def _checksums() -> dict[str, str]:
     return {name: checksum(text) for name, text in migrations().items()}
 
 
-def check(connection: Connection) -> None:
+def check(connection: Connection, *, with_views: bool = True) -> None:
     """Raises the OtherRelease that the database is of."""
     try:
-        found = difference(connection.execute(RAN).fetchall())
+        found = difference(connection.execute(RAN).fetchall(), with_views=with_views)
     except WRONG_SHAPE:
         found = NotMigrated()
     if found:
         raise found
 
 
-async def check_async(connection: AsyncConnection) -> None:
+async def check_async(connection: AsyncConnection, *, with_views: bool = True) -> None:
     """The same."""
     try:
-        found = difference(await (await connection.execute(RAN)).fetchall())
+        found = difference(await (await connection.execute(RAN)).fetchall(), with_views=with_views)
     except WRONG_SHAPE:
         found = NotMigrated()
     if found:

@@ -1,5 +1,7 @@
 """Two versions of the program on one database refuse each other by name, at the start and while they run."""
 
+import io
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from ledger.cli import app
@@ -14,6 +17,7 @@ from ledger.core.errors import EXIT_CONFIG, EXIT_FAILED
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.child_processes import environment_of
 from ledger.dev.stack import Stack
+from ledger.dev.upgrade import bring_up_to_date
 from ledger.postgres import release
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import COMMAND
@@ -36,6 +40,7 @@ NEXT = (
     b"CREATE FUNCTION records.locked_funds_v2(accounts text[], wait boolean) RETURNS TABLE (account_id text) "
     b"LANGUAGE sql AS 'SELECT * FROM unnest(accounts)'"
 )
+LACKS_NEXT = "The database is of an older version; run `ledger migrate`: it lacks 0002_next.sql"
 GONE = "ALTER SCHEMA records RENAME TO gone"
 WORDS = {
     NEWER: "The database is of a newer version; update this program: it has 9999_later.sql",
@@ -98,6 +103,30 @@ def test_each_command_refuses_in_words(own: Settings, words: tuple[str, ...]) ->
     assert (ended.exit_code, ended.stderr) == (EXIT_FAILED, f"Error: {WORDS[NEWER]}\n")
 
 
+def test_commands_that_append_to_the_log_refuse_in_the_same_words(own: Settings) -> None:
+    run, env = CliRunner().invoke, environment_of(own)
+    book = {**json.loads(run(app, ["book", "show", "--json"], env=env).stdout), "version": 2}
+    with of_another_release(own, NEWER):
+        published = run(app, ["publish"], input=json.dumps(priced_usage("acct_1")), env=env)
+        priced = run(app, ["book", "publish", "-", "--yes"], input=json.dumps(book), env=env)
+    for ended in (published, priced):
+        assert (ended.exit_code, ended.stderr) == (EXIT_FAILED, f"Error: {WORDS[NEWER]}\n")
+
+
+def test_the_topics_of_a_new_version_can_be_made_before_its_views(own: Settings) -> None:
+    with of_another_release(own, REFOLDED):
+        ended = CliRunner().invoke(app, ["topics", "--create"], env=environment_of(own))
+    assert (ended.exit_code, ended.stderr) == (0, "")
+
+
+def test_ledger_dev_folds_the_log_of_a_home_of_another_version_again(own: Settings) -> None:
+    output = io.StringIO()
+    with of_another_release(own, REFOLDED):
+        bring_up_to_date(own, Console(file=output))
+        connect(own.database, COMMAND).close()
+    assert "Folding the log" in output.getvalue()
+
+
 def test_workers_that_refuse_end_their_supervisor_which_starts_none_again(own: Settings) -> None:
     with of_another_release(own, REFOLDED):
         ended = ledger(own, "project", "--workers", "2")
@@ -150,8 +179,16 @@ def next_release(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_database_that_lacks_a_migration_is_refused_by_name(own: Settings) -> None:
     with pytest.raises(release.DatabaseOlder) as refused:
         connect(own.database, COMMAND)
-    words = "The database is of an older version; run `ledger migrate`: it lacks 0002_next.sql"
-    assert str(refused.value) == words
+    assert str(refused.value) == LACKS_NEXT
+
+
+@pytest.mark.usefixtures("next_release")
+@pytest.mark.parametrize("option", ["--dry-run", "--yes"])
+def test_recover_does_not_migrate_a_database_of_before(own: Settings, option: str) -> None:
+    ended = CliRunner().invoke(app, ["recover", option], env=environment_of(own))
+    assert (ended.exit_code, ended.stderr) == (EXIT_FAILED, f"Error: {LACKS_NEXT}\n")
+    with psycopg.connect(own.database) as connection, pytest.raises(release.DatabaseOlder):
+        release.check(connection)
 
 
 @pytest.mark.usefixtures("next_release")
