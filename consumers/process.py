@@ -111,7 +111,7 @@ _CONSUMERS: dict[str, Callable[[Common], Sequence[Worker]]] = {
 
 
 class NothingToDo(LedgerError, exit_code=EXIT_CONFIG):
-    message = "None of these consumers has anything to do: LEDGER_PAYMENTS is off, LEDGER_SUPPLIER empty, or so"
+    message = "None of these consumers has work here: LEDGER_PAYMENTS is off, or LEDGER_SUPPLIER is empty"
 
 
 class NoSuchConsumer(LedgerError, exit_code=EXIT_CONFIG):

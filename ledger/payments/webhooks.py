@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import structlog
+from pydantic import TypeAdapter
 
 from ledger.core.errors import LedgerError
 from ledger.payments.event_recorder import Database
@@ -18,6 +19,7 @@ from ledger.settings import Settings
 
 # other_mode: a webhook of the test mode for a live ledger, or the other way round.
 WebhookOutcome = Outcome | Literal["other_mode"]
+_STORED: TypeAdapter[WebhookOutcome] = TypeAdapter(WebhookOutcome)
 
 log = structlog.get_logger()
 
@@ -31,7 +33,7 @@ class PaymentMismatch(LedgerError):
 
 
 # A refused webhook is sent again by its provider, and handled again: people may have corrected the cause meanwhile.
-_REFUSED: Mapping[str, type[LedgerError]] = {"mismatch": PaymentMismatch, "other_mode": WebhookOfOtherMode}
+_REFUSED: Mapping[WebhookOutcome, type[LedgerError]] = {"mismatch": PaymentMismatch, "other_mode": WebhookOfOtherMode}
 
 
 class Webhooks:
@@ -41,8 +43,8 @@ class Webhooks:
         self._live = settings.payments == "live"
         self._gateways, self._database, self._updates = gateways, database, updates
 
-    def receive(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> str:
-        """The webhook's WebhookOutcome, from now or from when the same webhook came before.
+    def receive(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> WebhookOutcome:
+        """The webhook's outcome, from now or from when the same webhook came before.
 
         Raises ProviderNotConfigured, WebhookForged, WebhookUnreadable, PaymentMismatch, WebhookOfOtherMode, and what
         ProviderUpdates.handle raises.
@@ -52,13 +54,13 @@ class Webhooks:
             raise _REFUSED[outcome]()
         return outcome
 
-    def _outcome(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> str:
+    def _outcome(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> WebhookOutcome:
         webhook = gateway_of(self._gateways, provider).webhook(raw, headers)
         with self._database() as connection:
-            earlier = provider_events.note_received(
+            stored = provider_events.note_received(
                 connection, provider, webhook.event_id, webhook.type, webhook.created
             )
-        if earlier is not None and earlier not in _REFUSED:
+        if stored is not None and (earlier := _STORED.validate_python(stored)) not in _REFUSED:
             return earlier
         outcome: WebhookOutcome = "ignored"
         if webhook.live != self._live:
