@@ -1,4 +1,4 @@
-"""Keys of the HTTP API: `lk_<key id>_<secret>`, of which only a hash is kept, with scopes and perhaps one account.
+"""Keys of the HTTP API: `lk_<key id>_<secret>`, of which only a hash is kept. A key may be one account's.
 
 A secret has 256 random bits, so a plain SHA-256 can't be guessed backwards and needs no salt. Revoking is for ever,
 also when the database is restored: the event that it notes is on the log.

@@ -133,7 +133,7 @@ def mark_declined(connection: Connection, checkout_id: str, failure: str | None)
 
 
 def claim_refresh(connection: Connection, checkout_id: str, pause: timedelta) -> bool:
-    """Whether the provider may be asked about it again: at most once per pause, whoever wants to."""
+    """Whether the provider may be asked about it again: at most once per pause, by any process."""
     parameters = {"checkout_id": checkout_id, "pause": pause}
     return connection.execute(SQL["claim_asking"], parameters).fetchone() is not None
 

@@ -66,7 +66,7 @@ WHERE checkout_id = %(checkout_id)s AND ended_at IS NULL;
 UPDATE records.checkouts SET failure = %(failure)s WHERE checkout_id = %(checkout_id)s AND ended_at IS NULL;
 
 -- name: claim_asking
--- Whether it is time to ask the provider again: whoever gets a row may.
+-- Whether it is time to ask the provider again: a process that gets a row may.
 UPDATE records.checkouts SET asked_at = clock_timestamp()
 WHERE checkout_id = %(checkout_id)s
   AND (asked_at IS NULL OR asked_at < clock_timestamp() - %(pause)s::interval)

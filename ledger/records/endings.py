@@ -1,4 +1,4 @@
-"""Ends again what the log says was ended: after a restore, what was ended since the dump stands there as it was."""
+"""Repeats the endings that are on the log: after a restore, keys and endpoints that ended after the dump are back."""
 
 from functools import singledispatch
 
@@ -11,7 +11,7 @@ SQL = statements("ledger.records", "endings.sql")
 
 
 def end_again(connection: Connection, event: Ending, *, invoiced: bool) -> None:
-    """Does what the event says, in the caller's transaction; done before, it does nothing.
+    """Applies the event in the caller's transaction. A second time it changes nothing.
 
     `invoiced`: invoices are issued here. Raises NotInvoicedYet, RebuildRunning, RebuildUnfinished.
     """

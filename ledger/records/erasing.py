@@ -1,7 +1,7 @@
-"""Erasing a customer's personal data, as far as the law lets us, and saying what is kept and why.
+"""Erases a customer's personal data, as far as the law permits, and lists what is kept and why.
 
-The log and what is folded from it have no personal data: an account there is an id that names nobody any more. That it
-was erased is on the log, so that a database that is restored is erased again.
+The log and what is folded from it have no personal data: an account there is an id without a person. The
+erasure is on the log, so that a restored database is erased again.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ class Kept(NamedTuple):
 
 
 class Erasure(NamedTuple):
-    """How many rows of each kind were erased or emptied, what was kept, and what is noted for the log."""
+    """The number of erased or emptied rows by kind, what was kept, and the events that are noted for the log."""
 
     erased: dict[str, int]
     kept: list[Kept]
@@ -52,7 +52,7 @@ class Erasure(NamedTuple):
 def erase(connection: Connection, account_id: str, *, invoiced: bool, on_log: bool = True) -> Erasure:
     """Erases all or nothing; again, it erases nothing. `invoiced`: invoices are issued here.
 
-    `on_log` False: only here, in a copy, or because the log says it already.
+    `on_log` False: not for the log, because this is a copy, or because the log has it already.
 
     Raises NotInvoicedYet, RebuildRunning, RebuildUnfinished: half-built views don't know what waits for its invoice.
     """

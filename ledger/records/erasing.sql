@@ -1,4 +1,4 @@
--- Erasing a customer: what is personal and nobody has to keep. Each statement says how many rows it took.
+-- Erasing a customer: the personal data that no law makes us keep. Each statement returns its number of rows.
 
 -- name: profile
 DELETE FROM records.profiles WHERE account_id = %(account_id)s;
@@ -37,7 +37,7 @@ UPDATE records.api_keys SET revoked_at = coalesce(revoked_at, clock_timestamp())
 WHERE account_id = %(account_id)s AND (revoked_at IS NULL OR description <> '');
 
 -- name: visits
--- Whoever is at the billing page is out, and can't type a name in again.
+-- Ends the visits to the billing page, so that no visitor enters a name again.
 DELETE FROM records.portal_sessions WHERE account_id = %(account_id)s;
 
 -- name: return_urls

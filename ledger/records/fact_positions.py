@@ -7,12 +7,12 @@ SQL = statements("ledger.records", "fact_positions.sql")
 
 
 def lock(connection: Connection, consumer: str, partition: int) -> int:
-    """The next offset to look at; nobody else moves it until the caller's transaction ends."""
+    """The next offset to look at; it is locked until the caller's transaction ends."""
     row = connection.execute(SQL["lock"], {"consumer": consumer, "partition": partition}).fetchone()
     assert row, "an upsert returns its row"
     return int(row[0])
 
 
 def move(connection: Connection, consumer: str, partition: int, offset: int) -> None:
-    """Everything before the offset is done, once the caller's transaction is committed."""
+    """Marks everything before the offset as done, in the caller's transaction."""
     connection.execute(SQL["move"], {"consumer": consumer, "partition": partition, "offset": offset})

@@ -2,7 +2,7 @@
 
 -- name: reserve
 -- The first request under a key, or the first after seven days; else what is there already. Until it has ended,
--- `content` says who asked first: that is part of the event, which must stay the same however often it is sent.
+-- `content` names who asked first: this is part of the event, which must be the same each time.
 INSERT INTO records.idempotency AS i (owner, key, request_hash, content)
 VALUES (%(owner)s, %(key)s, %(request_hash)s, jsonb_build_object('actor_id', %(actor_id)s::text))
 ON CONFLICT (owner, key) DO UPDATE

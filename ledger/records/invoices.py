@@ -1,6 +1,6 @@
 """Invoices and credit notes: numbers without gaps, one document per purchase and per refund, which never changes.
 
-What is not recorded on the log yet is shown to nobody.
+A document is not shown before its number is on the log.
 """
 
 from collections.abc import Sequence
@@ -91,7 +91,7 @@ def numbers_of_events(connection: Connection, account_id: str, event_ids: Sequen
 
 
 def content_of_purchase(connection: Connection, account_id: str, purchase_id: str) -> str | None:
-    """What the purchase's invoice says, as JSON."""
+    """The content of the purchase's invoice, as JSON."""
     row = connection.execute(SQL["of_purchase"], {"account_id": account_id, "purchase_id": purchase_id}).fetchone()
     return row[0] if row else None
 
@@ -136,7 +136,7 @@ def page(connection: Connection, account_id: str, before: datetime, number: str,
 
 
 def content(connection: Connection, number: str) -> str:
-    """What a document says, as JSON. Raises InvoiceUnknown."""
+    """The content of a document, as JSON. Raises InvoiceUnknown."""
     row = connection.execute(SQL["content"], {"number": number}).fetchone()
     if row is None:
         raise InvoiceUnknown(number, field="number")

@@ -1,7 +1,7 @@
-"""The events of `ledger.records` as this database knows them: noted with what they say, met on the log.
+"""The events of `ledger.records` as this database knows them: noted here, and found on the log.
 
-What is ended is noted in the transaction that ends it. So a process may die anywhere: a worker appends what is noted
-and not on the log, and ends here what is on the log and not noted.
+An ending is noted in the transaction that makes it. So a process may be killed at any point: a worker appends the
+events that are noted and not on the log, and applies those that are on the log and not noted.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ from schemas.records import (
 
 SQL = statements("ledger.records", "log_events.sql")
 SOURCE = "ledger/records"
-# A database in use has applied what ledger.records says within this time.
+# A database in use has applied all of ledger.records within this time.
 LATELY = timedelta(minutes=15)
 _OWN_APPEND = timedelta(seconds=10)
 
@@ -40,18 +40,18 @@ class NotedEvent(NamedTuple):
 
 
 def key_revoked(key_id: str) -> ApiKeyRevoked:
-    """Whoever says it says the same, for a key ends once."""
+    """The event of a key that was revoked. Its id follows from the key, since a key ends once."""
     return ApiKeyRevoked(source=SOURCE, id=_id("api_key.revoked", key_id), data=RevokedKey(key_id=key_id))
 
 
 def endpoint_ended(endpoint_id: str) -> WebhookEndpointEnded:
-    """The same of a webhook endpoint."""
+    """The event of a webhook endpoint that was ended."""
     data = EndedEndpoint(endpoint_id=endpoint_id)
     return WebhookEndpointEnded(source=SOURCE, id=_id("webhook_endpoint.ended", endpoint_id), data=data)
 
 
 def tax_id_deleted(tax_id: str) -> TaxIdDeleted:
-    """The same of a tax id."""
+    """The event of a tax id that was deleted."""
     return TaxIdDeleted(source=SOURCE, id=_id("tax_id.deleted", tax_id), data=DeletedTaxId(tax_id=tax_id))
 
 
@@ -66,12 +66,12 @@ def note(connection: Connection, event: RecordsEvent) -> None:
 
 
 def note_from_log(connection: Connection, event: RecordsEvent) -> bool:
-    """Notes an event of the log; whether it was not known here."""
+    """Notes an event that was found on the log; whether it is new here."""
     return connection.execute(SQL["meet"], {"event_id": event.id, "value": json_of(event)}).rowcount > 0
 
 
 def known_ids(connection: Connection, event_ids: Sequence[str] | None = None) -> set[str]:
-    """Which events were noted or met, of these or of all."""
+    """Which of these events, or of all events, are noted here or were found on the log."""
     ids = None if event_ids is None else list(event_ids)
     return {event_id for (event_id,) in connection.execute(SQL["known"], {"ids": ids})}
 

@@ -85,7 +85,7 @@ def migrate_records(connection: Connection) -> list[str]:
     if other := difference(after.items()):
         raise other
     if missing:
-        # Whoever checks the release meanwhile waits until it is the new one: see ledger.postgres.release.
+        # A process that checks the release now waits for the new one: see ledger.postgres.release.
         connection.execute("LOCK TABLE records.migrations IN ACCESS EXCLUSIVE MODE")
     for name, text in missing.items():
         connection.execute(text)
@@ -113,7 +113,7 @@ def _alone(connection: Connection) -> bool:
 def _update_indexes(connection: Connection) -> list[str]:
     """Makes and drops indexes of the views, without a lock that a writer would wait for; returns their names.
 
-    What was cut short has left an index without a note, or an invalid one: it is made anew.
+    An interrupted run leaves an index that is invalid or has no note: it is made again.
     """
     noted = {name: checksum(statement.encode()) for name, statement in views_indexes().items()}
     stored = dict(connection.execute(_INDEXES).fetchall())

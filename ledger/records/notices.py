@@ -20,7 +20,7 @@ class DeliveryUnknown(LedgerError):
 
 
 class Notice(NamedTuple):
-    """Something to be told. `data`: what a webhook says, without personal data."""
+    """A message to a customer or a router. `data`: the body's data in a webhook, without personal data."""
 
     notice_id: str
     account_id: str
@@ -71,7 +71,7 @@ class Delivery(NamedTuple):
 
 
 class Document(NamedTuple):
-    """What an invoice number stands for."""
+    """The document that has an invoice number."""
 
     kind: str
     currency: str
@@ -124,6 +124,6 @@ def deliveries(
 
 
 def document(connection: Connection, number: str) -> Document | None:
-    """What a number stands for; None when this database doesn't know it (yet)."""
+    """The document of a number; None while this database does not have it."""
     row = connection.execute(SQL["document"], {"number": number}).fetchone()
     return Document(*row) if row else None

@@ -63,5 +63,5 @@ ORDER BY d.created_at DESC, d.delivery_id DESC
 LIMIT %(limit)s;
 
 -- name: document
--- What an invoice number stands for, from the moment that it is taken.
+-- The document of an invoice number, as soon as the number is taken.
 SELECT kind, currency, total_minor, tax_minor FROM records.invoices WHERE number = %(number)s;

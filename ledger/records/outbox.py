@@ -1,4 +1,4 @@
-"""The outbox: messages written with a fold, in its transaction, and published after it; their ids are kept for ever."""
+"""The outbox: messages that a fold writes in its transaction, published after it. Their ids are never dropped."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,13 +28,13 @@ def put(connection: Connection, partition: int, messages: Iterable[Message]) -> 
 
 
 def waiting(connection: Connection, partitions: Sequence[int]) -> list[Message]:
-    """The oldest messages of these partitions' folds that are not out yet, in the order of the fold."""
+    """The oldest messages of these partitions' folds that are not published yet, in the order of the fold."""
     rows = connection.execute(SQL["waiting"], {"partitions": list(partitions)}).fetchall()
     return [Message(str(message_id), *fields) for message_id, *fields in rows]
 
 
 def replace(connection: Connection, message: Message) -> None:
-    """Has the message go out as it is now."""
+    """Replaces the value and signature of a message that waits."""
     connection.execute(SQL["replace"], message._asdict())
 
 
@@ -44,13 +44,13 @@ def refuse(connection: Connection, message: Message) -> None:
 
 
 def mark_sent(connection: Connection, messages: Iterable[Message]) -> None:
-    """Notes that messages are out."""
+    """Marks messages as published."""
     connection.execute(SQL["sent"], {"ids": [message.message_id for message in messages]})
 
 
 @contextmanager
 def published_ids(connection: Connection) -> Iterator[Callable[[str, bool], None]]:
-    """Takes the ids of the messages that are on their topics, and whether they are about a place that was moved."""
+    """Collects the ids of the messages that are on their topics; `moved`: about a position with another record now."""
     connection.execute(SQL["drop_published"])
     connection.execute(SQL["make_published"])
     with connection.cursor().copy(SQL["copy_published"]) as copy:
@@ -58,15 +58,15 @@ def published_ids(connection: Connection) -> Iterator[Callable[[str, bool], None
 
 
 def count_lost(connection: Connection, topics: Sequence[str]) -> dict[str, int]:
-    """How many messages are out and not on their topic any more."""
+    """How many messages were published and are no longer on their topic, by topic."""
     return dict(connection.execute(SQL["count_lost"], {"topics": list(topics)}).fetchall())
 
 
 def forget_lost(connection: Connection, topics: Sequence[str]) -> None:
-    """Forgets that these are out: a second fold says them again."""
+    """Deletes messages that are no longer on their topics, so that a second fold writes them again."""
     connection.execute(SQL["forget_lost"], {"topics": list(topics)})
 
 
 def forget_sent(connection: Connection, topic: str) -> None:
-    """Forgets all that is out on a topic."""
+    """Deletes all published messages of a topic."""
     connection.execute(SQL["forget_sent"], {"topic": topic})

@@ -1,4 +1,4 @@
--- What a fold has to say on Kafka: written in its transaction, published after it, ids kept for ever.
+-- Messages of a fold for Kafka: written in its transaction, published after it. Their ids are never dropped.
 
 -- name: put
 -- A message whose id is known went out before, or will.
@@ -16,7 +16,7 @@ ORDER BY partition, position
 LIMIT 1000;
 
 -- name: replace
--- Of a message that is too large: what is sent in its place.
+-- A message that is too large: its replacement.
 UPDATE records.outbox SET value = %(value)s, signature = %(signature)s
 WHERE message_id = %(message_id)s AND sent_at IS NULL;
 

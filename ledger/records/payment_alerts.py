@@ -1,4 +1,4 @@
-"""Payment alerts: money that moved and that the ledger could not follow, until somebody has looked at it."""
+"""Payment alerts: money that moved and that the ledger could not follow, until a person resolves them."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -35,27 +35,27 @@ def raise_(connection: Connection, alert: Alert) -> bool:
 
 
 def unresolved(connection: Connection) -> list[RaisedAlert]:
-    """The alerts that nobody has resolved, the oldest first."""
+    """The unresolved alerts, oldest first."""
     return [RaisedAlert(Alert(*said), raised_at) for *said, raised_at in connection.execute(SQL["unresolved"])]
 
 
 def resolve(connection: Connection, payment_id: str) -> int:
-    """Somebody has looked at all alerts of it, and they don't come back; how many those were."""
+    """Resolves all alerts of a payment, for good; returns how many."""
     return connection.execute(SQL["resolve"], {"payment_id": payment_id}).rowcount
 
 
 def alerted_payments(connection: Connection, provider: str, reason: str) -> set[str]:
-    """What was ever alerted of for this reason, resolved or not."""
+    """The payments with an alert for this reason, resolved or not."""
     rows = connection.execute(SQL["known"], {"provider": provider, "reason": reason})
     return {row[0] for row in rows}
 
 
 def withdraw(connection: Connection, provider: str, reason: str, payment_ids: Collection[str]) -> None:
-    """Takes back alerts that are not true any more."""
+    """Deletes alerts that are no longer true."""
     parameters = {"provider": provider, "reason": reason, "payment_ids": list(payment_ids)}
     connection.execute(SQL["withdraw"], parameters)
 
 
 def withdraw_credited(connection: Connection, provider: str, reason: str) -> None:
-    """Takes back the alerts of purchases that are projected by now."""
+    """Deletes the alerts of purchases that are projected now."""
     connection.execute(SQL["withdraw_credited"], {"provider": provider, "reason": reason})

@@ -53,7 +53,7 @@ async def create(
 
 
 async def open_(connection: AsyncConnection, token: str) -> OpenedSession | None:
-    """The session of a link that nobody has opened yet; None for one that was, is too old, or never was."""
+    """Opens the session of a link; None when the link was opened before, is too old, or does not exist."""
     cookie = secrets.token_urlsafe(32)
     parameters = {"link_hash": _hash(token), "cookie_hash": _hash(cookie), "lasts": SESSION_LASTS}
     found = await _one(connection, "open", parameters)

@@ -1,4 +1,4 @@
-"""Profiles of customers and their tax ids: personal data, which payment providers are told and the log is not.
+"""Profiles of customers and their tax ids: personal data, which payment providers get and the log never has.
 
 What is stored has been checked before, by ledger.payments.profiles and ledger.payments.tax_ids.
 """
@@ -27,7 +27,7 @@ class TaxIdUnknown(LedgerError):
 
 
 class Profile(NamedTuple):
-    """Who a customer is, as far as it was said. `country`: ISO 3166-1 alpha-2; `locale`: BCP 47."""
+    """What the customer has given. `country`: ISO 3166-1 alpha-2; `locale`: BCP 47."""
 
     name: str | None = None
     email: str | None = None

@@ -1,4 +1,4 @@
-"""Events of providers: every webhook that was signed, how often it came, and what it did."""
+"""Events of providers: every webhook that was signed, how often it arrived, and its outcome."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ SQL = statements("ledger.records", "provider_events.sql")
 
 
 def note_received(connection: Connection, provider: str, event_id: str, type_: str, created: datetime) -> str | None:
-    """Keeps that it came; what it did before, None when nothing yet."""
+    """Counts an arrival of the event; returns its outcome, None before it has one."""
     parameters = {"provider": provider, "event_id": event_id, "type": type_, "created": created}
     row = connection.execute(SQL["received"], parameters).fetchone()
     assert row, "the statement inserts or updates one row"
@@ -18,5 +18,5 @@ def note_received(connection: Connection, provider: str, event_id: str, type_: s
 
 
 def note_outcome(connection: Connection, provider: str, event_id: str, outcome: str) -> None:
-    """Keeps what it did."""
+    """Stores the outcome of an event."""
     connection.execute(SQL["did"], {"provider": provider, "event_id": event_id, "outcome": outcome})

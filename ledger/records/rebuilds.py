@@ -1,7 +1,8 @@
-"""Rebuilds of the views: who may write meanwhile, and what stood before, kept until it was compared.
+"""Rebuilds of the views: the lock of those who write, and the views before, kept until they were compared.
 
-Whoever writes the views or publishes the outbox shares a lock for as long as its session lasts; a rebuild has it alone.
-While a rebuild is unfinished nobody else gets a share, however it ended: half-built views are never folded on.
+A process that writes the views or publishes the outbox holds a shared lock for its whole session. A rebuild holds it
+exclusively. While a rebuild is unfinished, also after it was killed, no other process gets the lock: half-built views
+are never folded on.
 """
 
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ _LOCK = {"namespace": 0x1ED6E5, "lock": -1}
 
 
 class RebuildRunning(LedgerError):
-    message = "The views are being rebuilt; nobody else may write them until `ledger rebuild` has ended"
+    message = "The views are being rebuilt; no other process may write them until `ledger rebuild` has ended"
 
 
 class RebuildUnfinished(LedgerError, exit_code=EXIT_CONFIG):
@@ -35,7 +36,7 @@ class ViewsInUse(LedgerError):
 
 
 class Rebuild(NamedTuple):
-    """What stood before. `targets`: how far each partition was folded; `columns`: of which columns there are digests.
+    """A begun rebuild. `targets`: how far each partition was folded; `columns`: of which columns there are digests.
 
     `outbox_position`: messages behind it were put there by this rebuild.
     """
@@ -46,7 +47,7 @@ class Rebuild(NamedTuple):
 
 
 def share(connection: Connection) -> None:
-    """Joins those who write, until the session ends. Raises RebuildRunning or RebuildUnfinished."""
+    """Takes the shared lock until the session ends. Raises RebuildRunning or RebuildUnfinished."""
     if not _true(connection, "share"):
         raise RebuildRunning()
     if connection.execute(SQL["unfinished"]).fetchone():
@@ -55,7 +56,7 @@ def share(connection: Connection) -> None:
 
 @contextmanager
 def exclusive(database: str) -> Iterator[Connection]:
-    """A session in autocommit that nobody writes beside. Raises ViewsInUse, naming who does."""
+    """A session in autocommit with the exclusive lock. Raises ViewsInUse, which names the processes that write."""
     with connect(database, REBUILD) as connection:
         if not _true(connection, "take_alone"):
             raise ViewsInUse("; ".join(_holders(connection)))
@@ -63,7 +64,7 @@ def exclusive(database: str) -> Iterator[Connection]:
 
 
 def writers(database: str) -> list[str]:
-    """Who shares the lock of those who write the views, or has it alone."""
+    """The processes that hold the lock, shared or exclusive."""
     with connect(database, REBUILD) as connection:
         return _holders(connection)
 
@@ -83,12 +84,12 @@ def begin(connection: Connection, targets: dict[int, int], columns: dict[str, li
 
 
 def set_aside(connection: Connection) -> None:
-    """Keeps what stands until the rebuild has ended; the caller makes new views in the same transaction."""
+    """Keeps the present views until the rebuild has ended. The caller makes new ones in the same transaction."""
     connection.execute(SQL["set_aside"])
 
 
 def put_back(connection: Connection) -> bool:
-    """Gives an unfinished rebuild up: what stood before stands again. False when nothing stood before."""
+    """Gives up an unfinished rebuild and restores the views before it. False when there were none."""
     with connection.transaction():
         if not _before_is_there(connection):
             return False
@@ -97,7 +98,7 @@ def put_back(connection: Connection) -> bool:
 
 
 def finish(connection: Connection, result: dict[str, Any]) -> None:
-    """Notes the rebuild as finished and drops what stood before."""
+    """Notes the rebuild as finished and drops the views before it."""
     with connection.transaction():
         if _before_is_there(connection):
             connection.execute(SQL["move_positions"])

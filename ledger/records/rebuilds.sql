@@ -1,4 +1,4 @@
--- Rebuilds of the views: who may write meanwhile, and what stood before.
+-- Rebuilds of the views: the lock of those who write, and the views before.
 
 -- name: share
 -- Joins those who write the views, until the session ends; false while somebody has the views alone.
@@ -28,7 +28,7 @@ RETURNING outbox_position;
 SELECT to_regnamespace('views_before') IS NOT NULL AND to_regclass('views_before.entries') IS NOT NULL;
 
 -- name: set_aside
--- What stands is kept until the rebuild has ended. No views: nothing is kept.
+-- Keeps the present views, if there are any, until the rebuild has ended.
 DO $$
 BEGIN
     IF to_regnamespace('views') IS NOT NULL THEN

@@ -1,8 +1,8 @@
-"""Seats: each process of a Kafka group has the lowest number that is free, for as long as its connection lasts.
+"""Seats: each process of a Kafka group has the lowest free number, for as long as its connection to Postgres lasts.
 
-The number makes the member's name in the group (`group.instance.id`), which the broker knows again: what is killed and
-started anew takes the place that it had, and no other member is disturbed. Nothing has to be configured, and no two
-processes have one name: the lock is Postgres', which frees it when a process is gone.
+The number makes the member's name in the group (`group.instance.id`). A process that was killed and started again gets
+its old name, so that the broker moves no partition of another member. Nothing has to be configured, and two processes
+never have the same name: the lock is in Postgres, which frees it when a process is gone.
 """
 
 from itertools import count
@@ -26,11 +26,11 @@ class Seat:
 
     @property
     def name(self) -> str:
-        """What the group knows the process by: names are a group's own."""
+        """The member's name in the group."""
         return f"seat-{self._number}"
 
     def claim(self, connection: Connection) -> None:
-        """Takes a seat until the connection ends: the one that it had, or a free one. Raises SeatTaken."""
+        """Takes a seat until the connection ends: its seat of before, or a free one. Raises SeatTaken."""
         if not self._number:
             self._number = next(number for number in count(1) if self._free(connection, number))
         elif not self._free(connection, self._number):

@@ -1,4 +1,4 @@
--- The payment sweep: what is to be asked, and how far back.
+-- The payment sweep: the purchases to ask about, and how far back its lists are read.
 
 -- name: due
 -- Open purchases, those first that were not asked about for longest. The older one is, the seldomer: from every two

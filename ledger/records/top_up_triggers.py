@@ -1,4 +1,4 @@
-"""Triggers and their attempts: what is known of each charge, written before the provider is asked and after it answers.
+"""Triggers and their attempts: the state of each charge, written before the provider is asked and after it answers.
 
 Two chargers never work on one trigger: a lease lasts some seconds, and what is written under an older one is refused.
 """
@@ -94,7 +94,7 @@ def insert(connection: Connection, new: NewTrigger, now: datetime) -> None:
 
 
 def is_in_flight(connection: Connection, account_id: str, trigger_id: str) -> bool | None:
-    """Whether the views say that the account is in flight with this trigger; None while they can't be asked."""
+    """Whether the account is in flight with this trigger by the views; None during a rebuild."""
     row = _of_views(connection, "wanted", {"account_id": account_id, "trigger_id": trigger_id})
     return row[0] if row else None
 
@@ -112,12 +112,12 @@ def lease(connection: Connection, trigger_id: str, length: timedelta, now: datet
 
 
 def due(connection: Connection, now: datetime, limit: int) -> list[str]:
-    """Triggers that somebody should go on with, the longest due first."""
+    """Triggers that are due, the longest due first."""
     return [trigger_id for (trigger_id,) in connection.execute(SQL["due"], {"now": now, "limit": limit})]
 
 
 def save(connection: Connection, trigger: Trigger, length: timedelta, *, rests: bool) -> None:
-    """Writes where a trigger stands; without `due_at` it is over. `rests`: gives its lease back. Raises LeaseLost."""
+    """Writes the state of a trigger; without `due_at` it is over. `rests`: gives its lease back. Raises LeaseLost."""
     if connection.execute(SQL["save"], {**trigger._asdict(), "lease": length, "rests": rests}).rowcount == 0:
         raise LeaseLost(trigger.trigger_id)
 

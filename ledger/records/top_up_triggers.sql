@@ -1,4 +1,4 @@
--- Triggers on their way to money. Whoever works on one holds its lease; writes name the lease's token.
+-- Triggers and their charges. A process that works on one holds its lease; writes name the lease's token.
 
 -- part: columns
 trigger_id::text, account_id, provider, method_id, credits, triggered_at,
@@ -27,7 +27,7 @@ SELECT CASE WHEN NOT EXISTS (SELECT FROM records.rebuilds WHERE finished_at IS N
 ) END;
 
 -- name: policy
--- What the account's policy says now; nothing while the views are half-built.
+-- The account's present policy; no row while the views are half-built.
 SELECT coalesce(top_up_enabled, false), top_up_provider, payment_method_id FROM views.accounts
 WHERE account_id = %(account_id)s AND NOT EXISTS (SELECT FROM records.rebuilds WHERE finished_at IS NULL);
 
@@ -44,7 +44,7 @@ ORDER BY due_at
 LIMIT %(limit)s;
 
 -- name: save
--- Nobody else has a lease as long as the token is ours. With `rests` the lease is given back.
+-- The token is ours as long as no other process has taken a lease. With `rests` the lease is given back.
 UPDATE records.top_up_triggers
 SET state = %(state)s, attempt = %(attempt)s, silent = %(silent)s, searched_at = %(searched_at)s,
     silent_since = CASE WHEN %(silent)s > 0 THEN coalesce(silent_since, clock_timestamp()) END,
@@ -54,7 +54,7 @@ SET state = %(state)s, attempt = %(attempt)s, silent = %(silent)s, searched_at =
 WHERE trigger_id = %(trigger_id)s AND token = %(token)s AND ended_at IS NULL;
 
 -- name: release_lease
--- So that nobody has to wait until the lease is over.
+-- So that no other process has to wait until the lease is over.
 UPDATE records.top_up_triggers SET leased_until = NULL
 WHERE trigger_id = %(trigger_id)s AND token = %(token)s;
 
@@ -64,7 +64,7 @@ UPDATE records.top_up_triggers SET due_at = least(due_at, clock_timestamp())
 WHERE account_id = ANY (%(accounts)s) AND state = 'due' AND ended_at IS NULL;
 
 -- name: credited
--- Whoever learned of it: what is paid is over, also what was given up before.
+-- From any source: a paid trigger is over, also one that was given up before.
 UPDATE records.top_up_triggers
 SET state = 'credited', payment_id = %(payment_id)s, failure = NULL, changed_at = clock_timestamp(),
     ended_at = coalesce(ended_at, clock_timestamp())
@@ -86,7 +86,7 @@ SELECT customer_id, method_id, currency, amount_minor, tax_minor, fx_rate FROM r
 WHERE trigger_id = %(trigger_id)s AND attempt = %(attempt)s;
 
 -- name: attempting
--- Before the provider is asked, by whoever holds the lease. An attempt that is repeated keeps what it was made with.
+-- Before the provider is asked, by the holder of the lease. A repeated attempt keeps its first parameters.
 WITH held AS (
     UPDATE records.top_up_triggers
     SET state = 'sent', changed_at = clock_timestamp(), leased_until = clock_timestamp() + %(lease)s::interval

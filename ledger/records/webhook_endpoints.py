@@ -67,7 +67,7 @@ def rotate(connection: Connection, endpoint_id: str, secret: str) -> None:
 
 
 def disable(connection: Connection, endpoint_id: str) -> None:
-    """Ends it, for ever, and notes that for the log. What was sent there stays listed."""
+    """Ends an endpoint for good, and notes that for the log. Its deliveries stay listed."""
     with connection.transaction():
         connection.execute(SQL["disable"], {"endpoint_id": endpoint_id})
         log_events.note(connection, log_events.endpoint_ended(endpoint_id))

@@ -1,4 +1,4 @@
-"""Facts that the fold has accepted, for what follows from them outside: read partition by partition, in log order.
+"""Events that the fold has accepted, read partition by partition in log order, for consumers.
 
 Within a partition entries appear in the order of their offsets, so that a place in it is all that a reader has to keep.
 A rebuild gives every entry its old offset.
@@ -16,7 +16,7 @@ SQL = statements("ledger.views", "accepted_events.sql")
 
 
 class AcceptedEvent(NamedTuple):
-    """A fact with an entry. `time`: when it happened, as its source says, else as the log does."""
+    """An event with an entry. `time`: by its source, or else the log's time."""
 
     partition: int
     offset: int
@@ -29,7 +29,7 @@ class AcceptedEvent(NamedTuple):
 
 
 class Numbered(NamedTuple):
-    """A number of an invoice, and when it was taken."""
+    """The number of an invoice, and when it was taken."""
 
     number: str
     time: datetime
@@ -47,13 +47,13 @@ def after(connection: Connection, partition: int, offset: int, types: Sequence[s
 
 
 def true_up_to(connection: Connection) -> datetime | None:
-    """Up to when all of the log is folded; None while nobody knows."""
+    """The log time up to which all partitions are folded; None while one has none."""
     row = connection.execute(SQL["true_up_to"]).fetchone()
     return row[0] if row else None
 
 
 def issued_number(connection: Connection, account_id: str, event_id: str) -> Numbered | None:
-    """The invoice number that this event has put on the log; None while there is no such event."""
+    """The invoice number in this event; None while the event has no entry."""
     row = connection.execute(SQL["issued"], {"event_id": event_id, "account_id": account_id}).fetchone()
     return Numbered(*row) if row else None
 

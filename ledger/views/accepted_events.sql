@@ -17,7 +17,7 @@ LIMIT %(limit)s;
 SELECT partition FROM views.progress ORDER BY partition;
 
 -- name: true_up_to
--- Up to when the views are true as a whole; NULL while a partition has not said.
+-- The log time up to which all partitions are folded; NULL while one has none.
 SELECT CASE WHEN count(*) = count(through) THEN min(through) END FROM views.progress;
 
 -- name: issued

@@ -1,4 +1,4 @@
-"""Where an account stands: its whole state, its last entries, and up to where in the log that is true."""
+"""The state of one account, its last entries, and the position in the log up to which both are true."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -46,7 +46,7 @@ class AccountState(NamedTuple):
 
 
 def read_account_state(connection: Connection, account_id: str) -> AccountState:
-    """Where an account stands in the views. Raises NoSuchAccount."""
+    """Reads the state of an account. Raises NoSuchAccount."""
     parameters = {"account_id": account_id, "limit": LAST_ENTRIES}
     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")  # one moment for all of it
     place = connection.execute(SQL["place"], parameters).fetchone()

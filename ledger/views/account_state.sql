@@ -1,4 +1,4 @@
--- Where an account stands, for `ledger state`.
+-- The state of one account, for `ledger state`.
 
 -- name: place
 -- The account's partition, how far it is folded, and what the account's open holds hold.
@@ -14,6 +14,6 @@ ORDER BY log_time DESC, seq DESC
 LIMIT %(limit)s;
 
 -- name: refused_by_database
--- Records that Postgres refused, which only it can know: a fold in memory has to be told.
+-- Records that Postgres refused. A fold in memory can't find that out by itself.
 SELECT log_offset FROM views.dead_letters
 WHERE topic = %(topic)s AND partition = %(partition)s AND code = 'refused_by_database';

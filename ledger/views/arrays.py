@@ -13,6 +13,6 @@ def integers(values: Iterable[int]) -> str:
 
 def texts(values: Iterable[str]) -> str:
     """A literal for a text[] parameter; every element is quoted, so that none can end the array or be NULL."""
-    # A NUL, which no text of ours can hold, stands between elements until all of them are escaped at once.
+    # No text of ours has a NUL, so it separates the elements until all of them are escaped at once.
     joined = "\0".join(values).replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","')
     return '{"' + joined + '"}'

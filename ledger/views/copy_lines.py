@@ -1,6 +1,6 @@
 """Entries as lines of COPY's text format: the hot path of the projection, hence f-strings rather than a row writer.
 
-Text fields of an event can't hold control characters (schemas.fields). So a NUL can stand for SQL's NULL until
+Text fields of an event can't hold control characters (schemas.fields). So a NUL represents SQL's NULL until
 `copy_texts`, which then escapes the only other character that means anything, for all lines at once.
 """
 

@@ -1,7 +1,7 @@
 """Digests of what the views hold: per account and table one for each column, over the bytes that COPY writes.
 
 Two accounts have equal digests exactly when they have the same rows in the same order, byte for byte. Digests of single
-columns say which one differs, and let tables be compared that have gained or lost a column since. Rows are streamed.
+columns show which one differs, also when a table has gained or lost a column since. Rows are streamed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

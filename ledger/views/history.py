@@ -1,4 +1,4 @@
-"""An account's history, newest first, page by page; quick however many entries the account has.
+"""An account's history, newest first, in pages; as fast for an account with many entries as for one with few.
 
 A page begins before a place (log time, sequence number): rows that come later don't move it, so that whoever follows
 the places sees every row exactly once.
@@ -17,7 +17,7 @@ _MONEY = frozenset({"credits.purchased", "credits.refunded", "dispute.opened", "
 
 
 class HistoryPosition(NamedTuple):
-    """Between two lines of a history: everything before it is older."""
+    """A position between two lines of a history: older lines come after it."""
 
     log_time: datetime
     seq: int

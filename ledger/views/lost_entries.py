@@ -1,6 +1,6 @@
-"""What the views know and the log lacks: what it comes to, per partition, and each entry as the event that it was.
+"""Entries of the views whose events the log lost: sums per partition, and each entry as its event.
 
-The caller has read the log and says what is on it. Everything is temporary, of one session.
+The caller reads the log and adds what is on it. All tables are temporary, of one session.
 """
 
 import json
@@ -31,7 +31,7 @@ class SecretsDiffer(LedgerError):
 
 
 class EventNotWhole(LedgerError):
-    message = "An entry of the views does not have all that its event said: it was changed, or another version wrote it"
+    message = "An entry of the views lacks a part of its event: it was changed, or another version wrote it"
 
 
 class Loss(NamedTuple):
@@ -66,7 +66,7 @@ class LostEntry(NamedTuple):
 
 @contextmanager
 def views_named(connection: Connection, *schemas: str) -> Iterator[None]:
-    """Which views are compared while the block runs: the first of these schemas that has them."""
+    """Compares the views in the first of these schemas that has them, while the block runs."""
     path = Composable(", ").join(map(Identifier, schemas))
     connection.execute(Composable("SET search_path TO {}").format(path))
     try:
@@ -89,7 +89,7 @@ def folded(connection: Connection) -> dict[int, int]:
 
 @contextmanager
 def log_contents(connection: Connection) -> Iterator["LogContents"]:
-    """Takes what is on the log; afterwards what it lacks is known. Raises SecretsDiffer."""
+    """Collects what is on the log; after the block the lost entries are known. Raises SecretsDiffer."""
     for statement in ("drop", "make_found", "make_unproven"):
         connection.execute(SQL[statement])
     with connection.cursor().copy(SQL["copy_found"]) as copy:
@@ -123,7 +123,7 @@ class LogContents:
 
 
 def losses(connection: Connection) -> list[Loss]:
-    """Every partition that lacks something."""
+    """The loss of each partition that lost entries."""
     by_partition: dict[int, list[tuple[str, int, int]]] = {}
     for partition, *of_type in connection.execute(SQL["losses"]):
         by_partition.setdefault(partition, []).append(tuple(of_type))
@@ -136,7 +136,7 @@ def out_of_order(connection: Connection) -> list[str]:
 
 
 def unchanged_up_to(connection: Connection) -> dict[int, int]:
-    """Per partition the offset up to which the log is as it was folded."""
+    """By partition, the offset up to which the log is unchanged since it was folded."""
     return dict(connection.execute(SQL["in_place"]).fetchall())
 
 
@@ -154,7 +154,7 @@ def lost_entries(connection: Connection) -> Iterator[LostEntry]:
 
 
 def event_of(entry: LostEntry) -> Event:
-    """The event as it was said, but for the form of its id and time. Raises EventNotWhole."""
+    """The event of an entry, the same but for the form of its id and time. Raises EventNotWhole."""
     try:
         event = EVENT.validate_json(_json(entry))
     except ValueError as error:

@@ -24,7 +24,7 @@ SET LOCAL work_mem = '64MB'
 
 
 class Liability(NamedTuple):
-    """What all balances come to, in nanos: `held` above zero, `owed` below it, and on how many accounts."""
+    """The sums of all balances, in nanos: `held` above zero, `owed` below it; and of how many accounts."""
 
     held: int
     owed: int
@@ -33,7 +33,7 @@ class Liability(NamedTuple):
 
     @property
     def total(self) -> int:
-        """What we owe customers, less what they owe us."""
+        """Our debt to customers minus theirs to us."""
         return self.held + self.owed
 
 
@@ -49,7 +49,7 @@ class UsageSums(NamedTuple):
 
 
 class Clearing(NamedTuple):
-    """What stands on clearing at the month's beginning and end, in minor units."""
+    """The balance of a clearing account at the month's beginning and end, in minor units."""
 
     provider: str
     currency: str

@@ -1,4 +1,4 @@
-"""Payments as they are projected, to be held against what their provider says."""
+"""Payments as they are projected, for the comparison with their provider's lists."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -31,7 +31,7 @@ def credited_since(connection: Connection, provider: str, since: datetime) -> li
 
 
 def oldest_open_dispute(connection: Connection, provider: str) -> datetime | None:
-    """When the oldest dispute was opened that is not decided, as its provider says."""
+    """When the oldest undecided dispute was opened, by its provider."""
     row = connection.execute(SQL["oldest_open_dispute"], {"provider": provider}).fetchone()
     return row[0] if row else None
 

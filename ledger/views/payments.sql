@@ -1,4 +1,4 @@
--- Payments as they are projected, to be held against what their provider says.
+-- Payments as they are projected, for the comparison with their provider's lists.
 
 -- name: uncredited
 -- Of these purchases those that are not there, by their place.

@@ -1,4 +1,4 @@
-"""How far the views are: per partition the offset and the moment up to which they are true, and what is waiting."""
+"""The progress of the views: per partition the offset and log time up to which they are true; and the outbox."""
 
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from ledger.postgres.types import AsyncConnection
 from ledger.views.queries import SQL, fetch_all, fetch_one
 
-# What becomes of a record; the type of one that can't be read.
+# The outcomes of a record; and the type of an unreadable one.
 OUTCOMES = ("posted", "duplicate", "dead_letter", "forwarded")
 UNREADABLE = "unreadable"
 
@@ -32,7 +32,7 @@ class Refusal(NamedTuple):
 
 
 class RecordCount(NamedTuple):
-    """How many records of a type came to this."""
+    """How many records of a type had an outcome."""
 
     type: str
     outcome: str
@@ -40,7 +40,7 @@ class RecordCount(NamedTuple):
 
 
 class Outbox(NamedTuple):
-    """What is folded but not published yet."""
+    """The messages that are folded and not published yet."""
 
     waiting: int
     oldest_seconds: float
@@ -64,7 +64,7 @@ async def refusal(connection: AsyncConnection, topic: str, partition: int, offse
 
 
 async def record_counts(connection: AsyncConnection) -> list[RecordCount]:
-    """What became of all records, by event type."""
+    """The outcomes of all records, by event type."""
     return await fetch_all(connection, RecordCount, "record_counts")
 
 

@@ -43,7 +43,7 @@ ORDER BY b.account_id
 LIMIT %(limit)s;
 
 -- name: entry
--- One id may stand for an event of several accounts, and for a signed and an unsigned one.
+-- Several accounts may have an event with the same id; one account may have a signed and an unsigned one.
 SELECT {{entry_columns}}
 FROM views.entries
 WHERE event_id = %(event_id)s

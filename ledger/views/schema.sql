@@ -3,7 +3,7 @@
 
 CREATE SCHEMA views;
 
--- How far each partition is folded. `last_*` say which record that was, so that a log that lost its tail is noticed;
+-- How far each partition is folded. `last_*` identify that record, so that a log that lost its tail is noticed;
 -- `through` is the time up to which the views are true, `log_end` where the log ended when that was last asked.
 -- `waits_for`: what the partition can't be folded beyond, since when, and where that is.
 CREATE TABLE views.progress (

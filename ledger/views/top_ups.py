@@ -1,4 +1,4 @@
-"""Auto top-up over all accounts, for what time brings: caps that open, triggers without a charger, what hangs."""
+"""Auto top-up over all accounts, for periodic work: caps that open, triggers without a charger, overdue charges."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -29,7 +29,7 @@ class UnattendedTrigger(NamedTuple):
 
 
 class OpenTopUps(NamedTuple):
-    """How many, and how old the oldest is."""
+    """How many there are, and the age of the oldest."""
 
     number: int = 0
     oldest_seconds: float = 0.0
@@ -42,7 +42,7 @@ def opened_caps(connection: Connection, now: datetime) -> list[tuple[str, Window
 
 
 def unattended(connection: Connection) -> list[UnattendedTrigger]:
-    """Accounts in flight that nobody will charge."""
+    """Accounts in flight with a trigger that no charger has."""
     return [UnattendedTrigger(*row) for row in connection.execute(SQL["unattended"])]
 
 
@@ -57,7 +57,7 @@ def open_(connection: Connection, now: datetime) -> dict[str, OpenTopUps]:
 
 
 def overdue(connection: Connection, now: datetime) -> dict[str, OpenTopUps]:
-    """What is not over although it should be, by kind."""
+    """The charges that are overdue, by kind."""
     return _by_name(KINDS, connection.execute(SQL["overdue"], {"now": now}))
 
 

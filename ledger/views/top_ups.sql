@@ -7,7 +7,7 @@ WHERE state = 'capped'
 ORDER BY account_id;
 
 -- name: unattended
--- In flight, said on ledger.topups a while ago, and nobody has taken it up. `since`: when it triggered, or when its
+-- In flight, published on ledger.topups a while ago, and no charger has it. `since`: when it triggered, or when its
 -- policy was set, if that was later.
 SELECT a.account_id, a.trigger_id::text, a.trigger_credits, a.top_up_provider, a.payment_method_id,
     (SELECT e.log_time FROM views.entries e
@@ -27,7 +27,7 @@ WHERE t.ended_at IS NULL
 GROUP BY t.state;
 
 -- name: overdue
--- trigger: nobody goes on with it. unavailable: its provider can't be asked. attempt: its outcome stays unknown.
+-- trigger: no charger works on it. unavailable: its provider can't be asked. attempt: its outcome stays unknown.
 -- payment: a link outlives its end. in_flight: the charge is over, and the account still waits. checkout: the sweep
 -- does not end it. outbox: it is not published.
 WITH late AS (

@@ -1,4 +1,4 @@
-"""The trial balance: what stands on every posting account, and whether each unit sums to zero, as it must."""
+"""The trial balance: the balance of every posting account, and whether each unit sums to zero, as it must."""
 
 from collections import defaultdict
 from importlib.resources import files

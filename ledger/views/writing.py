@@ -1,4 +1,4 @@
-"""Writes one folded batch into the views; the caller holds the transaction, so that all of it is true or none."""
+"""Writes one folded batch into the views, in the caller's transaction: all of it or nothing."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,7 +48,7 @@ class EntryWriter:
         self._days: dict[Day, DaySums] = {}
 
     def add(self, entry: Entry, offset: int) -> None:
-        """Takes one more entry and the offset that it comes from; keeps neither."""
+        """Adds an entry, which comes from this offset."""
         event = entry.fact.event
         if isinstance(event, UsageRecorded):
             usage = usage_values(event)
@@ -145,7 +145,7 @@ def _columns(days: list[tuple[Day, DaySums]]) -> dict[str, str]:
 
 
 def write_record_counts(connection: Connection, partition: int, record_counts: Mapping[tuple[str, str], int]) -> None:
-    """Adds to what became of the partition's records."""
+    """Adds to the outcomes of the partition's records."""
     rows = [
         {"partition": partition, "type": kind, "outcome": outcome, "records": records}
         for (kind, outcome), records in record_counts.items()
@@ -154,7 +154,7 @@ def write_record_counts(connection: Connection, partition: int, record_counts: M
 
 
 def folded_positions(connection: Connection) -> dict[int, Folded]:
-    """How far each partition is folded, and by which record; nothing of one that no projector has begun."""
+    """Per partition the next offset and the last record that was folded; without partitions that no projector began."""
     return {number: Folded(*rest) for number, *rest in connection.execute(SQL["folded"])}
 
 
