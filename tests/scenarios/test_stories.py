@@ -104,5 +104,5 @@ STORIES = {
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_the_story_goes_as_it_is_applied(story: str) -> None:
+def test_the_story_comes_true(story: str) -> None:
     assert played(STORIES[story]).splitlines() == expected(STORIES[story]).splitlines()
