@@ -68,7 +68,7 @@ def test_a_consumer_that_does_not_get_into_its_group_is_noticed(kafka: KafkaCons
 def test_a_consumer_that_has_read_all_is_left_alone_also_behind_a_transaction(
     settings: Settings, kafka: KafkaConsumer
 ) -> None:
-    foreign = Producer({"bootstrap.servers": settings.kafka, "transactional.id": settings.topic_prefix})
+    foreign = Producer({"bootstrap.servers": settings.kafka, "transactional.id": settings.topic_prefix, "log_level": 0})
     foreign.init_transactions()
     foreign.begin_transaction()
     foreign.produce(settings.topic(DEAD_LETTERS), b"{}", b"a")
