@@ -152,7 +152,7 @@ def test_what_is_ended_in_a_copy_is_not_ended_in_production(stack: Stack, produc
     stood = restored(stack, production, dump(production, tmp_path))
     before = ends(production)
     code, said = refusal(stood.model_copy(update={"fold_only": True}), "keys", "revoke", key_id, "--yes")
-    assert (code, "not ended in its original" in said) == (0, True)
+    assert (code, "the original does not learn of this" in said) == (0, True)
     # Also later, when the setting is gone: it was never noted for the log.
     noted = rows(stood, "SELECT convert_from(value, 'utf8') AS value FROM records.log_events")
     assert not [row for row in noted if key_id in row["value"]]
