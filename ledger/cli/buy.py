@@ -1,6 +1,5 @@
 """`ledger buy`: begins a purchase and prints the link to pay it."""
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +28,8 @@ def buy(
     """
     wanted = {"amount": amount, "provider": provider, **({"return_url": return_url} if return_url else {})}
     with errors_as_messages():
+        import asyncio
+
         from ledger import logs
 
         logs.silence()
