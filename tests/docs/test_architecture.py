@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,16 @@ def test_every_folder_of_the_program_is_on_the_map() -> None:
     folders |= {f"{path.parent.name}/" for path in ROOT.glob("*/__init__.py")} - {"ledger/"}
     missing = {folder for folder in folders if f"| `{folder}` |" not in PAGE}
     assert missing == set()
+
+
+def test_the_map_is_in_the_order_of_imports() -> None:
+    """A folder comes after those that it may import, as the layers of pyproject.toml have it."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    height = {name: -row for row, layer in enumerate(layers) for name in re.split(r" [|:] ", layer)}
+    folders = [folder.rstrip("/").replace("/", ".") for folder in re.findall(r"^\| `([\w/]+/)` \|", PAGE, re.MULTILINE)]
+    heights = [height[folder] for folder in folders if folder in height]
+    assert heights == sorted(heights)
 
 
 def test_the_page_says_where_many_rules_are() -> None:
