@@ -1,7 +1,7 @@
-"""Holds in Postgres: decided in groups, extended, released; each step one transaction.
+"""Holds in Postgres: stored, extended, released and expired; each step is one transaction.
 
-Locks are taken in one order everywhere: the rows of `held_accounts`, sorted, then `holds`. Whoever changes a hold has
-locked its account, so that two steps of one account follow each other, and each sees what the one before has done.
+Locks are taken in one order everywhere: the rows of `held_accounts`, sorted, then `holds`. A step that changes a
+hold has locked its account, so that the steps of one account run one after the other and see each other's changes.
 """
 
 from collections.abc import Callable, Collection, Sequence

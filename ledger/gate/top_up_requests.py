@@ -29,7 +29,7 @@ class StoredRequest(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A request that is not on the log, and where its account stands now. `fresh`: it is less than a minute old."""
+    """A request that is not on the log, and the present state of its account. `fresh`: it is less than a minute old."""
 
     request: StoredRequest
     fresh: bool

@@ -7,8 +7,8 @@ VALUES (%(account_id)s, %(since_seq)s, %(available)s, %(balance)s)
 ON CONFLICT (account_id, since_seq) DO NOTHING;
 
 -- name: waiting
--- Requests that are not on the log and whose machine was not armed anew since, the latest first, with where their
--- accounts stand now.
+-- Requests that are not on the log and whose machine was not armed again since, the latest first, with the present
+-- state of their accounts.
 SELECT r.account_id, r.since_seq, r.available, r.balance, r.requested_at > clock_timestamp() - interval '1 minute',
     a.top_up_enabled, a.state, a.top_up_threshold, a.open_disputes, b.balance - h.held
 FROM records.top_up_requests r

@@ -116,7 +116,7 @@ class Guard:
             self._decide(LogUnavailable(str(other)))
 
     def _compare(self) -> None:
-        """The same. Raises OtherRelease."""
+        """Compares, opens or closes. Raises OtherRelease."""
         evidence, acknowledged = self._evidence, dict(self._acknowledged)
         try:
             outcome = self._comparison.compare()

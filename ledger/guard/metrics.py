@@ -24,5 +24,5 @@ class GuardMetrics(Collector):
         self._guard = guard
 
     def collect(self) -> Iterator[Metric]:
-        """As it is now."""
+        """The present values."""
         return metrics(self._guard)

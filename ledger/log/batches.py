@@ -208,19 +208,19 @@ def decompressed(codec: int, data: bytes) -> bytes:
 
 
 def gunzipped(data: Any) -> bytes:
-    """Of gzip."""
+    """Decompresses gzip, up to BATCH_BYTES_MAX."""
     return _within_bounds(zlib.decompressobj(wbits=31).decompress(data, BATCH_BYTES_MAX + 1))
 
 
 def unlz4ed(data: Any) -> bytes:
-    """Of lz4."""
+    """Decompresses lz4, up to BATCH_BYTES_MAX."""
     import lz4.frame  # here, so that a process that lacks it can say so
 
     return _within_bounds(lz4.frame.LZ4FrameDecompressor().decompress(data, BATCH_BYTES_MAX + 1))
 
 
 def unzstded(data: Any) -> bytes:
-    """Of zstd."""
+    """Decompresses zstd, up to BATCH_BYTES_MAX."""
     import zstandard
 
     with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:

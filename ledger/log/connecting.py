@@ -1,7 +1,7 @@
-"""How every Kafka client of the ledger connects: where to, as whom, and with which certificates.
+"""How every Kafka client of the ledger connects: its brokers, its user, and its certificates.
 
-A broker that is away is waited for by whoever needs it; one that refuses our credentials will refuse them again. So a
-refusal is an error in words, which names the settings to change and never a password.
+A caller that needs a broker waits for it while it does not answer. A broker that refuses our credentials would refuse
+them again: that is an error, which names the settings to change and never a password.
 """
 
 import ssl

@@ -78,7 +78,7 @@ def compare(
     records = surveyor.records_at({place: offset for place, offset in offsets.items() if place in survey.ends})
     for place, record in records.items():
         if record is None or fingerprint(record) != places[place].last_record:
-            differences[place] = f"{_name(place)}: another record stands at offset {offsets[place]}"
+            differences[place] = f"{_name(place)}: another record is at offset {offsets[place]}"
     return Comparison(dict(sorted(differences.items())), frozenset(offsets.keys() - records.keys()))
 
 

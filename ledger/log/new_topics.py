@@ -1,7 +1,7 @@
-"""Waits until topics that were just made are there for everybody.
+"""Waits until every broker knows the topics that were just created.
 
-The broker that makes a topic answers before the others know of it and before its partitions have leaders; whoever asks
-another broker then is answered that there is none, and would take that for a ledger that has lost its log.
+The broker that creates a topic answers before the other brokers know it and before its partitions have leaders. Another
+broker would then answer that the topic is missing, which looks like a ledger that has lost its log.
 """
 
 import time

@@ -61,7 +61,7 @@ class StoredKey(NamedTuple):
 
 
 class Token(NamedTuple):
-    """What somebody claims."""
+    """The key id and secret of a request, not checked yet."""
 
     key_id: str
     secret: str

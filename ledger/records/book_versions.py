@@ -1,7 +1,7 @@
-"""Every version of the book that was ever folded by: kept before the first fold by it, should its topic be lost.
+"""Every version of the book that was used in a fold: stored before its first use, in case the book's topic is lost.
 
-A book that lacks a version that was folded by, or has another one in its place, would answer old events differently:
-nobody folds with it.
+A book that lacks such a version, or has another one in its place, would answer old events differently. No process folds
+with it.
 """
 
 from collections.abc import Sequence

@@ -70,7 +70,7 @@ class Checkout(NamedTuple):
 
     @property
     def open(self) -> bool:
-        """Whether it can still be paid as far as we know."""
+        """Whether it may still be paid."""
         return self.state in ("created", "begun")
 
 

@@ -33,7 +33,7 @@ class Reserved(NamedTuple):
 def owner_of(account_id: str) -> str:
     """Whose keys those of an account's callers are; of operators' with "".
 
-    An account may have the operators' name. Its keys are told apart by a character that no account id has.
+    An account may have the operators' name. A character that no account id has keeps their keys apart.
     """
     return f":{account_id}" if account_id == _OPERATOR else account_id or _OPERATOR
 

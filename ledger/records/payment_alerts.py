@@ -30,7 +30,7 @@ class RaisedAlert(NamedTuple):
 
 
 def raise_(connection: Connection, alert: Alert) -> bool:
-    """Keeps an alert; the same again is one. Whether it is new."""
+    """Stores an alert, once; whether it is new."""
     return connection.execute(SQL["raise"], {**alert._asdict(), "details": Jsonb(alert.details)}).rowcount > 0
 
 

@@ -1,11 +1,11 @@
 -- Rebuilds of the views: the lock of those who write, and the views before.
 
 -- name: share
--- Joins those who write the views, until the session ends; false while somebody has the views alone.
+-- Takes the shared lock of those who write the views, until the session ends; false during a rebuild.
 SELECT pg_try_advisory_lock_shared(%(namespace)s, %(lock)s);
 
 -- name: take_alone
--- Has the views alone until the session ends; false while anybody else has a share in them.
+-- Takes the exclusive lock of a rebuild until the session ends; false while another session has the shared one.
 SELECT pg_try_advisory_lock(%(namespace)s, %(lock)s);
 
 -- name: holders

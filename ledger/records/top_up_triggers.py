@@ -106,7 +106,7 @@ def policy(connection: Connection, account_id: str) -> Policy | None:
 
 
 def lease(connection: Connection, trigger_id: str, length: timedelta, now: datetime) -> Trigger | None:
-    """Takes the lease of a trigger that is due; None when it is over, not due, or somebody else's."""
+    """Takes the lease of a trigger that is due; None when it is over, not due, or leased to another process."""
     with connection.cursor(row_factory=class_row(Trigger)) as cursor:
         return cursor.execute(SQL["lease"], {"trigger_id": trigger_id, "lease": length, "now": now}).fetchone()
 

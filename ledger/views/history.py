@@ -1,7 +1,7 @@
 """An account's history, newest first, in pages; as fast for an account with many entries as for one with few.
 
-A page begins before a place (log time, sequence number): rows that come later don't move it, so that whoever follows
-the places sees every row exactly once.
+A page begins before a position (log time, sequence number). Later rows do not move it, so a reader that follows the
+positions gets every row exactly once.
 """
 
 from datetime import UTC, datetime

@@ -77,7 +77,7 @@ def views_named(connection: Connection, *schemas: str) -> Iterator[None]:
 
 
 def views_exist(connection: Connection) -> bool:
-    """Whether there are views."""
+    """Whether the named schema has views."""
     row = connection.execute(SQL["there"]).fetchone()
     return bool(row and row[0])
 

@@ -16,7 +16,7 @@ WHERE l.locktype = 'advisory' AND l.classid = %(namespace)s AND l.objid = %(part
 SELECT pg_terminate_backend(%(pid)s);
 
 -- name: advance_progress
--- The fence: no row when somebody else has folded this partition in the meantime.
+-- The fence: no row when another worker has folded this partition in the meantime.
 UPDATE views.progress
 SET next_offset = %(next_offset)s,
     last_offset = coalesce(%(last_offset)s, last_offset), last_record = coalesce(%(last_record)s, last_record),

@@ -65,7 +65,7 @@ def test_a_partition_that_was_refilled_with_other_records_is_not_folded_on(morta
             log.send(usage(lost, IDS()))
         eventually(lambda: not worker.alive, 30, why=lambda: worker.output)
         assert worker.wait() == EXIT_REFUSED
-        assert "another record stands at offset" in worker.output
+        assert "another record is at offset" in worker.output
     assert folded(settings) <= 2 * RECORDS + 1
 
 

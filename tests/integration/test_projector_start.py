@@ -114,7 +114,7 @@ def test_a_database_without_the_views_is_refused(
 @pytest.mark.parametrize(
     ("tampering", "words"),
     [
-        ("last_record = repeat('0', 32)", "another record stands at offset"),
+        ("last_record = repeat('0', 32)", "another record is at offset"),
         ("next_offset = next_offset + 1000", "it lost its tail"),
     ],
     ids=["another last record", "a lost tail"],

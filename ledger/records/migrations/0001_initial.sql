@@ -59,7 +59,7 @@ CREATE INDEX idempotency_age ON records.idempotency (created_at);
 
 -- Rebuilds of the views
 
--- What stood before a rebuild of the views, kept outside of them until it was compared.
+-- The views before a rebuild, as digests, until they were compared.
 
 -- At most one rebuild is unfinished. `targets`: the offset up to which each partition was folded before, by partition;
 -- `columns`: which columns each table had; `outbox_position`: the last message that was there before.
@@ -206,7 +206,7 @@ CREATE TABLE records.customers (
 CREATE INDEX customers_at_provider ON records.customers (provider, customer_id);
 
 -- One row per purchase that a customer began. Final: credited, failed, expired, mismatched; but what is paid late is
--- credited nevertheless. `checkout_id` is the purchase's id, and random: whoever knows it may see the page to pay on.
+-- credited nevertheless. `checkout_id` is the purchase's id, and random: who knows it may see the page to pay on.
 CREATE TABLE records.checkouts (
     checkout_id         uuid PRIMARY KEY,
     -- Of the request that began it: repeated, it is the same purchase.
@@ -225,7 +225,7 @@ CREATE TABLE records.checkouts (
     return_url          text,
     state               text NOT NULL DEFAULT 'created'
                         CHECK (state IN ('created', 'begun', 'credited', 'failed', 'expired', 'mismatched')),
-    -- What the provider calls it, where the customer goes on, and what its script is given.
+    -- The provider's id, the page where the customer continues, and the parameters of the provider's script.
     reference           text,
     url                 text,
     fields              jsonb NOT NULL DEFAULT '{}',
@@ -254,7 +254,7 @@ CREATE TABLE records.provider_events (
     PRIMARY KEY (provider, event_id)
 );
 
--- What is paid but can't be credited, or the other way round, until somebody has looked at it.
+-- Payments that can't be credited, or credits without a payment, until a person has resolved them.
 CREATE TABLE records.payment_alerts (
     provider            text NOT NULL,
     payment_id          text NOT NULL,
@@ -275,7 +275,7 @@ CREATE TABLE records.sweeps (
 
 -- Charging top-ups: one row per trigger, from when a charger first hears of it until it is over, and one per attempt.
 
--- Where the charge stands (ledger/core/top_up_attempts.py). `token` counts leases: a write with an older one is refused.
+-- The state of the charge (ledger/core/top_up_attempts.py). `token` counts leases: an older one may not write.
 CREATE TABLE records.top_up_triggers (
     trigger_id          uuid PRIMARY KEY,
     account_id          text NOT NULL,
@@ -388,7 +388,7 @@ CREATE TABLE records.fact_positions (
     PRIMARY KEY (consumer, partition)
 );
 
--- The last number of each series and financial year. Whoever takes the next one holds the row until it is written.
+-- The last number of each series and financial year. A transaction that takes the next one locks the row.
 CREATE TABLE records.invoice_series (
     series              text NOT NULL,
     year                text NOT NULL,
@@ -397,7 +397,7 @@ CREATE TABLE records.invoice_series (
 );
 
 -- One row per purchase and one per refund: `event_id` is that fact's. `content` is all that the document says, frozen.
--- It may be shown once its number is on the log (`recorded_at`): a number that nobody saw may be given again.
+-- It may be shown once its number is on the log (`recorded_at`): a number that was never shown may be used again.
 CREATE TABLE records.invoices (
     number              text PRIMARY KEY,
     kind                text NOT NULL CHECK (kind IN ('invoice', 'credit_note')),
@@ -443,7 +443,7 @@ CREATE TRIGGER invoices_are_kept BEFORE DELETE ON records.invoices FOR EACH ROW
 CREATE TRIGGER invoice_pdfs_stay BEFORE UPDATE OR DELETE ON records.invoice_pdfs FOR EACH ROW
     EXECUTE FUNCTION records.refuse_change_v1();
 
--- Notices to customers and routers: what happened, whom it is told, and how each attempt to tell went.
+-- Notices to customers and routers: what happened, who gets it, and the result of each attempt.
 
 -- Where notices go over HTTP. An empty account_id: those of all accounts. An empty list of types: all types.
 CREATE TABLE records.webhook_endpoints (
@@ -531,7 +531,7 @@ CREATE TABLE records.log_events (
 CREATE INDEX log_events_unseen ON records.log_events (noted_at) WHERE seen_at IS NULL;
 
 -- Stretches of the log that can't be read and that a person has decided to pass over: a second fold decides the same.
--- Of the topic with this id alone: a topic that is made anew has other records at these offsets.
+-- Only for the topic with this id: a topic that is created again has other records at these offsets.
 CREATE TABLE records.skips (
     topic           text NOT NULL,
     topic_id        text NOT NULL,
