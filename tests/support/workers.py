@@ -35,7 +35,7 @@ class Worker:
     """One worker process; what it logs is in `log`."""
 
     def __init__(self, settings: Settings, folder: Path, log: Path, run: str = RUN) -> None:
-        self.log = log
+        self.log, self.paused = log, False
         with log.open("wb") as out:
             self._process = Program("-c", run, environment=environment(settings), folder=folder, stdout=out, stderr=out)
 
@@ -56,9 +56,11 @@ class Worker:
     def pause(self) -> None:
         """SIGSTOP: the process is frozen in the middle of its work."""
         self._process.send_signal(signal.SIGSTOP)
+        self.paused = True
 
     def resume(self) -> None:
         self._process.send_signal(signal.SIGCONT)
+        self.paused = False
 
     def ask_to_stop(self) -> None:
         """SIGTERM."""
@@ -105,7 +107,7 @@ class Crew:
         """Stops those that run, all at once, and kills what does not end soon."""
         deadline = time.monotonic() + _STOP_SECONDS
         for worker in self.alive:
-            worker.ask_to_stop()
+            worker.kill() if worker.paused else worker.ask_to_stop()
         for worker in self.alive:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 worker.wait(max(0, deadline - time.monotonic()))
