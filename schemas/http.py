@@ -55,7 +55,7 @@ class Page(Answer, Generic[Item]):
     next_cursor: str | None = None
 
 
-class ItemProblem(Answer):
+class ItemError(Answer):
     """What is wrong with one event of a batch."""
 
     index: int
@@ -64,7 +64,7 @@ class ItemProblem(Answer):
     param: str | None = None
 
 
-class Problem(Answer):
+class ErrorFields(Answer):
     """What went wrong: `message` for people, `code` for programs, `param` names the field."""
 
     message: str
@@ -72,13 +72,13 @@ class Problem(Answer):
     code: str
     param: str | None = None
     request_id: str | None = None
-    items: Annotated[list[ItemProblem] | None, Field(description="Of a batch: each event that is refused.")] = None
+    items: Annotated[list[ItemError] | None, Field(description="Of a batch: each event that is refused.")] = None
 
 
-class ProblemAnswer(Answer):
+class ErrorAnswer(Answer):
     """The body of every answer with a status of 400 or more, except the 402."""
 
-    error: Problem
+    error: ErrorFields
 
 
 class Appended(Answer):
@@ -134,7 +134,7 @@ class TopUpSummary(Answer):
     reason: str | None = None
 
 
-class Account(Answer):
+class AccountAnswer(Answer):
     """An account as of now."""
 
     account_id: str

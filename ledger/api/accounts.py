@@ -11,7 +11,7 @@ from ledger.service import accounts as service
 from ledger.service.caller import Caller
 from ledger.web.dependencies import ResourcesOf
 from schemas.fields import AccountId
-from schemas.http import Account, Balance, NewAccount, NewAdjustment, Page, Pending, Transaction
+from schemas.http import AccountAnswer, Balance, NewAccount, NewAdjustment, Page, Pending, Transaction
 
 router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
 Reader = Annotated[Caller, Depends(Needs("accounts:read"))]
@@ -20,7 +20,7 @@ Adjuster = Annotated[Caller, Depends(Needs("adjustments:write"))]
 AccountPath = Annotated[AccountId, Path(examples=["acct_42"])]
 
 
-@router.post("", status_code=201, response_model=Account, responses={202: {"model": Pending}})
+@router.post("", status_code=201, response_model=AccountAnswer, responses={202: {"model": Pending}})
 async def open_account(body: NewAccount, resources: ResourcesOf, caller: Writer, identity: IdentityOf) -> Response:
     """Open an account. Usage of an unknown account opens it, too, with the default package."""
     return written(await service.open_account(resources, caller, body, identity), 201)
@@ -29,13 +29,13 @@ async def open_account(body: NewAccount, resources: ResourcesOf, caller: Writer,
 @router.get("")
 async def list_accounts(
     resources: ResourcesOf, caller: Reader, cursor: Cursor = None, limit: Limit = 50
-) -> Page[Account]:
+) -> Page[AccountAnswer]:
     """Accounts in the order of their ids; an account's own key sees that one."""
     return await service.list_accounts(resources, caller, cursor, limit)
 
 
 @router.get("/{account_id}")
-async def get_account(account_id: AccountPath, resources: ResourcesOf, caller: Reader) -> Account:
+async def get_account(account_id: AccountPath, resources: ResourcesOf, caller: Reader) -> AccountAnswer:
     """One account: balance, level, package, traces of this UTC month, auto top-up."""
     return await service.get_account(resources, caller, account_id)
 

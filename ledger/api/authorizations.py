@@ -34,11 +34,11 @@ OPERATION: dict[str, Any] = {
         },
         "402": insufficient_credits.DOCUMENTED[402],
         "4XX": {
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}},
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}},
             "description": "",
         },
         "503": {
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}},
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}},
             "description": "",
         },
     },

@@ -35,7 +35,7 @@ from ledger.settings import Settings
 from ledger.web import errors
 from ledger.web.metrics import RequestMetrics
 from schemas.events import TraceRecorded, UsageRecorded
-from schemas.http import NewAuthorization, ProblemAnswer
+from schemas.http import ErrorAnswer, NewAuthorization
 
 _DESCRIPTION = """\
 Prepaid credits for LLM routers. Amounts are decimal text in credits (1 credit = 1.00 USD), times are UTC.
@@ -59,7 +59,7 @@ def create_app(settings: Settings) -> ASGIApp:
         description=_DESCRIPTION,
         lifespan=lifespan,
         redoc_url=None,
-        responses={"4XX": {"model": ProblemAnswer}, 503: {"model": ProblemAnswer}},
+        responses={"4XX": {"model": ErrorAnswer}, 503: {"model": ErrorAnswer}},
     )
     for part in (
         usage,

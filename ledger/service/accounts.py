@@ -13,7 +13,7 @@ from ledger.service.writes import Write, existing_account, perform, posted
 from ledger.views import accounts as views
 from schemas.events import AccountOpened, Adjustment, CreditsAdjusted, Opening
 from schemas.http import (
-    Account,
+    AccountAnswer,
     Balance,
     Limits,
     NewAccount,
@@ -30,17 +30,17 @@ from schemas.money import format_nanos
 
 async def open_account(
     resources: Resources, caller: Caller, new: NewAccount, identity: RequestIdentity | None = None
-) -> Account | Pending:
+) -> AccountAnswer | Pending:
     """Opens an account with a package. Raises AccountUnknown for another account than the caller's own."""
     caller.reach(new.account_id)
 
-    async def value(event_id: str) -> Account:
+    async def value(event_id: str) -> AccountAnswer:
         return _shown(resources, await account_row(resources, caller, new.account_id))
 
     def data(_: str) -> Opening:
         return Opening(package=new.package)
 
-    return await perform(resources, caller, identity, Write(AccountOpened, new.account_id, data, Account, value))
+    return await perform(resources, caller, identity, Write(AccountOpened, new.account_id, data, AccountAnswer, value))
 
 
 async def adjust(
@@ -62,7 +62,7 @@ async def adjust(
     return await perform(resources, caller, identity, Write(CreditsAdjusted, account_id, data, Transaction, value))
 
 
-async def list_accounts(resources: Resources, caller: Caller, cursor: str | None, limit: int) -> Page[Account]:
+async def list_accounts(resources: Resources, caller: Caller, cursor: str | None, limit: int) -> Page[AccountAnswer]:
     """Accounts in the order of their ids. A key of one account sees that one. Raises InvalidCursor."""
     if caller.account_id:
         async with resources.pool.connection() as connection:
@@ -76,7 +76,7 @@ async def list_accounts(resources: Resources, caller: Caller, cursor: str | None
     return Page(data=[_shown(resources, row) for row in rows], next_cursor=encode(last.account_id) if last else None)
 
 
-async def get_account(resources: Resources, caller: Caller, account_id: str) -> Account:
+async def get_account(resources: Resources, caller: Caller, account_id: str) -> AccountAnswer:
     """Balance, level, package, traces of this UTC month, auto top-up. Raises AccountUnknown."""
     caller.reach(account_id)
     return _shown(resources, await account_row(resources, caller, account_id))
@@ -127,12 +127,12 @@ def _balance(account_id: str, balance: int, held: int, through: datetime | None)
     )
 
 
-def _shown(resources: Resources, row: views.AccountRow) -> Account:
+def _shown(resources: Resources, row: views.AccountRow) -> AccountAnswer:
     now_ms = ms_of(datetime.now(UTC))
     month = month_of(now_ms)
     versions = resources.book.last.versions
     included = resources.book.last.at(now_ms).packages.get(row.package) if versions else None
-    return Account(
+    return AccountAnswer(
         account_id=row.account_id,
         balance=format_nanos(row.balance),
         balance_text=balance_text(row.balance),
