@@ -37,8 +37,8 @@ async def decide_group(
     found = await pipeline.ask(_LOCKED_FUNDS, {"accounts": texts(accounts), "wait": "true" if wait else "false"})
     funds = {account.account_id: account for account in map(_funds, found)}
     repeatable = [new.hold_id for new in group if new.request_hash is not None]
-    known = await pipeline.ask(_FIND_HOLDS, {"ids": texts(repeatable)}) if repeatable else []
-    before = {hold.hold_id: hold for hold in map(_hold, known)}
+    found_holds = await pipeline.ask(_FIND_HOLDS, {"ids": texts(repeatable)}) if repeatable else []
+    before = {hold.hold_id: hold for hold in map(_hold, found_holds)}
     answers = [_decide(new, funds, before, stale_seconds) for new in group]
     fresh = [
         (new, answer.hold)
@@ -59,9 +59,9 @@ def _decide(new: NewHold, funds: dict[str, Funds], before: dict[str, Hold], stal
     account = funds.get(new.account_id)
     if account is None:
         return None
-    known = before.get(new.hold_id)
-    if known is not None:
-        return _repeat(known, new, account)
+    earlier = before.get(new.hold_id)
+    if earlier is not None:
+        return _repeat(earlier, new, account)
     if account.behind_seconds > stale_seconds:
         return ProjectionBehind(f"{account.behind_seconds:.0f} s")
     grant = granted(account.available, new.ask)
@@ -85,12 +85,12 @@ def _decide(new: NewHold, funds: dict[str, Funds], before: dict[str, Hold], stal
     return Decision(hold, funds[new.account_id])
 
 
-def _repeat(known: Hold, new: NewHold, funds: Funds) -> HoldOutcome:
+def _repeat(earlier: Hold, new: NewHold, funds: Funds) -> HoldOutcome:
     """A repeated request gets the hold that it was granted before. One that has ended is an error."""
-    if known.request_hash != new.request_hash or known.account_id != new.account_id:
+    if earlier.request_hash != new.request_hash or earlier.account_id != new.account_id:
         return HoldConflict(field="Idempotency-Key")
-    ended = known.ended(datetime.now(UTC))
-    return HoldClosed(ended) if ended else Decision(known, funds, repeated=True)
+    ended = earlier.ended(datetime.now(UTC))
+    return HoldClosed(ended) if ended else Decision(earlier, funds, repeated=True)
 
 
 def _columns(fresh: Sequence[tuple[NewHold, Hold]]) -> Parameters:

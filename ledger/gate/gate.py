@@ -94,8 +94,8 @@ class _Lane:
         for waiting in group:
             self._abandoned.note(waiting.new)
             if not waiting.answer.done():
-                known = isinstance(error, psycopg.Error | TimeoutError)
-                waiting.answer.set_exception(GateUnavailable(type(error).__name__) if known else error)
+                no_answer = isinstance(error, psycopg.Error | TimeoutError)
+                waiting.answer.set_exception(GateUnavailable(type(error).__name__) if no_answer else error)
 
     async def _drop(self) -> None:
         if self._pipeline is not None:

@@ -114,7 +114,7 @@ def standing(views: psycopg.Connection[Any]) -> dict[str, list[Any]]:
         "accounts": "SELECT * FROM views.accounts ORDER BY account_id",
         "purchases": "SELECT * FROM views.purchases ORDER BY account_id, purchase_id",
         "usage_days": "SELECT * FROM views.usage_days ORDER BY account_id, day, provider, model, api_key_id",
-        "tallies": "SELECT * FROM views.record_counts ORDER BY partition, type, outcome",
+        "record_counts": "SELECT * FROM views.record_counts ORDER BY partition, type, outcome",
         "dead_letters": "SELECT * FROM views.dead_letters ORDER BY topic, partition, log_offset",
         "progress": "SELECT partition, next_offset, last_offset, last_record FROM views.progress ORDER BY partition",
     }
