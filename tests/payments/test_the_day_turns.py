@@ -77,7 +77,7 @@ def yesterday(settings: Settings, method: str) -> None:
 
 @contextmanager
 def charger(settings: Settings, folder: Path) -> Iterator[None]:
-    """`ledger consume charge-top-ups`, with its clockwork."""
+    """`ledger consume charge-top-ups`, with its maintenance."""
     with (folder / "charger.log").open("wb") as out:
         command = ["-m", "ledger.cli", "consume", NAME]
         process = Program(*command, environment=environment(settings), stdout=out, stderr=out)
