@@ -17,14 +17,14 @@ app = typer.Typer()
 @app.command("buy", epilog="Example: ledger buy acct_42 10 --provider razorpay")
 def buy(
     account: str,
-    amount: Annotated[str, typer.Argument(help="In credits.")],
+    amount: Annotated[str, typer.Argument(help="Amount in credits.")],
     provider: Annotated[str, typer.Option(help="stripe or razorpay.")],
-    return_url: Annotated[str, typer.Option(help="Where the page leads in the end. Default: nowhere.")] = "",
+    return_url: Annotated[str, typer.Option(help="URL that the payment page leads to in the end. Default: none.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Begin a purchase as the API does, and print the link to the page where it is paid.
+    """Begin a purchase, as the API does, and print the link to its payment page.
 
-    The account has the credits once the provider says that they are paid.
+    The account gets the credits when the provider reports the payment.
     """
     wanted = {"amount": amount, "provider": provider, **({"return_url": return_url} if return_url else {})}
     with errors_as_messages():

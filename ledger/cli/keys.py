@@ -16,12 +16,14 @@ app = typer.Typer(no_args_is_help=True, help="Keys of the HTTP API.")
 
 @app.command("create", epilog="Example: ledger keys create --scope accounts:read --account acct_42")
 def create(
-    scope: Annotated[list[str] | None, typer.Option(help="Repeat for several. Default: all scopes.")] = None,
-    account: Annotated[str, typer.Option(help="Only this account. Default: an operator's key, for all.")] = "",
-    description: Annotated[str, typer.Option(help="What it is for.")] = "",
+    scope: Annotated[list[str] | None, typer.Option(help="Only this scope; repeat for several. Default: all.")] = None,
+    account: Annotated[
+        str, typer.Option(help="Only for this account. Default: for all accounts, as an operator's key.")
+    ] = "",
+    description: Annotated[str, typer.Option(help="What the key is for.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Make a key of the HTTP API and show it, once."""
+    """Create a key of the HTTP API and show it once."""
     from ledger.core.scopes import SCOPES
     from ledger.postgres.connections import connect
     from ledger.postgres.kinds import COMMAND
@@ -41,7 +43,7 @@ def list_(
     account: Annotated[str | None, typer.Option(help="Only keys of this account; '' for operators' keys.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List keys, oldest first, the revoked ones too. Of a key's secret nothing is kept that could be shown."""
+    """List keys, oldest first, with the revoked ones. Secrets are not stored, so they can't be shown."""
     from ledger.postgres.connections import connect
     from ledger.postgres.kinds import COMMAND
     from ledger.records import api_keys
@@ -57,7 +59,7 @@ def list_(
 
 @app.command("revoke", epilog="Example: ledger keys revoke 0c9f2b6a1e77d530")
 def revoke(key_id: str, yes: Yes = False, as_json: Json = False) -> None:
-    """End a key, for ever. The API refuses it within two seconds, and after a restore of the database, too."""
+    """Revoke a key for good. The API refuses it within two seconds, also after a restore of the database."""
     from ledger.log.endings import append_endings
     from ledger.postgres.connections import connect
     from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
@@ -79,6 +81,6 @@ def revoke(key_id: str, yes: Yes = False, as_json: Json = False) -> None:
 
 
 def _shown(key: "KeyInfo") -> dict[str, Any]:
-    """A key as JSON says it."""
+    """A key, as JSON."""
     revoked_at = key.revoked_at.isoformat() if key.revoked_at else None
     return {**key._asdict(), "created_at": key.created_at.isoformat(), "revoked_at": revoked_at}

@@ -1,4 +1,4 @@
-"""`ledger report`: what finance closes a month with."""
+"""`ledger report`: reports for the end of a month."""
 
 import sys
 from contextlib import closing
@@ -24,7 +24,7 @@ def month(
 ) -> None:
     """Report a month: credits from opening to closing liability, margin by model provider, money by payment provider.
 
-    Every sum is checked before it is shown; the exit code is 1 and nothing is shown if one doesn't close.
+    Every sum is checked before it is shown. If one does not close, nothing is shown and the exit code is 1.
     """
     if as_json and csv == "-":
         raise typer.BadParameter("either JSON or CSV goes to standard output", param_hint="--csv")
