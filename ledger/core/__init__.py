@@ -1,1 +1,1 @@
-"""The pure fold: every rule of the ledger; no clock, no random, no I/O, standard library and schemas only."""
+"""The rules of the ledger, pure: no clock, no random numbers, no I/O; only the standard library and `schemas`."""

@@ -29,9 +29,9 @@ RULES: dict[int, Rules] = {1: rules_1.apply}
 def apply(account: Account, fact: Fact, log_time_ms: int, book: Book) -> Applied:
     """The account after the fact, its entry and its effects.
 
-    `log_time_ms` is the record's append time; an account's own time never runs backwards. A recovered fact keeps the
-    log time that it had. The caller has loaded the purchase that `purchase_named` names. Raises `Refused`, and then
-    nothing has happened; or UnknownRules, and then this program must not fold at all.
+    `log_time_ms`: when the record was appended; the account's time never goes back. A recovered fact keeps its former
+    log time. The caller has loaded the purchase that `purchase_named` names. Raises `Refused`: the event changes
+    nothing; or UnknownRules: this program must not fold at all.
     """
     recovery = fact.recovery
     if recovery is not None:

@@ -64,10 +64,8 @@ def effective_rate(rates: Iterable[tuple[date, str]], today: date) -> str:
 def refund_share(whole: int, amount_minor: int, before_minor: int, refund_minor: int) -> int:
     """The part of `whole` that a refund of `refund_minor` returns, of a payment of `amount_minor`.
 
-    `before_minor`: what earlier refunds of the payment returned.
-
-    `whole`: the purchase's credits in nanos, or its tax in minor units. Refunds of the whole amount give back exactly
-    the whole, in whatever parts they come. Raises ExceedsPurchase.
+    `whole`: the purchase's credits in nanos, or its tax in minor units. `before_minor`: what earlier refunds returned.
+    Refunds of the whole payment, in one or in several parts, return exactly `whole`. Raises ExceedsPurchase.
     """
     after_minor = before_minor + refund_minor
     if after_minor > amount_minor:
