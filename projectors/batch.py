@@ -20,6 +20,7 @@ from ledger.log.record import Record
 from schemas.effects import Effect
 from schemas.events import UsageRecorded
 from schemas.identity import is_uuid
+from schemas.states import RecordOutcome
 
 ID_REUSED = problem_of(IdReused(field="id"))
 
@@ -57,7 +58,7 @@ class Batch:
     settlements: list[Settlement] = field(default_factory=list)
     unheld_charges: int = 0
     unheld_nanos: int = 0
-    record_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    record_counts: Counter[tuple[str, RecordOutcome]] = field(default_factory=Counter)
 
     def fold(
         self,

@@ -13,6 +13,9 @@ AttemptState = Literal["due", "sent", "pending", "canceling", "credited", "suspe
 # Of a hold (ledger/core/holds.py).
 HoldState = Literal["open", "settled", "released", "expired"]
 
+# What became of a record of `ledger.events` in the projection (projectors/batch.py).
+RecordOutcome = Literal["posted", "duplicate", "dead_letter", "forwarded"]
+
 # What a line of an account's history is (ledger/core/activity.py).
 ActivityType = Literal["checkout", "deduction", "manual"]
 PurchaseLabel = Literal["Purchase", "Auto Top-up"]

@@ -1,13 +1,14 @@
 """The progress of the views: per partition the offset and log time up to which they are true; and the outbox."""
 
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from ledger.postgres.types import AsyncConnection
 from ledger.views.queries import SQL, fetch_all, fetch_one
+from schemas.states import RecordOutcome
 
 # The outcomes of a record; and the type of an unreadable one.
-OUTCOMES = ("posted", "duplicate", "dead_letter", "forwarded")
+OUTCOMES: tuple[RecordOutcome, ...] = get_args(RecordOutcome)
 UNREADABLE = "unreadable"
 
 
@@ -35,7 +36,7 @@ class RecordCount(NamedTuple):
     """How many records of a type had an outcome."""
 
     type: str
-    outcome: str
+    outcome: RecordOutcome
     records: int
 
 

@@ -14,6 +14,7 @@ from ledger.sql import statements
 from ledger.views.arrays import integers, texts
 from ledger.views.copy_lines import UsageValues, copy_texts, other_line, usage_line, usage_values
 from schemas.events import TraceRecorded, UsageRecorded
+from schemas.states import RecordOutcome
 
 SQL = statements("ledger.views", "writing.sql")
 
@@ -144,7 +145,9 @@ def _columns(days: list[tuple[Day, DaySums]]) -> dict[str, str]:
     return columns | sums
 
 
-def write_record_counts(connection: Connection, partition: int, record_counts: Mapping[tuple[str, str], int]) -> None:
+def write_record_counts(
+    connection: Connection, partition: int, record_counts: Mapping[tuple[str, RecordOutcome], int]
+) -> None:
     """Adds to the outcomes of the partition's records."""
     rows = [
         {"partition": partition, "type": kind, "outcome": outcome, "records": records}
