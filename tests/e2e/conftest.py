@@ -1,4 +1,4 @@
-"""A real browser, Debian's Chromium, in front of a whole ledger; and eyes for what a page looks and sounds like."""
+"""A real browser, Debian's Chromium, in front of a whole ledger; each page is checked for errors and barriers."""
 
 import os
 import shutil
@@ -27,17 +27,17 @@ DEVICES: dict[str, dict[str, Any]] = {
 }
 
 
-class Eyes:
-    """One window. Whatever its console says on a page of ours is an error of the page."""
+class Window:
+    """One window of the browser. What our pages print on its console are errors."""
 
     def __init__(self, page: Page, device: str, folder: Path, ours: str) -> None:
         self.page, self.device, self.folder, self._ours = page, device, folder, ours
-        self.complaints: list[str] = []
-        page.on("console", lambda said: self._hear(said.text, said.location.get("url", "")))
-        page.on("pageerror", lambda error: self._hear(str(error), page.url))
+        self.errors: list[str] = []
+        page.on("console", lambda said: self._note(said.text, said.location.get("url", "")))
+        page.on("pageerror", lambda error: self._note(str(error), page.url))
 
-    def look(self, name: str) -> None:
-        """Keeps a picture; axe finds no barrier, in light and in dark, and the page is no wider than the window."""
+    def check(self, name: str) -> None:
+        """Keeps a picture. axe finds no barrier, in light and in dark, and the page is no wider than the window."""
         self.page.evaluate("scrollTo(0, 0)")
         self.page.screenshot(path=self.folder / f"billing-{name}-{self.device}.png", full_page=True)
         self.page.context.new_cdp_session(self.page).send("Runtime.evaluate", {"expression": AXE})
@@ -48,18 +48,18 @@ class Eyes:
         self._axe({"type": "rule", "values": ["color-contrast"]}, other)
         self.page.emulate_media(color_scheme=usual)
         assert not self.page.evaluate("document.documentElement.scrollWidth > innerWidth"), "it has to be scrolled"
-        assert self.complaints == []
+        assert self.errors == []
 
     def _axe(self, rules: dict[str, Any], scheme: str) -> None:
         found = self.page.evaluate("rules => axe.run({runOnly: rules})", rules)
         barriers = [(each["id"], [node["target"] for node in each["nodes"]]) for each in found["violations"]]
         assert barriers == [], f"{self.page.url} on the {self.device}, {scheme}"
 
-    def _hear(self, said: str, where: str) -> None:
+    def _note(self, said: str, where: str) -> None:
         # The browser notes a form that was refused, and a link that is over, as a failed request.
         refused = "status of 422" in said or "status of 410" in said
         if (where or self.page.url).startswith(self._ours) and not refused:
-            self.complaints.append(f"{self.page.url}: {said}")
+            self.errors.append(f"{self.page.url}: {said}")
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +96,14 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(params=DEVICES)
-def eyes(request: pytest.FixtureRequest, chromium: Browser, system: PaymentSystem, tmp_path: Path) -> Iterator[Eyes]:
-    """A window of each device. With LEDGER_PICTURES its pictures are kept there. No page of ours complained."""
+def window(
+    request: pytest.FixtureRequest, chromium: Browser, system: PaymentSystem, tmp_path: Path
+) -> Iterator[Window]:
+    """A window of each device. With LEDGER_PICTURES its pictures are kept there. Fails if a page of ours had errors."""
     context = chromium.new_context(**DEVICES[request.param], accept_downloads=True, locale="en-US")
     context.set_default_timeout(PATIENCE_MS)
     expect.set_options(PATIENCE_MS)
-    watching = Eyes(context.new_page(), request.param, Path(PICTURES) if PICTURES else tmp_path, system.url)
-    yield watching
+    window = Window(context.new_page(), request.param, Path(PICTURES) if PICTURES else tmp_path, system.url)
+    yield window
     context.close()
-    assert watching.complaints == []
+    assert window.errors == []

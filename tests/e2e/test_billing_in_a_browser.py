@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.billing.customer import portal
-from tests.e2e.conftest import CHROMIUM, Eyes
+from tests.e2e.conftest import CHROMIUM, Window
 from tests.payments.payment_system import CARD, GOOD, PaymentSystem
 from tests.payments.test_invoice_pdf import text_of
 from tests.support.events import event, priced_usage
@@ -64,11 +64,11 @@ def save(page: Page, link: Locator, folder: Path) -> bytes:
     return path.read_bytes()
 
 
-def test_a_new_customer_buys_at_stripe_and_is_topped_up(system: PaymentSystem, eyes: Eyes, tmp_path: Path) -> None:
-    account, page = system.account(name=None, address={"country": "DE"}), eyes.page
+def test_a_new_customer_buys_at_stripe_and_is_topped_up(system: PaymentSystem, window: Window, tmp_path: Path) -> None:
+    account, page = system.account(name=None, address={"country": "DE"}), window.page
     page.goto(portal(system, account, return_url="https://router.example/dashboard"))
     expect(page.get_by_role("heading", name="Available credits")).to_be_visible()
-    eyes.look("empty")
+    window.check("empty")
 
     page.locator("main").get_by_role("link", name="Add credits").first.click()
     page.get_by_label("$25").check()
@@ -79,44 +79,44 @@ def test_a_new_customer_buys_at_stripe_and_is_topped_up(system: PaymentSystem, e
     page.get_by_label("City").fill("Berlin")
     page.get_by_label("Type", exact=True).select_option("DE:eu_vat")
     page.get_by_label("Number", exact=True).fill("DE136695977")
-    eyes.look("add")
+    window.check("add")
     page.get_by_role("button", name="Continue").click()
     expect(page.locator("#tax_value-error")).to_have_text("This number can't be right; a character may be mistyped.")
-    eyes.look("add-refused")
+    window.check("add-refused")
     page.get_by_label("Number", exact=True).fill("DE136695976")
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("heading", name="Confirm your purchase")).to_be_visible()
-    eyes.look("confirm")
+    window.check("confirm")
     page.get_by_role("button", name="Continue to payment").click()
     page.wait_for_url(re.compile("/stripe/pay/"))
     type_card(page, "Pay")
     expect(page.get_by_role("heading", name="Credits added")).to_be_visible()
     expect(page.locator("#balance")).to_contain_text("$25.00")
-    eyes.look("done")
+    window.check("done")
     page.go_back()
     assert "Confirm your purchase" not in page.inner_text("body")
 
     page.goto(f"{system.url}/billing/payment-methods")
     expect(page.get_by_text("Visa ending in 4242", exact=True)).to_be_visible()
-    eyes.look("methods")
+    window.check("methods")
     page.goto(f"{system.url}/billing/auto-top-up")
     page.get_by_label("Add credits automatically").check()
     page.get_by_label("If the balance drops below").fill("10")
     page.get_by_label("Add credits", exact=True).fill("20")
     page.get_by_role("button", name="Save changes").click()
     expect(page.get_by_text("Saved. On: it watches your balance.")).to_be_visible()
-    eyes.look("auto-top-up")
+    window.check("auto-top-up")
 
     page.goto(f"{system.url}/billing")
     spend(system, account, "15")  # 16.50 with its markup: 8.50 is below 10
     expect(page.locator("#balance")).to_contain_text("$28.50")  # by itself
     expect(page.locator("#lately")).to_contain_text("Auto top-up via Stripe ($20)")
-    eyes.look("overview")
+    window.check("overview")
     page.goto(f"{system.url}/billing/history?view=purchases")
     expect(page.get_by_role("link", name="Auto Top-up", exact=True)).to_be_visible()
     invoices = page.get_by_role("link", name=re.compile("^Download Invoice"))
     expect(invoices).to_have_count(2)  # by itself, too
-    eyes.look("purchases")
+    window.check("purchases")
     assert "auto top-up" in text_of(save(page, invoices.first, tmp_path))
     assert "Ada Lovelace Ltd" in text_of(save(page, invoices.last, tmp_path))
     page.get_by_label("Type").select_option("Purchase")
@@ -124,10 +124,10 @@ def test_a_new_customer_buys_at_stripe_and_is_topped_up(system: PaymentSystem, e
     expect(page.get_by_role("link", name="Auto Top-up", exact=True)).to_have_count(0)
     page.get_by_role("link", name="Purchase", exact=True).click()
     expect(page.get_by_role("link", name="Download Invoice")).to_be_visible()
-    eyes.look("bought")
+    window.check("bought")
     call(system, account)
     page.goto(f"{system.url}/billing/history")
-    eyes.look("history")
+    window.check("history")
     page.get_by_label("Model").fill("gpt-4o-mini")
     page.get_by_role("button", name="Filter").click()
     expect(page.get_by_role("link", name=re.compile("auto mode"))).to_have_count(4)
@@ -136,17 +136,17 @@ def test_a_new_customer_buys_at_stripe_and_is_topped_up(system: PaymentSystem, e
     assert types == ["deduction"] * 4
     page.get_by_role("link", name=re.compile("auto mode")).first.click()
     expect(page.get_by_role("heading", name="How the amount came about")).to_be_visible()
-    eyes.look("explained")
+    window.check("explained")
     page.goto(f"{system.url}/billing/auto-top-up")
     expect(page.get_by_role("row", name=re.compile("Paid"))).to_have_count(1)
-    eyes.look("topped-up")
+    window.check("topped-up")
     for name in ("usage", "prices", "details"):
         page.goto(f"{system.url}/billing/{name}")
-        eyes.look(name)
+        window.check(name)
 
 
-def test_a_customer_pays_in_rupees_at_razorpay(system: PaymentSystem, eyes: Eyes) -> None:
-    account, page = system.account(address={"country": "IN"}, time_zone="Asia/Kolkata"), eyes.page
+def test_a_customer_pays_in_rupees_at_razorpay(system: PaymentSystem, window: Window) -> None:
+    account, page = system.account(address={"country": "IN"}, time_zone="Asia/Kolkata"), window.page
     link = portal(system, account, page="add")
     page.goto(link)
     page.get_by_label("Custom", exact=True).check()
@@ -155,10 +155,10 @@ def test_a_customer_pays_in_rupees_at_razorpay(system: PaymentSystem, eyes: Eyes
     page.get_by_label("Razorpay").check()
     expect(page.locator("#price")).to_contain_text("₹1,062.50")
     page.get_by_role("button", name="Continue").click()
-    eyes.look("confirm-rupees")
+    window.check("confirm-rupees")
     page.get_by_role("button", name="Continue to payment").click()
     expect(page.get_by_role("button", name="Pay with Razorpay")).to_be_visible()
-    eyes.look("razorpay")
+    window.check("razorpay")
     page.get_by_role("button", name="Pay with Razorpay").click()
     checkout = page.frame_locator("iframe.razorpay-checkout-frame")
     checkout.get_by_label("Expiry").fill("12/34")
@@ -177,14 +177,14 @@ def test_a_customer_pays_in_rupees_at_razorpay(system: PaymentSystem, eyes: Eyes
     expect(page.get_by_text("Visa ending in 4242", exact=True)).to_be_visible()
     page.goto(f"{system.url}/billing/badge")
     expect(page.get_by_role("link", name="Credits $12.50")).to_be_visible()
-    eyes.look("badge")
+    window.check("badge")
     page.goto(link)
     expect(page.get_by_role("heading", name="This link is over")).to_be_visible()
-    eyes.look("closed")
+    window.check("closed")
 
 
-def test_the_keyboard_alone_buys(system: PaymentSystem, eyes: Eyes) -> None:
-    account, page = system.account(), eyes.page
+def test_the_keyboard_alone_buys(system: PaymentSystem, window: Window) -> None:
+    account, page = system.account(), window.page
     system.visit(system.pay(system.buy(account, "stripe", "5")))
     system.wait_until_settled()
     page.goto(portal(system, account, page="add"))
@@ -202,8 +202,8 @@ def test_the_keyboard_alone_buys(system: PaymentSystem, eyes: Eyes) -> None:
     expect(page.locator("#balance")).to_contain_text("$10.00")
 
 
-def test_without_scripts_it_is_bought_all_the_same(system: PaymentSystem, eyes: Eyes) -> None:
-    account, browser = system.account(), eyes.page.context.browser
+def test_without_scripts_it_is_bought_all_the_same(system: PaymentSystem, window: Window) -> None:
+    account, browser = system.account(), window.page.context.browser
     system.visit(system.pay(system.buy(account, "stripe", "5")))
     system.wait_until_settled()
     assert browser
