@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from ledger.dev.bootstrap import bootstrap
@@ -15,6 +17,18 @@ from ledger.dev.stack import Stack
 from ledger.settings import Settings
 from tests.support import programs
 from tests.support.ledgers import new_ledger, temporary_stack
+
+# How much hypothesis tries: enough for every run, and far more with LEDGER_HYPOTHESIS=slow (`make test-slow`).
+hypothesis.settings.register_profile(
+    "usual",
+    max_examples=40,
+    deadline=None,
+    print_blob=True,
+    phases=set(hypothesis.Phase) - {hypothesis.Phase.explain},  # which can take minutes on logs
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile("slow", hypothesis.settings.get_profile("usual"), max_examples=2_000)
+hypothesis.settings.load_profile(os.environ.get("LEDGER_HYPOTHESIS", "usual"))
 
 # A file is run by one process: those that take longest begin first, so that all processes end at the same time.
 LONGEST = (
