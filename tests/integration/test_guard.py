@@ -178,7 +178,7 @@ def test_a_producer_that_lives_while_its_topic_is_made_anew_accepts_nothing(own:
         with pytest.raises(LogRefused):  # closed, for all others too
             publisher.append(TOP_UPS, KEYS[1], b"{}")
         guard.look()
-        assert f"{own.topic(EVENTS)} was made anew: its id is" in guard.reason
+        assert f"{own.topic(EVENTS)} was created again: its id is" in guard.reason
         with psycopg.connect(own.database) as connection:
             accept_topics(own, connection)
         topics.set_(own, EVENTS, **{name.replace(".", "_"): value for name, value in created_with(1).items()})
