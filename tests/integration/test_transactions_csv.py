@@ -168,10 +168,13 @@ def test_a_file_that_could_not_be_finished_is_broken_off(http: httpx.Client, set
         connection.execute("ALTER TABLE views.gone RENAME TO entries")
 
 
+def listening(process: psutil.Process) -> list[Any]:
+    return [each for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+
+
 def test_memory_stays_bounded_however_long_it_is_and_however_slow_the_reader(http: httpx.Client, long: str) -> None:
-    servers = [
-        child for child in psutil.Process().children(recursive=True) if "ledger.api" in " ".join(child.cmdline())
-    ]
+    children = psutil.Process().children(recursive=True)
+    servers = [child for child in children if http.base_url.port in {at.laddr.port for at in listening(child)}]
     assert servers
 
     def used() -> int:
