@@ -24,5 +24,5 @@ def test_events_wait_while_the_topic_has_another_number_of_partitions(stack: Sta
     finally:
         transport.close()
     assert outcome.delivered == ()
-    assert f"{settings.topic(EVENTS)} has 8 partitions, had 4 when this process began" in outcome.trouble
+    assert f"{settings.topic(EVENTS)} has 8 partitions and had 4 when this process started" in outcome.trouble
     assert {record.partition for record in records_of(settings, EVENTS, 8)} == {0, 1, 2, 3}
