@@ -1,4 +1,7 @@
-"""The events of `ledger.deadletters`: which record could not be read or applied, and why."""
+"""The events of `ledger.deadletters`: which record could not be read or applied, and why.
+
+Every reason is an error class below `Refused` in ledger/core/errors.py; `ledger.log.dead_letters.codes` lists them.
+"""
 
 from typing import Annotated, Literal
 

@@ -19,6 +19,7 @@ from ledger.api import insufficient_credits
 from ledger.core.errors import LedgerError
 from ledger.gate.gate import GateUnavailable
 from ledger.gate.holds import HoldConflict, NewHold, ProjectionBehind
+from ledger.log.connecting import check_may_write
 from ledger.service.authorizations import NotEnoughCredits, authorize
 from ledger.service.idempotency import RequestIdentity
 from ledger.service.resources import Resources
@@ -89,6 +90,7 @@ class AuthorizationEndpoint:
 
     async def _decided(self, headers: Mapping[bytes, bytes], raw: bytes, gone: Callable[[], bool]) -> RawAnswer:
         assert self.resources, "requests come after the start"
+        check_may_write(self.resources.settings)  # a copy's holds would bind no router
         if len(raw) > BODY_BYTES_MAX:
             raise too_large(BODY_BYTES_MAX)
         caller = (await self.resources.keys.of_header(headers.get(b"authorization", b""))).may(SCOPE)

@@ -49,6 +49,7 @@ ADVICE = {
     # auto top-up
     "top_up_too_small": "Configure an amount of at least the book's top_up_credits_min.",
     "top_up_cannot_reach_threshold": "Configure an amount of at least the threshold.",
+    "purchase_not_in_whole_cents": "Configure an amount in whole cents.",
     "top_up_exceeds_cap": "Configure caps that allow one top-up, or a smaller amount.",
     # the book
     "unsigned_book": "Publish the version with `ledger book publish` and a signing key that the book accepts.",

@@ -193,6 +193,10 @@ class NoOpenDispute(Refused):
     message = "No dispute of this purchase is open"
 
 
+class PurchaseNotInWholeCents(Refused):
+    message = "Credits are sold in whole cents"
+
+
 class TopUpTooSmall(Refused):
     message = "The amount is smaller than the smallest top-up of the book"
 

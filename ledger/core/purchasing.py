@@ -1,11 +1,12 @@
-"""Which amounts of credits are sold. Everything that sells credits asks `check_purchase`, and nothing else decides it.
+"""Which amounts of credits are sold. Everything that sells credits asks here, and nothing else decides it.
 
-Amounts are nanos.
+A customer's purchase asks `check_purchase`. An auto top-up of a fixed amount asks `check_sale` when its policy is
+saved; its smallest amount is the book's. Amounts are nanos.
 """
 
 from typing import NamedTuple
 
-from ledger.core.errors import AmountOutOfBounds, LedgerError
+from ledger.core.errors import AmountOutOfBounds, LedgerError, PurchaseNotInWholeCents
 from schemas.money import NANOS_PER_CENT, format_nanos
 
 
@@ -15,10 +16,6 @@ class PurchaseTooSmall(LedgerError):
 
 class PurchaseTooLarge(LedgerError):
     message = "The purchase is larger than the largest that is sold"
-
-
-class PurchaseNotInWholeCents(LedgerError):
-    message = "Credits are sold in whole cents"
 
 
 class PurchaseLimits(NamedTuple):
@@ -39,12 +36,12 @@ def check_purchase(credits: int, limits: PurchaseLimits, field: str = "amount") 
         raise PurchaseTooSmall(f"{format_nanos(limits.smallest)} credits", field=field)
     if credits > limits.largest:
         raise PurchaseTooLarge(f"{format_nanos(limits.largest)} credits", field=field)
-    check_creditable(credits, limits.event_max, field)
-    if credits % NANOS_PER_CENT:
-        raise PurchaseNotInWholeCents(field=field)
+    check_sale(credits, limits.event_max, field)
 
 
-def check_creditable(credits: int, event_max: int, field: str) -> None:
-    """Raises AmountOutOfBounds for more than one event may credit."""
+def check_sale(credits: int, event_max: int, field: str) -> None:
+    """Raises AmountOutOfBounds for more than one event may credit, and PurchaseNotInWholeCents."""
     if credits > event_max:
         raise AmountOutOfBounds(f"at most {format_nanos(event_max)} credits", field=field)
+    if credits % NANOS_PER_CENT:
+        raise PurchaseNotInWholeCents(field=field)

@@ -11,7 +11,7 @@ from ledger.core.calendar import day_of, moment_of, month_of, next_day_ms, next_
 from ledger.core.effects import effect_id, effect_of
 from ledger.core.entry import Context
 from ledger.core.errors import TopUpCannotReachThreshold, TopUpExceedsCap, TopUpTooSmall
-from ledger.core.purchasing import check_creditable
+from ledger.core.purchasing import check_sale
 from schemas.effects import (
     AutoTopUpSkipped,
     AutoTopUpSuspended,
@@ -188,11 +188,11 @@ def _policy_of(wire: TopUpPolicy) -> Policy:
 
 
 def _refuse(policy: Policy, balance: int, context: Context) -> None:
-    """Raises TopUpTooSmall, AmountOutOfBounds, TopUpCannotReachThreshold or TopUpExceedsCap."""
+    """Raises TopUpTooSmall, TopUpCannotReachThreshold, TopUpExceedsCap, and what `check_sale` raises."""
     if policy.amount < context.version.top_up_nanos_min:
         raise TopUpTooSmall(format_nanos(context.version.top_up_nanos_min), field="data.amount")
     if policy.sizing == "fixed":
-        check_creditable(policy.amount, context.version.event_nanos_max, "data.amount")
+        check_sale(policy.amount, context.version.event_nanos_max, "data.amount")
     reached = policy.amount if policy.sizing == "target" else min(balance, policy.threshold) + policy.amount
     if reached < policy.threshold:
         raise TopUpCannotReachThreshold(field="data.amount")

@@ -11,11 +11,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from ledger.core.errors import AmountOutOfBounds, LedgerError
+from ledger.core.errors import AmountOutOfBounds, LedgerError, PurchaseNotInWholeCents
 from ledger.core.pricing import Price
 from ledger.core.purchasing import (
     PurchaseLimits,
-    PurchaseNotInWholeCents,
     PurchaseTooLarge,
     PurchaseTooSmall,
     check_purchase,

@@ -35,6 +35,7 @@ _ERRORS: Mapping[str, str] = {
 
 # What the fold says about a policy.
 REFUSALS: Mapping[str, str] = {
+    "purchase_not_in_whole_cents": "Type whole cents.",
     "top_up_too_small": "This is less than the smallest top-up.",
     "top_up_cannot_reach_threshold": "This does not lift the balance to the threshold. Add more, or lower it.",
     "top_up_exceeds_cap": "One top-up would already be more than the limit.",

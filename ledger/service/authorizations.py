@@ -9,7 +9,6 @@ from ledger.core.rating import affordable_output
 from ledger.gate import holds
 from ledger.gate.hold_requests import call_of, expiry, extension_amount, new_hold
 from ledger.gate.holds import Funds, Hold, HoldClosed, HoldUnknown, NewHold
-from ledger.log.connecting import check_may_write
 from ledger.service.caller import Caller
 from ledger.service.idempotency import RequestIdentity, keep_within, reserve_within, result_of
 from ledger.service.resources import Resources
@@ -47,10 +46,9 @@ async def authorize(
 ) -> Granted:
     """Holds what the request may cost. The same request again finds its hold.
 
-    Raises NotEnoughCredits, FoldOnly, Unpriced, TtlTooLong, HoldConflict, ProjectionBehind, GateUnavailable,
+    Raises NotEnoughCredits, Unpriced, TtlTooLong, HoldConflict, ProjectionBehind, GateUnavailable,
     BookEmpty.
     """
-    check_may_write(resources.settings)  # a copy's holds would bind no router
     caller.reach(new.account_id)
     version = resources.version_now()
     wanted = _new_hold(resources, version, caller, new, identity)

@@ -345,6 +345,8 @@ def unworkable(policy: dict[str, Any], balance: Fraction, book: dict[str, Any]) 
         reasons.add("top_up_too_small")
     if fixed and amount > most:
         reasons.add("amount_out_of_bounds")
+    if fixed and (amount * 100).denominator > 1:
+        reasons.add("purchase_not_in_whole_cents")
     # Already at the threshold or above it, a fixed amount lifts the balance from just below the threshold.
     if amount + (min(balance, threshold) if fixed else 0) < threshold:
         reasons.add("top_up_cannot_reach_threshold")

@@ -305,6 +305,7 @@ REFUSALS = {
     "no_open_dispute",
     "purchase_already_credited",
     "top_up_cannot_reach_threshold",
+    "purchase_not_in_whole_cents",
     "top_up_exceeds_cap",
     "top_up_too_small",
     "unknown_package",

@@ -233,6 +233,9 @@ def test_a_bound_that_was_lowered_since_the_policy_bounds_the_top_up() -> None:
     [
         pytest.param({"threshold": "5", "amount": "4.999999999"}, "top_up_too_small", "data.amount", id="too small"),
         pytest.param(
+            {"threshold": "5", "amount": "160.005"}, "purchase_not_in_whole_cents", "data.amount", id="half a cent"
+        ),
+        pytest.param(
             {"threshold": "50", "amount": "1000000.01"}, "amount_out_of_bounds", "data.amount", id="too large"
         ),
         pytest.param(
