@@ -46,6 +46,8 @@ async def begin_purchase(settings: "Settings", account_id: str, wanted: dict[str
     from pydantic import ValidationError
 
     from ledger.core.errors import Invalid
+    from ledger.postgres.connections import connect
+    from ledger.postgres.kinds import COMMAND
     from ledger.service.caller import OPERATOR
     from ledger.service.purchases import buy
     from ledger.service.resources import open_resources
@@ -57,5 +59,6 @@ async def begin_purchase(settings: "Settings", account_id: str, wanted: dict[str
     except ValidationError as error:
         wrong = faults_of(error)
         raise Invalid(wrong.reason, field=wrong.field) from None
+    connect(settings.database, COMMAND).close()  # raises OtherRelease, before the health watch ends connections for it
     async with open_resources(settings) as resources:
         return await buy(resources, OPERATOR, account_id, new)
