@@ -11,6 +11,7 @@ import pytest
 from ledger.client import Ledger
 from ledger.settings import Settings
 from schemas.topics import EVENTS
+from tests.support.housekeeping import housekeeping
 from tests.support.servers import api, client, key, projector
 from tests.support.waiting import eventually
 from tests.support.workers import records_of
@@ -56,7 +57,7 @@ def requests_of(settings: Settings, account_id: str) -> list[str]:
 
 
 class Served(NamedTuple):
-    """A ledger with its API and projector: the API's URL, a router's key, and an operator's client."""
+    """A ledger with its API, projector and housekeeping: the API's URL, a router's key, and an operator's client."""
 
     url: str
     token: str
@@ -68,6 +69,11 @@ def served(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """One per module."""
     folder = tmp_path_factory.mktemp("served")
     shop = "https://router.example/billing"
-    with api(settings, folder, top_up_url=shop) as url, projector(settings, folder), client(url, key(settings)) as http:
+    with (
+        api(settings, folder, top_up_url=shop) as url,
+        projector(settings, folder),
+        housekeeping(settings),
+        client(url, key(settings)) as http,
+    ):
         eventually(lambda: http.get("/readyz").status_code == 200)
         yield Served(url, key(settings, "usage:write", "authorizations:write"), http)
