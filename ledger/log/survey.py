@@ -66,7 +66,10 @@ class Surveyor:
             admin = self._administrator()
             topics = _topics(admin, [self._settings.topic(topic.name) for topic in TOPICS])
             begins = _offsets(admin, topics, OffsetSpec.EARLIEST)
-            return Survey(topics, begins, _offsets(admin, topics, OffsetSpec.LATEST))
+            survey = Survey(topics, begins, _offsets(admin, topics, OffsetSpec.LATEST))
+        if any(_leader(topics, place) >= 0 for place in survey.unanswered):
+            self._let_go_of_the_admin()  # it doesn't know a broker that was away when it connected
+        return survey
 
     def records_at(self, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, Record | None]:
         """The record at one offset of each partition, None where another one follows; without what did not answer.
@@ -82,6 +85,9 @@ class Surveyor:
     def close(self) -> None:
         """Lets go of the clients."""
         self._let_go_of_the_reader()
+        self._let_go_of_the_admin()
+
+    def _let_go_of_the_admin(self) -> None:
         admin, self._admin = self._admin, None
         if admin is not None:
             admin.close()
@@ -162,16 +168,20 @@ def _places(topics: Mapping[str, Found]) -> list[TopicPartition]:
     return [TopicPartition(name, number) for name, found in topics.items() for number in range(found.partitions)]
 
 
+def _leader(topics: Mapping[str, Found], place: TopicPartition) -> int:
+    return topics[place.topic].leaders[place.partition]
+
+
 def _offsets(admin: KafkaAdminClient, topics: Mapping[str, Found], spec: OffsetSpec) -> dict[TopicPartition, int]:
     """Asks all leaders at once, or each for itself when one of them does not answer."""
-    led = [place for place in _places(topics) if topics[place.topic].leaders[place.partition] >= 0]
+    led = [place for place in _places(topics) if _leader(topics, place) >= 0]
     try:
         return _asked(admin, led, spec)
     except AuthorizationError:
         raise
     except KafkaError:
         found: dict[TopicPartition, int] = {}
-        for some in _by(led, lambda place: topics[place.topic].leaders[place.partition]):
+        for some in _by(led, lambda place: _leader(topics, place)):
             try:
                 found |= _asked(admin, some, spec)
             except KafkaError:
