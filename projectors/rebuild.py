@@ -102,6 +102,8 @@ def rebuild(settings: Settings, watch: Watch, lose: int | None = None) -> Rebuil
     """
     with alone(settings, watch) as connection:
         started = time.monotonic()
+        with connection.transaction():
+            migrate_records(connection)
         partitions = check_topics(settings, connection, whole=False)  # what is gone is named below, event by event
         settings.signing_key()
         book = read_book(settings, connection)
@@ -115,15 +117,13 @@ def rebuild(settings: Settings, watch: Watch, lose: int | None = None) -> Rebuil
 
 @contextmanager
 def alone(settings: Settings, watch: Watch) -> Iterator[Connection]:
-    """A migrated database whose views nobody else writes while the block runs.
+    """A database whose views nobody else writes while the block runs.
 
     Raises ProjectorsRunning, ViewsInUse or RebuildInterrupted.
     """
     try:
         _wait_until_forgotten(settings, watch)
         with rebuilds.alone(settings.database) as connection:
-            with connection.transaction():
-                migrate_records(connection)
             yield connection
     except psycopg.OperationalError as error:
         raise RebuildInterrupted(str(error)) from error

@@ -15,7 +15,7 @@ from ledger.log.ownership import check_owner
 from ledger.log.topics import accept_topics
 from ledger.records import outbox, rebuilds
 from ledger.records.rebuilds import Connection, RebuildUnfinished
-from ledger.records.release import check
+from ledger.records.release import check, check_records
 from ledger.settings import Settings
 from ledger.views import losses
 from projectors.missing import SAID, Missing, missing
@@ -47,6 +47,7 @@ def recover(settings: Settings, watch: Watch, agree: Agree) -> Recovered | None:
     settings.signing_key()
     started = time.monotonic()
     with alone(settings, watch) as connection:
+        check_records(connection)
         if running := wait_until_none(lambda: groups.members(settings), watch):
             raise ConsumersRunning(", ".join(running))
         if rebuilds.unfinished(connection) and not rebuilds.put_back(connection):

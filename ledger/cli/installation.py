@@ -62,7 +62,7 @@ def topics(
     with failing_in_words():
         settings = read_settings()
         made = create_topics(settings) if create else []
-        with connect(settings.database) as connection:
+        with connect(settings.database, views=False) as connection:  # a rebuild needs the topics first
             if take_over:
                 confirm("Take the log over? The database that folded it is refused from then on.", yes=yes)
                 claim(settings, connection, take_over=True)

@@ -17,7 +17,6 @@ from rich.console import Console
 
 from ledger.core.errors import LedgerError
 from ledger.dev.announcement import Announcement
-from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import Child, Children, environment_of, ledger_command, variables_of, worker_commands
 from ledger.dev.errors import DidNotStart, PortTaken
 from ledger.dev.kafka import free_port
@@ -27,6 +26,7 @@ from ledger.dev.session import Local, Session, Traffic
 from ledger.dev.stack import Stack
 from ledger.dev.summary import Summary
 from ledger.dev.tallies import read_tallies
+from ledger.dev.upgrade import bring_up_to_date
 
 DEFAULT_API_PORT = 8080
 DEFAULT_SANDBOX_PORT = 4242
@@ -51,7 +51,7 @@ def run(options: Options, traffic: Traffic, console: Console) -> Summary:
     """Everything, from the first start to the last stop."""
     console.print(f"Starting Kafka and Postgres in {options.home.absolute()}", style="dim", soft_wrap=True)
     with Stack(options.home, options.kafka_port) as stack, Announcement(stack.home) as announcement:
-        local = _prepared(stack, options)
+        local = _prepared(stack, options, console)
         session = Session(local, read_tallies(local.settings.database), traffic, console)
         with Children(session.board.notice) as children:
             console.print("Starting the projector, the consumers, the API and the payment sandbox", style="dim")
@@ -64,11 +64,11 @@ def run(options: Options, traffic: Traffic, console: Console) -> Summary:
                 raise KeyboardInterrupt from None
 
 
-def _prepared(stack: Stack, options: Options) -> Local:
+def _prepared(stack: Stack, options: Options, console: Console) -> Local:
     """A ledger with schema, topics, a book and its secrets; nothing of it runs yet."""
     sandbox = f"http://127.0.0.1:{_port(DEFAULT_SANDBOX_PORT)}"
     settings = stack.settings(PARTITIONS, api_port=_api_port(options.api_port), **payment_settings(stack.home, sandbox))
-    bootstrap(settings)
+    bring_up_to_date(settings, console)
     return Local(settings, operator_key(stack.home, settings.database), sandbox)
 
 

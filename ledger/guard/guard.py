@@ -110,6 +110,13 @@ class Guard:
 
     def look(self) -> None:
         """Compares the log with what is remembered, and opens or closes."""
+        try:
+            self._compare()
+        except OtherRelease as other:
+            self._decide(LogUnavailable(other.message))
+
+    def _compare(self) -> None:
+        """The same. Raises OtherRelease."""
         evidence, acknowledged = self._evidence, dict(self._acknowledged)
         try:
             outcome = self._comparing.compare()
@@ -117,8 +124,6 @@ class Guard:
             self._decide(LogRefused(f"it can't be looked at. {error.message}"))
         except LogUnavailable as error:
             self._decide(error)
-        except OtherRelease as other:
-            self._decide(LogUnavailable(other.message))
         except KafkaError as error:
             self._decide(LogUnavailable(f"Kafka does not answer ({type(error).__name__})"))
         except psycopg.Error as error:
@@ -145,10 +150,13 @@ class Guard:
         self._comparing.close()
 
     def __enter__(self) -> Self:
-        """Looks once first: for a command that is to write. Raises FoldOnly in a copy, and what `check` raises."""
+        """Looks once first: for a command that is to write.
+
+        Raises FoldOnly in a copy, OtherRelease, and what `check` raises.
+        """
         check_may_write(self._settings)
         try:
-            self.look()
+            self._compare()
             self.check()
         except BaseException:
             self.close()

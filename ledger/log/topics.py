@@ -33,7 +33,7 @@ class TopicChanged(LedgerError, exit_code=EXIT_CONFIG):
 
 
 class TopicMissing(LedgerError, exit_code=EXIT_CONFIG):
-    """A topic is missing. Restore it; a new ledger makes its topics with `ledger topics --create`."""
+    """A topic is missing. Restore it; a new ledger or version makes its topics with `ledger topics --create`."""
 
 
 class Known(NamedTuple):

@@ -8,6 +8,7 @@ read here until it has ended: whoever looks meanwhile waits, and then sees what 
 import hashlib
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -125,6 +126,12 @@ def check(connection: Connection[Any]) -> None:
         raise found
 
 
+def check_records(connection: Connection[Any]) -> None:
+    """The same of `records` alone: the views may be of another version, as before a rebuild or in the middle of one."""
+    with suppress(ViewsOutdated):
+        check(connection)
+
+
 async def check_async(connection: AsyncConnection[Any]) -> None:
     """The same."""
     try:
@@ -135,11 +142,14 @@ async def check_async(connection: AsyncConnection[Any]) -> None:
         raise found
 
 
-def connect(database: str, **options: Any) -> Connection[Any]:
-    """A connection to a database of this release, no transaction begun. Raises OtherRelease."""
+def connect(database: str, *, views: bool = True, **options: Any) -> Connection[Any]:
+    """A connection to a database of this release, no transaction begun. Raises OtherRelease.
+
+    `views` False: those may be of another version.
+    """
     connection = psycopg.connect(database, **options)
     try:
-        check(connection)
+        (check if views else check_records)(connection)
         if not connection.autocommit:
             connection.rollback()
     except BaseException:

@@ -1,5 +1,7 @@
 """Two versions of the program on one database refuse each other by name, at the start and while they run."""
 
+import io
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from ledger.cli import app
@@ -15,6 +18,7 @@ from ledger.core.errors import EXIT_CONFIG, EXIT_FAILED
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.children import environment_of
 from ledger.dev.stack import Stack
+from ledger.dev.upgrade import bring_up_to_date
 from ledger.records import migrate as migrating
 from ledger.records import release
 from ledger.records.migrate import migrate
@@ -94,6 +98,39 @@ def test_each_command_refuses_in_words(own: Settings, words: tuple[str, ...]) ->
     with of_another_release(own, NEWER):
         ended = CliRunner().invoke(app, words, env=environment_of(own))
     assert (ended.exit_code, ended.stderr) == (EXIT_FAILED, f"Error: {WORDS[NEWER]}\n")
+
+
+def test_what_appends_to_the_log_refuses_in_the_same_words(own: Settings) -> None:
+    run, env = CliRunner().invoke, environment_of(own)
+    book = {**json.loads(run(app, ["book", "show", "--json"], env=env).stdout), "version": 2}
+    with of_another_release(own, NEWER):
+        published = run(app, ["publish"], input=json.dumps(usage("acct_1")), env=env)
+        priced = run(app, ["book", "publish", "-", "--yes"], input=json.dumps(book), env=env)
+    for ended in (published, priced):
+        assert (ended.exit_code, ended.stderr) == (EXIT_FAILED, f"Error: {WORDS[NEWER]}\n")
+
+
+@pytest.mark.parametrize("how", ["--dry-run", "--yes"])
+def test_recover_does_not_migrate_a_database_of_before(own: Settings, how: str) -> None:
+    with of_another_release(own, OLDER):
+        ended = CliRunner().invoke(app, ["recover", how], env=environment_of(own))
+        assert (ended.exit_code, ended.stderr) == (EXIT_FAILED, f"Error: {WORDS[OLDER]}\n")
+        with psycopg.connect(own.database) as connection, pytest.raises(release.DatabaseOlder):
+            release.check(connection)
+
+
+def test_the_topics_of_a_new_version_can_be_made_before_its_views(own: Settings) -> None:
+    with of_another_release(own, REFOLDED):
+        ended = CliRunner().invoke(app, ["topics", "--create"], env=environment_of(own))
+    assert (ended.exit_code, ended.stderr) == (0, "")
+
+
+def test_a_home_of_another_version_is_folded_again_at_its_start(own: Settings) -> None:
+    shown = io.StringIO()
+    with of_another_release(own, REFOLDED):
+        bring_up_to_date(own, Console(file=shown))
+        release.connect(own.database).close()
+    assert "Folding the log" in shown.getvalue()
 
 
 def test_workers_that_refuse_end_their_supervisor_which_starts_none_again(own: Settings) -> None:
