@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from ledger.core.account import Account, Policy, Purchase, TopUps
@@ -37,6 +37,10 @@ class DaySums:
     free: int = 0
     costs: int = 0
     charges: int = 0
+
+
+_SUM_NAMES = tuple(field.name for field in dataclasses.fields(DaySums))
+_SUMS_OF = attrgetter(*_SUM_NAMES)
 
 
 class EntryWriter:
@@ -78,8 +82,9 @@ class EntryWriter:
         _, provider, model, _, input_, output, cached, written, _, key, _, _ = usage
         day = (account_id, day_of(log_time_ms), provider, model, key or "")
         sums = self._days.get(day)
-        if sums is None:
-            sums = self._days[day] = DaySums(seq, seq)
+        if sums is None:  # most days of a batch have one entry; all values at once, by position, cost least
+            self._days[day] = DaySums(seq, seq, 1, input_, output, cached or 0, written or 0, 0, 0, cost, -amount)
+            return
         sums.lasts = seq
         sums.requests += 1
         sums.inputs += input_
@@ -139,10 +144,8 @@ def _columns(days: list[tuple[Day, DaySums]]) -> dict[str, str]:
     accounts, numbers, *names = zip(*(day for day, _ in days), strict=True)
     columns = {"accounts": texts(accounts), "days": integers(numbers)}
     columns |= {name: texts(column) for name, column in zip(("providers", "models", "keys"), names, strict=True)}
-    sums = {
-        field.name: integers(getattr(of_day, field.name) for _, of_day in days) for field in dataclasses.fields(DaySums)
-    }
-    return columns | sums
+    values = zip(*(_SUMS_OF(sums) for _, sums in days), strict=True)
+    return columns | {name: integers(column) for name, column in zip(_SUM_NAMES, values, strict=True)}
 
 
 def write_record_counts(
