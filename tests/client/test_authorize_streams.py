@@ -208,6 +208,15 @@ def test_a_cancellation_while_usage_is_written_waits_for_it(served: Served, tmp_
     settled(served, account, count * (INPUT + 5 * OUTPUT))
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, also where a shell started pytest in the background and had it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_while_usage_is_written_loses_nothing(served: Served, tmp_path: Path) -> None:
     account = funded(served.http, "1")
     with Ledger.over_http(served.url, key=served.token, source="r", spool=tmp_path) as ledger:

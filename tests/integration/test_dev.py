@@ -49,7 +49,7 @@ def csv_trace(folder: Path, rows: int) -> Path:
 
 
 def test_every_story_happens_within_seconds_though_a_worker_is_killed_and_the_numbers_are_proven(home: Path) -> None:
-    with ledger_dev(home, "--for", "16", "--json") as process:
+    with ledger_dev(home, "--for", "40", "--json") as process:
         facts = announced(home, process)
         assert set(facts) == {"kafka", "database", "api", "sandbox", "operator_key", "pids"}
         assert set(facts["pids"]) == {"dev", "kafka", "postgres", "worker-1", "sandbox", "consume", "api"}
