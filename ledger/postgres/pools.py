@@ -15,6 +15,8 @@ from ledger.postgres.release import OtherRelease, check
 from ledger.postgres.types import AsyncConnection, Connection
 
 WAIT_SECONDS = 3
+# Of a pool that is watched. The next request tries again, and a longer back-off would outlast the outage.
+_WATCHED: dict[str, Any] = {"open": False, "timeout": WAIT_SECONDS, "reconnect_timeout": WAIT_SECONDS}
 
 
 class AsyncPool(AsyncConnectionPool[AsyncConnection]):
@@ -24,15 +26,13 @@ class AsyncPool(AsyncConnectionPool[AsyncConnection]):
         self._health = health
         super().__init__(
             database,
-            open=False,
             min_size=1,
             max_size=size,
             name=kind.name,
             kwargs=arguments(database, kind),
             configure=self._watch,
             check=AsyncConnectionPool.check_connection,
-            timeout=WAIT_SECONDS,
-            reconnect_timeout=WAIT_SECONDS,  # the next request tries again; a longer back-off would outlast the outage
+            **_WATCHED,
         )
 
     async def getconn(self, timeout: float | None = None) -> AsyncConnection:
@@ -51,15 +51,13 @@ class WatchedThreadPool(ConnectionPool[Connection]):
         self._health = health
         super().__init__(
             database,
-            open=False,
             min_size=0,
             max_size=size,
             name=f"{kind.name}-threads",
             kwargs=arguments(database, kind),
             configure=self._watch,
             check=ConnectionPool.check_connection,
-            timeout=WAIT_SECONDS,
-            reconnect_timeout=WAIT_SECONDS,
+            **_WATCHED,
         )
 
     def getconn(self, timeout: float | None = None) -> Connection:

@@ -187,9 +187,10 @@ async def usage_groups(
     """The same as groups of the views, amounts in nanos; `until` is the day after the last. Raises AccountUnknown."""
     caller.reach(account_id)
     async with resources.pool.connection() as connection:
-        if await balance(connection, account_id) is None:
+        groups = await usage_summary(connection, account_id, since, until, frozenset(by))
+        if not groups and await balance(connection, account_id) is None:
             raise AccountUnknown(account_id, field="account_id")
-        return await usage_summary(connection, account_id, since, until, frozenset(by))
+    return groups
 
 
 def _usage_group(group: Group) -> UsageGroup:

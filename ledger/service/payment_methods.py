@@ -2,10 +2,10 @@
 
 from ledger.payments.gateway import Method
 from ledger.payments.payment_methods import TopUpMethod
-from ledger.service.caller import AccountUnknown, Caller
+from ledger.service.accounts import account_row
+from ledger.service.caller import Caller
 from ledger.service.resources import Resources
 from ledger.service.writes import existing_account
-from ledger.views.accounts import account
 from schemas.http import NewPaymentMethod, Page, PageToVisit, PaymentMethod
 
 
@@ -36,11 +36,7 @@ async def make_default(resources: Resources, caller: Caller, account_id: str, me
 
 async def delete_method(resources: Resources, caller: Caller, account_id: str, method_id: str) -> None:
     """Has the provider forget a method. Raises PaymentMethodUnknown, and MethodInUse while auto top-up needs it."""
-    caller.reach(account_id)
-    async with resources.pool.connection() as connection:
-        row = await account(connection, account_id)
-    if row is None:
-        raise AccountUnknown(account_id, field="account_id")
+    row = await account_row(resources, caller, account_id)
     charged = TopUpMethod(bool(row.top_up_enabled), row.top_up_provider, row.payment_method_id)
     await resources.payments.call(resources.payments.methods.remove, account_id, method_id, charged)
 
