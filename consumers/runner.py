@@ -27,7 +27,7 @@ from consumers.consumer import Consumer, Received
 from consumers.pending_records import PendingRecords
 from consumers.retry_pause import RetryPause
 from consumers.standstill import Standstill
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.errors import KeyNotValid, Unsigned
 from ledger.log.book import BookEmpty, BookFollower, BookStale
 from ledger.log.connecting import (

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ledger.core.account import Account
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.duplicates import Identity, is_duplicate
 from ledger.core.entry import Entry, Fact
 from ledger.core.errors import IdReused, Refused

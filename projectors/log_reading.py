@@ -8,7 +8,7 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.log.book import BookFollower, RejectedRecord, StatedVersion
 from ledger.log.connecting import COMMITTED, connection_options

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ledger.core.account import Account
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.calendar import moment_of, ms_of
 from ledger.core.entry import Entry
 from ledger.core.errors import LedgerError

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.errors import UniqueViolation
 
 from ledger.core.account import NO_PURCHASES, Account
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.duplicates import is_duplicate
 from ledger.core.entry import Fact
 from ledger.core.errors import LedgerError, RefusedByDatabase

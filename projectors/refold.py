@@ -17,7 +17,7 @@ from multiprocessing.synchronize import Event
 from typing import Protocol
 
 from ledger import logs
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.postgres.types import Connection
 from ledger.records.skips import skips
 from ledger.settings import Settings

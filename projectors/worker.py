@@ -22,7 +22,7 @@ from kafka.errors import KafkaError as KafkaPythonError
 from yarl import URL
 
 from ledger import logs
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.errors import EXIT_CONFIG, LedgerError
 from ledger.guard.guard import Guard
 from ledger.log.book import FRESH_SECONDS, BookEmpty, BookFollower, BookStale

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from ledger.core.account import Account
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.entry import Applied, Fact
 from ledger.core.errors import Unpriced
 from ledger.core.fold import apply

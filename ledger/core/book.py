@@ -1,16 +1,13 @@
-"""The book in the form the fold reads: integers instead of text, and which version is in force at which log time."""
+"""A version of the book in the form that the fold reads: integers instead of text."""
 
-from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
 from ledger.core.calendar import ms_of
-from ledger.core.errors import BookNoticeTooShort, BookVersionOutOfOrder
-from schemas.book import NOTICE, BookVersion, Price
+from schemas.book import BookVersion, Price
 from schemas.money import parse_attos, parse_nanos
 
-NOTICE_MS = int(NOTICE.total_seconds()) * 1000
 FOREVER_MS = 2**62
 _ONE = 10**18
 _ATTOS_PER_TOKEN = 10**6  # a price per million with 12 digits is whole in attos per token
@@ -65,39 +62,6 @@ class Version:
             if balance <= at_most:
                 return name
         return "ok"
-
-
-class Book:
-    """The versions so far, in the order in which they take effect. Immutable: `with_version` returns another book."""
-
-    def __init__(self, versions: tuple[Version, ...] = ()) -> None:
-        self.versions = versions
-        self._starts = [version.effective_from_ms for version in versions]
-
-    def at(self, log_time_ms: int) -> Version:
-        """The version in force at a log time. The first version is in force from the beginning of the log."""
-        if self._starts and log_time_ms >= self._starts[-1]:
-            return self.versions[-1]
-        return self.versions[max(bisect_right(self._starts, log_time_ms), 1) - 1]
-
-    def with_version(self, wire: BookVersion, appended_ms: int) -> "Book":
-        """This book and one more version. Raises BookVersionOutOfOrder or BookNoticeTooShort."""
-        if wire.version != len(self.versions) + 1:
-            raise BookVersionOutOfOrder(f"{wire.version} after {len(self.versions)}", field="version")
-        version = compiled(wire, self._effective_from_ms(wire, appended_ms))
-        return Book((*self.versions, version))
-
-    def _effective_from_ms(self, wire: BookVersion, appended_ms: int) -> int:
-        if not self.versions:
-            return 0
-        if wire.effective_from is None:
-            return max(appended_ms + NOTICE_MS, self._starts[-1] + 1)
-        effective_from_ms = ms_of(wire.effective_from)
-        if effective_from_ms < appended_ms + NOTICE_MS:
-            raise BookNoticeTooShort(field="effective_from")
-        if effective_from_ms <= self._starts[-1]:
-            raise BookVersionOutOfOrder(field="effective_from")
-        return effective_from_ms
 
 
 def compiled(wire: BookVersion, effective_from_ms: int) -> Version:

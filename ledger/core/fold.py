@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from ledger.core import rules_1
 from ledger.core.account import Account
-from ledger.core.book import Book, Version
+from ledger.core.book import Version
+from ledger.core.book_versions import Book
 from ledger.core.entry import Applied, Context, Fact, Recovery
 from ledger.core.errors import KeyNotValid, UnknownRules, UnknownSchemaVersion, Unsigned
 from schemas.events import (

@@ -13,7 +13,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 from pydantic import ValidationError
 
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.errors import EXIT_CONFIG, LedgerError, Refused, UnsignedBook
 from ledger.core.fold import RULES
 from ledger.log.connecting import ANSWER_MS, REQUEST_MS, LogUnavailable, kafka_options, refusals_in_words

@@ -12,7 +12,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 from pydantic import ValidationError
 
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.errors import KeyNotValid, Refused, Unsigned
 from ledger.log.connecting import kafka_options, refusals_in_words
 from ledger.log.dead_letters import Problem, invalid, problem_of

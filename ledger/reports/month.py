@@ -1,6 +1,6 @@
 """The report of a month, made of figures that one snapshot of the views gives."""
 
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.calendar import month_bounds
 from ledger.log.book import BookEmpty
 from ledger.postgres.types import AsyncConnection

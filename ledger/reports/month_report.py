@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.entry import EntrySums
 from ledger.core.errors import LedgerError
 from ledger.core.postings import Posting, postings_of_sums

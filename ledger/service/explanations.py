@@ -1,6 +1,7 @@
 """A charge as its arithmetic: recomputed by the version of the book that the entry names, and compared with it."""
 
-from ledger.core.book import Book, Version
+from ledger.core.book import Version
+from ledger.core.book_versions import Book
 from ledger.log.book import BookEmpty
 from ledger.reports.charge_explanation import price_lines
 from ledger.views.history import HistoryLine

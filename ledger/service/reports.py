@@ -1,6 +1,6 @@
 """Reports for finance over all accounts: a month's credits, usage, margin and money."""
 
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.errors import LedgerError
 from ledger.postgres.types import AsyncConnection
 from ledger.reports import month as reports

@@ -9,7 +9,8 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from ledger.core.book import Book, Version
+from ledger.core.book import Version
+from ledger.core.book_versions import Book
 from ledger.gate.gate import Gate
 from ledger.guard.guard import Guard
 from ledger.log.book import BookEmpty, BookFollower, BookStale

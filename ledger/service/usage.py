@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pydantic_core import to_json
 
 from ledger.core.account import Account
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.entry import Fact
 from ledger.core.errors import LedgerError, Refused, restored_error
 from ledger.core.fold import apply

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from ledger.core.account import Account
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.entry import Applied, Entry
 from ledger.core.errors import Refused
 from ledger.core.fold import apply

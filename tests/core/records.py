@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.entry import Fact
 from schemas.book import BookVersion
 from schemas.events import EVENT, ROUTER_TYPES, Event

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ledger.core.account import Account
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.entry import Applied, Entry
 from ledger.core.fold import apply
 from schemas.money import format_nanos

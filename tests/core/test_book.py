@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from ledger.core.account import Account
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.errors import Refused, UnknownRules
 from ledger.core.fold import apply
 from schemas.fields import faults_of

@@ -14,7 +14,7 @@ from hypothesis.errors import NoSuchExample
 
 from ledger.core import fold, invariants, rules_1
 from ledger.core.account import Account, Policy, Purchase, TopUps
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.entry import Applied, Context
 from ledger.core.errors import Refused
 from ledger.core.fold import purchase_named

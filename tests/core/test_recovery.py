@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ledger.core.account import Account
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.calendar import moment_of
 from ledger.core.entry import Entry, Fact
 from ledger.core.errors import KeyNotValid, Refused, Unsigned

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.dev.board import Board
 from ledger.dev.first_book import first_book
 from ledger.dev.trace_replay import Replay, read_trace

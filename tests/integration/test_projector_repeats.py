@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from ledger.core.book import NOTICE_MS
+from ledger.core.book_versions import NOTICE_MS
 from ledger.dev.first_book import first_book
 from ledger.dev.stack import Stack
 from ledger.records.migrate import migrate

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from ledger.core.book import NOTICE_MS
+from ledger.core.book_versions import NOTICE_MS
 from ledger.log.book import record_of
 from ledger.log.connecting import administrating, kafka_options
 from ledger.settings import Settings

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from ledger.core.book import Book
+from ledger.core.book_versions import Book
 from ledger.core.calendar import ms_of
 from ledger.dev.first_book import first_book
 from ledger.settings import Settings
