@@ -1,22 +1,26 @@
 """Providers' list prices as prices of the book, from the data of the package genai-prices, without network.
 
-A model is imported if four prices per token describe it exactly. A model whose tokens sometimes cost something else
-(long contexts, hours of the day, audio, images, a fee per request) is skipped, with the reason. Charges besides tokens
-are noted. Decimals stay decimals: a price finer than the book's 12 digits is rounded up and noted.
+All that the list says is imported: units, thresholds, variants by attribute, date and time of day, and names. A model
+is skipped only if the list itself can't be used, with the reason. Decimals stay decimals.
 """
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
-from decimal import ROUND_UP, Context, Decimal
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, time
+from decimal import Decimal
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from genai_prices.data import providers as CATALOGUE
 from genai_prices.data_units import unit_data
 from genai_prices.types import (
+    ClauseAnd,
+    ClauseContains,
+    ClauseEndsWith,
     ClauseEquals,
     ClauseOr,
-    ConditionalPrice,
+    ClauseRegex,
+    ClauseStartsWith,
     MatchLogic,
     ModelInfo,
     ModelPrice,
@@ -25,20 +29,18 @@ from genai_prices.types import (
     TieredPrices,
     TimeOfDateConstraint,
 )
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from ledger.core.errors import LedgerError
-from schemas.book import BookVersion, Price
-from schemas.fields import faults_of
+from schemas.book import BookVersion
+from schemas.fields import Token, faults_of
+from schemas.prices import Price
 
-_FIELDS = {
-    "input_mtok": "input_per_million",
-    "output_mtok": "output_per_million",
-    "cache_read_mtok": "cached_input_per_million",
-    "cache_write_mtok": "cache_write_per_million",
-}
-_FINEST = Decimal("1e-12")
-_FAMILIES = {unit["price_key"]: unit["dimensions"]["family"] for unit in unit_data.values()}
+_UNITS = {unit["price_key"]: name for name, unit in unit_data.items()}
+_FREE = {"input_tokens": "0", "output_tokens": "0"}
+# What the library has in its code, not in its data: these calls pay for ten seconds at least.
+_TEN_SECONDS = frozenset({("groq", "whisper-large-v3"), ("groq", "whisper-large-v3-turbo")})
+_NAME: TypeAdapter[str] = TypeAdapter(Token)
 
 
 class UnknownListProvider(LedgerError):
@@ -57,20 +59,12 @@ class Remark(NamedTuple):
     says: str
 
 
-# Ends of names that requests continue, such as "ft:gpt-4o:".
-_UNFINISHED = ("-", ":", "/")
-
-
 class ListPrices(NamedTuple):
-    """`notes`: about imported prices. `skipped`: why other models are not imported."""
+    """`remarks`: about imported prices. `skipped`: why other models are not imported."""
 
     prices: list[Price]
-    notes: list[Remark]
+    remarks: list[Remark]
     skipped: list[Remark]
-
-
-class _Inexpressible(Exception):
-    """Why four prices per token do not describe a model's cost."""
 
 
 def catalogue(names: Iterable[str]) -> list[Provider]:
@@ -82,14 +76,14 @@ def catalogue(names: Iterable[str]) -> list[Provider]:
     return [known[name] for name in dict.fromkeys(names)] or CATALOGUE
 
 
-def list_prices(providers: Iterable[Provider], pattern: str, at: datetime) -> ListPrices:
-    """The prices at a time of the models whose name matches a shell pattern, under each exact name of the model."""
+def list_prices(providers: Iterable[Provider], pattern: str) -> ListPrices:
+    """The prices of the models of which a name matches a shell pattern."""
     found = ListPrices([], [], [])
     for provider in providers:
         for model in provider.models:
-            names = [name for name in _names(provider, model) if fnmatchcase(name, pattern)]
-            if names or fnmatchcase(model.id, pattern):
-                _add(found, provider.id, model, names, at)
+            names = _names(provider, model)
+            if any(fnmatchcase(name, pattern) for name in (model.id, *names)):
+                _add(found, provider.id, model, names)
     return found
 
 
@@ -97,32 +91,41 @@ def with_prices(base: BookVersion, prices: Iterable[Price], *, replace: bool) ->
     """The version with these prices: instead of all others (`replace`), or in addition to those of other models."""
     merged = {} if replace else {(price.provider, price.model): price for price in base.prices}
     merged |= {(price.provider, price.model): price for price in prices}
-    return base.model_copy(update={"prices": tuple(price for _, price in sorted(merged.items()))})
+    return base.model_copy(update={"prices": tuple(merged.values())})
 
 
-def _add(found: ListPrices, provider: str, model: ModelInfo, names: list[str], at: datetime) -> None:
+def _add(found: ListPrices, provider: str, model: ModelInfo, names: list[str]) -> None:
     try:
-        if not names:
-            raise _Inexpressible("the list has no exact name that requests use")
-        if "audio" in model.id and not any("audio" in key for key in _given(model.get_prices(at))):
-            raise _Inexpressible("the list has a price for its text but not for its audio")
-        listed = _prices_at(model, at)
-        texts, notes = _texts(listed)
-        made = [Price.model_validate({"provider": provider, "model": name, **texts}) for name in names]
-    except _Inexpressible as reason:
-        found.skipped.append(Remark(provider, model.id, str(reason)))
+        price = Price.model_validate(
+            {
+                "provider": provider,
+                "model": model.id,
+                "names": tuple(name for name in names if name != model.id),
+                "patterns": tuple(_patterns(model.match)),
+                "rates": _with_minimum(_rates(_standard(model)), provider, model.id) or _FREE,
+                "variants": tuple(_variants(model)),
+            }
+        )
     except ValidationError as error:
         found.skipped.append(Remark(provider, model.id, str(faults_of(error))))
     else:
-        found.prices.extend(made)
-        notes += [*_variants(model), *_later(model, at)]
-        found.notes.extend(Remark(provider, model.id, note) for note in notes)
+        found.prices.append(price)
+        if not _rates(_standard(model)):
+            found.remarks.append(Remark(provider, model.id, "the list has no price for it, so it is free"))
 
 
 def _names(provider: Provider, model: ModelInfo) -> list[str]:
-    """The exact names that requests may use for the model; patterns among its names can't be listed."""
+    """The exact names by which the list finds this model."""
     names = dict.fromkeys([model.id, *_exact(model.match)])
-    return [name for name in names if provider.find_model(name) is model and not name.endswith(_UNFINISHED)]
+    return [name for name in names if provider.find_model(name) is model and _is_name(name)]
+
+
+def _is_name(name: str) -> bool:
+    try:
+        _NAME.validate_python(name)
+    except ValidationError:
+        return False
+    return True
 
 
 def _exact(match: MatchLogic) -> Iterator[str]:
@@ -133,60 +136,81 @@ def _exact(match: MatchLogic) -> Iterator[str]:
             yield from _exact(clause)
 
 
-def _prices_at(model: ModelInfo, at: datetime) -> dict[str, Decimal]:
-    """The prices, if they do not depend on the hour or the length of the context."""
-    for conditional in reversed(_conditional(model)):
-        if isinstance(conditional.constraint, TimeOfDateConstraint):
-            raise _Inexpressible("the price depends on the time of day")
-        if conditional.constraint is None or conditional.constraint.active(at):
-            break
-    listed = _given(model.get_prices(at)) if model.prices else {}
-    tiers = sorted({tier.start for price in listed.values() if isinstance(price, TieredPrices) for tier in price.tiers})
-    if tiers:
-        raise _Inexpressible(f"different prices above {' and '.join(f'{start:,}' for start in tiers)} input tokens")
-    return {key: price for key, price in listed.items() if isinstance(price, Decimal)}
+def _patterns(match: MatchLogic) -> Iterator[str]:
+    """The other names as regular expressions, one for each alternative."""
+    if isinstance(match, ClauseOr):
+        for clause in match.or_:
+            yield from _patterns(clause)
+    elif not isinstance(match, ClauseEquals):
+        yield f"{_condition(match)}.*"
 
 
-def _texts(listed: dict[str, Decimal]) -> tuple[dict[str, str], list[str]]:
-    """The fields of a Price, and notes about what they leave out."""
-    if "input_mtok" not in listed:
-        raise _Inexpressible("no price per input token")
-    texts, notes = {"output_per_million": "0"}, []
-    if "output_mtok" not in listed:
-        notes.append("output has no price, so it costs nothing")
-    for key, price in listed.items():
-        if field := _FIELDS.get(key):
-            texts[field] = _text(price)
-            if Decimal(texts[field]) != price:
-                notes.append(f"{field} is rounded up from {price}")
-        elif key == "cache_write_1h_mtok" or _FAMILIES.get(key) == "tool_calls":
-            notes.append(f"not included in the price: {key} {price}")
-        else:
-            raise _Inexpressible(f"a separate price for {key}")
-    return texts, notes
+def _condition(match: MatchLogic) -> str:
+    """A regular expression that matches at the beginning of a name, and takes nothing of it, if the clause holds."""
+    match match:
+        case ClauseStartsWith():
+            return f"(?={re.escape(match.starts_with.lower())})"
+        case ClauseEndsWith():
+            return f"(?=.*{re.escape(match.ends_with.lower())}$)"
+        case ClauseContains():
+            return f"(?=.*{re.escape(match.contains.lower())})"
+        case ClauseEquals():
+            return f"(?={re.escape(match.equals.lower())}$)"
+        case ClauseRegex():
+            return f"(?={match.regex.removeprefix('^')})" if match.regex.startswith("^") else f"(?=.*(?:{match.regex}))"
+        case ClauseAnd():
+            return "".join(map(_condition, match.and_))
+        case ClauseOr():
+            return f"(?:{'|'.join(map(_condition, match.or_))})"
+
+
+def _standard(model: ModelInfo) -> ModelPrice:
+    """What counts while no condition holds."""
+    return model.prices if isinstance(model.prices, ModelPrice) else model.prices[0].prices
+
+
+def _variants(model: ModelInfo) -> Iterator[dict[str, Any]]:
+    """Conditional prices replace all; variants replace single ones, and the first of them counts, so it comes last."""
+    if not isinstance(model.prices, ModelPrice):
+        before = set(_rates(_standard(model)))
+        for conditional in model.prices:
+            rates = _rates(conditional.prices)
+            if conditional.constraint is not None:
+                yield {**_when(conditional.constraint), "rates": {**dict.fromkeys(before - rates.keys()), **rates}}
+            before |= rates.keys()
+    for variant in reversed(model.price_variants or ()):
+        condition = {} if variant.constraint is None else _when(variant.constraint)
+        yield {"attributes": dict(sorted(variant.when.items())), **condition, "rates": _rates(variant.prices)}
+
+
+def _when(constraint: StartDateConstraint | TimeOfDateConstraint) -> dict[str, Any]:
+    if isinstance(constraint, StartDateConstraint):
+        return {"since": datetime.combine(constraint.start_date, time(), UTC)}
+    return {"hours": {"start": _time_text(constraint.start_time), "end": _time_text(constraint.end_time)}}
+
+
+def _time_text(moment: time) -> str:
+    return datetime.combine(datetime.now(UTC).date(), moment).astimezone(UTC).strftime("%H:%M:%S")
+
+
+def _rates(prices: ModelPrice) -> dict[str, Any]:
+    given: Mapping[str, Decimal | TieredPrices] = {key: each for key, each in vars(prices).items() if each is not None}
+    return {_UNITS[key]: _rate(price) for key, price in given.items()}
+
+
+def _with_minimum(rates: dict[str, Any], provider: str, model: str) -> dict[str, Any]:
+    if (provider, model) not in _TEN_SECONDS:
+        return rates
+    return {unit: {"price": rate, "at_least": 10} for unit, rate in rates.items()}
+
+
+def _rate(price: Decimal | TieredPrices) -> Any:
+    if isinstance(price, Decimal):
+        return _text(price)
+    thresholds = tuple({"input_tokens": tier.start, "price": _text(tier.price)} for tier in price.tiers)
+    return {"price": _text(price.base), "thresholds": thresholds}
 
 
 def _text(price: Decimal) -> str:
-    exact = Context(prec=60)
-    plain = f"{price.quantize(_FINEST, ROUND_UP, exact):f}"
-    return plain.rstrip("0").rstrip(".")
-
-
-def _variants(model: ModelInfo) -> list[str]:
-    """Notes about request conditions under which the tokens cost something else."""
-    whens = {f"{key}={value}" for variant in model.price_variants or () for key, value in variant.when.items()}
-    return [f"different prices for {', '.join(sorted(whens))}"] if whens else []
-
-
-def _later(model: ModelInfo, at: datetime) -> list[str]:
-    starts = [conditional.constraint for conditional in _conditional(model)]
-    dates = [start.start_date for start in starts if isinstance(start, StartDateConstraint) and not start.active(at)]
-    return [f"a different price from {day.isoformat()} on" for day in sorted(dates)]
-
-
-def _conditional(model: ModelInfo) -> list[ConditionalPrice]:
-    return model.prices if isinstance(model.prices, list) else []
-
-
-def _given(prices: ModelPrice) -> dict[str, Decimal | TieredPrices]:
-    return {key: price for key, price in vars(prices).items() if price is not None}
+    plain = f"{price:f}"
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain

@@ -12,27 +12,13 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from schemas.envelope import Envelope
 from schemas.fields import Frozen, KeyId, Moment, Token, described
-from schemas.money import Cost, Credits, PricePerMillion, SignedCredits, parse_nanos
+from schemas.money import Cost, Credits, SignedCredits, parse_nanos
+from schemas.prices import Price
 
 NOTICE = timedelta(seconds=60)
 BOOK_SUBJECT = "book"
 
 Markup = Annotated[Cost, Field(description="Added to the provider's cost, as a fraction: 0.10 is ten percent.")]
-
-
-class Price(Frozen):
-    """Credits per 1,000,000 tokens of one model."""
-
-    provider: Annotated[Token, described("The same name as in usage.")]
-    model: Annotated[Token, described("The same name as in usage.")]
-    input_per_million: Annotated[PricePerMillion, described("For 1,000,000 input tokens.")]
-    output_per_million: Annotated[PricePerMillion, described("For 1,000,000 output tokens.")]
-    cached_input_per_million: Annotated[
-        PricePerMillion | None, described("For input tokens that are read from the cache. Absent: the input price.")
-    ] = None
-    cache_write_per_million: Annotated[
-        PricePerMillion | None, described("For input tokens that are written to the cache. Absent: the input price.")
-    ] = None
 
 
 class Markups(Frozen):
@@ -92,8 +78,15 @@ class BookVersion(Frozen):
     rules: Annotated[int, Field(ge=1), described("The number of the fold's rules.")] = 1
     markups: Annotated[Markups, described("By the mode of a request.")]
     prices: Annotated[
-        tuple[Price, ...], described("What tokens cost, before the markup; one for each provider and model.")
+        tuple[Price, ...], described("What calls cost, before the markup; one for each provider and model.")
     ]
+    provider_names: Annotated[
+        dict[Token, Token] | None,
+        described("Other names of providers, each with the one that prices have: `vertex_ai` for `google`."),
+    ] = None
+    own_key_fee: Annotated[
+        Cost, described("What usage with the customer's own key is charged, as a fraction of its cost: 0.05 is 5 %.")
+    ] = "0"
     packages: Annotated[tuple[Package, ...], Field(min_length=1), described("Included traces by package.")]
     default_package: Annotated[Token, described("The package of accounts that are opened without one.")]
     trace_price: Annotated[Cost, described("Credits for a trace beyond the included ones.")]
@@ -110,7 +103,8 @@ class BookVersion(Frozen):
 
     @model_validator(mode="after")
     def _names_are_known_and_unique(self) -> "BookVersion":
-        _unique("prices", [f"{price.provider}/{price.model}" for price in self.prices])
+        names = ((price.provider, name) for price in self.prices for name in (price.model, *price.names))
+        _unique("prices", [f"{provider}/{name}" for provider, name in names])
         _unique("packages", [package.name for package in self.packages])
         _unique("levels", ["ok", *(level.name for level in self.levels)])  # "ok" is above all levels
         _unique("signing_keys", [key.key_id for key in self.signing_keys])

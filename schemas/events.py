@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from schemas.envelope import Envelope
 from schemas.fields import (
+    Attributes,
     Code,
     Currency,
     Frozen,
@@ -24,6 +25,7 @@ from schemas.fields import (
     described,
 )
 from schemas.money import Cost, Credits, SignedCredits
+from schemas.units import Counts
 
 Mode = Literal["auto", "tier"]
 PurchaseKind = Literal["purchase", "auto_top_up"]
@@ -54,14 +56,25 @@ class Usage(Frozen):
     mode: Annotated[Mode, described("How the router chose the model; each mode has its markup in the book.")]
     input_tokens: Annotated[TokenCount, described("All tokens that went in, cached ones too.")]
     output_tokens: Annotated[TokenCount, described("All tokens that came out, reasoning too.")]
-    cached_input_tokens: Annotated[
-        TokenCount | None, described("The part of `input_tokens` that was read from the provider's cache.")
+    units: Annotated[
+        Counts | None,
+        described(
+            "What else the provider counted, by unit: `cache_read_tokens`, `web_searches`, `audio_seconds` ... "
+            "A narrower unit is part of the wider one: `cache_read_tokens` of `input_tokens`."
+        ),
     ] = None
-    cache_write_tokens: Annotated[
-        TokenCount | None, described("The part of `input_tokens` that was written to the provider's cache.")
+    attributes: Annotated[
+        Attributes | None, described("What the call was served as, where its price differs: `service_tier`, `speed`.")
     ] = None
     provider_cost: Annotated[
-        Cost | None, described("What the provider takes for the call, in credits. Absent: the book prices the tokens.")
+        Cost | None, described("What the provider takes for the call, in credits. Absent: the book prices the counts.")
+    ] = None
+    extra_cost: Annotated[
+        Cost | None, described("What the call cost besides, in credits, for what only the router knows.")
+    ] = None
+    own_key: Annotated[
+        bool | None,
+        described("Whether the customer pays the provider; the charge is then the book's `own_key_fee` of the cost."),
     ] = None
     api_key_id: Annotated[
         Token | None, described("The customer's API key (its id, never the key), to filter and sum by.")
@@ -73,7 +86,7 @@ class Usage(Frozen):
 
 
 class UsageRecorded(Envelope):
-    """A model call happened; without `provider_cost` the book prices its tokens."""
+    """A model call happened; without `provider_cost` the book prices what it counts."""
 
     type: Literal["usage.recorded"] = "usage.recorded"
     data: Usage

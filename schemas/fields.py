@@ -60,7 +60,9 @@ TokenCount = Annotated[int, Field(ge=0, le=1_000_000_000)]
 TraceCount = Annotated[int, Field(ge=1, le=1_000_000)]
 Minor = Annotated[int, Field(ge=0, le=1_000_000_000_000, description="Minor units of the currency: cents, paise.")]
 # Sorted by key, so that the same object in another order has the same content.
-Metadata = Annotated[dict[Token, Text], Field(max_length=16), AfterValidator(lambda given: dict(sorted(given.items())))]
+_SORTED = AfterValidator(lambda given: dict(sorted(given.items())))
+Metadata = Annotated[dict[Token, Text], Field(max_length=16), _SORTED]
+Attributes = Annotated[dict[Code, Text], Field(max_length=16), _SORTED]
 Moment = AwareDatetime
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from schemas.events import Mode, Sizing
 from schemas.fields import (
     AccountId,
+    Attributes,
     Code,
     CountryCode,
     Frozen,
@@ -21,7 +22,9 @@ from schemas.fields import (
     WebAddress,
 )
 from schemas.money import Credits, SignedCredits, parse_nanos
+from schemas.prices import Price
 from schemas.states import ActivityType, AttemptState, HoldState, PurchaseLabel, TopUpState
+from schemas.units import Counts
 
 Item = TypeVar("Item")
 MovementLine = Literal[
@@ -181,8 +184,9 @@ class Transaction(Answer):
     api_key_id: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
-    cached_input_tokens: int | None = None
-    cache_write_tokens: int | None = None
+    units: Annotated[dict[str, int | str] | None, Field(examples=[{"cache_read_tokens": 1024}])] = None
+    attributes: Annotated[dict[str, str] | None, Field(examples=[{"service_tier": "priority"}])] = None
+    own_key: bool | None = None
     traces: int | None = None
     free_traces: int | None = None
     purchase_id: str | None = None
@@ -192,25 +196,36 @@ class Transaction(Answer):
 
 
 class ChargeLine(Answer):
-    """A quantity of one kind at its price; `cost` is exact."""
+    """A quantity of one unit at its price. Tokens that a narrower line counts are not in the wider one."""
 
-    item: Literal["input", "cached_input", "cache_write", "output", "trace"]
-    quantity: int
-    price: Annotated[str, Field(description="Credits per 1,000,000 tokens, or per trace.")]
-    cost: str
+    item: Annotated[str, Field(description="The unit, `trace` or `extra_cost`.", examples=["cache_read_tokens"])]
+    quantity: Annotated[str, Field(examples=["1024"])]
+    price: Annotated[str, Field(description="Credits for `per` of the unit.")]
+    per: int
+    threshold: Annotated[str | None, Field(examples=["above 200,000 input tokens"])] = None
+    variant: Annotated[str | None, Field(examples=["service_tier=priority"])] = None
+    cost: Annotated[str, Field(description="In credits, to 18 digits.")]
 
 
 class Explanation(Answer):
-    """How a charge came about: `lines` add up to `cost`; cost + markup = charge."""
+    """How a charge came about: `lines` add up to `book_cost`, and cost + markup = charge.
+
+    `cost` is `book_cost` rounded once; or the event's own cost, which `book_cost` stands beside; or 0 for the
+    customer's own key.
+    """
 
     priced_by: Annotated[
         Literal["book", "provider_cost"], Field(description="provider_cost: the event brought its own cost.")
     ]
+    priced_as: Annotated[str | None, Field(description="The book's name of the model.")] = None
     lines: list[ChargeLine]
+    book_cost: Annotated[str | None, Field(description="What the lines add up to, before rounding.")] = None
     cost: Amount
+    own_key_fee: Annotated[str | None, Field(description="The part of `book_cost` that is charged.")] = None
     markup_rate: Annotated[str | None, Field(examples=["0.1"])] = None
     markup: Amount
     charge: Amount
+    notes: Annotated[list[str], Field(description="What the book can't explain, such as counts that don't nest.")] = []
 
 
 class ExplainedTransaction(Transaction):
@@ -239,7 +254,7 @@ class UsageGroup(Answer):
     requests: int
     input_tokens: int
     output_tokens: int
-    cached_input_tokens: int
+    cache_read_tokens: int
     cache_write_tokens: int
     traces: int
     free_traces: Annotated[int, Field(description="The included part of `traces`, which is not charged.")]
@@ -643,6 +658,10 @@ class Estimate(Frozen):
     mode: Mode | None = None
     input_tokens: TokenCount | None = None
     max_output_tokens: TokenCount | None = None
+    units: Annotated[
+        Counts | None, Field(description="What else the call will count, as far as it is known; as in usage.")
+    ] = None
+    attributes: Annotated[Attributes | None, Field(description="What the call will be served as; as in usage.")] = None
 
     @model_validator(mode="after")
     def _one_way_to_say_it(self) -> "Estimate":
@@ -652,6 +671,8 @@ class Estimate(Frozen):
             raise ValueError("amount excludes provider, model, mode and tokens")
         if 0 < len(missing) < len(call):
             raise ValueError(f"{', '.join(missing)} belong to a priced call, too")
+        if missing and (self.units or self.attributes):
+            raise ValueError("units and attributes belong to a priced call")
         if self.amount is not None and parse_nanos(self.amount) == 0:
             raise ValueError("amount must not be zero")
         return self
@@ -712,24 +733,13 @@ class Extension(Frozen):
         return self
 
 
-class ModelPrice(Answer):
-    """Credits per 1,000,000 tokens, before the markup."""
-
-    provider: str
-    model: str
-    input_per_million: str
-    output_per_million: str
-    cached_input_per_million: str
-    cache_write_per_million: str
-
-
 class Prices(Answer):
     """The version of the book that is in force now."""
 
     book_version: int
     effective_from: Annotated[datetime | None, Field(description="Null: from the beginning.")]
     markups: Annotated[dict[str, str], Field(examples=[{"auto": "0.1", "tier": "0.08"}])]
-    prices: list[ModelPrice]
+    prices: Annotated[list[Price], Field(description="Before the markup.")]
     trace_price: str
     packages: list[Package]
     default_package: str

@@ -11,6 +11,7 @@ from schemas.fields import matching
 NANO_DIGITS = 9
 ATTO_DIGITS = 18
 NANOS_PER_CREDIT: int = 10**NANO_DIGITS
+ATTOS_PER_CREDIT: int = 10**ATTO_DIGITS
 ATTOS_PER_NANO: int = 10 ** (ATTO_DIGITS - NANO_DIGITS)
 NANOS_PER_CENT = NANOS_PER_CREDIT // 100
 
@@ -21,7 +22,6 @@ _FORM = "decimal text below 1,000,000,000, without exponent, with at most %d dig
 Credits = Annotated[str, matching(f"^{_UNSIGNED % NANO_DIGITS}$", f"zero or more credits: {_FORM % NANO_DIGITS}")]
 SignedCredits = Annotated[str, matching(f"^-?{_UNSIGNED % NANO_DIGITS}$", f"credits: {_FORM % NANO_DIGITS}")]
 Cost = Annotated[str, matching(f"^{_UNSIGNED % ATTO_DIGITS}$", f"zero or more: {_FORM % ATTO_DIGITS}")]
-PricePerMillion = Annotated[str, matching(f"^{_UNSIGNED % 12}$", f"credits per 1,000,000 tokens: {_FORM % 12}")]
 
 
 def parse_nanos(text: str) -> int:

@@ -126,17 +126,16 @@ def import_(
 ) -> None:
     """Make the next version of the book from providers' list prices, ready for diff and publish.
 
-    The prices come with the package genai-prices, so nothing is downloaded. It skips models without a fixed price per
-    token.
+    The prices come with the package genai-prices, so nothing is downloaded. What it skips, it names with the reason.
     """
     from ledger.cli.book_text import print_remarks
     from ledger.list_prices import NothingToImport, catalogue, list_prices, with_prices
     from ledger.service.book import next_version, read_version
 
     with errors_as_messages():
-        found = list_prices(catalogue(provider or ()), model, datetime.now(UTC))
+        found = list_prices(catalogue(provider or ()), model)
         shown = Console(stderr=True)
-        print_remarks(shown, "Imported, with remarks:", found.notes)
+        print_remarks(shown, "Imported, with remarks:", found.remarks)
         print_remarks(shown, "Skipped:", found.skipped)
         if not found.prices:
             raise NothingToImport(model, field="--model")
@@ -147,7 +146,7 @@ def import_(
         output.write_text(_json_of(version) + "\n", encoding="utf-8")
     if as_json:
         remarks = {
-            "notes": [each._asdict() for each in found.notes],
+            "remarks": [each._asdict() for each in found.remarks],
             "skipped": [each._asdict() for each in found.skipped],
         }
         print(json.dumps({"version": json.loads(_json_of(version)), "imported": len(found.prices), **remarks}))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ledger.cli.shared import table_of
-from ledger.core.book import TokenPrice, Version
+from ledger.core.book import Version
 from ledger.core.calendar import moment_of
-from ledger.reports.book_diff import PARTS, Difference, per_million, summary
+from ledger.reports.book_diff import PARTS, Difference, summary
+from ledger.reports.price_text import rate_texts
 
 if TYPE_CHECKING:
     from ledger.list_prices import Remark
@@ -22,7 +23,7 @@ def print_version(console: Console, history: "BookHistory", version: Version, no
     following = history.published[version.number : version.number + 1]
     until = f" until {moment_text(following[0].version.effective_from_ms)}" if following else ""
     title = f"Version {version.number}, in force from {moment_text(version.effective_from_ms)}{until}"
-    console.print(f"{title}: {len(version.prices):,} prices.", highlight=False, soft_wrap=True)
+    console.print(f"{title}: {len(version.prices.prices):,} prices.", highlight=False, soft_wrap=True)
     lines = [
         {"part": part, "name": name, "value": value}
         for part, facts in PARTS.items()
@@ -35,13 +36,14 @@ def print_version(console: Console, history: "BookHistory", version: Version, no
 
 
 def print_prices(console: Console, version: Version, pattern: str) -> None:
-    """Prints the prices whose provider/model matches a shell pattern, per million tokens."""
+    """Prints the prices whose provider/model matches a shell pattern, each for as many as its unit says."""
     lines = [
-        {"model": "/".join(model), **{name: per_million(value) for name, value in price._asdict().items()}}
-        for model, price in sorted(version.prices.items())
-        if fnmatchcase("/".join(model), pattern)
+        {"model": model, "unit": unit, "price": text}
+        for price in version.prices.prices
+        if fnmatchcase(model := f"{price.wire.provider}/{price.wire.model}", pattern)
+        for unit, text in rate_texts(price.wire).items()
     ]
-    console.print(table_of(lines, ("model", *TokenPrice._fields)))
+    console.print(table_of(lines, ("model", "unit", "price")))
 
 
 def print_changes(console: Console, found: Sequence[Difference]) -> None:

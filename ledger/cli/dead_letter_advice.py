@@ -30,7 +30,8 @@ ADVICE = {
     "unknown_schema_version": "Send a dataschema version that is in the book, or add this one to a new version of it.",
     # usage and traces
     "unpriced": "Add the model's price with `ledger book publish`, or send provider_cost; then send the event again.",
-    "cached_tokens_exceed_input": "input_tokens must include cached_input_tokens and cache_write_tokens. " + _CORRECT,
+    "counts_do_not_nest": "A unit's count includes those of its parts: input_tokens includes cache_read_tokens. "
+    + _CORRECT,
     "amount_out_of_bounds": "If the amount is right, raise event_credits_max in a new version of the book, then send "
     "the event again.",
     "balance_out_of_bounds": "The balance would exceed the largest number that the ledger can store. Find out why.",

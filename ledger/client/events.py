@@ -36,9 +36,11 @@ class UsageFields(OccurrenceFields, total=False):
     mode: Required[Mode]
     input_tokens: Required[int]
     output_tokens: Required[int]
-    cached_input_tokens: int | None
-    cache_write_tokens: int | None
+    units: dict[str, int | str] | None
+    attributes: dict[str, str] | None
     provider_cost: str | None
+    extra_cost: str | None
+    own_key: bool | None
     api_key_id: str | None
     authorization_id: str | None
     metadata: dict[str, str] | None

@@ -72,9 +72,11 @@ class CountedFields(TypedDict, total=False):
 
     input_tokens: int
     output_tokens: int
-    cached_input_tokens: int | None
-    cache_write_tokens: int | None
+    units: dict[str, int | str] | None
+    attributes: dict[str, str] | None
     provider_cost: str | None
+    extra_cost: str | None
+    own_key: bool | None
     metadata: dict[str, str] | None
 
 

@@ -5,21 +5,12 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from ledger.core.calendar import ms_of
-from schemas.book import BookVersion, Price
+from ledger.core.price_list import PriceList
+from schemas.book import BookVersion
 from schemas.money import parse_attos, parse_nanos
 
 FOREVER_MS = 2**62
 _ONE = 10**18
-_ATTOS_PER_TOKEN = 10**6  # a price per million with 12 digits is whole in attos per token
-
-
-class TokenPrice(NamedTuple):
-    """Attos per token of one model."""
-
-    input: int
-    output: int
-    cached_input: int
-    cache_write: int
 
 
 class LevelBound(NamedTuple):
@@ -41,7 +32,8 @@ class Version:
     rules: int
     markups: dict[str, int]
     factors: dict[str, tuple[int, int]]
-    prices: dict[tuple[str, str], TokenPrice]
+    own_key_fee_attos: int
+    prices: PriceList
     packages: dict[str, int]
     default_package: str
     trace_price_attos: int
@@ -73,7 +65,8 @@ def compiled(wire: BookVersion, effective_from_ms: int) -> Version:
         rules=wire.rules,
         markups=markups,
         factors={mode: Fraction(_ONE + markup, _ONE).as_integer_ratio() for mode, markup in markups.items()},
-        prices={(price.provider, price.model): _token_price(price) for price in wire.prices},
+        own_key_fee_attos=parse_attos(wire.own_key_fee),
+        prices=PriceList(wire.prices, wire.provider_names or {}),
         packages={package.name: package.included_traces for package in wire.packages},
         default_package=wire.default_package,
         trace_price_attos=parse_attos(wire.trace_price),
@@ -89,16 +82,3 @@ def compiled(wire: BookVersion, effective_from_ms: int) -> Version:
             for key in wire.signing_keys
         },
     )
-
-
-def _token_price(price: Price) -> TokenPrice:
-    return TokenPrice(
-        input=_per_token(price.input_per_million),
-        output=_per_token(price.output_per_million),
-        cached_input=_per_token(price.cached_input_per_million or price.input_per_million),
-        cache_write=_per_token(price.cache_write_per_million or price.input_per_million),
-    )
-
-
-def _per_token(per_million: str) -> int:
-    return parse_attos(per_million) // _ATTOS_PER_TOKEN

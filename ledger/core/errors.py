@@ -133,8 +133,8 @@ class Unpriced(Refused):
     message = "The book has no price for this model, and the event brings no provider_cost"
 
 
-class CachedTokensExceedInput(Refused):
-    message = "Cached and cache-write tokens are part of input_tokens and can't exceed them"
+class CountsDoNotNest(Refused):
+    message = "A count can't be larger than the one that it is a part of"
 
 
 class AmountOutOfBounds(Refused):

@@ -1,52 +1,119 @@
 """What a model call or a trace costs: exact cost first, then markup and one rounding, in integers.
 
 `charge = round_half_even(exact_cost × (1 + markup))` to one nano; `cost` is rounded the same way; the markup is the
-difference.
+difference. The fold and the gate price by the same tariffs.
 """
 
 from bisect import bisect_right
+from collections.abc import Mapping
+from datetime import datetime
 from typing import NamedTuple
 
-from ledger.core.book import TokenPrice, Version
-from ledger.core.errors import CachedTokensExceedInput, Unpriced
+from ledger.core.book import Version
+from ledger.core.calendar import ms_of
+from ledger.core.errors import Unpriced
+from ledger.core.tariffs import Tariff, broken_nesting, nestings_of
 from schemas.events import Mode, Usage
-from schemas.money import ATTOS_PER_NANO, parse_attos
+from schemas.money import ATTOS_PER_CREDIT, ATTOS_PER_NANO, parse_attos
+from schemas.units import parse_count
 
 
 class Call(NamedTuple):
-    """A model call that has not been made yet."""
+    """A model call that has not been made yet. `units`, `attributes`: as in usage, as far as the router knows them."""
 
     provider: str
     model: str
     mode: Mode
     input_tokens: int
+    units: Mapping[str, int | str] = {}
+    attributes: Mapping[str, str] = {}
 
 
-def rate_usage(usage: Usage, version: Version) -> tuple[int, int]:
+class ExactCost(NamedTuple):
+    """A cost in nanos, as a fraction."""
+
+    numerator: int
+    denominator: int
+
+
+def rate_usage(usage: Usage, version: Version, log_time_ms: int, time: datetime | None = None) -> tuple[int, int]:
     """The provider's cost of one call and the customer's charge, in nanos.
 
-    Raises Unpriced or CachedTokensExceedInput.
+    The prices are those of the call's own `time`, if the event has one. A call with the customer's own key at the
+    provider costs us nothing, and is charged the book's share of what it would have cost. Raises Unpriced or
+    CountsDoNotNest.
     """
-    attos = _exact_cost(usage, version)
-    numerator, denominator = version.factors[usage.mode]
-    cost = round_half_even(attos, ATTOS_PER_NANO)
-    return cost, round_half_even(attos * numerator, ATTOS_PER_NANO * denominator)
+    numerator, denominator = exact_cost(usage, version, log_time_ms, time)
+    if usage.own_key:
+        return 0, round_half_even(numerator * version.own_key_fee_attos, denominator * ATTOS_PER_CREDIT)
+    factor, whole = version.factors[usage.mode]
+    return round_half_even(numerator, denominator), round_half_even(numerator * factor, denominator * whole)
 
 
-def estimate_usage(version: Version, call: Call, output_tokens: int) -> int:
-    """The charge in nanos of a call that has not been made yet, with no cached tokens. Raises Unpriced."""
-    price = _price(version, call.provider, call.model)
-    numerator, denominator = version.factors[call.mode]
-    attos = call.input_tokens * price.input + output_tokens * price.output
-    return round_half_even(attos * numerator, ATTOS_PER_NANO * denominator)
+def exact_cost(usage: Usage, version: Version, log_time_ms: int, time: datetime | None) -> ExactCost:
+    """What the call costs at its provider: what the event says, or else what the book says. And `extra_cost`."""
+    if usage.provider_cost is not None:
+        numerator, denominator = parse_attos(usage.provider_cost), ATTOS_PER_NANO
+    else:
+        tariff = tariff_of(usage, version, log_time_ms, time)
+        numerator = tariff.cost(usage.input_tokens, usage.output_tokens, usage.units or {})
+        denominator = tariff.denominator
+    if usage.extra_cost is not None:
+        numerator = numerator * ATTOS_PER_NANO + parse_attos(usage.extra_cost) * denominator
+        denominator *= ATTOS_PER_NANO
+    return ExactCost(numerator, denominator)
 
 
-def affordable_output(version: Version, call: Call, nanos: int, at_most: int) -> int | None:
-    """How many output tokens `nanos` pay for, at most `at_most`; None if they don't pay for the input."""
-    if estimate_usage(version, call, 0) > nanos:
-        return None
-    # The first count that costs more, by bisection, because the charge of a count is rounded.
-    return bisect_right(range(at_most + 1), nanos, key=lambda tokens: estimate_usage(version, call, tokens)) - 1
+def tariff_of(usage: Usage, version: Version, log_time_ms: int, time: datetime | None) -> Tariff:
+    """What the book charges the call. Raises Unpriced."""
+    price = version.prices.find(usage.provider, usage.model)
+    if price is None:
+        raise Unpriced(f"{usage.provider}/{usage.model}", field="data.model")
+    if price.only is not None:
+        return price.only
+    return price.tariff(usage.input_tokens, usage.attributes or {}, log_time_ms if time is None else ms_of(time))
+
+
+def miscounted(usage: Usage) -> str | None:
+    """Which counts of an event do not nest, with their numbers; None if all do."""
+    counts = {name: parse_count(name, count) for name, count in (usage.units or {}).items()}
+    given = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, **counts}
+    return broken_nesting(nestings_of(tuple(counts)), given)
+
+
+class Estimate:
+    """The charge of a call that has not been made yet, by its output tokens. Raises Unpriced or CountsDoNotNest."""
+
+    def __init__(self, version: Version, call: Call, at_ms: int) -> None:
+        price = version.prices.find(call.provider, call.model)
+        if price is None:
+            raise Unpriced(f"{call.provider}/{call.model}", field="model")
+        self._call, self._factor = call, version.factors[call.mode]
+        self._tariff = price.only or price.tariff(call.input_tokens, call.attributes, at_ms)
+        self._least = self._least_output() if call.units else 0
+        # Whether its input tokens, attributes or time decide what an output token costs.
+        self.depends_on_the_call = price.only is None
+
+    def charge(self, output_tokens: int) -> int:
+        """In nanos, with so many output tokens, and never fewer than the parts of the output that the call names."""
+        call, (factor, whole) = self._call, self._factor
+        tokens = max(output_tokens, self._least)
+        return round_half_even(
+            self._tariff.cost(call.input_tokens, tokens, call.units) * factor, self._tariff.denominator * whole
+        )
+
+    def affordable(self, nanos: int, at_most: int) -> int | None:
+        """How many output tokens `nanos` pay for, at most `at_most`; None if they don't pay for the call without."""
+        if self.charge(0) > nanos:
+            return None
+        # The first count that costs more, by bisection, because the charge of a count is rounded.
+        return bisect_right(range(at_most + 1), nanos, key=self.charge) - 1
+
+    def _least_output(self) -> int:
+        """The fewest output tokens that the named parts of the output leave room for."""
+        parts = {name: parse_count(name, count) for name, count in self._call.units.items()}
+        sums = (narrow for narrow, wide in nestings_of(tuple(parts)) if wide == "output_tokens")
+        return max((sum(parts[name] for name in narrow) for narrow in sums), default=0)
 
 
 def rate_traces(beyond: int, version: Version) -> int:
@@ -61,22 +128,3 @@ def round_half_even(numerator: int, denominator: int) -> int:
     if double > denominator or (double == denominator and quotient & 1):
         return quotient + 1
     return quotient
-
-
-def _exact_cost(usage: Usage, version: Version) -> int:
-    """In attos. Cached and cache-write tokens are part of the input; each kind has its own price."""
-    cached, written = usage.cached_input_tokens or 0, usage.cache_write_tokens or 0
-    if cached + written > usage.input_tokens:
-        raise CachedTokensExceedInput(field="data.cached_input_tokens")
-    if usage.provider_cost is not None:
-        return parse_attos(usage.provider_cost)
-    input_, output, cached_input, cache_write = _price(version, usage.provider, usage.model)
-    attos = (usage.input_tokens - cached - written) * input_ + usage.output_tokens * output
-    return attos + cached * cached_input + written * cache_write if cached or written else attos
-
-
-def _price(version: Version, provider: str, model: str) -> TokenPrice:
-    price = version.prices.get((provider, model))
-    if price is None:
-        raise Unpriced(f"{provider}/{model}", field="data.model")
-    return price

@@ -127,7 +127,7 @@ def _moved(before: TopUps, after: TopUps) -> bool:
 
 
 def _usage(account: Account, data: Usage, context: Context) -> Change:
-    cost, charge = rate_usage(data, context.version)
+    cost, charge = rate_usage(data, context.version, context.log_time_ms, context.fact.event.time)
     return Change(account, -charge, cost, 0, None, True)
 
 

@@ -1,6 +1,7 @@
 """The first book of a development ledger: real models at list prices, in credits (1 credit = 1.00 USD)."""
 
-from schemas.book import BookVersion, KeyValidity, Level, Markups, Package, Price
+from schemas.book import BookVersion, KeyValidity, Level, Markups, Package
+from schemas.prices import Price
 
 
 def first_book(signing_key_id: str) -> BookVersion:
@@ -29,11 +30,10 @@ def first_book(signing_key_id: str) -> BookVersion:
 def _price(
     provider: str, model: str, input_: str, output: str, cached: str | None = None, written: str | None = None
 ) -> Price:
-    return Price(
-        provider=provider,
-        model=model,
-        input_per_million=input_,
-        output_per_million=output,
-        cached_input_per_million=cached,
-        cache_write_per_million=written,
-    )
+    rates = {
+        "input_tokens": input_,
+        "output_tokens": output,
+        "cache_read_tokens": cached,
+        "cache_write_tokens": written,
+    }
+    return Price(provider=provider, model=model, rates={unit: rate for unit, rate in rates.items() if rate is not None})

@@ -77,6 +77,7 @@ def _decide(new: NewHold, funds: dict[str, Funds], before: dict[str, Hold], stal
         new.model,
         new.mode,
         new.output_tokens(grant),
+        new.call,
         new.request_hash,
     )
     funds[new.account_id] = account._replace(held=account.held + grant)
@@ -105,6 +106,7 @@ def _columns(fresh: Sequence[tuple[NewHold, Hold]]) -> Parameters:
         "models": texts(hold.model or "" for hold in holds),
         "modes": texts(hold.mode or "" for hold in holds),
         "outputs": integers(-1 if hold.max_output_tokens is None else hold.max_output_tokens for hold in holds),
+        "calls": texts(hold.call or "" for hold in holds),
         "keys": texts(new.api_key_id or "" for new, _ in fresh),
         "hashes": texts(hold.request_hash or "" for hold in holds),
     }
@@ -126,7 +128,7 @@ def _funds(row: Row) -> Funds:
 
 
 def _hold(row: Row) -> Hold:
-    hold_id, account_id, amount, state, expires_at, provider, model, mode, max_output_tokens, request_hash = row
+    hold_id, account_id, amount, state, expires_at, provider, model, mode, max_output_tokens, call, request_hash = row
     return Hold(
         hold_id or "",
         account_id or "",
@@ -137,5 +139,6 @@ def _hold(row: Row) -> Hold:
         model,
         cast(Mode | None, mode),
         None if max_output_tokens is None else int(max_output_tokens),
+        call,
         request_hash,
     )

@@ -1,11 +1,13 @@
 """What a request asks of the gate, in nanos; by the book where it names a call."""
 
+import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from ledger.core.book import Version
 from ledger.core.errors import LedgerError
-from ledger.core.rating import Call, affordable_output, estimate_usage
+from ledger.core.rating import Call, Estimate
 from ledger.core.spending import Ask
 from ledger.gate.holds import Hold, NewHold
 from ledger.settings import Settings
@@ -22,19 +24,20 @@ class NotPriced(LedgerError):
 
 
 def new_hold(body: NewAuthorization, hold_id: str, version: Version, settings: Settings) -> NewHold:
-    """The hold that a request asks for. Raises Unpriced or TtlTooLong."""
-    call = call_of(body)
+    """The hold that a request asks for. Raises Unpriced, CountsDoNotNest or TtlTooLong."""
+    estimate = estimate_of(body, version)
     return NewHold(
         hold_id,
         body.account_id,
-        _ask(body, call, version, settings),
+        _ask(body, estimate, settings),
         expiry(body.ttl, settings),
         body.provider,
         body.model,
         body.mode,
         body.max_output_tokens,
+        _call_text(body) if estimate is not None and estimate.depends_on_the_call else None,
         body.api_key_id,
-        affordable=_affordable(body, call, version),
+        affordable=_affordable(body, estimate),
     )
 
 
@@ -46,29 +49,30 @@ def expiry(ttl: int | None, settings: Settings) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
-def call_of(body: NewAuthorization) -> Call | None:
-    """The call that is to be priced; None when the request names none."""
+def estimate_of(body: NewAuthorization, version: Version) -> Estimate | None:
+    """What the named call will cost; None when the request names none. Raises Unpriced or CountsDoNotNest."""
     if body.provider is None or body.model is None or body.mode is None or body.input_tokens is None:
         return None
-    return Call(body.provider, body.model, body.mode, body.input_tokens)
+    call = Call(body.provider, body.model, body.mode, body.input_tokens, body.units or {}, body.attributes or {})
+    return Estimate(version, call, _now_ms())
 
 
-def _ask(body: NewAuthorization, call: Call | None, version: Version, settings: Settings) -> Ask:
+def _ask(body: NewAuthorization, estimate: Estimate | None, settings: Settings) -> Ask:
     if body.amount is not None:
         amount = parse_nanos(body.amount)
         return Ask(amount, 1 if body.clamp else amount)
-    if call is None or body.max_output_tokens is None:
+    if estimate is None or body.max_output_tokens is None:
         return Ask(parse_nanos(settings.hold_credits), 1)
-    wanted = max(estimate_usage(version, call, body.max_output_tokens), 1)
-    return Ask(wanted, max(estimate_usage(version, call, 1), 1) if body.clamp else wanted)
+    wanted = estimate.charge(body.max_output_tokens)  # 0 for a free model, which runs without credits
+    return Ask(wanted, max(estimate.charge(1), 1) if body.clamp and wanted else wanted)
 
 
-def _affordable(body: NewAuthorization, call: Call | None, version: Version) -> Callable[[int], int | None] | None:
+def _affordable(body: NewAuthorization, estimate: Estimate | None) -> Callable[[int], int | None] | None:
     """The output tokens that a grant pays for, of a call that was priced and may get less than it wants."""
     at_most = body.max_output_tokens
-    if call is None or at_most is None or not body.clamp:
+    if estimate is None or at_most is None or not body.clamp:
         return None
-    return lambda nanos: affordable_output(version, call, nanos, at_most)
+    return lambda nanos: estimate.affordable(nanos, at_most)
 
 
 def extension_amount(hold: Hold, body: Extension, version: Version) -> int:
@@ -79,4 +83,14 @@ def extension_amount(hold: Hold, body: Extension, version: Version) -> int:
         return parse_nanos(body.amount)
     if hold.provider is None or hold.model is None or hold.mode is None or body.output_tokens is None:
         raise NotPriced(field="output_tokens")
-    return max(estimate_usage(version, Call(hold.provider, hold.model, hold.mode, 0), body.output_tokens), 1)
+    known = json.loads(hold.call) if hold.call else {"input_tokens": 0}
+    estimate = Estimate(version, Call(hold.provider, hold.model, hold.mode, **known), _now_ms())
+    return estimate.charge(body.output_tokens) - estimate.charge(0)
+
+
+def _call_text(body: NewAuthorization) -> str:
+    return json.dumps({"input_tokens": body.input_tokens, "attributes": body.attributes or {}})
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -38,6 +38,7 @@ class ProjectionBehind(LedgerError):
 class NewHold(NamedTuple):
     """A hold that a request asks for.
 
+    `call`: the call's input tokens and attributes as JSON, if the price of more output depends on them.
     `request_hash`: of a request whose Idempotency-Key made its id. `affordable`: how many output tokens an amount of
     nanos pays for; None for a request that names no call.
     """
@@ -50,6 +51,7 @@ class NewHold(NamedTuple):
     model: str | None = None
     mode: Mode | None = None
     max_output_tokens: int | None = None
+    call: str | None = None
     api_key_id: str | None = None
     request_hash: str | None = None
     affordable: Callable[[int], int | None] | None = None
@@ -73,6 +75,7 @@ class Hold(NamedTuple):
     model: str | None
     mode: Mode | None
     max_output_tokens: int | None
+    call: str | None
     request_hash: str | None
 
     def ended(self, now: datetime) -> HoldState | None:

@@ -11,7 +11,7 @@ SELECT * FROM records.locked_funds_v1(%(accounts)s::text[], %(wait)s::boolean);
 
 -- name: find_holds
 SELECT hold_id::text, account_id, amount, state, expires_at, provider, model, mode, max_output_tokens,
-    encode(request_hash, 'hex')
+    call::text, encode(request_hash, 'hex')
 FROM records.holds WHERE hold_id = ANY (%(ids)s::uuid[]);
 
 -- name: put_holds
@@ -20,15 +20,16 @@ FROM records.holds WHERE hold_id = ANY (%(ids)s::uuid[]);
 WITH new AS (
     SELECT *
     FROM unnest(%(ids)s::uuid[], %(accounts)s::text[], %(amounts)s::bigint[], %(expires)s::timestamptz[],
-        %(providers)s::text[], %(models)s::text[], %(modes)s::text[], %(outputs)s::bigint[], %(keys)s::text[],
-        %(hashes)s::text[])
-        AS n (hold_id, account_id, amount, expires_at, provider, model, mode, max_output_tokens, api_key_id,
+        %(providers)s::text[], %(models)s::text[], %(modes)s::text[], %(outputs)s::bigint[], %(calls)s::text[],
+        %(keys)s::text[], %(hashes)s::text[])
+        AS n (hold_id, account_id, amount, expires_at, provider, model, mode, max_output_tokens, call, api_key_id,
             request_hash)
 ), stored AS (
     INSERT INTO records.holds (hold_id, account_id, amount, expires_at, provider, model, mode, max_output_tokens,
-        api_key_id, request_hash)
+        call, api_key_id, request_hash)
     SELECT hold_id, account_id, amount, expires_at, nullif(provider, ''), nullif(model, ''), nullif(mode, ''),
-        nullif(max_output_tokens, -1), nullif(api_key_id, ''), decode(nullif(request_hash, ''), 'hex')
+        nullif(max_output_tokens, -1), nullif(call, '')::jsonb, nullif(api_key_id, ''),
+        decode(nullif(request_hash, ''), 'hex')
     FROM new
     ORDER BY hold_id
     ON CONFLICT (hold_id) DO NOTHING

@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from ledger.portal.shell import shown
 from ledger.portal.visits import HtmlRoute, VisitOf
+from ledger.reports.price_text import rate_texts
 from ledger.service.prices import version_in_force
 from ledger.web.dependencies import ResourcesOf
 from schemas.money import format_attos
@@ -22,6 +23,6 @@ async def page(visit: VisitOf, resources: ResourcesOf) -> Response:
         at="prices",
         version=version,
         markups={mode: format_attos(markup) for mode, markup in version.markups.items()},
-        models=sorted(version.prices.items()),
+        models=[(price.wire, rate_texts(price.wire)) for price in version.prices.prices],
         included=version.packages.get(visit.shell.account.package),
     )

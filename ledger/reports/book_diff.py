@@ -1,20 +1,21 @@
 """The differences between two versions of the book, compared by meaning, not by spelling.
 
-"0.10" and "0.1" are the same, and so is a price for cached input that is absent and one that equals the input price.
-Everything here is for people and for display.
+"0.10" and "0.1" are the same. Everything here is for people and for display.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import NamedTuple
 
-from ledger.core.book import FOREVER_MS, TokenPrice, Version
+from ledger.core.book import FOREVER_MS, Version
 from ledger.core.calendar import moment_of
 from ledger.core.rating import round_half_even
+from ledger.reports.price_text import NO_PRICE, price_text, rate_texts
 from schemas.money import format_attos, format_nanos
+from schemas.prices import Price
 
 Model = tuple[str, str]
-_MILLION = 10**6
 
 
 class Difference(NamedTuple):
@@ -29,7 +30,7 @@ class Difference(NamedTuple):
 
 def changes(before: Version | None, after: Version) -> list[Difference]:
     """All differences, prices first; against None, everything is added."""
-    found = _price_changes(before.prices if before else {}, after.prices)
+    found = _price_changes(_by_model(before), _by_model(after))
     for part, facts in PARTS.items():
         found += _differences(part, facts(before) if before else {}, facts(after))
     return found
@@ -37,7 +38,7 @@ def changes(before: Version | None, after: Version) -> list[Difference]:
 
 def removed_models(before: Version | None, after: Version) -> list[Model]:
     """The provider and model of each price that is gone."""
-    return sorted(before.prices.keys() - after.prices.keys()) if before else []
+    return sorted(_by_model(before).keys() - _by_model(after).keys())
 
 
 def summary(found: list[Difference]) -> str:
@@ -53,41 +54,46 @@ def summary(found: list[Difference]) -> str:
     return " ".join(sentences) or "Nothing changes."
 
 
-def price_text(price: TokenPrice) -> str:
-    """All four prices of a model, per million tokens."""
-    return ", ".join(f"{name} {per_million(value)}" for name, value in price._asdict().items())
+def _by_model(version: Version | None) -> dict[Model, Price]:
+    prices = version.prices.prices if version else ()
+    return {(price.wire.provider, price.wire.model): price.wire for price in prices}
 
 
-def per_million(attos: int) -> str:
-    """The decimal text of attos per token as credits per million tokens."""
-    return format_attos(attos * _MILLION)
-
-
-def _price_changes(before: Mapping[Model, TokenPrice], after: Mapping[Model, TokenPrice]) -> list[Difference]:
+def _price_changes(before: Mapping[Model, Price], after: Mapping[Model, Price]) -> list[Difference]:
     found = []
     for model in sorted(before.keys() | after.keys()):
         old, new, name = before.get(model), after.get(model), "/".join(model)
         if old and new:
             found += _changes_of_one_price(name, old, new)
         else:
-            found.append(Difference("prices", name, old and price_text(old), new and price_text(new)))
+            found.append(Difference("prices", name, price_text(old) if old else None, price_text(new) if new else None))
     return found
 
 
-def _changes_of_one_price(name: str, before: TokenPrice, after: TokenPrice) -> list[Difference]:
-    return [
-        Difference("prices", f"{name} {field}", per_million(old), per_million(new), _percent(old, new))
-        for field, old, new in zip(TokenPrice._fields, before, after, strict=True)
-        if old != new
+def _changes_of_one_price(name: str, before: Price, after: Price) -> list[Difference]:
+    old, new = rate_texts(before), rate_texts(after)
+    found = [
+        Difference(
+            "prices", f"{name} {field}", old.get(field), new.get(field), _percent(old.get(field), new.get(field))
+        )
+        for field in dict.fromkeys([*old, *new])
+        if old.get(field) != new.get(field)
     ]
+    for field in ("names", "patterns"):
+        was, now = " ".join(getattr(before, field)), " ".join(getattr(after, field))
+        if was != now:
+            found.append(Difference("names", name, was, now))
+    return found
 
 
-def _percent(before: int, after: int) -> str | None:
-    """The change in percent with two digits; None if the price was zero, from which there is no percentage."""
-    if before == 0:
+def _percent(before: str | None, after: str | None) -> str | None:
+    """The change in percent with two digits; None if there is no percentage, as from zero."""
+    if before is None or after is None or NO_PRICE in (before, after) or Fraction(before) == 0:
         return None
-    hundredths = round_half_even(abs(after - before) * 10_000, before)
-    return f"{'+' if after > before else '-'}{hundredths // 100}.{hundredths % 100:02}"
+    was, now = Fraction(before), Fraction(after)
+    change = abs(now - was) * 10_000 / was
+    hundredths = round_half_even(change.numerator, change.denominator)
+    return f"{'+' if now > was else '-'}{hundredths // 100}.{hundredths % 100:02}"
 
 
 def _direction(change: Difference) -> str:
@@ -114,6 +120,8 @@ def _validity(valid_from_ms: int, valid_until_ms: int) -> str:
 
 # Every part of a version but its prices, as names and texts, in the order in which it is shown.
 PARTS: dict[str, Callable[[Version], dict[str, str]]] = {
+    "provider_names": lambda version: version.prices.providers,
+    "own_key_fee": lambda version: {"": format_attos(version.own_key_fee_attos)},
     "markups": lambda version: {mode: format_attos(markup) for mode, markup in version.markups.items()},
     "trace_price": lambda version: {"": format_attos(version.trace_price_attos)},
     "packages": lambda version: {name: f"{count} traces a month" for name, count in version.packages.items()},

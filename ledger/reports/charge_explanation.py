@@ -1,37 +1,64 @@
 """Why a call cost what it cost: the price lines of a charge, from the version of the book that its entry names."""
 
-from typing import Literal, NamedTuple
+from datetime import datetime
+from fractions import Fraction
+from typing import NamedTuple
 
 from ledger.core.book import Version
+from ledger.core.rating import round_half_even, tariff_of
+from ledger.core.tariffs import PricedUnit
 from schemas.events import Usage
+from schemas.money import ATTOS_PER_NANO, format_attos
+from schemas.prices import Threshold, Variant
+from schemas.units import UNITS, count_text
 
 
 class PriceLine(NamedTuple):
-    """Tokens of one kind, and the price of each in attos."""
+    """What a call counted of one unit, and no narrower one with a price, and what it cost in nanos, exactly."""
 
-    item: Literal["input", "cached_input", "cache_write", "output"]
-    tokens: int
-    attos_per_token: int
+    unit: str
+    counted: int
+    priced: PricedUnit
+    nanos: Fraction
 
     @property
-    def attos(self) -> int:
-        """The exact cost of this line."""
-        return self.tokens * self.attos_per_token
+    def quantity(self) -> str:
+        """The count as text; of seconds with their fraction."""
+        return count_text(self.unit, self.counted)
+
+    @property
+    def per(self) -> int:
+        """How many the price is for."""
+        return UNITS[self.unit].per
+
+    @property
+    def cost(self) -> str:
+        """In credits, to 18 digits."""
+        attos = self.nanos * ATTOS_PER_NANO
+        return format_attos(round_half_even(attos.numerator, attos.denominator))
 
 
-def price_lines(usage: Usage, version: Version) -> tuple[PriceLine, ...]:
-    """The lines that the book prices this call with; they add up to its exact cost.
+def price_lines(usage: Usage, version: Version, log_time_ms: int, time: datetime | None) -> tuple[PriceLine, ...]:
+    """The lines that the book prices this call with; they add up to its exact cost by the book. Raises Unpriced."""
+    tariff = tariff_of(usage, version, log_time_ms, time)
+    billed = tariff.billed(usage.input_tokens, usage.output_tokens, usage.units or {})
+    return tuple(PriceLine(unit, count, tariff.units[unit], nanos) for unit, count, nanos in billed)
 
-    There are none when the event brought its own cost.
-    """
-    if usage.provider_cost is not None:
-        return ()
-    price = version.prices[usage.provider, usage.model]
-    cached, written = usage.cached_input_tokens or 0, usage.cache_write_tokens or 0
-    lines = (
-        PriceLine("input", usage.input_tokens - cached - written, price.input),
-        PriceLine("cached_input", cached, price.cached_input),
-        PriceLine("cache_write", written, price.cache_write),
-        PriceLine("output", usage.output_tokens, price.output),
-    )
-    return tuple(line for line in lines if line.tokens)
+
+def threshold_text(threshold: Threshold) -> str:
+    """For people: "above 200,000 input tokens"."""
+    return f"{'above' if threshold.reached == '>' else 'from'} {threshold.input_tokens:,} input tokens"
+
+
+def variant_text(variant: Variant) -> str:
+    """For people, the conditions: "service_tier=priority, 00:30 to 16:30 UTC"."""
+    conditions = [f"{name}={value}" for name, value in (variant.attributes or {}).items()]
+    if variant.since:
+        conditions.append(f"from {variant.since.isoformat()}")
+    if variant.until:
+        conditions.append(f"until {variant.until.isoformat()}")
+    if variant.hours:
+        conditions.append(f"{variant.hours.start} to {variant.hours.end} UTC")
+    if variant.weekdays:
+        conditions.append("on " + ", ".join(variant.weekdays))
+    return ", ".join(conditions)

@@ -5,9 +5,8 @@ from uuid import UUID
 
 from ledger.core.book import Version
 from ledger.core.errors import LedgerError
-from ledger.core.rating import affordable_output
 from ledger.gate import holds
-from ledger.gate.hold_requests import call_of, expiry, extension_amount, new_hold
+from ledger.gate.hold_requests import estimate_of, expiry, extension_amount, new_hold
 from ledger.gate.holds import Funds, Hold, HoldClosed, HoldUnknown, NewHold
 from ledger.service.caller import Caller
 from ledger.service.idempotency import RequestIdentity, keep_within, reserve_within, result_of
@@ -122,10 +121,10 @@ def _new_hold(
 
 
 def _affordable_tokens(new: NewAuthorization, version: Version, funds: Funds) -> int | None:
-    call = call_of(new)
-    if call is None or new.max_output_tokens is None:
+    estimate = estimate_of(new, version)
+    if estimate is None or new.max_output_tokens is None:
         return None
-    return affordable_output(version, call, max(funds.available, 0), new.max_output_tokens) or 0
+    return estimate.affordable(funds.available, new.max_output_tokens) or 0 if funds.available > 0 else 0
 
 
 async def _find(resources: Resources, caller: Caller, hold_id: UUID) -> Hold:

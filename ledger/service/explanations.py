@@ -2,17 +2,19 @@
 
 from ledger.core.book import Version
 from ledger.core.book_versions import Book
+from ledger.core.calendar import ms_of
+from ledger.core.errors import CountsDoNotNest, Unpriced
+from ledger.core.rating import miscounted
 from ledger.log.book import BookEmpty
-from ledger.reports.charge_explanation import price_lines
+from ledger.reports.charge_explanation import PriceLine, price_lines, threshold_text, variant_text
 from ledger.views.history import HistoryLine
 from schemas.events import Usage
 from schemas.http import ChargeLine, Explanation
-from schemas.money import format_attos, format_nanos
+from schemas.money import format_attos, format_nanos, parse_attos
 
-_MILLION = 10**6
-_TOKENS = (
-    *("request_id", "provider", "model", "mode"),
-    *("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "provider_cost"),
+_FIELDS = (
+    *("request_id", "provider", "model", "mode", "input_tokens", "output_tokens"),
+    *("units", "attributes", "provider_cost", "extra_cost", "own_key"),
 )
 
 
@@ -27,30 +29,53 @@ def explanation_of(line: HistoryLine, book: Book) -> Explanation | None:
 
 
 def _usage(line: HistoryLine, version: Version) -> Explanation:
-    usage = Usage.model_validate({name: getattr(line, name) for name in _TOKENS})
-    lines = [
-        ChargeLine(
-            item=priced.item,
-            quantity=priced.tokens,
-            price=format_attos(priced.attos_per_token * _MILLION),
-            cost=format_attos(priced.attos),
-        )
-        for priced in price_lines(usage, version)
-    ]
+    usage = Usage.model_validate({name: getattr(line, name) for name in _FIELDS})
+    notes = []
+    try:
+        lines = [_line(each) for each in price_lines(usage, version, ms_of(line.log_time), line.occurred_at)]
+    except (Unpriced, CountsDoNotNest) as error:  # the event brought its own cost, or it would have no entry
+        lines = []
+        notes.append(error.reason)
+    broken = miscounted(usage)
+    if broken and not notes:
+        notes.append(broken)
+    extra = usage.extra_cost
+    if extra is not None:
+        lines.append(ChargeLine(item="extra_cost", quantity="1", price=extra, per=1, cost=extra))
+    found = version.prices.find(usage.provider, usage.model)
     return Explanation(
         priced_by="book" if usage.provider_cost is None else "provider_cost",
+        priced_as=f"{found.wire.provider}/{found.wire.model}" if found else None,
         lines=lines,
+        book_cost=format_attos(sum(parse_attos(each.cost) for each in lines)) if lines else None,
         cost=format_nanos(line.cost),
-        markup_rate=format_attos(version.markups[usage.mode]),
+        own_key_fee=format_attos(version.own_key_fee_attos) if usage.own_key else None,
+        markup_rate=None if usage.own_key else format_attos(version.markups[usage.mode]),
         markup=format_nanos(-line.amount - line.cost),
         charge=format_nanos(-line.amount),
+        notes=notes,
+    )
+
+
+def _line(priced: PriceLine) -> ChargeLine:
+    threshold, variant = priced.priced.threshold, priced.priced.variant
+    return ChargeLine(
+        item=priced.unit,
+        quantity=priced.quantity,
+        price=priced.priced.price,
+        per=priced.per,
+        threshold=threshold_text(threshold) if threshold else None,
+        variant=variant_text(variant) if variant else None,
+        cost=priced.cost,
     )
 
 
 def _traces(line: HistoryLine, version: Version) -> Explanation:
     count = int((line.data or {})["count"]) - (line.free_traces or 0)
     price = version.trace_price_attos
-    charged = ChargeLine(item="trace", quantity=count, price=format_attos(price), cost=format_attos(count * price))
+    charged = ChargeLine(
+        item="trace", quantity=str(count), price=format_attos(price), per=1, cost=format_attos(count * price)
+    )
     return Explanation(
         priced_by="book",
         lines=[charged] if count else [],

@@ -2,14 +2,12 @@
 
 from datetime import UTC, datetime
 
-from ledger.core.book import TokenPrice, Version
+from ledger.core.book import Version
 from ledger.core.calendar import moment_of, ms_of
 from ledger.log.book import BookEmpty
 from ledger.service.resources import Resources
-from schemas.http import ModelPrice, Package, Prices
+from schemas.http import Package, Prices
 from schemas.money import format_attos, format_nanos
-
-_MILLION = 10**6
 
 
 def version_in_force(resources: Resources) -> Version:
@@ -27,20 +25,9 @@ def prices(resources: Resources) -> Prices:
         book_version=version.number,
         effective_from=moment_of(version.effective_from_ms) if version.effective_from_ms else None,
         markups={mode: format_attos(markup) for mode, markup in version.markups.items()},
-        prices=[_price(*names, price) for names, price in sorted(version.prices.items())],
+        prices=[price.wire for price in version.prices.prices],
         trace_price=format_attos(version.trace_price_attos),
         packages=[Package(name=name, included_traces=included) for name, included in version.packages.items()],
         default_package=version.default_package,
         top_up_credits_min=format_nanos(version.top_up_nanos_min),
-    )
-
-
-def _price(provider: str, model: str, price: TokenPrice) -> ModelPrice:
-    return ModelPrice(
-        provider=provider,
-        model=model,
-        input_per_million=format_attos(price.input * _MILLION),
-        output_per_million=format_attos(price.output * _MILLION),
-        cached_input_per_million=format_attos(price.cached_input * _MILLION),
-        cache_write_per_million=format_attos(price.cache_write * _MILLION),
     )

@@ -5,7 +5,7 @@ Text fields of an event can't hold control characters (schemas.fields). So a NUL
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -17,7 +17,20 @@ from schemas.fields import json_of
 NULL = "\0"
 # The fields of `Usage` in the order of their declaration.
 UsageValues = tuple[
-    str, str, str, str, int, int, int | None, int | None, str | None, str | None, str | None, dict[str, str] | None
+    str,
+    str,
+    str,
+    str,
+    int,
+    int,
+    dict[str, int | str] | None,
+    dict[str, str] | None,
+    str | None,
+    str | None,
+    bool | None,
+    str | None,
+    str | None,
+    dict[str, str] | None,
 ]
 
 
@@ -34,13 +47,16 @@ def usage_values(event: UsageRecorded) -> UsageValues:
 
 def usage_line(entry: Entry, usage: UsageValues, partition: int, offset: int) -> str:
     """One line for `copy_usage`."""
-    request, provider, model, mode, input_, output, cached, written, cost, key, authorization, metadata = usage
+    request, provider, model, mode, input_, output, units, attributes, cost, extra, own, key, authorization, more = (
+        usage
+    )
     return (
         f"{_common(entry, partition, offset)}\t{request}\t{provider}\t{model}\t{mode}"
         f"\t{NULL if key is None else key}\t{NULL if authorization is None else authorization}"
-        f"\t{input_}\t{output}\t{NULL if cached is None else cached}\t{NULL if written is None else written}"
-        f"\t{NULL if cost is None else cost}"
-        f"\t{NULL if metadata is None else json.dumps(metadata, ensure_ascii=False)}\n"
+        f"\t{input_}\t{output}\t{NULL if units is None else _json(units)}"
+        f"\t{NULL if attributes is None else _json(attributes)}"
+        f"\t{NULL if cost is None else cost}\t{NULL if extra is None else extra}\t{NULL if own is None else own}"
+        f"\t{NULL if more is None else _json(more)}\n"
     )
 
 
@@ -53,6 +69,10 @@ def other_line(entry: Entry, partition: int, offset: int) -> str:
         values = (free, money.provider, money.currency, money.clearing_minor, money.tax_minor, money.fee_minor)
     fields = "\t".join(NULL if value is None else str(value) for value in values)
     return f"{_common(entry, partition, offset)}\t{fields}\t{json_of(event.data).decode()}\n"
+
+
+def _json(value: Mapping[str, int | str]) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _common(entry: Entry, partition: int, offset: int) -> str:

@@ -48,9 +48,11 @@ class HistoryLine(NamedTuple):
     api_key_id: str | None
     input_tokens: int | None
     output_tokens: int | None
-    cached_input_tokens: int | None
-    cache_write_tokens: int | None
+    units: dict[str, int | str] | None
+    attributes: dict[str, str] | None
     provider_cost: str | None
+    extra_cost: str | None
+    own_key: bool | None
     free_traces: int | None
     currency: str | None
     clearing_minor: int | None

@@ -88,8 +88,8 @@ SELECT e.partition, e.event_id::text, e.account_id, e.signed, replace(e.content:
        CASE WHEN e.type = 'usage.recorded' THEN json_build_object(
            'request_id', e.request_id, 'provider', e.provider, 'model', e.model, 'mode', e.mode,
            'input_tokens', e.input_tokens, 'output_tokens', e.output_tokens,
-           'cached_input_tokens', e.cached_input_tokens, 'cache_write_tokens', e.cache_write_tokens,
-           'provider_cost', e.provider_cost::text, 'api_key_id', e.api_key_id, 'authorization_id', e.authorization_id,
+           'units', e.units, 'attributes', e.attributes,
+           'provider_cost', e.provider_cost::text, 'extra_cost', e.extra_cost::text, 'own_key', e.own_key, 'api_key_id', e.api_key_id, 'authorization_id', e.authorization_id,
            'metadata', e.data)::text
        ELSE e.data::text END
 FROM lost l JOIN entries e USING (event_id, account_id, signed)

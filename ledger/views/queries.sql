@@ -13,8 +13,8 @@ LEFT JOIN records.held_accounts h USING (account_id)
 -- part: entry_columns
 event_id::text, account_id, signed, type, seq, log_time, occurred_at, source, amount, balance_after, cost,
 book_version, rules, partition, log_offset, request_id, provider, model, mode, api_key_id,
-input_tokens, output_tokens, cached_input_tokens, cache_write_tokens,
-trim_scale(provider_cost)::text AS provider_cost, free_traces, currency, clearing_minor, data
+input_tokens, output_tokens, units, attributes,
+trim_scale(provider_cost)::text AS provider_cost, trim_scale(extra_cost)::text AS extra_cost, own_key, free_traces, currency, clearing_minor, data
 
 -- name: balance
 SELECT b.account_id, b.balance, coalesce(h.held, 0) AS held, p.through
@@ -118,7 +118,7 @@ SELECT CASE WHEN %(by_day)s THEN day END AS day,
        CASE WHEN %(by_model)s THEN model END AS model,
        CASE WHEN %(by_api_key)s THEN api_key_id END AS api_key_id,
        sum(requests)::bigint AS requests, sum(input_tokens)::bigint AS input_tokens,
-       sum(output_tokens)::bigint AS output_tokens, sum(cached_input_tokens)::bigint AS cached_input_tokens,
+       sum(output_tokens)::bigint AS output_tokens, sum(cache_read_tokens)::bigint AS cache_read_tokens,
        sum(cache_write_tokens)::bigint AS cache_write_tokens, sum(traces)::bigint AS traces,
        sum(free_traces)::bigint AS free_traces, sum(cost)::bigint AS cost, sum(charge)::bigint AS charge
 FROM views.usage_days

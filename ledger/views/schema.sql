@@ -47,10 +47,12 @@ CREATE TABLE views.entries (
     authorization_id    text,
     input_tokens        bigint,
     output_tokens       bigint,
-    cached_input_tokens bigint,
-    cache_write_tokens  bigint,
-    -- Without a scale: it keeps the digits as they were stated, which the content covers.
+    units               jsonb,
+    attributes          jsonb,
+    -- Without a scale: they keep the digits as they were stated, which the content covers.
     provider_cost       numeric,
+    extra_cost          numeric,
+    own_key             boolean,
     -- trace.recorded
     free_traces         bigint,
     -- money at a provider
@@ -147,7 +149,7 @@ CREATE TABLE views.usage_days (
     requests            bigint NOT NULL,
     input_tokens        bigint NOT NULL,
     output_tokens       bigint NOT NULL,
-    cached_input_tokens bigint NOT NULL,
+    cache_read_tokens   bigint NOT NULL,
     cache_write_tokens  bigint NOT NULL,
     traces              bigint NOT NULL,
     free_traces         bigint NOT NULL,

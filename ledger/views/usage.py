@@ -17,7 +17,7 @@ class Group(NamedTuple):
     requests: int
     input_tokens: int
     output_tokens: int
-    cached_input_tokens: int
+    cache_read_tokens: int
     cache_write_tokens: int
     traces: int
     free_traces: int

@@ -31,7 +31,7 @@ class DaySums:
     requests: int = 0
     inputs: int = 0
     outputs: int = 0
-    cached: int = 0
+    read: int = 0
     written: int = 0
     traces: int = 0
     free: int = 0
@@ -79,20 +79,20 @@ class EntryWriter:
 
     def _add_to_day(self, entry: Entry, account_id: str, usage: UsageValues) -> None:
         _, log_time_ms, seq, amount, _, cost, *_ = entry
-        _, provider, model, _, input_, output, cached, written, _, key, _, _ = usage
+        _, provider, model, _, input_, output, units, _, _, _, _, key, _, _ = usage
+        read = int(units.get("cache_read_tokens", 0)) if units else 0
+        written = int(units.get("cache_write_tokens", 0)) if units else 0
         day = (account_id, day_of(log_time_ms), provider, model, key or "")
         sums = self._days.get(day)
         if sums is None:  # most days of a batch have one entry; all values at once, by position, cost least
-            self._days[day] = DaySums(seq, seq, 1, input_, output, cached or 0, written or 0, 0, 0, cost, -amount)
+            self._days[day] = DaySums(seq, seq, 1, input_, output, read, written, 0, 0, cost, -amount)
             return
         sums.lasts = seq
         sums.requests += 1
         sums.inputs += input_
         sums.outputs += output
-        if cached:
-            sums.cached += cached
-        if written:
-            sums.written += written
+        sums.read += read
+        sums.written += written
         sums.costs += cost
         sums.charges -= amount
 

@@ -65,7 +65,7 @@ FROM views.entries WHERE event_id = ANY (%(ids)s::uuid[]);
 COPY views.entries (event_id, account_id, signed, content, type, seq, log_time, occurred_at, source, dataschema,
     amount, balance_after, cost, book_version, rules, partition, log_offset,
     request_id, provider, model, mode, api_key_id, authorization_id,
-    input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, provider_cost, data)
+    input_tokens, output_tokens, units, attributes, provider_cost, extra_cost, own_key, data)
 FROM STDIN;
 
 -- name: copy_others
@@ -113,19 +113,19 @@ SET refunded = excluded.refunded, refunded_minor = excluded.refunded_minor, disp
 
 -- name: add_usage_days
 INSERT INTO views.usage_days AS d (account_id, day, provider, model, api_key_id, requests, input_tokens, output_tokens,
-    cached_input_tokens, cache_write_tokens, traces, free_traces, cost, charge, seq_first, seq_last)
+    cache_read_tokens, cache_write_tokens, traces, free_traces, cost, charge, seq_first, seq_last)
 SELECT account_id, date '1970-01-01' + day, provider, model, api_key_id, requests, input_tokens, output_tokens,
-    cached_input_tokens, cache_write_tokens, traces, free_traces, cost, charge, seq_first, seq_last
+    cache_read_tokens, cache_write_tokens, traces, free_traces, cost, charge, seq_first, seq_last
 FROM unnest(%(accounts)s::text[], %(days)s::int[], %(providers)s::text[], %(models)s::text[], %(keys)s::text[],
-    %(requests)s::bigint[], %(inputs)s::bigint[], %(outputs)s::bigint[], %(cached)s::bigint[], %(written)s::bigint[],
+    %(requests)s::bigint[], %(inputs)s::bigint[], %(outputs)s::bigint[], %(read)s::bigint[], %(written)s::bigint[],
     %(traces)s::bigint[], %(free)s::bigint[], %(costs)s::bigint[], %(charges)s::bigint[], %(firsts)s::bigint[], %(lasts)s::bigint[])
     AS new (account_id, day, provider, model, api_key_id, requests, input_tokens, output_tokens,
-            cached_input_tokens, cache_write_tokens, traces, free_traces, cost, charge, seq_first, seq_last)
+            cache_read_tokens, cache_write_tokens, traces, free_traces, cost, charge, seq_first, seq_last)
 ON CONFLICT (account_id, day, provider, model, api_key_id) DO UPDATE
 SET requests = d.requests + excluded.requests,
     input_tokens = d.input_tokens + excluded.input_tokens,
     output_tokens = d.output_tokens + excluded.output_tokens,
-    cached_input_tokens = d.cached_input_tokens + excluded.cached_input_tokens,
+    cache_read_tokens = d.cache_read_tokens + excluded.cache_read_tokens,
     cache_write_tokens = d.cache_write_tokens + excluded.cache_write_tokens,
     traces = d.traces + excluded.traces,
     free_traces = d.free_traces + excluded.free_traces,

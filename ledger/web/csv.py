@@ -16,7 +16,7 @@ from ledger.views.history import HistoryLine
 COLUMNS = (
     *("time", "type", "description", "amount", "balance_after", "event_id", "event_type", "occurred_at"),
     *("request_id", "provider", "model", "mode", "api_key_id"),
-    *("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "traces", "free_traces"),
+    *("input_tokens", "output_tokens", "units", "attributes", "own_key", "traces", "free_traces"),
     *("purchase_id", "currency", "amount_minor", "reason_code"),
 )
 
@@ -60,4 +60,6 @@ def _rows(lines: Iterable[HistoryLine], *, purchases_view: bool) -> Iterable[lis
 def _cell(value: Any) -> Cell:
     if isinstance(value, datetime):
         return utc_text(value)
+    if isinstance(value, dict):
+        return " ".join(f"{name}={part}" for name, part in value.items())
     return value if isinstance(value, int) or value is None else str(value)

@@ -98,7 +98,7 @@ CREATE TABLE records.held_accounts (
 CREATE TABLE records.holds (
     hold_id             uuid PRIMARY KEY,
     account_id          text NOT NULL,
-    amount              bigint NOT NULL CHECK (amount > 0),
+    amount              bigint NOT NULL CHECK (amount >= 0),  -- 0: the model is free
     state               text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'settled', 'released', 'expired')),
     expires_at          timestamptz NOT NULL,
     -- What it was priced by, so that an extension can be; NULL for an amount that the router named.
@@ -106,6 +106,8 @@ CREATE TABLE records.holds (
     model               text,
     mode                text,
     max_output_tokens   bigint,
+    -- Its input tokens and attributes; NULL where the price of more output is the same without them.
+    call                jsonb,
     api_key_id          text,
     -- Of a request with an Idempotency-Key.
     request_hash        bytea,
