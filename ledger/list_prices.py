@@ -179,6 +179,8 @@ def _variants(model: ModelInfo) -> Iterator[dict[str, Any]]:
                 yield {**_when(conditional.constraint), "rates": {**dict.fromkeys(before - rates.keys()), **rates}}
             before |= rates.keys()
     for variant in reversed(model.price_variants or ()):
+        if not _rates(variant.prices):
+            continue
         condition = {} if variant.constraint is None else _when(variant.constraint)
         yield {"attributes": dict(sorted(variant.when.items())), **condition, "rates": _rates(variant.prices)}
 

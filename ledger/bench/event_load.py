@@ -98,7 +98,7 @@ def _shape(rng: random.Random) -> tuple[str, int]:
         "output_tokens": rng.randint(10, 1_500),
     }
     book = IndependentPricing(0, first_book("unused").model_dump(mode="json", exclude_none=True))
-    return json.dumps(data, separators=(",", ":"))[1:-1], book.usage(data)
+    return json.dumps(data, separators=(",", ":"))[1:-1], book.usage(data, datetime.now(UTC))
 
 
 def _moment(milliseconds: int) -> str:

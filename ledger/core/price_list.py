@@ -67,6 +67,13 @@ class PriceList:
             for name in (price.wire.model, *price.wire.names):
                 self._names[price.wire.provider, name] = price
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PriceList):
+            return NotImplemented
+        return self.providers == other.providers and self._content() == other._content()
+
+    __hash__ = None  # type: ignore[assignment]
+
     def find(self, provider: str, model: str) -> ModelPrice | None:
         """The price of a model by any of its names; None if the list has none.
 
@@ -82,6 +89,11 @@ class PriceList:
             self._found.clear()
         self._found[key] = found = self._search(self.providers.get(provider, provider), model)
         return found
+
+    def _content(self) -> tuple[dict[tuple[str, str], Price], list[tuple[str, str]]]:
+        """The prices, and the order of those that have patterns, where it matters."""
+        wires = {(price.wire.provider, price.wire.model): price.wire for price in self.prices}
+        return wires, [model for model, wire in wires.items() if wire.patterns]
 
     def _search(self, provider: str, model: str) -> ModelPrice | None:
         listed = self._names.get((provider, model)) or self._names.get((provider, model.lower()))

@@ -1,4 +1,4 @@
-"""Balances recomputed without the ledger's rules: from the log itself, with plain JSON and exact fractions.
+"""Balances recomputed without the ledger's rules: from the log itself, with plain JSON and genai-prices.
 
 It shares no code with `ledger.core`, so an error there can't hide here. It starts from the balances before the run and
 follows the log as far as it is projected. It takes from the views which records are dead letters; the summary checks
@@ -8,11 +8,14 @@ whether all of them were expected.
 import json
 import threading
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from genai_prices.data_units import unit_data
+from genai_prices.types import ModelPrice, Tier, TieredPrices, TimeOfDateConstraint, Usage
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
@@ -27,7 +30,6 @@ from schemas.identity import event_id_of
 from schemas.topics import BOOK, EVENTS
 
 NANOS = 10**9
-MILLION = 10**6
 SIGNATURE = "ledger-signature"
 _POLL_MS = 500
 
@@ -40,26 +42,33 @@ class IndependentPricing(NamedTuple):
     since_ms: float
     data: dict[str, Any]
 
-    def usage(self, data: dict[str, Any]) -> int:
-        """Nanos of a model call: exact cost × (1 + markup), rounded once, half to even."""
-        cost = Fraction(data["provider_cost"]) if data.get("provider_cost") else self._tokens(data)
+    def usage(self, data: dict[str, Any], at: datetime) -> int:
+        """Nanos of a model call that happened then: exact cost × (1 + markup), rounded once, half to even."""
+        stated = data.get("provider_cost")
+        cost = Fraction(self._listed(data, at) if stated is None else stated) + Fraction(data.get("extra_cost") or 0)
+        if data.get("own_key"):
+            return round(cost * Fraction(self.data.get("own_key_fee", "0")) * NANOS)
         return round(cost * (1 + Fraction(self.data["markups"][data["mode"]])) * NANOS)
 
-    def _tokens(self, data: dict[str, Any]) -> Fraction:
+    def _listed(self, data: dict[str, Any], at: datetime) -> Decimal:
+        """By genai-prices' own arithmetic."""
         price = next(
             price
             for price in self.data["prices"]
-            if (price["provider"], price["model"]) == (data["provider"], data["model"])
+            if price["provider"] == data["provider"] and data["model"] in (price["model"], *price["names"])
         )
-        plain = Fraction(price["input_per_million"])
-        cached, written = data.get("cached_input_tokens", 0), data.get("cache_write_tokens", 0)
-        credits = (
-            plain * (data["input_tokens"] - cached - written)
-            + Fraction(price.get("cached_input_per_million", plain)) * cached
-            + Fraction(price.get("cache_write_per_million", plain)) * written
-            + Fraction(price["output_per_million"]) * data["output_tokens"]
+        rates = dict(price["rates"])
+        for variant in price["variants"]:
+            if _holds(variant, data.get("attributes") or {}, at):
+                rates |= variant["rates"]
+        listed = ModelPrice(
+            **{unit_data[unit]["price_key"]: _decimal(rate) for unit, rate in rates.items() if rate is not None}
         )
-        return Fraction(credits, MILLION)
+        counts = {unit: Decimal(count) for unit, count in (data.get("units") or {}).items()}
+        with localcontext() as context:
+            context.prec = 60
+            used = Usage(input_tokens=data["input_tokens"], output_tokens=data["output_tokens"], **counts)
+            return listed.calc_price(used)["total_price"]
 
     def traces(self, beyond: int) -> int:
         """Nanos of `beyond` traces beyond the included ones."""
@@ -160,7 +169,9 @@ class RecomputedBalances:
         data, account = event["data"], event["subject"]
         match event["type"]:
             case "usage.recorded":
-                return -self._book.at(at_ms).usage(data)
+                happened = event.get("time")
+                at = datetime.fromisoformat(happened) if happened else datetime.fromtimestamp(at_ms / 1000, UTC)
+                return -self._book.at(at_ms).usage(data, at)
             case "trace.recorded":
                 return -self._trace_charge(account, data["count"], at_ms)
             case "credits.purchased":
@@ -219,6 +230,28 @@ class _BookLog:
 
     def close(self) -> None:
         self._consumer.close()
+
+
+def _holds(variant: dict[str, Any], attributes: dict[str, str], at: datetime) -> bool:
+    since, until, hours, days = (variant.get(name) for name in ("since", "until", "hours", "weekdays"))
+    start, end = (time.fromisoformat(hours[name]) for name in ("start", "end")) if hours else (None, None)
+    return (
+        (start is None or end is None or TimeOfDateConstraint(start, end).active(at))
+        and (variant.get("attributes") or {}).items() <= attributes.items()
+        and (not since or datetime.fromisoformat(since) <= at)
+        and (not until or at < datetime.fromisoformat(until))
+        and (not days or f"{at.astimezone(UTC):%A}".lower() in days)
+    )
+
+
+def _decimal(rate: str | dict[str, Any]) -> Decimal | TieredPrices:
+    if isinstance(rate, str):
+        return Decimal(rate)
+    tiers = [
+        Tier(start=each["input_tokens"] - (each["reached"] == ">="), price=Decimal(each["price"]))
+        for each in rate["thresholds"]
+    ]
+    return TieredPrices(base=Decimal(rate["price"]), tiers=tiers)
 
 
 def _since(data: dict[str, Any], appended_ms: int) -> float:

@@ -24,15 +24,10 @@ def price_text(price: Price) -> str:
 def _texts(rates: dict[str, str | Rate] | dict[str, str | Rate | None], condition: str) -> Iterator[tuple[str, str]]:
     for unit, rate in rates.items():
         if not isinstance(rate, Rate):
-            yield f"{unit}{condition}", NO_PRICE if rate is None else plain(rate)
+            yield f"{unit}{condition}", NO_PRICE if rate is None else rate
             continue
-        yield f"{unit}{condition}", plain(rate.price)
+        yield f"{unit}{condition}", rate.price
         for threshold in rate.thresholds:
-            yield f"{unit} {threshold_text(threshold)}{condition}", plain(threshold.price)
+            yield f"{unit} {threshold_text(threshold)}{condition}", threshold.price
         if rate.at_least is not None:
             yield f"{unit} at least{condition}", str(rate.at_least)
-
-
-def plain(price: str) -> str:
-    """The shortest text of a price: "0.50" is "0.5"."""
-    return price.rstrip("0").rstrip(".") if "." in price else price

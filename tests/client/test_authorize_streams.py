@@ -172,8 +172,8 @@ def test_wrong_numbers_are_refused_and_change_nothing(served: Served, ledger: An
         for tokens in (-1, 1.5, "7", True):
             with pytest.raises(InvalidEvent, match=r"^tokens: "):
                 stream.output(tokens)
-        with pytest.raises(InvalidEvent, match=r"^cached_input_tokens: "):
-            stream.usage(cached_input_tokens=-1)
+        with pytest.raises(InvalidEvent, match=r"^units"):
+            stream.usage(units={"cache_read_tokens": -1})
         with pytest.raises(InvalidEvent, match=r"^colour: "):
             stream.usage(colour="red")
     settled(served, account, INPUT + 3 * OUTPUT)

@@ -48,7 +48,11 @@ def opened_http(url: str, token: str, tmp_path: Path) -> Iterator[OpenHttp]:
 
 
 def test_every_field_arrives(opened_http: OpenHttp, settings: Settings) -> None:
-    given: dict[str, Any] = CALL | {"cached_input_tokens": 1, "metadata": {"team": "größe ✓"}, "api_key_id": "k"}
+    given: dict[str, Any] = CALL | {
+        "units": {"cache_read_tokens": 1},
+        "metadata": {"team": "größe ✓"},
+        "api_key_id": "k",
+    }
     ledger = opened_http()
     event_id = ledger.record_usage("acct_http", **given)
     ledger.record_trace("acct_http", trace_id="t1", count=2)

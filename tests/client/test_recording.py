@@ -12,8 +12,7 @@ from schemas.events import Usage
 from tests.client.conftest import CALL, NOWHERE, Open, arrived
 
 EVERYTHING: dict[str, Any] = CALL | {
-    "cached_input_tokens": 100,
-    "cache_write_tokens": 7,
+    "units": {"cache_read_tokens": 100, "cache_write_tokens": 7},
     "api_key_id": "key_1",
     "authorization_id": "auth_1",
     "metadata": {"team": "größe ✓"},

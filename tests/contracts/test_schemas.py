@@ -158,7 +158,7 @@ def test_what_is_no_event_is_refused(wire: bytes, reason: str) -> None:
         pytest.param("usage.recorded", "input_tokens", "1", id="tokens as text"),
         pytest.param("usage.recorded", "input_tokens", True, id="tokens as a truth"),
         pytest.param("usage.recorded", "input_tokens", None, id="tokens as null"),
-        pytest.param("usage.recorded", "cached_input_tokens", -1, id="negative cached tokens"),
+        pytest.param("usage.recorded", "units", {"cache_read_tokens": -1}, id="negative count"),
         pytest.param("usage.recorded", "provider_cost", 0.01, id="cost as a float"),
         pytest.param("usage.recorded", "provider_cost", 1, id="cost as an integer"),
         pytest.param("usage.recorded", "provider_cost", "-0.01", id="negative cost"),
@@ -470,7 +470,7 @@ def test_an_optional_field_may_be_null_or_absent() -> None:
     [
         {"request_id": "req_10"},
         {"input_tokens": 375},
-        {"cached_input_tokens": 0},
+        {"units": {}},
         {"provider_cost": "0.001376"},
         {"provider_cost": ...},
         {"metadata": {"a": "b"}},

@@ -205,20 +205,57 @@ def open_disputes(account: dict[str, Any]) -> int:
 
 
 def exact_cost(data: dict[str, Any], book: dict[str, Any]) -> Fraction | None:
+    extra = Fraction(data.get("extra_cost") or 0)
     if data.get("provider_cost") is not None:
-        return Fraction(data["provider_cost"])
+        return Fraction(data["provider_cost"]) + extra
+    price = price_of(data, book)
+    return None if price is None else listed_cost(data, price) + extra
+
+
+def price_of(data: dict[str, Any], book: dict[str, Any]) -> dict[str, Any] | None:
     for price in book["prices"]:
-        if (price["provider"], price["model"]) == (data["provider"], data["model"]):
-            cached, written = data.get("cached_input_tokens") or 0, data.get("cache_write_tokens") or 0
-            plain = data["input_tokens"] - cached - written
-            per_million = Fraction(price["input_per_million"])
-            return (
-                plain * per_million
-                + cached * Fraction(price.get("cached_input_per_million", price["input_per_million"]))
-                + written * Fraction(price.get("cache_write_per_million", price["input_per_million"]))
-                + data["output_tokens"] * Fraction(price["output_per_million"])
-            ) / 1_000_000
+        if price["provider"] == data["provider"] and data["model"] in (price["model"], *price.get("names", [])):
+            return price
     return None
+
+
+def listed_cost(data: dict[str, Any], price: dict[str, Any]) -> Fraction:
+    """By hand for the units that the plain book knows: what is read from the cache, written to it, and searched."""
+    rates = dict(price["rates"])
+    for variant in price.get("variants", []):
+        if variant["attributes"].items() <= (data.get("attributes") or {}).items():
+            rates |= variant["rates"]
+    units = data.get("units") or {}
+    read, written, an_hour = (units.get(f"cache_{kind}_tokens", 0) for kind in ("read", "write", "write_1h"))
+    cost, million = Fraction(0), Fraction(1, 1_000_000)
+    if "cache_read_tokens" in rates:
+        plain = data["input_tokens"] - read - written
+        cost += read * Fraction(rates["cache_read_tokens"]) * million
+        cost += (written - an_hour) * Fraction(rates["cache_write_tokens"]) * million
+        cost += an_hour * Fraction(rates["cache_write_1h_tokens"]) * million
+        cost += Fraction(units.get("web_searches", 0), 1_000) * Fraction(rates["web_searches"])
+    else:
+        plain = data["input_tokens"]
+    cost += plain * input_rate(rates["input_tokens"], data["input_tokens"]) * million
+    return cost + data["output_tokens"] * Fraction(rates["output_tokens"]) * million
+
+
+def input_rate(rate: Any, tokens: int) -> Fraction:
+    if isinstance(rate, str):
+        return Fraction(rate)
+    (threshold,) = rate["thresholds"]  # of this many tokens, or more
+    return Fraction(threshold["price"] if tokens >= threshold["input_tokens"] else rate["price"])
+
+
+def miscounted(data: dict[str, Any], price: dict[str, Any]) -> bool:
+    units = data.get("units") or {}
+    read, an_hour = units.get("cache_read_tokens", 0), units.get("cache_write_1h_tokens", 0)
+    written = units.get("cache_write_tokens")
+    if written is None and an_hour and "cache_write_tokens" in price["rates"]:
+        return True
+    return read + (an_hour if written is None else max(written, an_hour)) > data["input_tokens"] or (
+        written is not None and an_hour > written
+    )
 
 
 def to_nanos(exact: Fraction) -> Fraction:
@@ -231,8 +268,11 @@ def posted(record: Record, account: dict[str, Any], now: int, book: dict[str, An
     verdict: Verdict = {"amount": Fraction(0), "cost": Fraction(0), "free_traces": 0, "money": None}
     if record.type == "usage.recorded":
         cost = exact_cost(data, book)
-        markup = Fraction(book["markups"][data["mode"]])
-        verdict.update(amount=-to_nanos(cost * (1 + markup)), cost=to_nanos(cost))
+        if data.get("own_key"):
+            verdict.update(amount=-to_nanos(cost * Fraction(book.get("own_key_fee", "0"))))
+        else:
+            markup = Fraction(book["markups"][data["mode"]])
+            verdict.update(amount=-to_nanos(cost * (1 + markup)), cost=to_nanos(cost))
     elif record.type == "trace.recorded":
         included = {package["name"]: package["included_traces"] for package in book["packages"]}
         left = max(included.get(account["package"], 0) - traces_in_month(account, now), 0)
@@ -288,12 +328,12 @@ def meaningless(record: Record, account: dict[str, Any], book: dict[str, Any]) -
     packages = {package["name"] for package in book["packages"]}
     match record.type:
         case "usage.recorded":
-            reasons = set()
-            if (data.get("cached_input_tokens") or 0) + (data.get("cache_write_tokens") or 0) > data["input_tokens"]:
-                reasons.add("cached_tokens_exceed_input")
-            if exact_cost(data, book) is None:
-                reasons.add("unpriced")
-            return reasons
+            if data.get("provider_cost") is not None:
+                return set()
+            price = price_of(data, book)
+            if price is None:
+                return {"unpriced"}
+            return {"counts_do_not_nest"} if miscounted(data, price) else set()
         case "credits.purchased":
             reasons = {"amount_is_zero"} if Fraction(data["credits"]) == 0 else set()
             if purchase_of(account, data["purchase_id"]):

@@ -83,12 +83,19 @@ CAP = _maybe(st.integers(10, 200).map(str))
 
 USAGE = wish(
     mode=st.sampled_from(["auto", "tier"]),
-    model=st.sampled_from(["gpt", "gpt-cached", "gpt-cached", "gpt-unknown"]),
+    model=st.sampled_from(["gpt", "gpt-cached", "gpt-cached-2026", "gpt-unknown"]),
     input_tokens=TOKENS,
     output_tokens=TOKENS,
-    cached_input_tokens=_maybe(st.integers(0, 1_000)),
-    cache_write_tokens=_maybe(st.integers(0, 1_000)),
+    units=_maybe(
+        st.dictionaries(
+            st.sampled_from(["cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "web_searches"]),
+            st.integers(0, 1_000),
+        )
+    ),
+    attributes=_maybe(st.just({"service_tier": "priority"})),
     provider_cost=_maybe(COSTS),
+    extra_cost=_maybe(COSTS),
+    own_key=st.sampled_from([None, None, None, False, True]),
     metadata=_maybe(st.dictionaries(st.sampled_from(["team", "app"]), st.sampled_from(["a", "ü 漢"]))),
 )
 SPENDING = wish(cents=st.integers(0, 6_000))
@@ -210,8 +217,7 @@ CHANGES = st.fixed_dictionaries(
                     {
                         "provider": "openai",
                         "model": "gpt",
-                        "input_per_million": "0.000000000001",
-                        "output_per_million": "7",
+                        "rates": {"input_tokens": "0.000000000001", "output_tokens": "7"},
                     }
                 ],
             ]

@@ -298,7 +298,7 @@ REFUSALS = {
     "amount_is_zero",
     "amount_out_of_bounds",
     "balance_out_of_bounds",
-    "cached_tokens_exceed_input",
+    "counts_do_not_nest",
     "dispute_already_open",
     "exceeds_purchase",
     "key_not_valid",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.core.errors import AmountOutOfBounds, CachedTokensExceedInput, Unpriced
+from ledger.core.errors import AmountOutOfBounds, CountsDoNotNest, Unpriced
 from ledger.core.rating import round_half_even
 from schemas.money import format_nanos
 
@@ -79,19 +79,53 @@ def test_the_charge_is_rounded_once_from_the_exact_cost(cost: str, charge: str) 
         pytest.param({"output_tokens": 1_000_000}, "10", id="a million output tokens"),
         pytest.param({"input_tokens": 374, "output_tokens": 44}, "0.001375", id="the example of the design"),
         pytest.param(
-            {"input_tokens": 1_000_000, "cached_input_tokens": 400_000}, "2.5", id="no cache price: input price"
+            {"input_tokens": 1_000_000, "units": {"cache_read_tokens": 400_000}},
+            "2.5",
+            id="no cache price: input price",
         ),
         pytest.param(
-            {"model": "gpt-cached", "input_tokens": 1_000_000, "cached_input_tokens": 400_000}, "1.92", id="cached"
+            {"model": "gpt-cached", "input_tokens": 500, "units": {"cache_read_tokens": 200}},
+            "0.00096",
+            id="cache read",
         ),
         pytest.param(
-            {"model": "gpt-cached", "input_tokens": 1_000_000, "cache_write_tokens": 400_000}, "3.3", id="written"
+            {"model": "gpt-cached", "input_tokens": 500, "units": {"cache_write_tokens": 200}},
+            "0.00165",
+            id="cache write",
         ),
         pytest.param(
-            {"model": "gpt-cached", "input_tokens": 100, "cached_input_tokens": 60, "cache_write_tokens": 40},
+            {
+                "model": "gpt-cached",
+                "input_tokens": 500,
+                "units": {"cache_write_1h_tokens": 200, "cache_write_tokens": 300},
+            },
+            "0.002175",
+            id="cache write for an hour",
+        ),
+        pytest.param(
+            {
+                "model": "gpt-cached",
+                "input_tokens": 100,
+                "units": {"cache_read_tokens": 60, "cache_write_tokens": 40},
+            },
             "0.000168",
             id="all input is cached or written",
         ),
+        pytest.param({"model": "gpt-cached", "input_tokens": 899}, "0.002697", id="below the threshold"),
+        pytest.param({"model": "gpt-cached", "input_tokens": 900}, "0.0054", id="from it on, all input"),
+        pytest.param(
+            {"model": "gpt-cached", "output_tokens": 100, "attributes": {"service_tier": "priority"}},
+            "0.003",
+            id="a variant",
+        ),
+        pytest.param(
+            {"model": "gpt-cached", "output_tokens": 100, "attributes": {"service_tier": "flex"}},
+            "0.0015",
+            id="another attribute",
+        ),
+        pytest.param({"model": "gpt-cached", "units": {"web_searches": 3}}, "0.03", id="searches"),
+        pytest.param({"model": "gpt-cached-2026", "input_tokens": 100}, "0.0003", id="another name"),
+        pytest.param({"input_tokens": 374, "output_tokens": 44, "extra_cost": "0.01"}, "0.011375", id="extra cost"),
     ],
 )
 def test_the_book_prices_tokens_when_the_event_brings_no_cost(usage: dict[str, Any], cost: str) -> None:
@@ -99,9 +133,16 @@ def test_the_book_prices_tokens_when_the_event_brings_no_cost(usage: dict[str, A
 
 
 def test_a_cache_price_of_zero_is_a_price() -> None:
-    price = {"provider": "openai", "model": "gpt", "input_per_million": "1", "output_per_million": "1"}
-    book = plain_book(prices=[{**price, "cached_input_per_million": "0", "cache_write_per_million": "0"}])
-    assert _rated(Story(book), input_tokens=9, cached_input_tokens=5, cache_write_tokens=4) == ("0", "0")
+    rates = {"input_tokens": "1", "output_tokens": "1", "cache_read_tokens": "0", "cache_write_tokens": "0"}
+    book = plain_book(prices=[{"provider": "openai", "model": "gpt", "rates": rates}])
+    units = {"cache_read_tokens": 5, "cache_write_tokens": 4}
+    assert _rated(Story(book), input_tokens=9, units=units) == ("0", "0")
+
+
+def test_usage_with_the_customers_own_key_costs_us_nothing_and_is_charged_the_books_fee() -> None:
+    assert _rated(input_tokens=1_000_000, own_key=True) == ("0.125", "0")
+    assert _rated(provider_cost="1", extra_cost="1", own_key=True) == ("0.1", "0")
+    assert _rated(Story(plain_book(own_key_fee="0")), input_tokens=1_000_000, own_key=True) == ("0", "0")
 
 
 def test_the_events_cost_goes_before_the_books_price() -> None:
@@ -116,11 +157,34 @@ def test_a_model_that_the_book_does_not_know_is_unpriced_and_never_free(other: d
     assert "data.model" in str(refusal.value)
 
 
-@pytest.mark.parametrize("tokens", [{"cached_input_tokens": 11}, {"cached_input_tokens": 6, "cache_write_tokens": 5}])
-def test_cached_tokens_are_part_of_the_input(tokens: dict[str, int]) -> None:
-    with pytest.raises(CachedTokensExceedInput):
-        _rated(input_tokens=10, provider_cost="1", **tokens)
-    _rated(input_tokens=11, provider_cost="1", **tokens)
+@pytest.mark.parametrize(
+    ("units", "numbers"),
+    [
+        ({"cache_read_tokens": 11}, "cache_read_tokens 11 can't be part of input_tokens 10"),
+        (
+            {"cache_read_tokens": 6, "cache_write_tokens": 5},
+            "cache_read_tokens 6 and cache_write_tokens 5 can't be part of input_tokens 10",
+        ),
+        (
+            {"cache_write_1h_tokens": 5, "cache_write_tokens": 4},
+            "cache_write_1h_tokens 5 can't be part of cache_write_tokens 4",
+        ),
+        ({"output_reasoning_tokens": 8}, "output_reasoning_tokens 8 can't be part of output_tokens 7"),
+        (
+            {"audio_seconds": "1.5", "input_audio_seconds": "1.6"},
+            "input_audio_seconds 1.6 can't be part of audio_seconds 1.5",
+        ),
+        ({"cache_write_1h_tokens": 5}, "cache_write_tokens must be given beside cache_write_1h_tokens 5"),
+    ],
+)
+def test_counts_that_do_not_nest_are_refused_by_their_numbers_unless_the_event_brings_its_cost(
+    units: dict[str, Any], numbers: str
+) -> None:
+    counted = {"model": "gpt-cached", "input_tokens": 10, "output_tokens": 7, "units": units}
+    with pytest.raises(CountsDoNotNest) as refusal:
+        _rated(**counted)
+    assert (refusal.value.field, refusal.value.detail) == ("data.units", numbers)
+    assert _rated(**counted, provider_cost="1") == ("1.1", "1")
 
 
 def test_a_charge_above_the_bound_of_one_event_is_refused() -> None:

@@ -17,7 +17,7 @@ from tests.support.events import event, priced_usage
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="the billing page was not tried in a browser; on Debian: apt-get install chromium"
 )
-TOKENS = {"input_tokens": 400_000, "cached_input_tokens": 150_000, "output_tokens": 60_000}
+TOKENS = {"input_tokens": 400_000, "units": {"cache_read_tokens": 150_000}, "output_tokens": 60_000}
 
 
 def spend(system: PaymentSystem, account: str, credits: str) -> None:

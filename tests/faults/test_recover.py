@@ -175,7 +175,7 @@ def everything(account: str) -> Iterator[Event]:
     yield usage(account, IDS(), "0.0100", metadata={"zeta": "a\\b ü", "alpha": "1"}, api_key_id="key_1")
     yield {**usage(account, "the router's own id"), "source": "router/eu-1", "dataschema": "urn:usage:1", "shoe": "9"}
     yield {
-        **usage(account, IDS(), None, cached_input_tokens=400, cache_write_tokens=7),
+        **usage(account, IDS(), None, units={"cache_read_tokens": 400, "cache_write_tokens": 7}),
         "time": "2026-11-21T10:00:00.123456+05:30",
     }
     yield {**usage(account, IDS(), "0", authorization_id="auth_1"), "time": "9999-12-31T23:30:00-14:00"}

@@ -278,8 +278,7 @@ def test_prices_are_the_book_s(http: httpx.Client, settings: Settings) -> None:
     assert prices["markups"] == {"auto": "0.1", "tier": "0.08"}
     assert prices["trace_price"] == "0.0005"
     gpt = next(price for price in prices["prices"] if price["model"] == "gpt-4o")
-    assert (gpt["input_per_million"], gpt["output_per_million"]) == ("2.5", "10")
-    assert gpt["cached_input_per_million"] == "1.25"
+    assert gpt["rates"] == {"input_tokens": "2.5", "output_tokens": "10", "cache_read_tokens": "1.25"}
     assert {package["name"]: package["included_traces"] for package in prices["packages"]}["free"] == 100
 
 

@@ -310,7 +310,7 @@ def test_a_charge_is_explained_to_the_last_digit(http: httpx.Client) -> None:
     account(http, "explained", "1")
     first, second, third = record(
         http,
-        priced_usage("explained", cached_input_tokens=400, mode="tier"),
+        priced_usage("explained", units={"cache_read_tokens": 400}, mode="tier"),
         priced_usage("explained", provider_cost="0.01"),
         priced_usage("explained") | {"type": "trace.recorded", "data": {"trace_id": "t", "count": 102}},
     )

@@ -99,10 +99,10 @@ BAD = [
     ("a model without a price", {"model": "gpt-99"}, 422, "unpriced", "data.model"),
     (
         "more cached than input",
-        {"cached_input_tokens": 5000},
+        {"units": {"cache_read_tokens": 5000}},
         422,
-        "cached_tokens_exceed_input",
-        "data.cached_input_tokens",
+        "counts_do_not_nest",
+        "data.units",
     ),
 ]
 

@@ -131,7 +131,7 @@ def test_a_version_is_published_announced_and_shown_as_it_was_given(commands: Co
 
 def test_what_a_version_changes_is_said_before_it_is_published(commands: Commands) -> None:
     wire = commands.latest()
-    wire["prices"][0]["input_per_million"] = "3.75"
+    wire["prices"][0]["rates"]["input_tokens"] = "3.75"
     name = f"{wire['prices'][0]['provider']}/{wire['prices'][0]['model']} input"
     change = {"part": "prices", "name": name, "before": "2.5", "after": "3.75", "percent": "+50.00"}
     found = json.loads(commands.says("diff", commands.file(wire), "--json"))
@@ -181,7 +181,7 @@ def test_what_the_readers_would_reject_is_refused_before_it_is_appended(
 
 def many_prices(count: int) -> list[Wire]:
     """`count` prices of some 170 bytes each."""
-    price = {"provider": "p", "input_per_million": "1", "output_per_million": "1"}
+    price = {"provider": "p", "rates": {"input_tokens": "1", "output_tokens": "1"}}
     return [{**price, "model": f"{number:0100}"} for number in range(count)]
 
 

@@ -85,7 +85,12 @@ BAD = [
     Bad("tokens as text", "invalid", ("data.input_tokens", "integer"), changed(input_tokens="5")),
     Bad("half a token", "invalid", ("data.output_tokens", "integer"), changed(output_tokens=0.5)),
     Bad("too many tokens", "invalid", ("data.output_tokens", "1000000000"), changed(output_tokens=2**63)),
-    Bad("more cached than input", "cached_tokens_exceed_input", ("cached",), changed(cached_input_tokens=1001)),
+    Bad(
+        "more cached than input",
+        "counts_do_not_nest",
+        ("cache_read_tokens 1001",),
+        changed(units={"cache_read_tokens": 1001}),
+    ),
     Bad("a negative cost", "invalid", ("data.provider_cost", "zero or more"), changed(cost="-0.01")),
     Bad("an exponent", "invalid", ("data.provider_cost", "without exponent"), changed(cost="1e-3")),
     Bad("a cost as a number", "invalid", ("data.provider_cost", "string"), changed(provider_cost=0.01)),

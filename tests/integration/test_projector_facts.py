@@ -31,7 +31,7 @@ STORY: list[tuple[str, Event, str]] = [
     ("usage.recorded", usage("", "", "0.01")["data"], "-0.011"),
     ("usage.recorded", usage("", "", "0.01", mode="tier")["data"], "-0.0108"),
     # 600 × 2.50 + 400 × 1.25 + 100 × 10 per million, + 10 %
-    ("usage.recorded", usage("", "", None, cached_input_tokens=400)["data"], "-0.0033"),
+    ("usage.recorded", usage("", "", None, units={"cache_read_tokens": 400})["data"], "-0.0033"),
     ("usage.recorded", usage("", "", "0", api_key_id="key_1", metadata={"team": "a\\b ü"})["data"], "0"),
     ("trace.recorded", {"trace_id": "tr_1", "count": 60}, "0"),
     ("trace.recorded", {"trace_id": "tr_2", "count": 60}, "-0.01"),  # 40 of them are free
@@ -137,7 +137,7 @@ def test_the_purchase_knows_what_became_of_it(story: str, views: psycopg.Connect
 
 def test_the_day_of_usage_sums_calls_tokens_cost_and_charge_by_key(story: str, views: psycopg.Connection[Any]) -> None:
     query = """
-    SELECT api_key_id, requests, input_tokens, output_tokens, cached_input_tokens, cost, charge, seq_first, seq_last
+    SELECT api_key_id, requests, input_tokens, output_tokens, cache_read_tokens, cost, charge, seq_first, seq_last
     FROM views.usage_days WHERE account_id = %s AND model <> '' ORDER BY api_key_id
     """
     without_key = ("", 3, 3000, 300, 400, nanos("0.023"), nanos("0.0251"), 3, 5)

@@ -18,15 +18,14 @@ def version(**parts: Any) -> Version:
     return compiled(version_of(wire_of(**parts)), 0)
 
 
-def price(input_: str, output: str = "10", model: str = "gpt", **cache: str) -> dict[str, str]:
-    prices = {"input_per_million": input_, "output_per_million": output, **cache}
-    return {"provider": "openai", "model": model, **prices}
+def price(input_: str, output: str = "10", model: str = "gpt", **more: Any) -> dict[str, Any]:
+    rates = {"input_tokens": input_, "output_tokens": output, **more.pop("rates", {})}
+    return {"provider": "openai", "model": model, "rates": rates, **more}
 
 
 def test_another_spelling_of_the_same_changes_nothing() -> None:
-    spelled = {"cached_input_per_million": "2.50", "cache_write_per_million": "2.5"}
     before = version(prices=[price("2.5")])
-    after = version(version=7, prices=[price("2.500", "10.0", **spelled)], markups={"auto": "0.1", "tier": "0.080"})
+    after = version(version=7, prices=[price("2.500", "10.0")], markups={"auto": "0.1", "tier": "0.080"})
     assert changes(before, after) == []
     assert summary([]) == "Nothing changes."
 
@@ -64,25 +63,35 @@ def test_packages_are_changed_added_and_removed() -> None:
 def test_prices_go_up_and_down_come_and_go() -> None:
     before = version(prices=[price("3", model="a"), price("0", model="b"), price("1", model="gone")])
     after = version(prices=[price("2", model="a"), price("0", "11", model="b"), price("4", model="new")])
-    cache = {"cached_input_per_million": "3", "cache_write_per_million": "3"}
-    assert changes(
-        version(prices=[price("3", model="a", **cache)]), version(prices=[price("2", model="a", **cache)])
-    ) == [Difference("prices", "openai/a input", "3", "2", "-33.33")]
+    assert changes(version(prices=[price("3", model="a")]), version(prices=[price("2", model="a")])) == [
+        Difference("prices", "openai/a input_tokens", "3", "2", "-33.33")
+    ]
     found = changes(before, after)
     assert found[-3:] == [
-        Difference("prices", "openai/b output", "10", "11", "+10.00"),
-        Difference("prices", "openai/gone", "input 1, output 10, cached_input 1, cache_write 1", None),
-        Difference("prices", "openai/new", None, "input 4, output 10, cached_input 4, cache_write 4"),
+        Difference("prices", "openai/b output_tokens", "10", "11", "+10.00"),
+        Difference("prices", "openai/gone", "input_tokens 1, output_tokens 10", None),
+        Difference("prices", "openai/new", None, "input_tokens 4, output_tokens 10"),
     ]
-    assert summary(found) == "Prices: 1 up, 3 down, 1 added, 1 removed."
+    assert summary(found) == "Prices: 1 up, 1 down, 1 added, 1 removed."
     assert removed_models(before, after) == [("openai", "gone")]
 
 
 def test_a_price_from_nothing_goes_up_by_no_percentage() -> None:
-    cache = {"cached_input_per_million": "1", "cache_write_per_million": "1"}
-    found = changes(version(prices=[price("0", **cache)]), version(prices=[price("1", **cache)]))
-    assert found == [Difference("prices", "openai/gpt input", "0", "1")]
+    found = changes(version(prices=[price("0")]), version(prices=[price("1")]))
+    assert found == [Difference("prices", "openai/gpt input_tokens", "0", "1")]
     assert summary(found) == "Prices: 1 up."
+
+
+def test_thresholds_variants_and_names_are_compared() -> None:
+    long = {"price": "3", "thresholds": [{"input_tokens": 200_000, "price": "6"}]}
+    flex = {"attributes": {"service_tier": "flex"}, "rates": {"input_tokens": "1"}}
+    before = version(prices=[price("3")])
+    after = version(prices=[price("3", rates={"input_tokens": long}, variants=[flex], names=["gpt-now"])])
+    assert changes(before, after) == [
+        Difference("prices", "openai/gpt input_tokens above 200,000 input tokens", None, "6"),
+        Difference("prices", "openai/gpt input_tokens (service_tier=flex)", None, "1"),
+        Difference("names", "openai/gpt", "", "gpt-now"),
+    ]
 
 
 def test_of_a_first_version_everything_is_new() -> None:
