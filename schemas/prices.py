@@ -39,7 +39,11 @@ def _compilable(pattern: str) -> str:
 
 
 # Of Python's `re`, for the whole name in lower case.
-Pattern = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_compilable)]
+Pattern = Annotated[
+    str,
+    matching(r"^[ -~]{1,500}$", "a regular expression of at most 500 printable ASCII characters"),
+    AfterValidator(_compilable),
+]
 
 
 class Threshold(Frozen):

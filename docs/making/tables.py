@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from schemas import envelope, fields, money
+from schemas import envelope, fields, money, prices, units
 
 Schema = dict[str, Any]
 Definitions = Mapping[str, Schema]
@@ -25,7 +25,10 @@ KINDS: dict[str, Any] = {
     "credits": money.Credits,
     "signed credits": money.SignedCredits,
     "cost": money.Cost,
-    "price": money.PricePerMillion,
+    "price": prices.UnitPrice,
+    "pattern": prices.Pattern,
+    "seconds": units.Seconds,
+    "time of day": prices.TimeOfDay,
     "source": envelope.Source,
     "schema": envelope.DataSchema,
     "content type": envelope.ContentType,
