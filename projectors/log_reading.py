@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from ledger.core.book_versions import Book
 from ledger.core.errors import EXIT_CONFIG, LedgerError
-from ledger.log.book import BookFollower, RejectedRecord, StatedVersion
+from ledger.log.book import BookFollower, RejectedRecord, StatedEvent
 from ledger.log.connecting import COMMITTED, connection_options
 from ledger.log.kafka_python_fixes import LogUnreadable
 from ledger.records.skips import Skip
@@ -40,10 +40,10 @@ class Bounds(NamedTuple):
 
 
 class WholeBook(NamedTuple):
-    """Every version of the book, compiled and as it is on the topic, and the rejected records of its topic."""
+    """The book, and its events as they are on the topic, and the rejected records of its topic."""
 
     book: Book
-    stated: list[StatedVersion]
+    stated: list[StatedEvent]
     rejected: list[RejectedRecord]
 
 

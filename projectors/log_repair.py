@@ -1,4 +1,4 @@
-"""Appends to the log what it has lost (versions of the book, events) and a record of the recovery."""
+"""Appends to the log what it has lost (events of the book, other events) and a record of the recovery."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ledger.core.calendar import ms_of
 from ledger.core.errors import LedgerError
-from ledger.log.book import StatedVersion
+from ledger.log.book import StatedEvent
 from ledger.log.book_history import BookHistory, read_history
 from ledger.log.publisher import PendingAppend, Publisher
 from ledger.log.topics import topic_ids
@@ -32,18 +32,16 @@ _SOURCE = "ledger/recover"
 
 
 class NoKeyForBook(LedgerError):
-    message = (
-        "LEDGER_SIGNING_KEYS has no key that may sign this version of the book today, as the version before it says"
-    )
+    message = "LEDGER_SIGNING_KEYS has no key that may sign this event of the book today, as the events before it say"
 
 
-def append_book(settings: Settings, lost: Sequence[StatedVersion]) -> None:
-    """Appends each version, in order, signed by a key that the earlier versions accept today. Raises NoKeyForBook."""
+def append_book(settings: Settings, lost: Sequence[StatedEvent]) -> None:
+    """Appends each event, in order, signed by a key that the earlier ones accept today. Raises NoKeyForBook."""
     with Publisher(settings) as publisher:
-        for version in lost:
-            key = _key_for(settings, read_history(settings), version)
-            headers = [key.header(version.value), recovered_header(key, version.appended_ms, version.value)]
-            publisher.append(BOOK, BOOK_SUBJECT.encode(), version.value, headers).position()
+        for stated in lost:
+            key = _key_for(settings, read_history(settings), stated)
+            headers = [key.header(stated.value), recovered_header(key, stated.appended_ms, stated.value)]
+            publisher.append(BOOK, BOOK_SUBJECT.encode(), stated.value, headers).position()
 
 
 class Appended(NamedTuple):
@@ -95,9 +93,9 @@ def _appends(publisher: Publisher, entries: Sequence[LostEntry], key: SigningKey
         yield publisher.append(EVENTS, entry.account_id.encode(), value, headers)
 
 
-def _key_for(settings: Settings, history: BookHistory, version: StatedVersion) -> SigningKey:
-    wire, now_ms = BOOK_SCHEMA.validate_json(version.value).data, ms_of(datetime.now(UTC))
+def _key_for(settings: Settings, history: BookHistory, stated: StatedEvent) -> SigningKey:
+    event, now_ms = BOOK_SCHEMA.validate_json(stated.value), ms_of(datetime.now(UTC))
     for key_id in sorted(settings.secrets, key=lambda each: each != settings.signing_key_id):
-        if history.may_sign(key_id, wire, now_ms):
+        if history.may_sign(key_id, event, now_ms):
             return SigningKey(key_id, settings.secrets[key_id])
-    raise NoKeyForBook(f"version {version.number}")
+    raise NoKeyForBook(f"event {stated.number}")

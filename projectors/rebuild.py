@@ -22,7 +22,7 @@ from ledger.postgres.connections import connect
 from ledger.postgres.kinds import REBUILD_READER
 from ledger.postgres.release import views_version
 from ledger.postgres.types import Connection
-from ledger.records import book_versions, rebuilds
+from ledger.records import book_events, rebuilds
 from ledger.records.migrate import create_views, migrate_records
 from ledger.records.rebuilds import Rebuild
 from ledger.settings import Settings
@@ -140,9 +140,9 @@ def read_book(settings: Settings, connection: Connection) -> WholeBook:
     try:
         book = whole_book(settings)
     except BookEmpty:
-        book_versions.keep(connection, [])
+        book_events.keep(connection, [])
         raise
-    book_versions.keep(connection, book.stated)
+    book_events.keep(connection, book.stated)
     return book
 
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ledger.core.errors import LedgerError
-from ledger.log.book import BookNotReadable, StatedVersion
+from ledger.log.book import BookNotReadable, StatedEvent
 from ledger.log.book_history import read_history
 from ledger.log.decoding import signature_check
 from ledger.log.topic_reader import topic_reader
 from ledger.log.topics import changed_topics
 from ledger.postgres.types import Connection
-from ledger.records import book_versions, outbox
+from ledger.records import book_events, outbox
 from ledger.settings import Settings
 from ledger.views import lost_entries
 from ledger.views.dead_letters import count_from
@@ -41,7 +41,7 @@ class RecoveryPlan(NamedTuple):
 
     comparison: Comparison
     topics: list[str]
-    book: list[StatedVersion]
+    book: list[StatedEvent]
     messages: dict[str, int]
     dead_letters: int
     unrecoverable: list[str]
@@ -65,7 +65,7 @@ def plan_recovery(settings: Settings, connection: Connection, progress: Progress
     topics = changed_topics(settings, connection)
     if not lost_entries.views_exist(connection) or not (folded := lost_entries.folded(connection)):
         raise NoViews()
-    book = _lost_versions(settings, connection)
+    book = _lost_of_the_book(settings, connection)
     comparison = compare(settings, connection, len(folded), progress)
     if accounts := lost_entries.out_of_order(connection):
         raise RecoveredOutOfOrder(f"{', '.join(accounts)}; see docs/how-to/recover.md")
@@ -81,16 +81,16 @@ def plan_recovery(settings: Settings, connection: Connection, progress: Progress
     )
 
 
-def _lost_versions(settings: Settings, connection: Connection) -> list[StatedVersion]:
-    """The lost versions of the book.
+def _lost_of_the_book(settings: Settings, connection: Connection) -> list[StatedEvent]:
+    """The lost events of the book.
 
     Raises BookDiffers; BookNotReadable if the topic has one whose signature is wrong.
     """
     history = read_history(settings)
-    book_versions.note(connection, history.stated)
-    lost = book_versions.lost(book_versions.kept(connection), history.stated)
+    book_events.note(connection, history.stated)
+    lost = book_events.lost(book_events.kept(connection), history.stated)
     unsigned = {each.record.value for each in history.rejected if each.problem.code == "unsigned_book"}
-    if unsigned & {version.value for version in lost}:
+    if unsigned & {event.value for event in lost}:
         raise BookNotReadable("its signature does not verify; are the secrets of LEDGER_SIGNING_KEYS the right ones?")
     return lost
 

@@ -28,7 +28,7 @@ from ledger.guard.guard import Guard
 from ledger.log.book import FRESH_SECONDS, BookEmpty, BookFollower, BookStale
 from ledger.log.connecting import LogUnavailable, tls_of, uses_sasl
 from ledger.postgres.release import WRONG_SHAPE
-from ledger.records import book_versions
+from ledger.records import book_events
 from ledger.records.rebuilds import RebuildRunning
 from ledger.records.seats import Seat
 from ledger.records.skips import skips
@@ -233,7 +233,7 @@ class Worker:
         """Stores the book before anything is folded by it. Raises BookLost or BookDiffers."""
         age, stated = self._book.age_seconds, self._book.stated
         if len(stated) > self._kept and age < FRESH_SECONDS:
-            book_versions.keep(self._projection.session.connection(), stated, age)
+            book_events.keep(self._projection.session.connection(), stated, age)
             self._kept = len(stated)
 
     async def _load_offsets(self, partitions: set[int]) -> dict[int, int]:

@@ -1,7 +1,8 @@
 """The book: everything besides the events that the fold's answer depends on, as append-only versions.
 
 A version takes effect at `effective_from`, at least `NOTICE` after its own append; the first record of the topic
-applies from the beginning. So a replay answers every event as the first run did, whatever was changed since.
+applies from the beginning. An announced version can be withdrawn until `NOTICE` before it takes effect. So a replay
+answers every event as the first run did, whatever was changed since.
 """
 
 from collections import Counter
@@ -113,6 +114,10 @@ class BookVersion(Frozen):
         return self
 
 
+class Withdrawal(Frozen):
+    version: Annotated[int, Field(ge=1), described("The number of the announced version. It is not used again.")]
+
+
 class BookPublished(Envelope):
     """A new version of the book."""
 
@@ -121,7 +126,16 @@ class BookPublished(Envelope):
     data: BookVersion
 
 
-BOOK: TypeAdapter[BookPublished] = TypeAdapter(BookPublished)
+class BookWithdrawn(Envelope):
+    """An announced version of the book will never take effect. Accepted until 60 s before it would."""
+
+    subject: Literal["book"] = "book"
+    type: Literal["book.withdrawn"] = "book.withdrawn"
+    data: Withdrawal
+
+
+BookEvent = BookPublished | BookWithdrawn
+BOOK: TypeAdapter[BookEvent] = TypeAdapter(Annotated[BookEvent, Field(discriminator="type")])
 
 
 def _unique(field: str, names: list[str]) -> None:

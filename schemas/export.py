@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from schemas.book import BookPublished
+from schemas.book import BookEvent
 from schemas.effects import Effect
 from schemas.envelope import Envelope
 from schemas.events import EVENT_TYPES
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent / "json"
 
 def exported_types() -> dict[str, type[Envelope]]:
     """Every type of every topic."""
-    types: list[type[Envelope]] = [*EVENT_TYPES.values(), *Effect.__args__, BookPublished, *RecordsEvent.__args__]
+    types: list[type[Envelope]] = [*EVENT_TYPES.values(), *Effect.__args__, *BookEvent.__args__, *RecordsEvent.__args__]
     return {cls.model_fields["type"].default: cls for cls in types}
 
 

@@ -12,7 +12,7 @@ from ledger.core import errors
 from ledger.core.entry import Applied
 from ledger.core.errors import Refused, Unusable
 from ledger.log.partitioning import partition_of
-from schemas.book import BookPublished
+from schemas.book import BookEvent
 from schemas.dead_letters import RecordDeadLettered
 from schemas.effects import Effect
 from schemas.envelope import Envelope
@@ -51,6 +51,7 @@ _ABOUT: dict[str, tuple[str, str]] = {
     "auto_top_up.suspended": ("the fold", "none"),
     "balance.level_changed": ("the fold", "none"),
     "book.published": ("operators", "none; later charges follow it"),
+    "book.withdrawn": ("operators", "none"),
     "api_key.revoked": ("operators", "none"),
     "webhook_endpoint.ended": ("operators, customers, notices", "none"),
     "tax_id.deleted": ("customers", "none"),
@@ -81,7 +82,7 @@ def _topic_of(cls: type[Envelope]) -> str:
         return TOP_UPS
     if cls in RecordsEvent.__args__:
         return RECORDS
-    return BOOK if cls is BookPublished else DEAD_LETTERS
+    return BOOK if cls in BookEvent.__args__ else DEAD_LETTERS
 
 
 def _envelope() -> Schema:

@@ -8,7 +8,7 @@ from ledger.core.entry import Applied, Fact
 from ledger.core.errors import Unpriced
 from ledger.core.fold import apply
 from ledger.dev.first_book import first_book
-from schemas.book import BookPublished
+from schemas.book import BookPublished, BookWithdrawn, Withdrawal
 from schemas.dead_letters import DeadLetter, RecordDeadLettered
 from schemas.envelope import Envelope
 from schemas.events import ROUTER_TYPES, Event
@@ -36,8 +36,9 @@ def examples() -> dict[str, Shown]:
         for effect in applied.effects:
             found.setdefault(effect.type, Shown(effect))
     book = BookPublished(source="ledger/book", id=derived_id("book", "1"), data=first_book(KEY.key_id))
-    found |= {event.type: Shown(event) for event in records_story()}
-    return {**found, "book.published": Shown(book), "record.dead_lettered": Shown(_dead_letter())}
+    withdrawn = BookWithdrawn(source="ledger/book", id=derived_id("book", "withdrawn", "2"), data=Withdrawal(version=2))
+    found |= {event.type: Shown(event) for event in (*records_story(), book, withdrawn)}
+    return {**found, "record.dead_lettered": Shown(_dead_letter())}
 
 
 def folded() -> list[tuple[Event, Applied]]:

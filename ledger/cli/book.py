@@ -1,19 +1,20 @@
-"""`ledger book`: show the book, compare and publish versions of it, import prices."""
+"""`ledger book`: show the book, list, compare, publish and withdraw versions of it, import prices."""
 
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from ledger.cli.confirmation import Yes, confirm
-from ledger.cli.shared import Json, console, errors_as_messages, read_settings
+from ledger.cli.shared import Json, console, errors_as_messages, read_settings, table_of
 from ledger.cli.times import log_time_of, time_of
 from ledger.core.calendar import ms_of
 
 if TYPE_CHECKING:
+    from ledger.reports.book_overtaking import TakeOver
     from ledger.service.book import Changes
     from schemas.book import BookVersion
 
@@ -37,7 +38,7 @@ def show(
         bool, typer.Option("--json", help="Print the version as JSON, in the form that publish reads.")
     ] = False,
 ) -> None:
-    """Show the version of the book that is in force, and list later versions that are already published."""
+    """Show the version of the book that is in force, and the versions that are announced."""
     from ledger.cli.book_text import print_prices, print_version
     from ledger.log.book_history import read_history
 
@@ -54,11 +55,27 @@ def show(
         print_prices(console, found.version, prices)
 
 
+@app.command("list", epilog="Example: ledger book list")
+def list_(as_json: Json = False) -> None:
+    """List all versions of the book: announced, in force, past, replaced before they took effect, or withdrawn."""
+    from ledger.cli.book_text import version_lines
+    from ledger.log.book_history import read_history
+
+    with errors_as_messages():
+        found = version_lines(read_history(read_settings()), ms_of(datetime.now(UTC)))
+    if as_json:
+        print(json.dumps({"data": found}))
+    else:
+        lines = [{**line, "until": line["until"] or ""} for line in found]
+        console.print(table_of(lines, ("version", "state", "from", "until", "published")))
+
+
 @app.command("diff", epilog="Example: ledger book diff next.json")
 def diff(file: VersionFile, as_json: Json = False) -> None:
-    """Show what a version would change in the latest published one. The exit code is always 0.
+    """Show what a version would change in the one that it replaces. The exit code is always 0.
 
-    Warns about each removed model that was used recently: its usage would become dead letters.
+    Names the announced versions that take over from it, and what they would undo. Warns about each removed model that
+    was used recently: its usage would become dead letters.
     """
     from ledger.log.book_history import read_history
     from ledger.service.book import changes_by, draft, read_version
@@ -71,7 +88,8 @@ def diff(file: VersionFile, as_json: Json = False) -> None:
     if as_json:
         differences = [each._asdict() for each in found.differences]
         removed = [each._asdict() for each in found.removed_in_use]
-        print(json.dumps({"changes": differences, "removed_in_use": removed}))
+        take_overs = [_take_over_json(each) for each in found.take_overs]
+        print(json.dumps({"changes": differences, "removed_in_use": removed, "take_overs": take_overs}))
     else:
         _print_changes(console, found)
 
@@ -83,12 +101,17 @@ def publish(
         str,
         typer.Option(help="When it takes effect. Default: the time in the file, or else 60 seconds after publishing."),
     ] = "",
+    until_announced: Annotated[
+        bool,
+        typer.Option("--until-announced", help="Publish it also if a version that is announced would undo changes."),
+    ] = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Publish a version of the book: show its changes, ask, append it signed, and check that it is accepted.
 
-    A version that the readers of the book would reject is refused before it is appended.
+    A version that the readers of the book would reject is refused before it is appended. So is one whose changes an
+    announced version would undo.
     """
     from ledger.cli.book_text import moment_text
     from ledger.log.book_history import read_history
@@ -100,7 +123,10 @@ def publish(
         starts = time_of(effective_from, "--effective-from") if effective_from else None
         wire = book.read_version(file.read(), file.name, history.next_number, starts)
         version = book.rehearse(settings, history, wire)
-        _print_changes(Console(stderr=True) if as_json else console, book.changes_by(settings, history, version))
+        found = book.changes_by(settings, history, version)
+        _print_changes(Console(stderr=True) if as_json else console, found)
+        if not until_announced:
+            book.require_lasting(found)
         confirm(f"Publish version {wire.version}?", yes=yes)
         published = book.publish(settings, wire)
     takes_effect = moment_text(published.effective_from_ms)
@@ -108,6 +134,38 @@ def publish(
         print(json.dumps({"version": published.number, "effective_from": takes_effect}))
     else:
         console.print(f"Version {published.number} is accepted and takes effect at {takes_effect}.", highlight=False)
+
+
+@app.command("withdraw", epilog="Example: ledger book withdraw 3")
+def withdraw(
+    version: Annotated[int, typer.Argument(help="The number of the announced version.")],
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Withdraw a version that is announced, so that it never takes effect. Its number is not used again.
+
+    It can be withdrawn until 60 seconds before it takes effect.
+    """
+    from ledger.cli.book_text import moment_text, print_changes
+    from ledger.log.book_history import read_history
+    from ledger.reports.book_diff import changes
+    from ledger.service import book
+
+    with errors_as_messages():
+        settings = read_settings()
+        history = read_history(settings)
+        without = book.rehearse_withdrawal(settings, history, version)
+        at_ms = history.book.numbered(version).effective_from_ms
+        before, after = history.book.at(at_ms), without.at(at_ms)
+        shown = Console(stderr=True) if as_json else console
+        shown.print(f"At {moment_text(at_ms)} version {after.number} will be in force.", highlight=False)
+        print_changes(shown, changes(before, after))
+        confirm(f"Withdraw version {version}?", yes=yes)
+        book.withdraw(settings, version)
+    if as_json:
+        print(json.dumps({"withdrawn": version}))
+    else:
+        console.print(f"Version {version} is withdrawn.", highlight=False)
 
 
 @app.command("import", epilog="Example: ledger book import --provider openai --model 'gpt-4*' -o next.json")
@@ -118,7 +176,9 @@ def import_(
     model: Annotated[str, typer.Option(help="Only models whose name matches this shell pattern.")] = "*",
     onto: Annotated[
         typer.FileText | None,
-        typer.Option(encoding="utf-8", help="The version to start from. Default: the latest on the log."),
+        typer.Option(
+            encoding="utf-8", help="The version to start from. Default: the one that will be in force in 60 seconds."
+        ),
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Remove all prices that are not imported.")] = False,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write. Default: stdout.")] = None,
@@ -155,11 +215,24 @@ def import_(
 
 
 def _print_changes(shown: Console, found: "Changes") -> None:
-    from ledger.cli.book_text import print_changes, print_uses
+    from ledger.cli.book_text import print_changes, print_take_over, print_uses
     from ledger.service.book import USED_DAYS
 
     print_changes(shown, found.differences)
     print_uses(shown, found.removed_in_use, USED_DAYS)
+    for each in found.take_overs:
+        print_take_over(shown, each)
+
+
+def _take_over_json(each: "TakeOver") -> dict[str, Any]:
+    from ledger.cli.book_text import moment_text
+
+    return {
+        "version": each.version,
+        "effective_from": moment_text(each.effective_from_ms),
+        "undone": [change._asdict() for change in each.undone],
+        "keys_that_do_not_count": [change._asdict() for change in each.keys],
+    }
 
 
 def _json_of(version: "BookVersion") -> str:

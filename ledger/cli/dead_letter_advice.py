@@ -53,9 +53,12 @@ ADVICE = {
     "purchase_not_in_whole_cents": "Configure an amount in whole cents.",
     "top_up_exceeds_cap": "Configure caps that allow one top-up, or a smaller amount.",
     # the book
-    "unsigned_book": "Publish the version with `ledger book publish` and a signing key that the book accepts.",
-    "book_version_out_of_order": "Publish it again with the next version number and a later effective_from.",
+    "unsigned_book": "Use `ledger book publish` or `ledger book withdraw` with a signing key that the book accepts.",
+    "book_version_out_of_order": "Publish it again with the next version number.",
     "book_notice_too_short": "Publish it again with an effective_from at least 60 seconds ahead.",
+    "unknown_book_version": "`ledger book list` shows the versions; withdraw one of those.",
+    "book_version_withdrawn": "Nothing to do: the version was withdrawn before.",
+    "book_withdrawal_too_late": "The version took effect. Publish another one that undoes it.",
 }
 
 

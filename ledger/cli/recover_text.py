@@ -26,7 +26,7 @@ class DryRun(Exception):
 def lines_of(plan: "RecoveryPlan") -> Iterator[str]:
     """What is missing, for people."""
     yield from (f"The topic {name} was created again." for name in plan.topics)
-    yield from (f"The book lacks version {version.number}." for version in plan.book)
+    yield from (f"The book lacks its event {event.number}." for event in plan.book)
     yield from (f"Partition {number}: {_place(plan, number)}" for number in sorted(plan.comparison.changed))
     if plan.comparison.losses:
         yield f"In all: {_figures(plan.comparison.losses)}"
@@ -45,7 +45,7 @@ def plan_json(plan: "RecoveryPlan") -> dict[str, Any]:
     return {
         "missing": comparison.records,
         "topics": plan.topics,
-        "book_versions": [version.number for version in plan.book],
+        "book_events": [event.number for event in plan.book],
         "messages": plan.messages,
         "dead_letters": plan.dead_letters,
         "unrecoverable": plan.unrecoverable,
@@ -69,7 +69,7 @@ def done_lines(recovered: "Recovered | None") -> Iterator[str]:
     if recovered is None:
         yield "Nothing is missing, and the topics belong to this ledger."
         return
-    yield f"Appended {recovered.records:,} events and {len(recovered.plan.book):,} versions of the book again."
+    yield f"Appended {recovered.records:,} events and {len(recovered.plan.book):,} events of the book again."
     yield "The topics are accepted. Start the projectors, then the consumers."
 
 

@@ -114,7 +114,7 @@ class BadSignature(Unusable):
 
 
 class UnsignedBook(Refused):
-    message = "A book version must be signed by a key that the book accepts"
+    message = "A change of the book must be signed by a key that the book accepts"
 
 
 class IdReused(Unusable):
@@ -214,11 +214,23 @@ class WrongProvider(Refused):
 
 
 class BookVersionOutOfOrder(Refused):
-    message = "Book versions count up by one and take effect one after the other"
+    message = "Book versions count up by one"
 
 
 class BookNoticeTooShort(Refused):
     message = "A book version takes effect at least 60 seconds after its append"
+
+
+class UnknownBookVersion(Refused):
+    message = "The book has no version of that number"
+
+
+class BookVersionWithdrawn(Refused):
+    message = "This version of the book is withdrawn already"
+
+
+class BookWithdrawalTooLate(Refused):
+    message = "A book version can be withdrawn until 60 seconds before it takes effect; a later version can undo it"
 
 
 class NotAMonth(LedgerError):

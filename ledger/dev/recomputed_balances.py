@@ -8,7 +8,8 @@ whether all of them were expected.
 import json
 import threading
 from collections import defaultdict
-from datetime import UTC, datetime, time
+from contextlib import suppress
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import lru_cache
@@ -31,6 +32,7 @@ from schemas.topics import BOOK, EVENTS
 
 NANOS = 10**9
 SIGNATURE = "ledger-signature"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _POLL_MS = 500
 
 Identity = tuple[str, bool, str]  # account, signed, id
@@ -39,7 +41,7 @@ Identity = tuple[str, bool, str]  # account, signed, id
 class IndependentPricing(NamedTuple):
     """The prices of a book version, as the JSON on the topic has them."""
 
-    since_ms: float
+    since_ms: int
     data: dict[str, Any]
 
     def usage(self, data: dict[str, Any], at: datetime) -> int:
@@ -204,29 +206,39 @@ class RecomputedBalances:
 
 
 class _BookLog:
-    """All versions of the book, as the JSON on its topic has them. The first applies from the beginning."""
+    """The versions of the book, as the JSON on its topic has them. The first applies from the beginning."""
 
     def __init__(self, settings: Settings) -> None:
         self._partition = TopicPartition(settings.topic(BOOK), 0)
         self._consumer = KafkaConsumer(**kafka_options(settings), enable_auto_commit=False)
         self._consumer.assign([self._partition])
         self._consumer.seek_to_beginning(self._partition)
-        self._versions: list[IndependentPricing] = []
+        self._versions: dict[int, IndependentPricing] = {}
+        self._ended: set[int] = set()  # withdrawn, or replaced by another version of the same moment
 
     def read(self) -> None:
-        """Reads what was added since the last call. A record that is not the next version is rejected everywhere."""
+        """Reads what was added since the last call, without what is rejected everywhere."""
         end = self._consumer.end_offsets([self._partition])[self._partition]
         while self._consumer.position(self._partition) < end:
             for record in self._consumer.poll(timeout_ms=_POLL_MS).get(self._partition, []):
-                data = json.loads(record.value)["data"]
-                if data["version"] == len(self._versions) + 1:
-                    self._versions.append(
-                        IndependentPricing(_since(data, record.timestamp) if self._versions else 0, data)
-                    )
+                with suppress(ValueError):  # no JSON: a dead letter
+                    self._add(json.loads(record.value), record.timestamp)
+
+    def _add(self, event: dict[str, Any], appended_ms: int) -> None:
+        data, number, noticed_ms = event["data"], event["data"]["version"], appended_ms + 60_000
+        if event["type"] == "book.withdrawn":
+            if number in self._versions and self._versions[number].since_ms >= noticed_ms:
+                self._ended.add(number)
+        elif number == len(self._versions) + 1:
+            since_ms = _since(data, noticed_ms) if self._versions else 0
+            if not self._versions or since_ms >= noticed_ms:
+                self._ended.update(other for other, each in self._versions.items() if each.since_ms == since_ms)
+                self._versions[number] = IndependentPricing(since_ms, data)
 
     def at(self, at_ms: int) -> IndependentPricing:
-        """The version in force at a log time."""
-        return [version for version in self._versions if version.since_ms <= at_ms][-1]
+        """The version in force at a log time: of those that took effect, the last one."""
+        counting = [version for number, version in self._versions.items() if number not in self._ended]
+        return max((version for version in counting if version.since_ms <= at_ms), key=lambda each: each.since_ms)
 
     def close(self) -> None:
         self._consumer.close()
@@ -254,10 +266,10 @@ def _decimal(rate: str | dict[str, Any]) -> Decimal | TieredPrices:
     return TieredPrices(base=Decimal(rate["price"]), tiers=tiers)
 
 
-def _since(data: dict[str, Any], appended_ms: int) -> float:
+def _since(data: dict[str, Any], noticed_ms: int) -> int:
     """When a version takes effect: one minute after its append, if it names no time."""
     named = data.get("effective_from")
-    return appended_ms + 60_000 if named is None else datetime.fromisoformat(named).timestamp() * 1000
+    return noticed_ms if named is None else (datetime.fromisoformat(named) - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _identity(record: ConsumerRecord, event: dict[str, Any]) -> Identity:

@@ -24,13 +24,14 @@ from ledger.log.record import Record
 from ledger.log.topic_settings import BOOK_BYTES_MAX
 from ledger.log.validation import recovery_of, signer_of
 from ledger.settings import Settings
-from schemas.book import BOOK, BOOK_SUBJECT, BookPublished, BookVersion
+from schemas.book import BOOK, BOOK_SUBJECT, BookEvent, BookPublished, BookVersion, BookWithdrawn, Withdrawal
 from schemas.fields import json_of
 from schemas.identity import derived_id
 from schemas.signatures import SigningKey
 from schemas.topics import BOOK as BOOK_TOPIC
 
 FRESH_SECONDS = 20
+_SOURCE = "ledger/book"
 _POLL_SECONDS = 1
 _CLOSE_MS = 1000
 
@@ -44,7 +45,7 @@ class BookEmpty(LedgerError):
 
 
 class BookLost(LedgerError, exit_code=EXIT_CONFIG):
-    message = "The book's topic has lost versions that events were folded by; `ledger recover` puts them back"
+    message = "The book's topic has lost events that were folded by; `ledger recover` puts them back"
 
 
 class BookNotReadable(LedgerError, exit_code=EXIT_CONFIG):
@@ -56,14 +57,14 @@ class BookTooLarge(LedgerError):
 
 
 class SignedValue(NamedTuple):
-    """The record of a version: its value, and the header with its signature."""
+    """The record of an event: its value, and the header with its signature."""
 
     value: bytes
     header: tuple[str, bytes]
 
 
-class StatedVersion(NamedTuple):
-    """A version as it is on the topic, and the log time that its notice counts from."""
+class StatedEvent(NamedTuple):
+    """An accepted event as it is on the topic, its number among them, and the log time that its notice counts from."""
 
     number: int
     value: bytes
@@ -71,7 +72,7 @@ class StatedVersion(NamedTuple):
 
 
 class RejectedRecord(NamedTuple):
-    """A record of the book's topic that is not a version."""
+    """A record of the book's topic that changes nothing."""
 
     record: Record
     problem: Problem
@@ -82,52 +83,55 @@ class BookReader:
 
     def __init__(self, secrets: Mapping[str, bytes]) -> None:
         self.book = Book()
-        self.latest: BookVersion | None = None
-        self.stated: list[StatedVersion] = []
+        self.stated: list[StatedEvent] = []
         self.rejected: list[RejectedRecord] = []
         self._secrets = secrets
 
-    def read(self, record: Record) -> None:
-        """Takes one more version, or notes why it is none. Raises BookNotReadable."""
+    def read(self, record: Record) -> BookEvent | None:
+        """Takes one more event and returns it, or notes why it is none. Raises BookNotReadable."""
         try:
-            latest, book = self.with_record(record)
-            self.stated.append(StatedVersion(latest.version, record.value or b"", self._appended_ms(record)))
-            self.latest, self.book = latest, book  # last: a reader of `book` must find `latest` set
+            event, book = self.with_record(record)
+            self.stated.append(StatedEvent(len(self.stated) + 1, record.value or b"", self._appended_ms(record)))
+            self.book = book  # last: who folds by it must find it in `stated`
+            return event
         except ValidationError as error:
             self._reject(record, invalid(error))
         except Refused as error:
             self._reject(record, problem_of(error))
+        return None
 
-    def with_record(self, record: Record) -> tuple[BookVersion, Book]:
-        """The version that a record states, and the book with it; nothing changes here, so a record can be rehearsed.
+    def with_record(self, record: Record) -> tuple[BookEvent, Book]:
+        """The event of a record, and the book after it; nothing changes here, so a record can be rehearsed.
 
         Raises ValidationError, Refused or BookNotReadable.
         """
-        published = BOOK.validate_json(record.value or b"")
-        self._check_signature(record, published)
-        book = self.book.with_version(published.data, self._appended_ms(record))
-        self._check_readable(published.data)
-        return published.data, book
+        event = BOOK.validate_json(record.value or b"")
+        self._check_signature(record, event)
+        book = self.book.with_event(event, self._appended_ms(record))
+        if isinstance(event, BookPublished):
+            self._check_readable(event.data)
+        return event, book
 
-    def _check_signature(self, record: Record, published: BookPublished) -> None:
-        """A version must be signed by a key of the version in force; the first one by a key of its own.
+    def _check_signature(self, record: Record, event: BookEvent) -> None:
+        """An event must be signed by a key that is accepted at its append; the first version by a key of its own.
 
         One that is recovered has an older log time, but its key must be valid when it is appended again.
         """
         key_id = signer_of(record, record.value or b"", self._secrets)
         if isinstance(key_id, Problem):
             raise UnsignedBook(str(key_id))
-        if not self.may_sign(key_id, published.data, record.timestamp):
+        if not self.may_sign(key_id, event, record.timestamp):
             raise UnsignedBook()
 
-    def may_sign(self, key_id: str | None, version: BookVersion, at_ms: int) -> bool:
-        """Whether a key may sign this version when it is appended at that time."""
-        first = Book().with_version(version.model_copy(update={"version": 1}), at_ms)
-        book = self.book if self.book.versions else first
-        return key_id is not None and book.at(at_ms).accepts_key(key_id, at_ms)
+    def may_sign(self, key_id: str | None, event: BookEvent, at_ms: int) -> bool:
+        """Whether a key may sign this event when it is appended at that time."""
+        book = self.book
+        if not book.versions and isinstance(event, BookPublished):
+            book = Book().with_version(event.data.model_copy(update={"version": 1}), at_ms)
+        return key_id is not None and bool(book.versions) and book.at(at_ms).accepts_key(key_id, at_ms)
 
     def _appended_ms(self, record: Record) -> int:
-        """The log time of a version: of one that is recovered, the one that it had. Raises UnsignedBook."""
+        """The log time of an event: of one that is recovered, the one that it had. Raises UnsignedBook."""
         recovery = recovery_of(record, record.value or b"", self._secrets)
         if isinstance(recovery, Problem):
             raise UnsignedBook(str(recovery))
@@ -184,18 +188,13 @@ class BookFollower:
         return time.monotonic() - self._seen_end_at
 
     @property
-    def latest(self) -> BookVersion | None:
-        """The version that was published last; its effect may lie ahead."""
-        return self._reader.latest
-
-    @property
-    def stated(self) -> list[StatedVersion]:
-        """Every version as it is on the topic, oldest first."""
+    def stated(self) -> list[StatedEvent]:
+        """Every accepted event as it is on the topic, oldest first."""
         return list(self._reader.stated)
 
     @property
     def rejected(self) -> list[RejectedRecord]:
-        """Records of the topic that are no version, oldest first."""
+        """Records of the topic that change nothing, oldest first."""
         return list(self._reader.rejected)
 
     def wait(self, timeout_seconds: float) -> bool:
@@ -271,16 +270,31 @@ def records_to_the_end(consumer: KafkaConsumer, partition: TopicPartition, read_
             raise KafkaTimeoutError(f"{partition.topic} can't be read to its end")
 
 
-def record_of(version: BookVersion, signing_key: SigningKey) -> SignedValue:
-    """What is appended for a version. The same version twice has the same event id. Raises BookTooLarge."""
-    event = BookPublished(source="ledger/book", id=derived_id(BOOK_SUBJECT, str(version.version)), data=version)
+def published(version: BookVersion) -> BookPublished:
+    """The event of a version. The same version twice has the same event id."""
+    return BookPublished(source=_SOURCE, id=derived_id(BOOK_SUBJECT, str(version.version)), data=version)
+
+
+def withdrawn(number: int) -> BookWithdrawn:
+    """The event that withdraws a version."""
+    id = derived_id(BOOK_SUBJECT, "withdrawn", str(number))
+    return BookWithdrawn(source=_SOURCE, id=id, data=Withdrawal(version=number))
+
+
+def record_of(event: BookEvent, signing_key: SigningKey) -> SignedValue:
+    """What is appended for an event. Raises BookTooLarge."""
     value = json_of(event)
-    if len(value) > BOOK_BYTES_MAX:
-        raise BookTooLarge(f"{len(value):,} bytes; {len(version.prices):,} prices", field="prices")
+    if isinstance(event, BookPublished) and len(value) > BOOK_BYTES_MAX:
+        raise BookTooLarge(f"{len(value):,} bytes; {len(event.data.prices):,} prices", field="prices")
     return SignedValue(value, signing_key.header(value))
 
 
 def publish_version(publisher: Publisher, version: BookVersion, signing_key: SigningKey) -> Position:
     """Appends a version of the book, signed. Raises BookTooLarge or LogUnavailable."""
-    value, header = record_of(version, signing_key)
+    return append_event(publisher, published(version), signing_key)
+
+
+def append_event(publisher: Publisher, event: BookEvent, signing_key: SigningKey) -> Position:
+    """Appends an event of the book, signed. Raises BookTooLarge or LogUnavailable."""
+    value, header = record_of(event, signing_key)
     return publisher.append(BOOK_TOPIC, BOOK_SUBJECT.encode(), value, [header]).position()

@@ -1,7 +1,7 @@
 """Every version of the book that was ever published, for the commands that show it and add to it.
 
-A new version is rehearsed first, by the very code that every reader of the topic runs: what would be rejected is
-refused before it is appended.
+A new event is rehearsed first, by the very code that every reader of the topic runs: what would be rejected is refused
+before it is appended.
 """
 
 from collections.abc import Mapping
@@ -12,23 +12,26 @@ from kafka.errors import KafkaError
 from pydantic import ValidationError
 
 from ledger.core.book import Version
+from ledger.core.book_versions import Book
 from ledger.core.calendar import ms_of
 from ledger.core.errors import LedgerError
 from ledger.log.book import (
     BookEmpty,
     BookReader,
     RejectedRecord,
-    StatedVersion,
+    StatedEvent,
+    append_event,
     book_consumer,
-    publish_version,
+    published,
     record_of,
     records_to_the_end,
+    withdrawn,
 )
 from ledger.log.connecting import refusals_in_words
 from ledger.log.publisher import Permit, Position, Publisher
 from ledger.log.record import PlainRecord, Record
 from ledger.settings import Settings
-from schemas.book import BOOK_SUBJECT, BookVersion
+from schemas.book import BOOK_SUBJECT, BookEvent, BookPublished, BookVersion
 from schemas.fields import faults_of
 from schemas.signatures import SigningKey
 
@@ -37,59 +40,57 @@ class BookUnreachable(LedgerError):
     message = "The book's topic can't be read; is Kafka there, and did `ledger topics --create` make the topic?"
 
 
-class UnknownBookVersion(LedgerError):
-    message = "The book has no version of that number"
-
-
 class BookVersionInvalid(LedgerError):
     message = "This is not a version of the book"
 
 
-class BookVersionRejected(LedgerError):
-    message = "The version was appended, but the readers of the book reject it; it is a dead letter and changes nothing"
+class BookEventRejected(LedgerError):
+    message = "The event was appended, but the readers of the book reject it; it is a dead letter and changes nothing"
 
 
 class Published(NamedTuple):
-    """A version as it was published, and compiled, with the moment of its effect."""
+    """A version as it was published, compiled, with the moment of its effect, and the log time of its append."""
 
     wire: BookVersion
     version: Version
+    appended_ms: int
 
 
 class BookHistory:
-    """The versions so far, oldest first."""
+    """The versions so far, in the order of their numbers."""
 
     def __init__(self, secrets: Mapping[str, bytes]) -> None:
         self.published: list[Published] = []
         self._reader = BookReader(secrets)
-        self._by_offset: dict[int, Published] = {}
+        self._accepted_offsets: set[int] = set()
 
     def read(self, record: Record) -> None:
         """Takes one more record of the topic. Raises BookNotReadable."""
-        self._reader.read(record)
-        versions, latest = self._reader.book.versions, self._reader.latest
-        if latest is not None and len(versions) > len(self.published):
-            self.published.append(Published(latest, versions[-1]))
-            self._by_offset[record.offset] = self.published[-1]
+        event = self._reader.read(record)
+        if event is not None:
+            self._accepted_offsets.add(record.offset)
+        if isinstance(event, BookPublished):
+            appended_ms = self._reader.stated[-1].appended_ms
+            self.published.append(Published(event.data, self.book.versions[-1], appended_ms))
 
     @property
-    def stated(self) -> list[StatedVersion]:
-        """The versions as they are on the topic."""
+    def book(self) -> Book:
+        """The book, compiled."""
+        return self._reader.book
+
+    @property
+    def stated(self) -> list[StatedEvent]:
+        """The events as they are on the topic."""
         return self._reader.stated
 
     @property
     def rejected(self) -> list[RejectedRecord]:
-        """The records of the topic that are no version."""
+        """The records of the topic that change nothing."""
         return self._reader.rejected
 
-    def may_sign(self, key_id: str, wire: BookVersion, at_ms: int) -> bool:
-        """Whether a key may sign the next version when it is appended at that time."""
-        return self._reader.may_sign(key_id, wire, at_ms)
-
-    @property
-    def latest(self) -> Published | None:
-        """The version that was published last; its effect may lie ahead."""
-        return self.published[-1] if self.published else None
+    def may_sign(self, key_id: str, event: BookEvent, at_ms: int) -> bool:
+        """Whether a key may sign the next event when it is appended at that time."""
+        return self._reader.may_sign(key_id, event, at_ms)
 
     @property
     def next_number(self) -> int:
@@ -97,36 +98,37 @@ class BookHistory:
         return len(self.published) + 1
 
     def in_force(self, at_ms: int) -> Published:
-        """The version in force at a log time. Raises BookEmpty."""
+        """The version in force at a log time, with the keys that are accepted then. Raises BookEmpty."""
         if not self.published:
             raise BookEmpty()
-        return self.published[self._reader.book.at(at_ms).number - 1]
+        version = self.book.at(at_ms)
+        own = self.published[version.number - 1]
+        keys = next(each.wire.signing_keys for each in self.published if each.version.keys is version.keys)
+        return own._replace(wire=own.wire.model_copy(update={"signing_keys": keys}), version=version)
 
     def numbered(self, number: int) -> Published:
-        """The version of this number. Raises UnknownBookVersion."""
-        if not 0 < number <= len(self.published):
-            raise UnknownBookVersion(f"{number}; there are {len(self.published)}", field="version")
-        return self.published[number - 1]
+        """The version of this number, as it was published. Raises UnknownBookVersion."""
+        return self.published[self.book.numbered(number).number - 1]
 
-    def announced(self, at_ms: int) -> list[Published]:
-        """The versions whose effect lies after a log time."""
-        return [published for published in self.published if published.version.effective_from_ms > at_ms]
+    def announced(self, at_ms: int) -> list[Version]:
+        """The versions that take effect one after the other after a log time."""
+        return self.book.following(self.book.at(at_ms)) if self.published else []
 
-    def rehearse(self, wire: BookVersion, signing_key: SigningKey, at_ms: int) -> Version:
-        """The version as it would be if it were appended at that time.
+    def rehearse(self, event: BookEvent, signing_key: SigningKey, at_ms: int) -> Book:
+        """The book as it would be if the event were appended at that time.
 
         Raises Refused, BookNotReadable or BookTooLarge, as its readers would.
         """
-        value, header = record_of(wire, signing_key)
+        value, header = record_of(event, signing_key)
         record = PlainRecord(BOOK_SUBJECT.encode(), value, [header], timestamp=at_ms)
-        return self._reader.with_record(record)[1].versions[-1]
+        return self._reader.with_record(record)[1]
 
-    def verdict(self, position: Position) -> Published:
-        """What became of the record there. Raises BookVersionRejected."""
+    def require_accepted(self, position: Position) -> None:
+        """Raises BookEventRejected if the record there was rejected."""
         for rejected in self._reader.rejected:
             if rejected.record.offset == position.offset:
-                raise BookVersionRejected(f"offset {position.offset}: {rejected.problem}")
-        return self._by_offset[position.offset]
+                raise BookEventRejected(f"offset {position.offset}: {rejected.problem}")
+        assert position.offset in self._accepted_offsets, "the topic was read to its end, which lies after the append"
 
 
 def read_history(settings: Settings) -> BookHistory:
@@ -144,15 +146,27 @@ def read_history(settings: Settings) -> BookHistory:
 
 
 def publish(settings: Settings, wire: BookVersion, permit: Permit) -> Published:
-    """Rehearses a version, appends it, and reads it back.
+    """Publishes a version. Raises what `append` raises."""
+    return append(settings, published(wire), permit).numbered(wire.version)
 
-    Raises what `rehearse` raises, SettingMissing, BookUnreachable, LogUnavailable or BookVersionRejected.
+
+def withdraw(settings: Settings, number: int, permit: Permit) -> None:
+    """Withdraws an announced version. Raises what `append` raises."""
+    append(settings, withdrawn(number), permit)
+
+
+def append(settings: Settings, event: BookEvent, permit: Permit) -> BookHistory:
+    """Rehearses an event, appends it, and reads it back: the history with it.
+
+    Raises what `rehearse` raises, SettingMissing, BookUnreachable, LogUnavailable or BookEventRejected.
     """
     signing_key = settings.signing_key()
-    read_history(settings).rehearse(wire, signing_key, ms_of(datetime.now(UTC)))
+    read_history(settings).rehearse(event, signing_key, ms_of(datetime.now(UTC)))
     with Publisher(settings, permit) as publisher:
-        position = publish_version(publisher, wire, signing_key)
-    return read_history(settings).verdict(position)
+        position = append_event(publisher, event, signing_key)
+    history = read_history(settings)
+    history.require_accepted(position)
+    return history
 
 
 def version_of(text: str) -> BookVersion:

@@ -13,7 +13,7 @@ from ledger.log.dead_letters import Problem, invalid, problem_of
 from ledger.log.record import PlainRecord, Record
 from ledger.log.validation import fact_of
 from schemas.book import BOOK as BOOK_SCHEMA
-from schemas.book import BookPublished
+from schemas.book import BookEvent
 from schemas.dead_letters import DEAD_LETTER, RecordDeadLettered
 from schemas.effects import EFFECT, Effect
 from schemas.events import Event
@@ -21,7 +21,7 @@ from schemas.records import RECORDS_EVENT, RecordsEvent
 from schemas.signatures import signature_of, verifies
 from schemas.topics import BOOK, DEAD_LETTERS, EVENTS, RECORDS, TOP_UPS
 
-AnyEvent = Event | Effect | BookPublished | RecordDeadLettered | RecordsEvent
+AnyEvent = Event | Effect | BookEvent | RecordDeadLettered | RecordsEvent
 Proof = Literal["none", "valid", "invalid", "unchecked"]
 
 _VALIDATE: dict[str, Callable[[bytes], AnyEvent]] = {

@@ -18,7 +18,7 @@ from ledger.log.topic_settings import TopicMisconfigured
 from ledger.log.topics import TopicChanged, TopicMissing
 from ledger.payments.gateway import ProviderUnavailable
 from ledger.postgres import release
-from ledger.records.book_versions import BookDiffers
+from ledger.records.book_events import BookDiffers
 from ledger.records.rebuilds import RebuildRunning, RebuildUnfinished
 from ledger.records.seats import SeatTaken
 from ledger.settings import SettingMissing, SettingsInvalid

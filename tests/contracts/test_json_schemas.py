@@ -19,8 +19,14 @@ def test_the_files_are_what_the_models_say() -> None:
 
 
 def test_every_type_of_every_topic_is_exported() -> None:
-    assert len(TYPES) == 17 + 4 + 1 + 5
-    assert {"usage.recorded", "auto_top_up.triggered", "balance.level_changed", "book.published"} <= set(TYPES)
+    assert len(TYPES) == 17 + 4 + 2 + 5
+    assert {
+        "usage.recorded",
+        "auto_top_up.triggered",
+        "balance.level_changed",
+        "book.published",
+        "book.withdrawn",
+    } <= set(TYPES)
 
 
 @pytest.mark.parametrize("type", TYPES)

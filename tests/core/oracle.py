@@ -10,7 +10,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Any
 
-from .records import Published, Record
+from .records import Published, Record, Stated
 
 Verdict = dict[str, Any]
 
@@ -33,21 +33,28 @@ MAY_TRIGGER = {
 class Oracle:
     """Told every record in order, it answers `{"refused": reasons}` or what was posted, as fractions of credits."""
 
-    def __init__(self, published: list[Published]) -> None:
+    def __init__(self, stated: list[Stated]) -> None:
         self.accounts: dict[str, dict[str, Any]] = {}
-        self.starts: list[tuple[int, dict[str, Any]]] = []
-        for wire, append_ms in published:
-            self.starts.append((self._start(wire, append_ms), wire))
-
-    def _start(self, wire: dict[str, Any], append_ms: int) -> int:
-        if not self.starts:
-            return -(10**15)
-        if wire.get("effective_from"):
-            return milliseconds(datetime.fromisoformat(wire["effective_from"]))
-        return max(append_ms + 60_000, self.starts[-1][0] + 1)
+        self.starts: dict[int, int] = {}
+        self.wires: dict[int, dict[str, Any]] = {}
+        for each in stated:
+            if isinstance(each, Published):
+                number = each.wire["version"]
+                self.wires[number] = each.wire
+                start = start_of(each.wire, each.append_ms) if number > 1 else -(10**15)
+                self.starts = {other: its for other, its in self.starts.items() if its != start} | {number: start}
+            else:
+                self.starts.pop(each.number, None)
 
     def book_at(self, time_ms: int) -> dict[str, Any]:
-        return [wire for start, wire in self.starts if start <= time_ms][-1]
+        """Walks through all that took effect, in the order of their effect; keys only change to a later number's."""
+        found: dict[str, Any] = {}
+        keys_of = 0
+        for start, number in sorted((start, number) for number, start in self.starts.items()):
+            if start <= time_ms:
+                keys_of = max(keys_of, number)
+                found = {**self.wires[number], "signing_keys": self.wires[keys_of]["signing_keys"]}
+        return found
 
     def account(self, name: str) -> dict[str, Any]:
         return self.accounts.get(name) or {
@@ -310,6 +317,13 @@ def given_back(record: Record, purchase: dict[str, Any]) -> Verdict:
 
 
 # Why a record is refused: all the reasons there are.
+
+
+def start_of(wire: dict[str, Any], append_ms: int) -> int:
+    """When a version takes effect that is not the first one."""
+    if wire.get("effective_from"):
+        return milliseconds(datetime.fromisoformat(wire["effective_from"]))
+    return append_ms + 60_000
 
 
 def refusals(record: Record, account: dict[str, Any], now: int, book: dict[str, Any]) -> set[str]:

@@ -36,6 +36,16 @@ class Published(NamedTuple):
     append_ms: int
 
 
+class Withdrawn(NamedTuple):
+    """The withdrawal of a version as it is on the topic."""
+
+    number: int
+    append_ms: int
+
+
+Stated = Published | Withdrawn
+
+
 def record(type: str, data: Data, at: str | int = "2026-11-21T10:00:00Z", number: int = 1, **more: Any) -> Record:
     """A record of "acct_0", signed when its type must be, with an id made of `number`."""
     more.setdefault("account", "acct_0")
@@ -101,11 +111,17 @@ def wire_of(**changes: Any) -> Data:
     return {**copy.deepcopy(PLAIN_BOOK), **changes}
 
 
-def book_of(*published: Published) -> Book:
+def book_of(*stated: Stated) -> Book:
     book = Book()
-    for version in published:
-        book = book.with_version(version_of(version.wire), version.append_ms)
+    for each in stated:
+        book = book_with(book, each)
     return book
+
+
+def book_with(book: Book, stated: Stated) -> Book:
+    if isinstance(stated, Published):
+        return book.with_version(version_of(stated.wire), stated.append_ms)
+    return book.without_version(stated.number, stated.append_ms)
 
 
 def plain_book(**changes: Any) -> Book:

@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from .oracle import Oracle, milliseconds, purchase_of, utc
-from .records import KEY, UNKNOWN_TRIGGER, Data, Published, Record, ms, uuid_of, wire_of
+from .oracle import Oracle, milliseconds, purchase_of, start_of, utc
+from .records import KEY, UNKNOWN_TRIGGER, Data, Published, Record, Stated, Withdrawn, ms, uuid_of, wire_of
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 PROVIDERS = ("stripe", "razorpay")
 
 
 class Log(NamedTuple):
-    """What is on the topics: the versions of the book, and the records of `ledger.events` in their order."""
+    """What is on the topics: the events of the book, and the records of `ledger.events` in their order."""
 
-    published: list[Published]
+    book: list[Stated]
     records: list[Record]
 
 
@@ -226,28 +226,33 @@ CHANGES = st.fixed_dictionaries(
     },
 )
 APPENDS = st.lists(st.sampled_from([0, SECOND, MINUTE, HOUR, DAY, 20 * DAY, 60 * DAY]), max_size=3)
-NOTICES = _maybe(st.sampled_from([MINUTE, MINUTE + 1, HOUR, 2 * DAY]))
+NOTICES = _maybe(st.sampled_from([MINUTE, MINUTE + 1, HOUR, 2 * DAY, 30 * DAY]))
 VALIDITIES = st.sampled_from(
     [{}, {"valid_from": -HOUR}, {"valid_until": HOUR}, {"valid_from": DAY, "valid_until": 9 * DAY}]
 )
 
 
 @st.composite
-def books(draw: st.DrawFn, start_ms: int, rules: st.SearchStrategy[int]) -> list[Published]:
-    """One to four versions, the first one from the beginning, each published with its notice."""
-    published: list[Published] = []
-    append_ms, last_start_ms = start_ms - 5 * MINUTE, 0
+def books(draw: st.DrawFn, start_ms: int, rules: st.SearchStrategy[int]) -> list[Stated]:
+    """One to four versions, the first one from the beginning, each published with its notice; some are withdrawn."""
+    stated: list[Stated] = []
+    announced: dict[int, int] = {}
+    append_ms = start_ms - 5 * MINUTE
     for version, wait_ms in enumerate([0, *draw(APPENDS)], start=1):
         append_ms += wait_ms
         wire = wire_of(**draw(CHANGES), version=version, rules=draw(rules))
         wire["signing_keys"].append({"key_id": "k2", **_moments(draw(VALIDITIES), start_ms)})
         notice_ms = draw(NOTICES)
-        begin_ms = append_ms + (notice_ms or MINUTE)
-        if notice_ms and begin_ms > last_start_ms:
-            wire["effective_from"] = utc(begin_ms).isoformat()
-        last_start_ms = max(begin_ms, last_start_ms + 1)
-        published.append(Published(wire, append_ms))
-    return published
+        if notice_ms:
+            wire["effective_from"] = utc(append_ms + notice_ms).isoformat()
+        stated.append(Published(wire, append_ms))
+        announced[version] = start_of(wire, append_ms) if version > 1 else 0
+        open_ = [number for number, begin_ms in announced.items() if begin_ms >= append_ms + MINUTE]
+        if open_ and draw(st.integers(0, 3)) == 0:
+            number = draw(st.sampled_from(open_))
+            stated.append(Withdrawn(number, append_ms))
+            del announced[number]
+    return stated
 
 
 def _moments(offsets: dict[str, int], start_ms: int) -> Data:
@@ -261,8 +266,8 @@ RULES_1 = st.just(1)
 def logs(draw: st.DrawFn, rules: st.SearchStrategy[int] = RULES_1) -> Log:
     """A log with its book; `rules` numbers the rules that versions ask for."""
     start_ms = ms(draw(STARTS))
-    published = draw(books(start_ms, rules))
-    return Log(published, _concrete(draw(STEPS), start_ms, Oracle(published)))
+    book = draw(books(start_ms, rules))
+    return Log(book, _concrete(draw(STEPS), start_ms, Oracle(book)))
 
 
 # From wishes to records.

@@ -1,4 +1,4 @@
-"""The book: which version is in force when, what a version must be, and which keys and schemas it accepts."""
+"""A version of the book: what it must be, and which keys and schemas it accepts."""
 
 from typing import Any
 
@@ -19,60 +19,6 @@ NOON = ms("2026-11-21T12:00:00Z")
 
 def _second(**changes: Any) -> Published:
     return Published(wire_of(version=2, **changes), NOON)
-
-
-@pytest.mark.parametrize(
-    ("second", "starts_ms"),
-    [
-        pytest.param(_second(), NOON + 60_000, id="its notice after its append"),
-        pytest.param(_second(effective_from="2026-11-21T12:01:00Z"), NOON + 60_000, id="the shortest notice"),
-        pytest.param(_second(effective_from="2026-11-21T15:00:00+02:00"), NOON + 3_600_000, id="another time zone"),
-    ],
-)
-def test_a_version_is_in_force_from_its_moment(second: Published, starts_ms: int) -> None:
-    book = book_of(Published(wire_of(), 0), second)
-    assert [book.at(at_ms).number for at_ms in (0, starts_ms - 1, starts_ms, 10 * NOON)] == [1, 1, 2, 2]
-
-
-def test_the_first_version_applies_from_the_beginning() -> None:
-    book = book_of(Published(wire_of(effective_from="2030-01-01T00:00:00Z"), NOON))
-    assert book.at(0).number == 1
-
-
-def test_versions_published_together_take_effect_one_after_the_other() -> None:
-    book = book_of(Published(wire_of(), 0), _second(), Published(wire_of(version=3), NOON))
-    assert [book.at(NOON + 60_000 + later).number for later in (0, 1)] == [2, 3]
-
-
-@pytest.mark.parametrize(
-    ("wire", "code"),
-    [
-        pytest.param(
-            wire_of(version=2, effective_from="2026-11-21T12:00:59.999Z"), "book_notice_too_short", id="notice"
-        ),
-        pytest.param(wire_of(version=1), "book_version_out_of_order", id="the same number again"),
-        pytest.param(wire_of(version=3), "book_version_out_of_order", id="a number left out"),
-    ],
-)
-def test_a_version_that_would_change_the_past_is_refused(wire: dict[str, Any], code: str) -> None:
-    with pytest.raises(Refused) as refusal:
-        book_of(Published(wire_of(), 0), Published(wire, NOON))
-    assert refusal.value.code == code
-
-
-def test_a_version_does_not_take_effect_before_an_earlier_one() -> None:
-    first = _second(effective_from="2026-12-01T00:00:00Z")
-    with pytest.raises(Refused) as refusal:
-        book_of(
-            Published(wire_of(), 0), first, Published(wire_of(version=3, effective_from="2026-11-30T00:00:00Z"), NOON)
-        )
-    assert refusal.value.code == "book_version_out_of_order"
-
-
-def test_a_book_is_never_changed_by_another_version() -> None:
-    book = plain_book()
-    book.with_version(version_of(_second().wire), NOON)
-    assert len(book.versions) == 1
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from ledger.core.postings import postings_of
 
 from .folding import Folded, answer_to, bytes_of, effect_in_words, folded, in_credits
 from .oracle import Oracle, same_window
-from .records import Published, Record, book_of, event_of, version_of
+from .records import Record, book_of, book_with, event_of
 from .strategies import SECOND, Log, logs
 
 RULES_1_OR_2 = st.sampled_from([1, 2])
@@ -34,7 +34,7 @@ RULES_1_OR_2 = st.sampled_from([1, 2])
 @settings(max_examples=4 * settings.default.max_examples)
 @given(logs())
 def test_the_fold_says_what_the_oracle_says(log: Log) -> None:
-    book, oracle, result = book_of(*log.published), Oracle(log.published), Folded()
+    book, oracle, result = book_of(*log.book), Oracle(log.book), Folded()
     for record in log.records:
         expected, answer = oracle.apply(record), result.apply(record, book)
         if isinstance(answer, Refused):
@@ -57,7 +57,7 @@ def _in_words(applied: Applied) -> dict[str, Any]:
 
 @given(logs())
 def test_postings_sum_to_zero_in_every_unit(log: Log) -> None:
-    entries = [answer.entry for answer in folded(log.records, book_of(*log.published)).applied]
+    entries = [answer.entry for answer in folded(log.records, book_of(*log.book)).applied]
     assert invariants.unbalanced_postings(entries) == []
     trial_balance: Counter[str] = Counter()
     for entry in entries:
@@ -68,7 +68,7 @@ def test_postings_sum_to_zero_in_every_unit(log: Log) -> None:
 
 @given(logs())
 def test_customer_credits_of_the_postings_are_the_balances(log: Log) -> None:
-    result = folded(log.records, book_of(*log.published))
+    result = folded(log.records, book_of(*log.book))
     credits = dict.fromkeys(result.accounts, 0)
     for answer in result.applied:
         for posting in postings_of(answer.entry):
@@ -78,7 +78,7 @@ def test_customer_credits_of_the_postings_are_the_balances(log: Log) -> None:
 
 @given(logs())
 def test_a_balance_is_the_sum_of_its_entries_and_seq_counts_up_by_one(log: Log) -> None:
-    result = folded(log.records, book_of(*log.published))
+    result = folded(log.records, book_of(*log.book))
     for name, account in result.accounts.items():
         entries = result.entries(name)
         assert invariants.broken_history(account, entries) == []
@@ -88,7 +88,7 @@ def test_a_balance_is_the_sum_of_its_entries_and_seq_counts_up_by_one(log: Log) 
 
 @given(logs())
 def test_amounts_stay_within_64_bits(log: Log) -> None:
-    for answer in folded(log.records, book_of(*log.published)).applied:
+    for answer in folded(log.records, book_of(*log.book)).applied:
         numbers = [answer.entry.amount, answer.entry.cost, answer.entry.balance_after, *answer.account.top_ups]
         numbers += [number for purchase in answer.account.purchases.values() for number in purchase]
         assert all(abs(number) < 2**63 for number in numbers if isinstance(number, int))
@@ -99,7 +99,7 @@ def test_amounts_stay_within_64_bits(log: Log) -> None:
 
 @given(logs(), st.integers(1, 7))
 def test_batch_boundaries_never_change_anything(log: Log, size: int) -> None:
-    book = book_of(*log.published)
+    book = book_of(*log.book)
     assert bytes_of(_folded_in_batches(log.records, book, size)) == bytes_of(folded(log.records, book))
 
 
@@ -148,21 +148,17 @@ def test_a_replay_gives_the_bytes_of_the_first_run_whatever_was_changed_since(lo
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(fold.RULES, 2, _rules_2)
-        assert bytes_of(_folded_live(log)) == bytes_of(folded(log.records, book_of(*log.published)))
+        assert bytes_of(_folded_live(log)) == bytes_of(folded(log.records, book_of(*log.book)))
 
 
 def _folded_live(log: Log) -> Folded:
-    book, unread, result, now_ms = Book(), list(log.published), Folded(), log.records[0].append_ms
+    book, unread, result, now_ms = Book(), list(log.book), Folded(), log.records[0].append_ms
     for record in log.records:
         now_ms = max(now_ms, record.append_ms)
         while unread and (not book.versions or unread[0].append_ms <= now_ms - 20 * SECOND):
-            book = _with(book, unread.pop(0))
+            book = book_with(book, unread.pop(0))
         result.apply(record, book)
     return result
-
-
-def _with(book: Book, published: Published) -> Book:
-    return book.with_version(version_of(published.wire), published.append_ms)
 
 
 def _rules_2(account: Account, context: Context) -> Applied:
@@ -176,7 +172,7 @@ def _rules_2(account: Account, context: Context) -> Applied:
 @given(logs())
 def test_apply_is_pure(log: Log) -> None:
     """The same question twice has the same answer, and neither the account nor the book is touched by it."""
-    book, untouched, result = book_of(*log.published), book_of(*log.published), Folded()
+    book, untouched, result = book_of(*log.book), book_of(*log.book), Folded()
     for record in log.records:
         account = result.accounts.get(record.account, Account(record.account))
         before = repr(account)
@@ -190,7 +186,7 @@ def test_apply_is_pure(log: Log) -> None:
 @given(logs())
 def test_a_refused_record_changes_nothing(log: Log) -> None:
     """A log without the records that were refused folds to the same entries, effects and accounts."""
-    book = book_of(*log.published)
+    book = book_of(*log.book)
     whole = folded(log.records, book)
     accepted = [
         record for record, answer in zip(log.records, whole.answers, strict=True) if isinstance(answer, Applied)
@@ -200,7 +196,7 @@ def test_a_refused_record_changes_nothing(log: Log) -> None:
 
 @given(logs())
 def test_accounts_do_not_know_of_each_other(log: Log) -> None:
-    book = book_of(*log.published)
+    book = book_of(*log.book)
     whole = folded(log.records, book)
     for name in {record.account for record in log.records}:
         alone = folded([record for record in log.records if record.account == name], book)
@@ -265,7 +261,7 @@ def test_no_trigger_exceeds_a_cap_of_its_utc_day_or_month(log: Log) -> None:
 @given(logs())
 def test_effects_have_ids_of_their_own(log: Log) -> None:
     """Also when a router used the id of a money event, and also between kinds."""
-    ids = [effect.id for effect in folded(log.records, book_of(*log.published)).effects]
+    ids = [effect.id for effect in folded(log.records, book_of(*log.book)).effects]
     assert len(ids) == len(set(ids))
 
 
@@ -284,7 +280,7 @@ def test_whoever_follows_the_level_changes_knows_the_level(log: Log) -> None:
 
 def _applied(log: Log) -> list[tuple[Record, Applied]]:
     """Each accepted record with its answer."""
-    answers = folded(log.records, book_of(*log.published)).answers
+    answers = folded(log.records, book_of(*log.book)).answers
     return [
         (record, answer) for record, answer in zip(log.records, answers, strict=True) if isinstance(answer, Applied)
     ]
@@ -326,7 +322,7 @@ def test_random_logs_reach_every_effect_and_every_refusal() -> None:
     seen: Counter[str] = Counter()
 
     def reaches_all(log: Log) -> bool:
-        result = folded(log.records, book_of(*log.published))
+        result = folded(log.records, book_of(*log.book))
         seen.update(answer.code for answer in result.answers if isinstance(answer, Refused))
         seen.update(effect.type for effect in result.effects)
         return seen.keys() >= (EFFECTS | REFUSALS)

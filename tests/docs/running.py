@@ -25,6 +25,7 @@ TIMEOUT_SECONDS = 60
 ANYTHING = "…"
 _TYPES: dict[str, TypeAdapter[Any]] = {
     "book.published": BOOK,
+    "book.withdrawn": BOOK,
     "record.dead_lettered": DEAD_LETTER,
     **dict.fromkeys((each.model_fields["type"].default for each in get_args(RecordsEvent)), RECORDS_EVENT),
 }

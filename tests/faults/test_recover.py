@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from pydantic import SecretStr
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.first_book import first_book
 from ledger.dev.stack import Stack
-from ledger.log.book import BookLost, BookNotReadable
+from ledger.log.book import BookLost, BookNotReadable, published, withdrawn
+from ledger.log.book_history import read_history
 from ledger.log.topics import TopicChanged, create_topics
 from ledger.records import fact_positions
 from ledger.settings import Settings
@@ -28,7 +30,7 @@ from schemas.book import BookVersion, KeyValidity
 from schemas.examples import story
 from schemas.fields import json_of
 from schemas.topics import BOOK, DEAD_LETTERS, EVENTS, TOP_UPS, TOPICS
-from tests.support.books import publish_in_force
+from tests.support.books import append_a_minute_ago
 from tests.support.events import Event, Ids, event, json_bytes, policy, purchase, sender, usage
 from tests.support.ledgers import new_ledger, temporary_stack
 from tests.support.waiting import eventually
@@ -218,7 +220,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
 
 
 def test_a_lost_tail_is_put_back_with_every_credit(ledger: Ledger) -> None:
-    """The broker comes back with yesterday's disk; since then: two purchases, an adjustment, usage, a new book."""
+    """The broker comes back with yesterday's disk; since then: purchases, an adjustment, usage, the book."""
     settings = ledger.settings
     bad(settings)
     ledger.happens(*everything("acct_1"), *money("acct_2", 2))
@@ -227,7 +229,9 @@ def test_a_lost_tail_is_put_back_with_every_credit(ledger: Ledger) -> None:
     yesterday = data.with_name("yesterday")
     shutil.copytree(data, yesterday)
     ledger.stack.kafka.start()
-    publish_in_force(settings, second_book(settings))
+    second = second_book(settings)
+    for_later = second.model_copy(update={"version": 3, "effective_from": datetime.now(UTC) + timedelta(days=1)})
+    append_a_minute_ago(settings, published(second), published(for_later), withdrawn(3))
     bad(settings)
     ledger.happens(
         *everything("acct_3"),
@@ -248,7 +252,8 @@ def test_a_lost_tail_is_put_back_with_every_credit(ledger: Ledger) -> None:
     missing, done = ledger.recovered()
     assert ledger.standing() == before
     assert (done.rebuilt and done.rebuilt.different) == 0
-    assert [version.number for version in missing.book] == [2]
+    assert [event.number for event in missing.book] == [2, 3, 4]
+    assert read_history(settings).book.withdrawn == {3}
     assert missing.comparison.records == done.records > 300
     assert sum(loss.bought for loss in missing.comparison.losses) >= 82 * 10**9
     assert missing.dead_letters >= 2
@@ -314,7 +319,7 @@ def test_the_book_and_what_the_folds_said_are_put_back_alone(ledger: Ledger) -> 
     before, said = ledger.standing(), ledger.published(TOP_UPS)
     ledger.make_anew(BOOK, TOP_UPS)
     missing, done = ledger.recovered(signing_key_id="test-2")
-    assert [version.number for version in missing.book] == [1, 2]
+    assert [event.number for event in missing.book] == [1, 2, 3, 4]
     assert (missing.comparison.records, missing.messages) == (0, {TOP_UPS: len(said)})
     assert (done.rebuilt and done.rebuilt.emitted) == len(said)
     assert ledger.standing() == before

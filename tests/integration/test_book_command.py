@@ -1,112 +1,35 @@
 """`ledger book` against a real broker and database: show, diff, publish, import; at a terminal and without one."""
 
 import json
-import os
-import pty
-from collections.abc import Iterator
-from contextlib import chdir
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
 
-from ledger.cli import app
 from ledger.cli.shared import console
 from ledger.dev.bootstrap import bootstrap
-from ledger.dev.child_processes import environment_of
 from ledger.dev.first_book import first_book
 from ledger.dev.stack import Stack
 from ledger.log.book import BOOK_BYTES_MAX, publish_version
-from ledger.log.book_history import BookVersionRejected, read_history
+from ledger.log.book_history import BookEventRejected, read_history
 from ledger.log.publisher import Publisher
 from ledger.log.topics import check_topics, create_topics
 from ledger.records.migrate import migrate
 from ledger.settings import Settings
 from schemas.book import BookVersion
+from tests.support.book_commands import Commands, Wire, in_minutes
 from tests.support.events import Ids, sender, usage
 from tests.support.ledgers import new_ledger
-from tests.support.programs import Program
-from tests.support.workers import crew, records_of, wait_until_projected
+from tests.support.workers import crew, wait_until_projected
 
 IDS = Ids(31)
-Wire = dict[str, Any]
-
-
-class Commands:
-    """An operator at a shell, in a folder, with the settings of one ledger."""
-
-    def __init__(self, settings: Settings, folder: Path) -> None:
-        self.settings = settings
-        self.folder = folder
-        self._environment = environment_of(settings)
-
-    def run(self, *words: str) -> Result:
-        """Runs a command in this process, which takes a tenth of the time that a new one takes."""
-        with chdir(self.folder):
-            return CliRunner().invoke(app, ["book", *words], env=self._environment, catch_exceptions=False)
-
-    def says(self, *words: str) -> str:
-        """What a command prints that must succeed."""
-        ended = self.run(*words)
-        assert ended.exit_code == 0, ended.stderr
-        return ended.stdout
-
-    def refuses(self, *words: str) -> str:
-        """What is said on stderr by a command that must fail, in its last line; nothing may be appended meanwhile."""
-        before = self.versions()
-        ended = self.run(*words)
-        assert ended.exit_code == 1, ended.output
-        assert self.versions() == before
-        return ended.stderr.splitlines()[-1]
-
-    def answers(self, answer: str, *words: str) -> tuple[int, str]:
-        """Runs a command on a terminal and types an answer; the exit code, and all that the terminal shows."""
-        terminal, theirs = pty.openpty()
-        arguments = ["-m", "ledger.cli", "book", *words]
-        given = {"environment": self._environment, "folder": self.folder}
-        with Program(*arguments, **given, stdin=theirs, stdout=theirs, stderr=theirs) as process:
-            os.close(theirs)
-            os.write(terminal, f"{answer}\n".encode())
-            shown = b"".join(_all_of(terminal))
-        os.close(terminal)
-        return process.returncode, shown.decode()
-
-    def versions(self) -> int:
-        """How many records are on the book's topic."""
-        return len(records_of(self.settings, "ledger.book", 1))
-
-    def latest(self) -> Wire:
-        """The version that was published last, without what is particular to it."""
-        wire: Wire = json.loads(
-            self.says("show", "--json", "--version", str(read_history(self.settings).next_number - 1))
-        )
-        return {part: value for part, value in wire.items() if part not in ("version", "effective_from")}
-
-    def file(self, wire: Any, name: str = "next.json") -> str:
-        (self.folder / name).write_text(json.dumps(wire))
-        return name
-
-
-def _all_of(terminal: int) -> Iterator[bytes]:
-    try:
-        while part := os.read(terminal, 4096):
-            yield part
-    except OSError:  # Linux's way to say that the other side has closed
-        return
 
 
 @pytest.fixture
 def commands(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
     monkeypatch.setattr(console, "width", 200)
     return Commands(settings, tmp_path)
-
-
-def in_minutes(minutes: float) -> str:
-    return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
 
 
 def test_the_version_in_force_is_shown_and_its_json_is_a_version(commands: Commands) -> None:
@@ -211,8 +134,8 @@ def test_a_version_that_does_not_exist_is_not_shown(commands: Commands) -> None:
 def test_what_became_of_a_rejected_record_is_said(settings: Settings) -> None:
     with Publisher(settings) as publisher:
         position = publish_version(publisher, first_book("test-1"), settings.signing_key())
-    with pytest.raises(BookVersionRejected, match="Book versions count up by one"):
-        read_history(settings).verdict(position)
+    with pytest.raises(BookEventRejected, match="Book versions count up by one"):
+        read_history(settings).require_accepted(position)
 
 
 def test_a_removed_model_that_is_in_use_is_warned_about(commands: Commands) -> None:

@@ -25,7 +25,5 @@ def test_the_page_does_what_it_says(stack: Stack, tmp_path: Path) -> None:
     reader = Reader(tmp_path, {"COLUMNS": "120"}, {})
     for example in examples(PAGE):
         reader.runs(example)
-    latest = read_history(settings).latest
-    assert latest is not None
-    assert latest.wire.version == 2
+    latest = read_history(settings).numbered(2)
     assert {"gpt-4o-2024-08-06", "claude-sonnet-4-5"} <= {price.model for price in latest.wire.prices}

@@ -1,4 +1,4 @@
-"""A version of the book that is in force at once: its notice lies in the past, so that no test waits a minute."""
+"""Events of the book whose notice lies in the past, so that no test waits a minute until a version is in force."""
 
 import time
 from collections.abc import Iterator
@@ -8,16 +8,21 @@ from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from ledger.core.book_versions import NOTICE_MS
-from ledger.log.book import record_of
+from ledger.log.book import published, record_of
 from ledger.log.connecting import administrating, kafka_options
 from ledger.settings import Settings
-from schemas.book import BOOK_SUBJECT, BookVersion
+from schemas.book import BOOK_SUBJECT, BookEvent, BookVersion
 from schemas.topics import BOOK
 from tests.support.waiting import eventually
 
 
 def publish_in_force(settings: Settings, version: BookVersion) -> None:
-    """Appends a version, as if that had been a minute ago, and before it at least one record that is no version.
+    """Appends a version without a date, as if that had been a minute ago: it is in force at once."""
+    append_a_minute_ago(settings, published(version))
+
+
+def append_a_minute_ago(settings: Settings, *events: BookEvent) -> None:
+    """Appends events, as if that had been a minute ago, and before them at least one record that is none.
 
     Nobody may fold meanwhile: a worker that had not read it yet would fold by the version before.
     """
@@ -33,8 +38,9 @@ def publish_in_force(settings: Settings, version: BookVersion) -> None:
     with closing(producer), _takes_any_time(settings):
         # The broker's answer to a change of the topic comes a little before the change.
         eventually(lambda: append(b"no version at all") == appended_ms)
-        value, header = record_of(version, settings.signing_key())
-        assert append(value, header) == appended_ms
+        for event in events:
+            value, header = record_of(event, settings.signing_key())
+            assert append(value, header) == appended_ms
 
 
 @contextmanager
