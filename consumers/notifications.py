@@ -22,7 +22,7 @@ from ledger.records import notices
 from ledger.records.notices import Notice
 from ledger.settings import Settings
 from ledger.views.accepted_events import AcceptedEvent
-from schemas.effects import AutoTopUpSkipped, AutoTopUpSuspended, BalanceLevelChanged
+from schemas.effects import AutoTopUpSkipped, AutoTopUpSuspended, BalanceLevelChanged, UsageQuarantined
 from schemas.topics import TOP_UPS
 
 NAME = "notifications"
@@ -43,7 +43,7 @@ class _NoticeWriter:
 
 
 class NotifyOfEffects:
-    """Writes notices of balance levels, caps and suspensions. A Consumer."""
+    """Writes notices of balance levels, caps, suspensions and usage that was kept aside. A Consumer."""
 
     name = NAME
     at_once = 1
@@ -56,7 +56,7 @@ class NotifyOfEffects:
     def handle(self, received: Received) -> None:
         """Writes the notice, unless it was written before."""
         event = received.event
-        if isinstance(event, AutoTopUpSkipped | AutoTopUpSuspended | BalanceLevelChanged):
+        if isinstance(event, AutoTopUpSkipped | AutoTopUpSuspended | BalanceLevelChanged | UsageQuarantined):
             # The fold's time: an effect that the topic lost and got back keeps its age.
             log_time = event.time or moment_of(received.log_time_ms)
             notice = kinds.of_effect(event, self._book.last.at(ms_of(log_time)), log_time)

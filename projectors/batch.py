@@ -6,10 +6,11 @@ Pure: the same records and accounts always give the same batch, and the borders 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ledger.core.account import Account
 from ledger.core.book_versions import Book
+from ledger.core.calendar import moment_of
 from ledger.core.duplicates import Identity, is_duplicate
 from ledger.core.entry import Entry, Fact
 from ledger.core.errors import IdReused, Refused
@@ -17,11 +18,13 @@ from ledger.core.fold import apply
 from ledger.gate.settlement import Settlement
 from ledger.log.dead_letters import Problem, problem_of
 from ledger.log.record import Record
-from schemas.effects import Effect
-from schemas.events import UsageRecorded
+from schemas.effects import Effect, UsageQuarantined
+from schemas.events import UsageAccepted, UsageDropped, UsageRecorded
 from schemas.identity import is_uuid
+from schemas.money import parse_nanos
 from schemas.states import RecordOutcome
 
+_CHARGES = frozenset({"usage.recorded", "usage.accepted", "trace.recorded"})
 ID_REUSED = problem_of(IdReused(field="id"))
 
 
@@ -55,6 +58,8 @@ class Batch:
     effects: list[Effect] = field(default_factory=list)
     dead: list[DeadRecord] = field(default_factory=list)
     misplaced: list[MisplacedRecord] = field(default_factory=list)
+    kept_aside: list[dict[str, Any]] = field(default_factory=list)
+    decided: list[dict[str, Any]] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)
     unheld_charges: int = 0
     unheld_nanos: int = 0
@@ -98,11 +103,28 @@ class Batch:
         self.posted[identity] = fact.content
         self.accounts[subject] = after
         self.post(entry, record.offset)
-        if event.type == "usage.recorded" or event.type == "trace.recorded":
+        if event.type in _CHARGES:
             self._cover(fact, entry)
+        if isinstance(event, UsageAccepted | UsageDropped):
+            self._decide(event, entry)
         self.record_counts[event.type, "posted"] += 1
         if effects:
             self.effects += effects
+            self._keep_aside(effects)
+
+    def _keep_aside(self, effects: Sequence[Effect]) -> None:
+        """Notes usage that waits for an operator."""
+        for effect in effects:
+            if isinstance(effect, UsageQuarantined):
+                data = effect.data
+                row = {"account_id": effect.subject, "event_id": data.event_id, "signed": data.signed}
+                self.kept_aside.append({**row, "time": effect.time, "charge": parse_nanos(data.charge)})
+
+    def _decide(self, event: UsageAccepted | UsageDropped, entry: Entry) -> None:
+        """Notes what an operator decided about such usage."""
+        decision = "accepted" if isinstance(event, UsageAccepted) else "dropped"
+        row = {"account_id": event.subject, "event_id": event.data.event_id, "signed": event.data.signed}
+        self.decided.append({**row, "time": moment_of(entry.log_time_ms), "decision": decision})
 
     def _cover(self, fact: Fact, entry: Entry) -> None:
         """Records which hold a charge names, or that it names none.

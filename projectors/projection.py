@@ -163,6 +163,7 @@ class Projection:
                 entries.write_days(connection)
                 _write_accounts(connection, partition, batch)
                 writing.write_record_counts(connection, partition.number, batch.record_counts)
+                writing.write_quarantine(connection, batch.kept_aside, batch.decided)
                 write_dead_letters(connection, self._topic, partition.number, map(dead_row, batch.dead))
                 outbox.put(connection, partition.number, messages)
                 if self._misplaced is not None:  # a refold does not count again

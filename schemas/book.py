@@ -47,6 +47,13 @@ class Bounds(Frozen):
     event_credits_max: Annotated[
         Credits, described("The most that one event may move; a larger amount is refused.")
     ] = "1000000"
+    usage_credits_max: Annotated[
+        Credits,
+        described(
+            "The most that one `usage.recorded` may be charged; more is kept aside until an operator accepts or drops "
+            "it. The default is some multiples of a call that fills the largest context of the dearest model."
+        ),
+    ] = "500"
     top_up_credits_min: Annotated[Credits, described("The smallest top-up.")] = "5"
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What the fold derives for consumers, on `ledger.topups`: triggers, skips, suspensions, balance levels.
+"""What the fold derives for consumers, on `ledger.topups`: triggers, skips, suspensions, balance levels, quarantine.
 
 Effects are facts like any other, in the same envelope, signed. Their ids follow from the event that caused them, so
 that a second fold of the same log gives the same effects.
@@ -81,5 +81,24 @@ class BalanceLevelChanged(Envelope):
     data: LevelChange
 
 
-Effect = AutoTopUpTriggered | AutoTopUpSkipped | AutoTopUpSuspended | BalanceLevelChanged
+class Quarantine(Frozen):
+    """What would have been charged, and for what."""
+
+    event_id: Annotated[Uuid, described("The usage that was kept aside.")]
+    signed: Annotated[bool, described("Whether it was signed.")]
+    request_id: Annotated[Token, described("The router's own id of the request.")]
+    provider: Annotated[Token, described("As in the usage.")]
+    model: Annotated[Token, described("As in the usage.")]
+    charge: Annotated[Credits, described("What it would have been charged.")]
+    bound: Annotated[Credits, described("The book's `usage_credits_max`.")]
+
+
+class UsageQuarantined(Envelope):
+    """Usage that would have cost more than the book finds plausible was kept aside, until an operator decides."""
+
+    type: Literal["usage.quarantined"] = "usage.quarantined"
+    data: Quarantine
+
+
+Effect = UsageQuarantined | AutoTopUpTriggered | AutoTopUpSkipped | AutoTopUpSuspended | BalanceLevelChanged
 EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, Field(discriminator="type")])

@@ -92,6 +92,35 @@ class UsageRecorded(Envelope):
     data: Usage
 
 
+class UsageAcceptance(Frozen):
+    event_id: Annotated[Uuid, described("The ledger's id of the `usage.recorded` that was kept aside.")]
+    signed: Annotated[bool, described("Whether that usage was signed: an id may be used with and without a signature.")]
+    usage: Annotated[Usage, described("Its data, which is charged now, by the book of now.")]
+    reason_code: Annotated[Code, described("Why.")]
+    actor_id: Annotated[Token, described("Who did it: an opaque id, such as that of an API key.")]
+
+
+class UsageAccepted(Envelope):
+    """An operator accepted usage that was kept aside. The id follows from that usage, so it is charged once."""
+
+    type: Literal["usage.accepted"] = "usage.accepted"
+    data: UsageAcceptance
+
+
+class UsageDrop(Frozen):
+    event_id: Annotated[Uuid, described("The ledger's id of the `usage.recorded` that was kept aside.")]
+    signed: Annotated[bool, described("Whether that usage was signed: an id may be used with and without a signature.")]
+    reason_code: Annotated[Code, described("Why.")]
+    actor_id: Annotated[Token, described("Who did it: an opaque id, such as that of an API key.")]
+
+
+class UsageDropped(Envelope):
+    """An operator dropped usage that was kept aside: it is never charged. The id is that of an acceptance."""
+
+    type: Literal["usage.dropped"] = "usage.dropped"
+    data: UsageDrop
+
+
 class Trace(Frozen):
     trace_id: Annotated[Token, described("The router's own id of the trace.")]
     count: Annotated[TraceCount, described("How many traces this event counts.")]
@@ -343,6 +372,8 @@ class LogRecovered(Envelope):
 Event = (
     UsageRecorded
     | TraceRecorded
+    | UsageAccepted
+    | UsageDropped
     | CreditsPurchased
     | CreditsRefunded
     | DisputeOpened

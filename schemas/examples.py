@@ -4,7 +4,7 @@ docs/reference/events.md shows them with what the fold makes of them; tests see 
 """
 
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from schemas.envelope import Envelope
 from schemas.events import (
@@ -44,10 +44,14 @@ from schemas.events import (
     Trace,
     TraceRecorded,
     Usage,
+    UsageAcceptance,
+    UsageAccepted,
+    UsageDrop,
+    UsageDropped,
     UsageRecorded,
 )
 from schemas.fields import Frozen
-from schemas.identity import derived_id
+from schemas.identity import derived_id, event_id_of
 from schemas.records import (
     AccountErased,
     ApiKeyRevoked,
@@ -112,6 +116,9 @@ def story() -> list[Event]:
         _said(18, "payments/invoices", InvoiceIssued, Invoice(number="INV-2026-0000001", purchase_id="pur_1")),
         _said(19, "payments/stripe", PayoutReceived, _PAYOUT, subject="provider:stripe"),
         _said(20, "ledger/recover", LogRecovered, _RECOVERY, subject="ledger:log"),
+        _said(28, "router/eu-1", UsageRecorded, _MISCOUNTED),
+        _said(29, "api", UsageAccepted, UsageAcceptance(usage=_MISCOUNTED, **_CHECKED)),
+        _said(30, "api", UsageDropped, UsageDrop(**_CHECKED)),
     ]
 
 
@@ -137,6 +144,14 @@ _CALL = Usage(
     api_key_id="key_3",
     metadata={"team": "search"},
 )
+# A router that counts cents as dollars: the charge is above `usage_credits_max`.
+_MISCOUNTED = _CALL.model_copy(update={"request_id": "req_10", "provider_cost": "1375"})
+_CHECKED: dict[str, Any] = {
+    "event_id": event_id_of("router/eu-1", _IDS.format(28)),
+    "signed": False,
+    "reason_code": "customer_confirmed",
+    "actor_id": "key_7",
+}
 _REFUND = Refund(
     purchase_id="pur_1",
     provider_refund_id="re_1",

@@ -23,7 +23,7 @@ from schemas.fields import (
 )
 from schemas.money import Credits, SignedCredits, parse_nanos
 from schemas.prices import Price
-from schemas.states import ActivityType, AttemptState, HoldState, PurchaseLabel, TopUpState
+from schemas.states import ActivityType, AttemptState, HoldState, PurchaseLabel, QuarantineDecision, TopUpState
 from schemas.units import Counts
 
 Item = TypeVar("Item")
@@ -32,6 +32,7 @@ MovementLine = Literal[
     "auto_top_ups",
     "adjustments",
     "usage",
+    "usage_accepted",
     "traces",
     "refunds",
     "disputes_opened",
@@ -239,6 +240,29 @@ class ExplainedTransaction(Transaction):
     source: str
     explanation: Explanation | None = None
     data: dict[str, Any] | None = None
+
+
+class QuarantinedUsage(Answer):
+    """Usage that was kept aside: its line in the history, which has no charge, and what it would be charged."""
+
+    transaction: Transaction
+    charge: Amount
+    kept_aside_at: datetime
+
+
+class NewDecision(Frozen):
+    """What to do with usage that was kept aside, and why."""
+
+    decision: QuarantineDecision
+    reason_code: Annotated[Code, Field(examples=["customer_confirmed"])]
+
+
+class QuarantineDecided(Answer):
+    """The decision; `transaction`: the charge, if the usage was accepted."""
+
+    event_id: str
+    decision: QuarantineDecision
+    transaction: Transaction | None = None
 
 
 class UsageGroup(Answer):
@@ -555,6 +579,7 @@ NoticeType = Literal[
     "auto_top_up.failed",
     "auto_top_up.suspended",
     "auto_top_up.capped",
+    "usage.quarantined",
     "dispute.opened",
     "dispute.closed",
 ]

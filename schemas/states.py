@@ -16,6 +16,9 @@ HoldState = Literal["open", "settled", "released", "expired"]
 # What became of a record of `ledger.events` in the projection (projectors/batch.py).
 RecordOutcome = Literal["posted", "duplicate", "dead_letter", "forwarded"]
 
+# What an operator decided about usage that was kept aside.
+QuarantineDecision = Literal["accepted", "dropped"]
+
 # What a line of an account's history is (ledger/core/activity.py).
 ActivityType = Literal["checkout", "deduction", "manual"]
 PurchaseLabel = Literal["Purchase", "Auto Top-up"]

@@ -30,6 +30,8 @@ _LINE_CHARACTERS = 110
 # Who sends it, and what it does to the balance. Each type needs a line here.
 _ABOUT: dict[str, tuple[str, str]] = {
     "usage.recorded": ("routers", "− `round(cost × (1 + markup))`, also below zero: the call has happened"),
+    "usage.accepted": ("operators", "− as `usage.recorded`, for usage that was kept aside"),
+    "usage.dropped": ("operators", "none"),
     "trace.recorded": ("routers", "− the trace price for each trace beyond the included ones of the UTC month"),
     "credits.purchased": ("payments", "+ `credits`"),
     "credits.refunded": ("payments", "− `credits`"),
@@ -46,6 +48,7 @@ _ABOUT: dict[str, tuple[str, str]] = {
     "invoice.issued": ("invoices", "none"),
     "payout.received": ("payments", "none of a customer; clears what the provider owed"),
     "log.recovered": ("`ledger recover`", "none of a customer; from here on the topics are different ones"),
+    "usage.quarantined": ("the fold", "none; the usage waits for an operator"),
     "auto_top_up.triggered": ("the fold", "none; the purchase will"),
     "auto_top_up.skipped": ("the fold", "none"),
     "auto_top_up.suspended": ("the fold", "none"),

@@ -17,6 +17,7 @@ from ledger.postgres.release import OtherRelease
 from ledger.records import payment_alerts
 from ledger.service.caller import Caller
 from ledger.service.resources import Resources
+from ledger.views import quarantine
 from ledger.views.progress import Progress, outbox, record_counts
 from ledger.web.dependencies import MetricsOf, ResourcesOf
 from ledger.web.errors import RETRY_AFTER
@@ -88,6 +89,7 @@ async def _stored(resources: Resources) -> Stored | None:
             return Stored(
                 await record_counts(connection),
                 await outbox(connection),
+                await quarantine.count(connection),
                 await hold_figures(connection),
                 payment_alert_metrics(await (await connection.execute(payment_alerts.SQL["figures"])).fetchall()),
             )

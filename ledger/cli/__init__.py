@@ -20,6 +20,7 @@ from ledger.cli import (
     payments,
     processes,
     publish,
+    quarantine,
     rebuild,
     recover,
     report,
@@ -66,6 +67,7 @@ for commands in (
 ):
     app.add_typer(commands.app)
 app.add_typer(dead_letters.app, name="deadletters", cls=_Commands)
+app.add_typer(quarantine.app, name="quarantine", cls=_Commands)
 app.add_typer(log.app, name="log", cls=_Commands)
 app.add_typer(report.app, name="report", cls=_Commands)
 app.add_typer(book.app, name="book", cls=_Commands)

@@ -10,6 +10,7 @@ MANUAL: ActivityType = "manual"
 # Other events, such as a top-up policy or an invoice, move no credits and are no lines of the history.
 ACTIVITY: dict[str, ActivityType] = {
     "usage.recorded": DEDUCTION,
+    "usage.accepted": DEDUCTION,
     "trace.recorded": DEDUCTION,
     "credits.purchased": CHECKOUT,
     "credits.refunded": MANUAL,

@@ -39,6 +39,7 @@ class Version:
     trace_price_attos: int
     levels: tuple[LevelBound, ...]
     event_nanos_max: int
+    usage_nanos_max: int
     top_up_nanos_min: int
     schema_versions: frozenset[int]
     keys: dict[str, tuple[int, int]]
@@ -72,6 +73,7 @@ def compiled(wire: BookVersion, effective_from_ms: int) -> Version:
         trace_price_attos=parse_attos(wire.trace_price),
         levels=tuple(sorted(LevelBound(parse_nanos(level.at_most), level.name) for level in wire.levels)),
         event_nanos_max=parse_nanos(wire.bounds.event_credits_max),
+        usage_nanos_max=parse_nanos(wire.bounds.usage_credits_max),
         top_up_nanos_min=parse_nanos(wire.bounds.top_up_credits_min),
         schema_versions=frozenset(wire.schema_versions),
         keys={

@@ -25,7 +25,7 @@ class Leg(NamedTuple):
 
 _PURCHASE, _REFUND, _PAYOUT = ("credits.purchased",), ("credits.refunded",), ("payout.received",)
 _DISPUTE = ("dispute.opened", "dispute.closed")
-_USAGE, _TRACE, _ADJUSTMENT = ("usage.recorded",), ("trace.recorded",), ("credits.adjusted",)
+_USAGE, _TRACE, _ADJUSTMENT = ("usage.recorded", "usage.accepted"), ("trace.recorded",), ("credits.adjusted",)
 
 LEGS = (
     Leg((*_USAGE, *_TRACE, *_PURCHASE, *_REFUND, *_DISPUTE, *_ADJUSTMENT), "customer_credits", False, (("amount", 1),)),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ledger.core.book import Version
 from ledger.core.calendar import ms_of
-from ledger.core.errors import Unpriced
+from ledger.core.errors import Refused, Unpriced
 from ledger.core.tariffs import Tariff, broken_nesting, nestings_of
 from schemas.events import Mode, Usage
 from schemas.money import ATTOS_PER_CREDIT, ATTOS_PER_NANO, parse_attos
@@ -48,6 +48,19 @@ def rate_usage(usage: Usage, version: Version, log_time_ms: int, time: datetime 
         return 0, round_half_even(numerator * version.own_key_fee_attos, denominator * ATTOS_PER_CREDIT)
     factor, whole = version.factors[usage.mode]
     return round_half_even(numerator, denominator), round_half_even(numerator * factor, denominator * whole)
+
+
+def is_plausible(charge: int, version: Version) -> bool:
+    """Whether one call may be charged as many nanos, before an operator has looked at it."""
+    return charge <= version.usage_nanos_max
+
+
+def is_kept_aside(usage: Usage, version: Version, log_time_ms: int, time: datetime | None) -> bool:
+    """Whether usage that has an entry waits for an operator, or did."""
+    try:
+        return not is_plausible(rate_usage(usage, version, log_time_ms, time)[1], version)
+    except Refused:
+        return False
 
 
 def exact_cost(usage: Usage, version: Version, log_time_ms: int, time: datetime | None) -> ExactCost:

@@ -26,8 +26,8 @@ from ledger.core.errors import (
     WrongProvider,
     WrongPurchaseCurrency,
 )
-from ledger.core.rating import rate_traces, rate_usage, round_half_even
-from schemas.effects import BalanceLevelChanged, Effect, LevelChange
+from ledger.core.rating import is_plausible, rate_traces, rate_usage, round_half_even
+from schemas.effects import BalanceLevelChanged, Effect, LevelChange, Quarantine, UsageQuarantined
 from schemas.events import (
     EVENT_TYPES,
     AccountOpened,
@@ -62,6 +62,10 @@ from schemas.events import (
     Trace,
     TraceRecorded,
     Usage,
+    UsageAcceptance,
+    UsageAccepted,
+    UsageDrop,
+    UsageDropped,
     UsageRecorded,
 )
 from schemas.events import Purchase as PurchaseData
@@ -127,8 +131,35 @@ def _moved(before: TopUps, after: TopUps) -> bool:
 
 
 def _usage(account: Account, data: Usage, context: Context) -> Change:
-    cost, charge = rate_usage(data, context.version, context.log_time_ms, context.fact.event.time)
+    version = context.version
+    cost, charge = rate_usage(data, version, context.log_time_ms, context.fact.event.time)
+    if not is_plausible(charge, version):
+        return _kept_aside(account, data, charge, context)
     return Change(account, -charge, cost, 0, None, True)
+
+
+def _kept_aside(account: Account, data: Usage, charge: int, context: Context) -> Change:
+    """An entry without a charge: the usage has its place in the history, and its id is taken."""
+    _check_amount(charge, context.version)
+    quarantine = Quarantine(
+        event_id=context.fact.event_id,
+        signed=context.fact.key_id is not None,
+        request_id=data.request_id,
+        provider=data.provider,
+        model=data.model,
+        charge=format_nanos(charge),
+        bound=format_nanos(context.version.usage_nanos_max),
+    )
+    return Change(account, effects=(effect_of(UsageQuarantined, quarantine, context),))
+
+
+def _usage_accepted(account: Account, data: UsageAcceptance, context: Context) -> Change:
+    cost, charge = rate_usage(data.usage, context.version, context.log_time_ms, context.fact.event.time)
+    return Change(account, -charge, cost, may_trigger=True)
+
+
+def _usage_dropped(account: Account, data: UsageDrop, context: Context) -> Change:
+    return Change(account)
 
 
 def _trace(account: Account, data: Trace, context: Context) -> Change:
@@ -288,6 +319,8 @@ _RULES: dict[str, Rule] = dict(
     (
         _rule(UsageRecorded, _usage),
         _rule(TraceRecorded, _trace),
+        _rule(UsageAccepted, _usage_accepted),
+        _rule(UsageDropped, _usage_dropped),
         _rule(CreditsPurchased, _purchased),
         _rule(CreditsRefunded, _refunded),
         _rule(DisputeOpened, _dispute_opened),
@@ -313,10 +346,14 @@ def _level_change(previous: str, level: str, balance: int, context: Context) -> 
 
 
 def _check_bounds(amount: int, balance: int, version: Version) -> None:
-    if abs(amount) > version.event_nanos_max:
-        raise AmountOutOfBounds(f"at most {format_nanos(version.event_nanos_max)} credits")
+    _check_amount(abs(amount), version)
     if abs(balance) > BALANCE_NANOS_MAX:
         raise BalanceOutOfBounds()
+
+
+def _check_amount(amount: int, version: Version) -> None:
+    if amount > version.event_nanos_max:
+        raise AmountOutOfBounds(f"at most {format_nanos(version.event_nanos_max)} credits")
 
 
 def _purchase(account: Account, purchase_id: str) -> Purchase:

@@ -72,6 +72,10 @@ class IndependentPricing(NamedTuple):
             used = Usage(input_tokens=data["input_tokens"], output_tokens=data["output_tokens"], **counts)
             return listed.calc_price(used)["total_price"]
 
+    def plausible(self) -> int:
+        """The most nanos that one call is charged before an operator has accepted it."""
+        return int(Fraction(self.data.get("bounds", {}).get("usage_credits_max", "500")) * NANOS)
+
     def traces(self, beyond: int) -> int:
         """Nanos of `beyond` traces beyond the included ones."""
         return round(beyond * Fraction(self.data["trace_price"]) * NANOS)
@@ -173,7 +177,10 @@ class RecomputedBalances:
             case "usage.recorded":
                 happened = event.get("time")
                 at = datetime.fromisoformat(happened) if happened else datetime.fromtimestamp(at_ms / 1000, UTC)
-                return -self._book.at(at_ms).usage(data, at)
+                charge = self._book.at(at_ms).usage(data, at)
+                return -charge if charge <= self._book.at(at_ms).plausible() else 0
+            case "usage.accepted":
+                return -self._book.at(at_ms).usage(data["usage"], datetime.fromisoformat(event["time"]))
             case "trace.recorded":
                 return -self._trace_charge(account, data["count"], at_ms)
             case "credits.purchased":

@@ -7,7 +7,7 @@ from ledger.core.book import Version
 from ledger.core.top_up_attempts import SWITCHED_OFF
 from ledger.records.notices import Document, Notice
 from ledger.views.accepted_events import AcceptedEvent
-from schemas.effects import AutoTopUpSkipped, AutoTopUpSuspended, BalanceLevelChanged, Effect
+from schemas.effects import AutoTopUpSkipped, AutoTopUpSuspended, BalanceLevelChanged, Effect, UsageQuarantined
 from schemas.identity import derived_id
 
 # Every type of notice, and whether the customer also gets an e-mail. A paid top-up has the e-mail of its receipt.
@@ -20,6 +20,7 @@ TYPES = {
     "auto_top_up.failed": True,
     "auto_top_up.suspended": True,
     "auto_top_up.capped": True,
+    "usage.quarantined": False,  # for the operator, not for the customer
     "dispute.opened": True,
     "dispute.closed": True,
 }
@@ -48,6 +49,8 @@ def of_effect(effect: Effect, version: Version, log_time: datetime) -> Notice | 
     match effect:
         case BalanceLevelChanged():
             type_ = "balance.level_reached" if _falls(effect, version) else "balance.level_recovered"
+        case UsageQuarantined():
+            type_ = "usage.quarantined"
         case AutoTopUpSkipped():
             type_ = "auto_top_up.capped"
         case AutoTopUpSuspended() if effect.data.reason_code != SWITCHED_OFF:  # the customer who switched it off knows

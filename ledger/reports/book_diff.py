@@ -129,6 +129,7 @@ PARTS: dict[str, Callable[[Version], dict[str, str]]] = {
     "levels": lambda version: {level.name: f"at most {format_nanos(level.at_most)}" for level in version.levels},
     "bounds": lambda version: {
         "event_credits_max": format_nanos(version.event_nanos_max),
+        "usage_credits_max": format_nanos(version.usage_nanos_max),
         "top_up_credits_min": format_nanos(version.top_up_nanos_min),
     },
     "schema_versions": lambda version: {"": ", ".join(map(str, sorted(version.schema_versions)))},

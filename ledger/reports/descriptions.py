@@ -16,6 +16,10 @@ def _usage(fields: Mapping[str, Any]) -> str:
     return f"{fields['provider']}/{fields['model']}, {fields['mode']} mode: {tokens}"
 
 
+def _accepted(fields: Mapping[str, Any]) -> str:
+    return f"{_usage(fields['usage'])}, accepted after a check"
+
+
 def _trace(fields: Mapping[str, Any]) -> str:
     count, free = fields["count"], fields.get("free_traces") or 0
     return f"{count:,} trace{'' if count == 1 else 's'}, {free:,} of them included"
@@ -46,6 +50,7 @@ def _adjustment(fields: Mapping[str, Any]) -> str:
 
 _DESCRIPTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "usage.recorded": _usage,
+    "usage.accepted": _accepted,
     "trace.recorded": _trace,
     "credits.purchased": _purchase,
     "credits.refunded": _refund,

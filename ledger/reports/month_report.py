@@ -23,6 +23,7 @@ MOVEMENTS: tuple[tuple[MovementLine, str, str | None], ...] = (
     ("auto_top_ups", "credits.purchased", "auto_top_up"),
     ("adjustments", "credits.adjusted", None),
     ("usage", "usage.recorded", None),
+    ("usage_accepted", "usage.accepted", None),
     ("traces", "trace.recorded", None),
     ("refunds", "credits.refunded", None),
     ("disputes_opened", "dispute.opened", None),
@@ -199,9 +200,14 @@ def _movement(sums: Iterable[EntrySums], line: MovementLine, type_: str, kind: s
 
 
 def _model_providers(sums: Iterable[EntrySums]) -> Iterator[ModelProvider]:
-    for each in sorted((each for each in sums if each.type == "usage.recorded"), key=lambda each: each.provider or ""):
-        cost, markup = _posted([each], "provider_cost"), _posted([each], "markup")
-        yield ModelProvider(each.provider or "", each.entries, cost + markup, cost)
+    by_provider: dict[str, list[EntrySums]] = defaultdict(list)
+    for each in sums:
+        if each.type in ("usage.recorded", "usage.accepted"):
+            by_provider[each.provider or ""].append(each)
+    for provider, own in sorted(by_provider.items()):
+        cost, markup = _posted(own, "provider_cost"), _posted(own, "markup")
+        requests = sum(each.entries for each in own if each.type == "usage.recorded")
+        yield ModelProvider(provider, requests, cost + markup, cost)
 
 
 def _traces(sums: Iterable[EntrySums], book: Book) -> Traces:

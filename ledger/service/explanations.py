@@ -4,7 +4,7 @@ from ledger.core.book import Version
 from ledger.core.book_versions import Book
 from ledger.core.calendar import ms_of
 from ledger.core.errors import CountsDoNotNest, Unpriced
-from ledger.core.rating import miscounted
+from ledger.core.rating import is_kept_aside, miscounted
 from ledger.log.book import BookEmpty
 from ledger.reports.charge_explanation import PriceLine, price_lines, threshold_text, variant_text
 from ledger.views.history import HistoryLine
@@ -20,22 +20,24 @@ _FIELDS = (
 
 def explanation_of(line: HistoryLine, book: Book) -> Explanation | None:
     """Why the entry has its amount; None for what is no charge. Raises BookEmpty while the book is not read yet."""
-    if line.type not in ("usage.recorded", "trace.recorded"):
+    if line.type not in ("usage.recorded", "usage.accepted", "trace.recorded"):
         return None
     if len(book.versions) < line.book_version:
         raise BookEmpty()
     version = book.versions[line.book_version - 1]
-    return _usage(line, version) if line.type == "usage.recorded" else _traces(line, version)
+    return _traces(line, version) if line.type == "trace.recorded" else _usage(line, version)
 
 
 def _usage(line: HistoryLine, version: Version) -> Explanation:
-    usage = Usage.model_validate({name: getattr(line, name) for name in _FIELDS})
+    usage = _usage_of(line)
     notes = []
     try:
         lines = [_line(each) for each in price_lines(usage, version, ms_of(line.log_time), line.occurred_at)]
     except (Unpriced, CountsDoNotNest) as error:  # the event brought its own cost, or it would have no entry
         lines = []
         notes.append(error.reason)
+    if line.type == "usage.recorded" and is_kept_aside(usage, version, ms_of(line.log_time), line.occurred_at):
+        notes.append("This charge is not plausible, so the usage was kept aside; an operator accepts or drops it")
     broken = miscounted(usage)
     if broken and not notes:
         notes.append(broken)
@@ -55,6 +57,12 @@ def _usage(line: HistoryLine, version: Version) -> Explanation:
         charge=format_nanos(-line.amount),
         notes=notes,
     )
+
+
+def _usage_of(line: HistoryLine) -> Usage:
+    if line.type == "usage.accepted":
+        return Usage.model_validate((line.data or {})["usage"])
+    return Usage.model_validate({name: getattr(line, name) for name in _FIELDS})
 
 
 def _line(priced: PriceLine) -> ChargeLine:

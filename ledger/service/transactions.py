@@ -19,6 +19,12 @@ class AmbiguousTransaction(LedgerError):
     message = "Several transactions have this id; choose one by account_id, or by signed"
 
 
+_OF_A_CALL = (
+    *("request_id", "model", "mode", "api_key_id", "input_tokens", "output_tokens"),
+    *("units", "attributes", "own_key"),
+)
+
+
 def transaction_of(line: HistoryLine, *, purchases_view: bool = False) -> Transaction:
     """A line as the activity view shows it, or the purchases view."""
     return Transaction(**transaction_fields(line, purchases_view=purchases_view))
@@ -30,6 +36,7 @@ def transaction_fields(line: HistoryLine, *, purchases_view: bool = False) -> di
     data = line.data or {}
     usage = line.type == "usage.recorded"
     facts = line._asdict() if usage else {**data, "free_traces": line.free_traces}
+    called = data["usage"] if line.type == "usage.accepted" else line._asdict()
     return {
         "event_id": line.event_id,
         "account_id": line.account_id,
@@ -42,16 +49,8 @@ def transaction_fields(line: HistoryLine, *, purchases_view: bool = False) -> di
         "amount": format_nanos(line.amount),
         "amount_text": amount_text(line.amount, activity),
         "balance_after": format_nanos(line.balance_after),
-        "request_id": line.request_id,
         "provider": line.provider,
-        "model": line.model,
-        "mode": line.mode,
-        "api_key_id": line.api_key_id,
-        "input_tokens": line.input_tokens,
-        "output_tokens": line.output_tokens,
-        "units": line.units,
-        "attributes": line.attributes,
-        "own_key": line.own_key,
+        **{name: called.get(name) for name in _OF_A_CALL},
         "traces": None if usage else data.get("count"),
         "free_traces": line.free_traces,
         "purchase_id": None if usage else data.get("purchase_id"),

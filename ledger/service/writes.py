@@ -29,10 +29,15 @@ _FIELDS = {"subject": "account_id"}
 Value = TypeVar("Value", bound=BaseModel)
 
 
+class NotFoldedYet(LedgerError):
+    message = "The event is on the log, and the fold has not come to it yet; is `ledger project` running?"
+
+
 class Write(NamedTuple, Generic[Value]):
     """An event to be: its type, its account, its data as the acting key says it; and the value once it is posted.
 
-    `check_first`: False where only the account's state can say whether it is refused.
+    `check_first`: False where only the account's state can say whether it is refused. `event_id`: where the fact allows
+    only one such event; else it follows from the request. `time`: when the fact happened, if not now.
     """
 
     event: Callable[..., Event]
@@ -41,6 +46,8 @@ class Write(NamedTuple, Generic[Value]):
     kind: type[Value]
     value: Callable[[str], Awaitable[Value]]
     check_first: bool = True
+    event_id: str | None = None
+    time: datetime | None = None
 
 
 async def existing_account(resources: Resources, caller: Caller, account_id: str) -> None:
@@ -61,7 +68,7 @@ async def perform(
     reserved = await reserve(resources, caller, identity)
     if reserved.outcome is not None:
         return result_of(reserved.outcome, write.kind)
-    event_id = identity.event_id(caller) if identity else str(uuid.uuid4())
+    event_id = write.event_id or (identity.event_id(caller) if identity else str(uuid.uuid4()))
     event = _event(write, event_id, reserved.actor_id)
     refusal = _refusal_of_any_account(resources, event) if write.check_first else None
     if refusal is None:
@@ -87,7 +94,7 @@ async def posted(resources: Resources, event_id: str, account_id: str) -> Histor
 
 def _event(write: Write[Any], event_id: str, actor_id: str) -> Event:
     fields: dict[str, Any] = {"source": SOURCE, "id": event_id, "subject": write.account_id}
-    return write.event(**fields, data=write.data(actor_id), time=datetime.now(UTC))
+    return write.event(**fields, data=write.data(actor_id), time=write.time or datetime.now(UTC))
 
 
 def _refusal_of_any_account(resources: Resources, event: Event) -> LedgerError | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ledger.core.calendar import moment_of
 from ledger.core.entry import Entry
-from schemas.events import UsageRecorded
+from schemas.events import UsageAccepted, UsageRecorded
 from schemas.fields import json_of
 
 NULL = "\0"
@@ -67,6 +67,8 @@ def other_line(entry: Entry, partition: int, offset: int) -> str:
     values: tuple[Any, ...] = (free, None, None, None, None, None)
     if money is not None:
         values = (free, money.provider, money.currency, money.clearing_minor, money.tax_minor, money.fee_minor)
+    elif isinstance(event, UsageAccepted):
+        values = (free, event.data.usage.provider, None, None, None, None)
     fields = "\t".join(NULL if value is None else str(value) for value in values)
     return f"{_common(entry, partition, offset)}\t{fields}\t{json_of(event.data).decode()}\n"
 

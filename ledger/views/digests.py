@@ -18,6 +18,7 @@ ORDERS = {
     "balances": (),
     "accounts": (),
     "purchases": ("purchase_id",),
+    "quarantine": ("event_id", "signed"),
     "usage_days": ("day", "provider", "model", "api_key_id"),
 }
 DIGEST_BYTES = 8

@@ -142,6 +142,25 @@ WHERE topic = %(topic)s AND partition = %(partition)s AND log_offset = %(offset)
 -- name: record_counts
 SELECT type, outcome, sum(records)::bigint AS records FROM views.record_counts GROUP BY type, outcome;
 
+-- name: quarantine
+-- Usage that waits for a decision, oldest first.
+SELECT account_id, event_id::text, signed, log_time, charge, decision
+FROM views.quarantine
+WHERE decision IS NULL AND (%(account_id)s::text IS NULL OR account_id = %(account_id)s)
+  AND (log_time, account_id, event_id) > (%(after_time)s, %(after_account)s, %(after_event)s::uuid)
+ORDER BY log_time, account_id, event_id
+LIMIT %(limit)s;
+
+-- name: quarantined
+SELECT account_id, event_id::text, signed, log_time, charge, decision
+FROM views.quarantine
+WHERE account_id = %(account_id)s AND event_id = %(event_id)s::uuid;
+
+-- name: quarantine_waiting
+SELECT count(*) AS waiting, coalesce(extract(epoch FROM now() - min(log_time)), 0)::float8 AS oldest_seconds
+FROM views.quarantine
+WHERE decision IS NULL;
+
 -- name: outbox_waiting
 SELECT count(*) AS waiting, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest_seconds,
        count(refused_at) AS refused

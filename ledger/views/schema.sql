@@ -171,6 +171,20 @@ CREATE TABLE views.record_counts (
     PRIMARY KEY (partition, type, outcome)
 );
 
+-- Usage that was kept aside, because its charge was not plausible, and what an operator decided.
+CREATE TABLE views.quarantine (
+    account_id      text NOT NULL,
+    event_id        uuid NOT NULL,
+    signed          boolean NOT NULL,
+    log_time        timestamptz NOT NULL,
+    charge          bigint NOT NULL,  -- what it would have been
+    decision        text CHECK (decision IN ('accepted', 'dropped')),  -- NULL: it waits for one
+    decided_at      timestamptz,
+    PRIMARY KEY (account_id, event_id, signed),
+    CHECK ((decision IS NULL) = (decided_at IS NULL))
+);
+CREATE INDEX quarantine_waiting ON views.quarantine (log_time) WHERE decision IS NULL;
+
 -- Records that could not be read or applied: where they are, and why.
 CREATE TABLE views.dead_letters (
     topic           text NOT NULL,
@@ -194,10 +208,10 @@ CREATE VIEW views.postings AS
 SELECT e.account_id, e.event_id, e.signed, e.seq, e.log_time,
        leg.account AS posting_account, leg.unit, leg.amount
 FROM views.entries e CROSS JOIN LATERAL (VALUES
-    (ARRAY['usage.recorded', 'trace.recorded', 'credits.purchased', 'credits.refunded', 'dispute.opened',
-           'dispute.closed', 'credits.adjusted'], 'customer_credits', 'CREDIT', + e.amount),
-    (ARRAY['usage.recorded'], 'provider_cost', 'CREDIT', + e.cost),
-    (ARRAY['usage.recorded'], 'markup', 'CREDIT', - e.amount - e.cost),
+    (ARRAY['usage.recorded', 'usage.accepted', 'trace.recorded', 'credits.purchased', 'credits.refunded',
+           'dispute.opened', 'dispute.closed', 'credits.adjusted'], 'customer_credits', 'CREDIT', + e.amount),
+    (ARRAY['usage.recorded', 'usage.accepted'], 'provider_cost', 'CREDIT', + e.cost),
+    (ARRAY['usage.recorded', 'usage.accepted'], 'markup', 'CREDIT', - e.amount - e.cost),
     (ARRAY['trace.recorded'], 'trace_revenue', 'CREDIT', - e.amount),
     (ARRAY['credits.adjusted'], 'adjustments', 'CREDIT', - e.amount),
     (ARRAY['credits.purchased'], 'purchases', 'CREDIT', - e.amount),

@@ -13,7 +13,7 @@ from ledger.postgres.types import Connection
 from ledger.sql import statements
 from ledger.views.arrays import integers, texts
 from ledger.views.copy_lines import UsageValues, copy_texts, other_line, usage_line, usage_values
-from schemas.events import TraceRecorded, UsageRecorded
+from schemas.events import TraceRecorded, Usage, UsageAccepted, UsageRecorded
 from schemas.states import RecordOutcome
 
 SQL = statements("ledger.views", "writing.sql")
@@ -63,6 +63,8 @@ class EntryWriter:
             self._others.append(other_line(entry, self._partition, offset))
             if isinstance(event, TraceRecorded):
                 self._add_traces_to_day(entry, event.data.count)
+            elif isinstance(event, UsageAccepted):
+                self._add_charge_to_day(entry, event.data.usage)
 
     def write_entries(self, connection: Connection) -> None:
         """Appends the entries: COPY, optimistic. Raises UniqueViolation when one of them is there already."""
@@ -96,6 +98,17 @@ class EntryWriter:
         sums.costs += cost
         sums.charges -= amount
 
+    def _add_charge_to_day(self, entry: Entry, usage: Usage) -> None:
+        """The charge of usage whose tokens were counted when it was kept aside."""
+        account_id, day = entry.fact.event.subject, day_of(entry.log_time_ms)
+        key = (account_id, day, usage.provider, usage.model, usage.api_key_id or "")
+        sums = self._days.get(key)
+        if sums is None:
+            sums = self._days[key] = DaySums(entry.seq, entry.seq)
+        sums.lasts = entry.seq
+        sums.costs += entry.cost
+        sums.charges -= entry.amount
+
     def _add_traces_to_day(self, entry: Entry, count: int) -> None:
         day = (entry.fact.event.subject, day_of(entry.log_time_ms), "", "", "")
         sums = self._days.get(day)
@@ -105,6 +118,15 @@ class EntryWriter:
         sums.traces += count
         sums.free += entry.free_traces
         sums.charges -= entry.amount
+
+
+def write_quarantine(
+    connection: Connection, kept_aside: Iterable[Mapping[str, Any]], decided: Iterable[Mapping[str, Any]]
+) -> None:
+    """Adds usage that was kept aside, then notes what was decided about such usage."""
+    for statement, rows in (("add_quarantine", list(kept_aside)), ("decide_quarantine", list(decided))):
+        if rows:
+            connection.cursor().executemany(SQL[statement], rows)
 
 
 def write_balances(connection: Connection, partition: int, accounts: Sequence[Account]) -> None:

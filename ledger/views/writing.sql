@@ -144,3 +144,11 @@ INSERT INTO views.dead_letters
 VALUES (%(topic)s, %(partition)s, %(log_offset)s, %(code)s, %(field)s, %(reason)s, %(account_id)s, %(event_id)s,
     %(type)s, to_timestamp(%(log_time_ms)s::numeric / 1000), %(excerpt)s)
 ON CONFLICT DO NOTHING;
+
+-- name: add_quarantine
+INSERT INTO views.quarantine (account_id, event_id, signed, log_time, charge)
+VALUES (%(account_id)s, %(event_id)s, %(signed)s, %(time)s, %(charge)s);
+
+-- name: decide_quarantine
+UPDATE views.quarantine SET decision = %(decision)s, decided_at = %(time)s
+WHERE account_id = %(account_id)s AND event_id = %(event_id)s AND signed = %(signed)s;

@@ -46,6 +46,7 @@ from ledger.service.authentication import Unauthorized
 from ledger.service.caller import AccountUnknown, ScopeMissing
 from ledger.service.cursors import InvalidCursor
 from ledger.service.provider_webhooks import WebhookUndecided
+from ledger.service.quarantine import AlreadyDecided, NotInQuarantine
 from ledger.service.reports import OperatorOnly
 from ledger.service.revoked_keys import RevocationsUnknown
 from ledger.service.transactions import TransactionUnknown
@@ -107,12 +108,14 @@ STATUS: Mapping[type[LedgerError], int] = {
     EndpointUnknown: 404,
     HoldUnknown: 404,
     InvoiceUnknown: 404,
+    NotInQuarantine: 404,
     PaymentMethodUnknown: 404,
     PurchaseUnknown: 404,
     TaxIdUnknown: 404,
     TransactionUnknown: 404,
     AccountAlreadyOpened: 409,
     EndpointEnded: 409,
+    AlreadyDecided: 409,
     HoldClosed: 409,
     HoldConflict: 409,
     IdReused: 409,

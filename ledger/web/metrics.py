@@ -15,6 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from ledger.gate.metrics import CAUSES, HoldFigures, UncoveredCharges
 from ledger.views.progress import OUTCOMES, UNREADABLE, Outbox, Progress, RecordCount
+from ledger.views.quarantine import Waiting
 from schemas.events import EVENT_TYPES
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's: set before it is imported
@@ -75,6 +76,7 @@ class Stored(NamedTuple):
 
     record_counts: Sequence[RecordCount]
     outbox: Outbox
+    quarantine: Waiting
     gate: HoldFigures
     payments: Iterable[Metric]
 
@@ -91,7 +93,8 @@ def exposition(
     up = GaugeMetricFamily("ledger_postgres_up", "Whether Postgres answers.", value=postgres_up and stored is not None)
     ledger = [up, *_progress(progress), _log(writable), *guard]
     if stored is not None:
-        ledger += [_record_counts(stored.record_counts), *_outbox(stored.outbox), *_gate(stored.gate), *stored.payments]
+        ledger += [_record_counts(stored.record_counts), *_outbox(stored.outbox), *_quarantine(stored.quarantine)]
+        ledger += [*_gate(stored.gate), *stored.payments]
     state = CollectorRegistry()
     state.register(_Collector(ledger))
     return requests.exposition() + generate_latest(state)
@@ -159,6 +162,15 @@ def _outbox(outbox: Outbox) -> Iterator[Metric]:
     )
     yield GaugeMetricFamily(
         "ledger_outbox_refused", "Those of them that Kafka refuses, by their size for instance.", value=outbox.refused
+    )
+
+
+def _quarantine(quarantine: Waiting) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "ledger_quarantine_waiting", "Usage that was kept aside and waits for an operator.", value=quarantine.waiting
+    )
+    yield GaugeMetricFamily(
+        "ledger_quarantine_oldest_seconds", "Age of the oldest; 0 without any.", value=quarantine.oldest_seconds
     )
 
 

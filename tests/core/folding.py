@@ -101,4 +101,6 @@ def effect_in_words(effect: Effect) -> tuple[Any, ...]:
             return effect.type, data.window, *amounts, milliseconds(data.opens_at)
         case "auto_top_up.suspended":
             return effect.type, data.trigger_id, data.reason_code
+        case "usage.quarantined":
+            return effect.type, data.event_id, Fraction(data.charge)
     return effect.type, data.previous, data.level, Fraction(data.balance)

@@ -21,6 +21,7 @@ NAMESPACE = uuid.UUID("6f1b6e1c-6c0b-5f0e-9d5c-2f6a3f0a7c11")
 MAY_BE_UNSIGNED = {"usage.recorded", "trace.recorded"}
 MAY_TRIGGER = {
     "usage.recorded",
+    "usage.accepted",
     "trace.recorded",
     "credits.purchased",
     "auto_top_up.configured",
@@ -78,7 +79,7 @@ class Oracle:
             return {"refused": reasons}
         verdict = posted(record, account, now, book)
         balance = balance_of(account) + verdict["amount"]
-        reasons = out_of_bounds(verdict["amount"], balance, book)
+        reasons = out_of_bounds(verdict.get("kept aside", verdict["amount"]), balance, book)
         if reasons:
             return {"refused": reasons}
         verdict["balance"] = balance
@@ -86,7 +87,12 @@ class Oracle:
         account["time"] = now
         if record.type in ("account.opened", "account.package_changed"):
             account["package"] = record.data.get("package") or account["package"]
-        verdict["effects"] = machine(record, account, now, book, balance)
+        verdict["effects"] = []
+        kept_aside = verdict.pop("kept aside", None)
+        if kept_aside is not None:
+            verdict["effects"].append(("usage.quarantined", record.id, kept_aside))
+        else:
+            verdict["effects"] += machine(record, account, now, book, balance)
         level = level_of(book, balance)
         if level != account["level"] and not record.account.startswith("provider:"):
             verdict["effects"].append(("balance.level_changed", account["level"], level, balance))
@@ -270,16 +276,29 @@ def to_nanos(exact: Fraction) -> Fraction:
     return round(exact / NANO) * NANO
 
 
+def charge_of(data: dict[str, Any], cost: Fraction, book: dict[str, Any]) -> Fraction:
+    if data.get("own_key"):
+        return to_nanos(cost * Fraction(book.get("own_key_fee", "0")))
+    return to_nanos(cost * (1 + Fraction(book["markups"][data["mode"]])))
+
+
+def our_cost(data: dict[str, Any], cost: Fraction) -> Fraction:
+    return Fraction(0) if data.get("own_key") else to_nanos(cost)
+
+
 def posted(record: Record, account: dict[str, Any], now: int, book: dict[str, Any]) -> Verdict:
     data = record.data
     verdict: Verdict = {"amount": Fraction(0), "cost": Fraction(0), "free_traces": 0, "money": None}
     if record.type == "usage.recorded":
         cost = exact_cost(data, book)
-        if data.get("own_key"):
-            verdict.update(amount=-to_nanos(cost * Fraction(book.get("own_key_fee", "0"))))
+        charge = charge_of(data, cost, book)
+        if charge <= Fraction(book.get("bounds", {}).get("usage_credits_max", "500")):
+            verdict.update(amount=-charge, cost=our_cost(data, cost))
         else:
-            markup = Fraction(book["markups"][data["mode"]])
-            verdict.update(amount=-to_nanos(cost * (1 + markup)), cost=to_nanos(cost))
+            verdict["kept aside"] = charge
+    elif record.type == "usage.accepted":
+        cost = exact_cost(data["usage"], book)
+        verdict.update(amount=-charge_of(data["usage"], cost, book), cost=our_cost(data["usage"], cost))
     elif record.type == "trace.recorded":
         included = {package["name"]: package["included_traces"] for package in book["packages"]}
         left = max(included.get(account["package"], 0) - traces_in_month(account, now), 0)
@@ -341,7 +360,8 @@ def meaningless(record: Record, account: dict[str, Any], book: dict[str, Any]) -
     data = record.data
     packages = {package["name"] for package in book["packages"]}
     match record.type:
-        case "usage.recorded":
+        case "usage.recorded" | "usage.accepted":
+            data = data.get("usage", data)
             if data.get("provider_cost") is not None:
                 return set()
             price = price_of(data, book)

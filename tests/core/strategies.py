@@ -98,9 +98,12 @@ USAGE = wish(
     own_key=st.sampled_from([None, None, None, False, True]),
     metadata=_maybe(st.dictionaries(st.sampled_from(["team", "app"]), st.sampled_from(["a", "ü 漢"]))),
 )
+DECIDED = {"reason_code": "checked", "actor_id": "op_1"}
 SPENDING = wish(cents=st.integers(0, 6_000))
 WISHES: dict[str, st.SearchStrategy[Data]] = {
     "usage.recorded": USAGE,
+    "usage.accepted": USAGE,
+    "usage.dropped": st.just({}),
     "spending": SPENDING,
     "trace.recorded": wish(count=st.one_of(st.integers(1, 12), st.sampled_from([1_000_000]))),
     "credits.purchased": wish(number=PICK, credits=CREDITS, minor=MINOR, tax=st.integers(0, 100), currency=CURRENCY),
@@ -118,7 +121,7 @@ WISHES: dict[str, st.SearchStrategy[Data]] = {
     "auto_top_up.configured": wish(
         enabled=st.sampled_from([True, True, True, True, False]),
         threshold=st.one_of(st.integers(0, 60).map(str), CREDITS),
-        amount=st.one_of(st.integers(5, 120).map(str), CREDITS),
+        amount=st.one_of(st.integers(5, 120).map(str), st.just("75.005"), CREDITS),
         sizing=st.sampled_from(["fixed", "target"]),
         cap_day=CAP,
         cap_month=CAP,
@@ -208,6 +211,8 @@ CHANGES = st.fixed_dictionaries(
                 {"event_credits_max": "999999999.999999999"},
                 {"event_credits_max": "50", "top_up_credits_min": "1"},
                 {"top_up_credits_min": "25"},
+                {"usage_credits_max": "1"},
+                {"usage_credits_max": "0.001"},
             ]
         ),
         "prices": st.sampled_from(
@@ -317,6 +322,11 @@ def _said(step: Step, number: int, account: dict[str, Any], triggers: list[tuple
         case "usage.recorded":
             data = {"request_id": f"req_{number}", "provider": "openai", **want}
             return step.type, {field: value for field, value in data.items() if value is not None}
+        case "usage.accepted":
+            _, data = _said(step._replace(type="usage.recorded"), number, account, triggers)
+            return step.type, {"event_id": uuid_of(0), "signed": False, "usage": data, **DECIDED}
+        case "usage.dropped":
+            return step.type, {"event_id": uuid_of(0), "signed": False, **DECIDED}
         case "spending":
             cost = {"provider_cost": _decimal(want["cents"], 2), "input_tokens": 1, "output_tokens": 1}
             return "usage.recorded", {"request_id": "r", "provider": "p", "model": "m", "mode": "auto", **cost}

@@ -237,7 +237,7 @@ def test_an_armed_machine_is_never_left_below_its_threshold_without_a_word(log: 
 def test_refunds_disputes_and_adjustments_never_trigger(log: Log) -> None:
     for record, answer in _applied(log):
         if record.type in ("credits.refunded", "dispute.opened", "dispute.closed", "credits.adjusted"):
-            assert {effect.type for effect in answer.effects} <= {"balance.level_changed"}
+            assert {effect.type for effect in answer.effects} <= {"balance.level_changed", "usage.quarantined"}
 
 
 @given(logs())
@@ -288,7 +288,13 @@ def _applied(log: Log) -> list[tuple[Record, Applied]]:
 
 # The strategies are worth something.
 
-EFFECTS = {"auto_top_up.triggered", "auto_top_up.skipped", "auto_top_up.suspended", "balance.level_changed"}
+EFFECTS = {
+    "auto_top_up.triggered",
+    "auto_top_up.skipped",
+    "auto_top_up.suspended",
+    "balance.level_changed",
+    "usage.quarantined",
+}
 REFUSALS = {
     "account_already_opened",
     "amount_is_zero",

@@ -194,6 +194,21 @@ def test_a_charge_above_the_bound_of_one_event_is_refused() -> None:
         _rated(story, provider_cost="10.000000001")
 
 
+def test_a_charge_that_is_not_plausible_is_kept_aside_until_it_is_accepted() -> None:
+    story = Story()
+    million = {"input_tokens": 10**9, "output_tokens": 0, "provider": "openai", "model": "gpt", "mode": "auto"}
+    kept = story.apply("usage.recorded", request_id="req_1", **million)
+    assert (kept.entry.amount, kept.entry.balance_after) == (0, 0)
+    (effect,) = kept.effects
+    assert effect.type == "usage.quarantined"
+    assert (effect.data.charge, effect.data.bound, effect.data.request_id) == ("2750", "500", "req_1")
+    usage = {"request_id": "req_1", **million}
+    decided = {"event_id": kept.entry.fact.event_id, "signed": False, "reason_code": "checked", "actor_id": "op_1"}
+    assert story.apply("usage.dropped", **decided).entry.amount == 0
+    accepted = story.apply("usage.accepted", usage=usage, **decided)
+    assert (format_nanos(accepted.entry.amount), format_nanos(accepted.entry.cost)) == ("-2750", "2500")
+
+
 @given(st.integers(0, 10**40) | st.integers(0, 50), st.integers(1, 10**20) | st.integers(1, 4))
 def test_rounding_is_that_of_exact_fractions(numerator: int, denominator: int) -> None:
     assert round_half_even(numerator, denominator) == round(Fraction(numerator, denominator))
