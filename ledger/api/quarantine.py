@@ -47,4 +47,4 @@ async def decide(
     identity: IdentityOf,
 ) -> Response:
     """Accept such usage, which charges it now, or drop it, so that it is never charged."""
-    return written(await service.decide(resources, caller, account_id, event_id, body, identity), 201)
+    return written(await service.decide(resources, caller, account_id, str(event_id), body, identity), 201)

@@ -1,9 +1,7 @@
 """`ledger quarantine`: usage that the book finds too dear to be true, and what a person decides about it."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, TypeVar
-from uuid import UUID
 
 import typer
 
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Usage that was kept aside because its charge was not plausible.")
 Answer = TypeVar("Answer")
 Account = Annotated[str, typer.Argument(metavar="ACCOUNT")]
-EventId = Annotated[UUID, typer.Argument(metavar="EVENT_ID", help="The id in the list.")]
+EventId = Annotated[str, typer.Argument(metavar="EVENT_ID", help="The id in the list.")]
 Reason = Annotated[str, typer.Option(help="Why, as a code: counted_wrong, customer_confirmed ...")]
 
 
@@ -71,7 +69,7 @@ def drop(account: Account, event_id: EventId, reason: Reason, yes: Yes = False, 
     _show(decided, "Dropped; it is never charged.", as_json=as_json)
 
 
-def _decided(account: str, event_id: UUID, decision: str, reason: str) -> "QuarantineDecided":
+def _decided(account: str, event_id: str, decision: str, reason: str) -> "QuarantineDecided":
     from pydantic import ValidationError
 
     from ledger.core.errors import Invalid
@@ -80,13 +78,16 @@ def _decided(account: str, event_id: UUID, decision: str, reason: str) -> "Quara
     from ledger.service.writes import NotFoldedYet
     from schemas.fields import faults_of
     from schemas.http import NewDecision, Pending
+    from schemas.identity import is_uuid
 
     try:
         new = NewDecision.model_validate({"decision": decision, "reason_code": reason})
     except ValidationError as error:
         wrong = faults_of(error)
         raise Invalid(wrong.reason, field=wrong.field) from None
-    answer = _asked(lambda resources: decide(resources, OPERATOR, account, event_id, new))
+    if not is_uuid(event_id):
+        raise Invalid("must be a UUID", field="event_id")
+    answer = _asked(lambda resources: decide(resources, OPERATOR, account, event_id.lower(), new))
     if isinstance(answer, Pending):
         raise NotFoldedYet(answer.event_id)
     return answer
@@ -94,6 +95,8 @@ def _decided(account: str, event_id: UUID, decision: str, reason: str) -> "Quara
 
 def _asked(ask: "Callable[[Resources], Awaitable[Answer]]") -> Answer:
     """Asks with resources of this process."""
+    import asyncio
+
     from ledger import logs
     from ledger.postgres.connections import connect
     from ledger.postgres.kinds import COMMAND

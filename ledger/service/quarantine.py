@@ -52,16 +52,16 @@ async def decide(
     resources: Resources,
     caller: Caller,
     account_id: str,
-    event_id: UUID,
+    event_id: str,
     new: NewDecision,
     identity: RequestIdentity | None = None,
 ) -> QuarantineDecided | Pending:
     """Accepts usage, which charges it by the book of now, or drops it. Raises NotInQuarantine, AlreadyDecided."""
     caller.reach(account_id)
     async with resources.pool.connection() as connection:
-        found = await views.find(connection, account_id, str(event_id))
+        found = await views.find(connection, account_id, event_id)
         if not found:
-            raise NotInQuarantine(str(event_id), field="event_id")
+            raise NotInQuarantine(event_id, field="event_id")
         row = next((each for each in found if each.decision is None), found[0])
         if row.decision is not None:
             raise AlreadyDecided(row.decision, field="event_id")
