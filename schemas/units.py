@@ -152,13 +152,13 @@ _COMMON_PARTS = {
 
 
 def _known(counts: dict[str, int | str]) -> dict[str, int | str]:
-    unknown = sorted(counts.keys() - COUNTED)
-    if unknown:
-        raise ValueError(f"{ascii(unknown[0])[:100]} is not a unit of usage; schemas/units.py lists them")
+    if not COUNTED.issuperset(counts):
+        unknown = min(counts.keys() - COUNTED)
+        raise ValueError(f"{ascii(unknown)[:100]} is not a unit of usage; docs/reference/events.md lists them")
     for name, count in counts.items():
         if isinstance(count, str) and not UNITS[name].counts_seconds:
             raise ValueError(f"{name} must be a whole number")
-    return dict(sorted(counts.items()))
+    return counts if len(counts) < 2 else dict(sorted(counts.items()))
 
 
 WholeCount = Annotated[int, Field(ge=0, le=COUNT_MAX)]

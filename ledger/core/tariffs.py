@@ -5,9 +5,10 @@ unit, less the price that the same tokens would have had as part of the wider un
 one denominator, which keeps the cost exact.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import lcm
+from operator import mul
 from typing import NamedTuple
 
 from ledger.core.errors import CountsDoNotNest
@@ -15,6 +16,7 @@ from schemas.money import NANOS_PER_CREDIT
 from schemas.prices import Threshold, Variant
 from schemas.units import SECOND_DIGITS, UNITS, WIDER, common_part, count_text, parse_count
 
+_SUMS_MAX = 1_000  # of different sets of units that are remembered
 _EVERY_EVENT = ("requests", "input_tokens", "output_tokens")
 
 
@@ -34,20 +36,33 @@ class Nesting(NamedTuple):
     wide: str
 
 
-class CostSum(NamedTuple):
-    """The cost of events that count the same units: a coefficient for each, in nanos over the tariff's denominator.
+Form = tuple[tuple[int, int], ...]
 
-    `rests`: per unit with a price how many of each count it is for; none of them may be negative. `missing`: a unit
-    with a price that is not given, though the others are, which are parts of it or have it as their common part.
+
+class CostSum(NamedTuple):
+    """The cost of events that count the same units: a sum over their counts, after 1 request, input and output tokens.
+
+    `coefficients`: nanos over the tariff's denominator, one for each count. `nestings`, by place: places of narrow
+    counts and the place of the wide one. `rests`: what the price of a wide unit is for, as (place, times); never
+    negative. `missing`: places of counts that can't both be there while a unit with a price is not given.
+    `whole`: every count is taken as it is.
     """
 
-    request: int
-    input: int
-    output: int
-    others: tuple[int, ...]
-    nestings: tuple[Nesting, ...]
-    rests: tuple[tuple[str, dict[str, int]], ...]
-    missing: tuple[tuple[str, tuple[str, ...]], ...]
+    coefficients: tuple[int, ...]
+    nestings: tuple[tuple[tuple[int, ...], int], ...]
+    rests: tuple[Form, ...]
+    missing: tuple[tuple[int, ...], ...]
+    whole: bool
+
+    def nest(self, values: Sequence[int]) -> bool:
+        """Whether the counts are such that each has exactly one price."""
+        for narrow, wide in self.nestings:
+            if sum([values[place] for place in narrow]) > values[wide]:
+                return False
+        for form in self.rests:
+            if sum([times * values[place] for place, times in form]) < 0:
+                return False
+        return not any(all(values[place] for place in parts) for parts in self.missing)
 
 
 class Tariff:
@@ -62,23 +77,18 @@ class Tariff:
             name: parse_count(name, unit.at_least) for name, unit in units.items() if unit.at_least is not None
         }
         self._sums: dict[tuple[str, ...], CostSum] = {}
-        self._plain = self._sum_of(())
+        self._plain = self._sum_for(()).coefficients
 
     def cost(self, input_tokens: int, output_tokens: int, counts: Mapping[str, int | str]) -> int:
         """The exact cost in nanos, times the denominator. Raises CountsDoNotNest."""
         if not counts:
-            plain = self._plain
-            return plain.request + input_tokens * plain.input + output_tokens * plain.output
-        by_name = self._billed(counts)
-        names = tuple(by_name)
-        found = self._sums.get(names)
-        if found is None:
-            found = self._sums.setdefault(names, self._sum_of(names))
-        _check(found, {"input_tokens": input_tokens, "output_tokens": output_tokens, **by_name})
-        cost = found.request + input_tokens * found.input + output_tokens * found.output
-        for coefficient, count in zip(found.others, by_name.values(), strict=True):
-            cost += coefficient * count
-        return cost
+            request, input_, output = self._plain
+            return request + input_tokens * input_ + output_tokens * output
+        found = self._sum_for(tuple(counts))
+        values = (1, input_tokens, output_tokens, *(counts.values() if found.whole else self._billed(counts).values()))
+        if not found.nest(values):  # type: ignore[arg-type]  # a sum that is whole has integers only
+            raise self._refusal(dict(zip((*_EVERY_EVENT, *counts), values, strict=True)))  # type: ignore[arg-type]
+        return sum(map(mul, found.coefficients, values))
 
     def billed(
         self, input_tokens: int, output_tokens: int, counts: Mapping[str, int | str]
@@ -100,21 +110,51 @@ class Tariff:
                 by_name[name] = max(by_name[name], least)
         return by_name
 
+    def _sum_for(self, names: tuple[str, ...]) -> CostSum:
+        found = self._sums.get(names)
+        if found is None:
+            if len(self._sums) >= _SUMS_MAX:
+                self._sums.clear()
+            self._sums[names] = found = self._sum_of(names)
+        return found
+
     def _sum_of(self, names: tuple[str, ...]) -> CostSum:
         given = (*_EVERY_EVENT, *names)
-        rests = self._rests(given)
-        request, input_, output, *others = (
-            sum(self._rates[unit] * rest.get(name, 0) for unit, rest in rests.items()) for name in given
-        )
+        place = {name: number for number, name in enumerate(given)}
+        rests, nestings = self._rests(given), nestings_of(names)
+        implied = [{wide: 1, **dict.fromkeys(narrow, -1)} for narrow, wide in nestings]
         return CostSum(
-            request,
-            input_,
-            output,
-            tuple(others),
-            tuple(nestings_of(names)),
-            tuple((unit, rest) for unit, rest in rests.items() if any(times < 0 for times in rest.values())),
-            tuple(self._missing(names)),
+            tuple(sum(self._rates[unit] * rest.get(name, 0) for unit, rest in rests.items()) for name in given),
+            tuple((tuple(place[name] for name in narrow), place[wide]) for narrow, wide in nestings),
+            tuple(
+                tuple((place[name], times) for name, times in rest.items())
+                for rest in rests.values()
+                if any(times < 0 for times in rest.values()) and rest not in implied
+            ),
+            tuple(tuple(place[name] for name in parts) for _, parts in self._missing(names)),
+            not self._at_least and not any(UNITS[name].counts_seconds for name in names),
         )
+
+    def _refusal(self, counts: Mapping[str, int]) -> CountsDoNotNest:
+        """What is wrong with counts that do not nest, with their numbers."""
+        names = tuple(name for name in counts if name not in _EVERY_EVENT)
+        return CountsDoNotNest(
+            broken_nesting(nestings_of(names), counts) or self._gap(names, counts) or self._excess(counts),
+            field="data.units",
+        )
+
+    def _gap(self, names: tuple[str, ...], counts: Mapping[str, int]) -> str | None:
+        for unit, parts in self._missing(names):
+            if all(counts[name] for name in parts):
+                return f"{unit} must be given beside {' and '.join(_texts(parts, counts))}"
+        return None
+
+    def _excess(self, counts: Mapping[str, int]) -> str:
+        for unit, rest in self._rests(tuple(counts)).items():
+            if sum(times * counts[name] for name, times in rest.items()) < 0:
+                inside = ", ".join(_texts([name for name in rest if name != unit], counts))
+                return f"{unit} {count_text(unit, counts.get(unit, 0))} can't contain what is counted as {inside}"
+        raise AssertionError("the counts nest")
 
     def _rests(self, given: tuple[str, ...]) -> dict[str, dict[str, int]]:
         """Per unit with a price: how often each given count is in what the price is for; narrow units first."""
@@ -138,45 +178,36 @@ class Tariff:
 
 def nestings_of(names: tuple[str, ...]) -> list[Nesting]:
     """What must hold of these counts of an event whatever they cost; they are units besides input and output tokens."""
-    wides = (*_EVERY_EVENT[1:], *names)
-    found = [Nesting((narrow,), wide) for wide in wides for narrow in names if wide in WIDER[narrow]]
-    for wide in wides:
-        own = {name for name, _ in UNITS[wide].dimensions}
-        for dimension in {name for narrow in names for name, _ in UNITS[narrow].dimensions} - own:
-            # Units that differ in one dimension have nothing in common.
+    by_width = sorted(names, key=lambda name: (len(WIDER[name]), name))
+    found: list[Nesting] = []
+    for wide in (*_EVERY_EVENT[1:], *names):
+        inside = [narrow for narrow in by_width if wide in WIDER[narrow]]
+        found += [Nesting((narrow,), wide) for narrow in inside]
+        for dimension in sorted({dimension for narrow in inside for dimension in _dimensions(narrow)}):
+            # Units that differ in one dimension have nothing in common; the widest unit of each value counts most.
             by_value: dict[str, str] = {}
-            for narrow in sorted(names, key=lambda name: (len(WIDER[name]), name)):
-                value = dict(UNITS[narrow].dimensions).get(dimension)
-                if value is not None and wide in WIDER[narrow]:
-                    by_value.setdefault(value, narrow)
+            for narrow in inside:
+                if dimension in _dimensions(narrow).keys() - _dimensions(wide).keys():
+                    by_value.setdefault(_dimensions(narrow)[dimension], narrow)
             if len(by_value) > 1:
                 found.append(Nesting(tuple(sorted(by_value.values())), wide))
     return found
 
 
-def broken_nesting(nestings: tuple[Nesting, ...] | list[Nesting], counts: Mapping[str, int]) -> str | None:
+def broken_nesting(nestings: Iterable[Nesting], counts: Mapping[str, int]) -> str | None:
     """Which counts do not nest, with their numbers; None if all do."""
     for narrow, wide in nestings:
-        total = sum(counts[name] for name in narrow)
-        if total > counts[wide]:
-            parts = " and ".join(f"{name} {count_text(name, counts[name])}" for name in narrow)
-            return f"{parts} can't be part of {wide} {count_text(wide, counts[wide])}"
+        if sum(counts[name] for name in narrow) > counts[wide]:
+            return f"{' and '.join(_texts(narrow, counts))} can't be part of {wide} {count_text(wide, counts[wide])}"
     return None
 
 
-def _check(found: CostSum, counts: Mapping[str, int]) -> None:
-    broken = broken_nesting(found.nestings, counts)
-    if broken is not None:
-        raise CountsDoNotNest(broken, field="data.units")
-    for unit, parts in found.missing:
-        if all(counts[name] for name in parts):
-            detail = f"{unit} must be given beside {' and '.join(f'{name} {counts[name]}' for name in parts)}"
-            raise CountsDoNotNest(detail, field="data.units")
-    for unit, rest in found.rests:
-        if sum(times * counts[name] for name, times in rest.items()) < 0:
-            inside = ", ".join(f"{name} {count_text(name, counts[name])}" for name in rest if name != unit)
-            detail = f"{unit} {count_text(unit, counts.get(unit, 0))} can't contain what is counted as {inside}"
-            raise CountsDoNotNest(detail, field="data.units")
+def _texts(names: Iterable[str], counts: Mapping[str, int]) -> list[str]:
+    return [f"{name} {count_text(name, counts[name])}" for name in names]
+
+
+def _dimensions(unit: str) -> dict[str, str]:
+    return dict(UNITS[unit].dimensions)
 
 
 def _nanos_per_count(unit: str, price: str) -> Fraction:
