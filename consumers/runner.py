@@ -41,7 +41,7 @@ from ledger.log.connecting import (
 from ledger.log.dead_letters import Problem, dead_letter_of, problem_of
 from ledger.log.decoding import event_of
 from ledger.log.kafka_python_fixes import naming_the_batch
-from ledger.log.publisher import Permit, Publisher
+from ledger.log.publisher import AppendGuard, Publisher
 from ledger.log.validation import signer_of
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import SEAT
@@ -77,10 +77,10 @@ class Runner:
     """Runs one consumer in its group, until `stopping` is set. The caller keeps `book` up to date."""
 
     def __init__(
-        self, consumer: Consumer, settings: Settings, book: BookFollower, permit: Permit, stopping: threading.Event
+        self, consumer: Consumer, settings: Settings, book: BookFollower, guard: AppendGuard, stopping: threading.Event
     ) -> None:
         self._consumer, self._settings, self._stopping = consumer, settings, stopping
-        self._book, self._permit = book, permit
+        self._book, self._guard = book, guard
 
     def run(self) -> None:
         """Raises what the consumer raises, KafkaRefusesUser, KafkaForbids, BookNotReadable or LogUnreadable."""
@@ -146,7 +146,7 @@ class Runner:
     def _dead_letter(self, record: ConsumerRecord, problem: Problem) -> None:
         """Appends a dead letter. They are rare, so each may have a producer of its own."""
         letter = dead_letter_of(SOURCE, record.topic, record.partition, record, problem)
-        with Publisher(self._settings, self._permit, delivery_seconds=_DEAD_LETTER_SECONDS) as publisher:
+        with Publisher(self._settings, self._guard, delivery_seconds=_DEAD_LETTER_SECONDS) as publisher:
             publisher.append_event(DEAD_LETTERS, letter, self._settings.signing_key()).position()
 
     @contextmanager

@@ -25,7 +25,7 @@ from ledger.log.book import (
     records_to_the_end,
 )
 from ledger.log.connecting import refusals_in_words
-from ledger.log.publisher import Permit, Position, Publisher
+from ledger.log.publisher import AppendGuard, Position, Publisher
 from ledger.log.record import PlainRecord, Record
 from ledger.settings import Settings
 from schemas.book import BOOK_SUBJECT, BookVersion
@@ -143,14 +143,14 @@ def read_history(settings: Settings) -> BookHistory:
     return history
 
 
-def publish(settings: Settings, wire: BookVersion, permit: Permit) -> Published:
+def publish(settings: Settings, wire: BookVersion, guard: AppendGuard) -> Published:
     """Rehearses a version, appends it, and reads it back.
 
     Raises what `rehearse` raises, SettingMissing, BookUnreachable, LogUnavailable or BookVersionRejected.
     """
     signing_key = settings.signing_key()
     read_history(settings).rehearse(wire, signing_key, ms_of(datetime.now(UTC)))
-    with Publisher(settings, permit) as publisher:
+    with Publisher(settings, guard) as publisher:
         position = publish_version(publisher, wire, signing_key)
     return read_history(settings).verdict(position)
 

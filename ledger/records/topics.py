@@ -23,7 +23,7 @@ class InstalledTopic(NamedTuple):
 def install_topics(settings: Settings, *, create: bool = False, take_over: bool = False) -> list[InstalledTopic]:
     """All topics, after they were checked. `take_over`: claims the log, also from another database.
 
-    Raises TopicMissing, TopicChanged, TopicMisconfigured, LogDiverged, LogOfAnother, FoldOnly, LogUnavailable or
+    Raises TopicMissing, TopicChanged, TopicMisconfigured, LogDiverged, LogHasAnotherOwner, FoldOnly, LogUnavailable or
     KafkaError.
     """
     made = create_topics(settings) if create else []
