@@ -58,7 +58,7 @@ class RequestTopUps:
 
 
 class ForgetOldRows:
-    """Drops Idempotency-Keys and ended holds after seven days, visits to the billing page after one. A Task."""
+    """Drops old rows: Idempotency-Keys, ended holds, visits to the billing page, answered requests. A Task."""
 
     name, seconds = f"{NAME}:old-rows", 3600.0
 

@@ -27,8 +27,9 @@ from consumers.consumer import Consumer, Received
 from consumers.pending_records import PendingRecords
 from consumers.retry_pause import RetryPause
 from consumers.standstill import Standstill
+from ledger.core.admission import check_signer
 from ledger.core.book import Book
-from ledger.core.errors import KeyNotValid, Unsigned
+from ledger.core.errors import Refused
 from ledger.log.book import BookEmpty, BookFollower, BookStale
 from ledger.log.connecting import (
     REQUEST_MS,
@@ -129,7 +130,7 @@ class Runner:
             self._consumer.handle(received)
 
     def _received(self, record: ConsumerRecord, book: Book) -> Received | Problem:
-        """The event of a record with its signing key, or what is wrong with it."""
+        """The event of a record, or what is wrong with it."""
         topic = record.topic.removeprefix(self._settings.topic_prefix)
         event = event_of(topic, record)
         if isinstance(event, Problem):
@@ -137,11 +138,11 @@ class Runner:
         key_id = signer_of(record, record.value or b"", self._settings.secrets)
         if isinstance(key_id, Problem):
             return key_id
-        if key_id is None:
-            return problem_of(Unsigned(event.type, field="ledger-signature"))
-        if not book.at(record.timestamp).accepts_key(key_id, record.timestamp):
-            return problem_of(KeyNotValid(key_id, field="ledger-signature"))
-        return Received(topic, record.partition, record.offset, record.timestamp, event, key_id)
+        try:
+            check_signer(event.type, key_id, book.at(record.timestamp), record.timestamp)
+        except Refused as refusal:
+            return problem_of(refusal)
+        return Received(topic, record.partition, record.offset, record.timestamp, event)
 
     def _dead_letter(self, record: ConsumerRecord, problem: Problem) -> None:
         """Appends a dead letter. They are rare, so each may have a producer of its own."""

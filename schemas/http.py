@@ -486,7 +486,7 @@ class Invoice(Answer):
     url: str
 
 
-class Purchase(Answer):
+class PurchaseAnswer(Answer):
     """A purchase. `paid`: the provider has the money, and the views don't show the credits yet."""
 
     purchase_id: str
