@@ -13,7 +13,7 @@ from consumers.consumer import Received
 from consumers.log_writable import open_appender
 from consumers.top_up_metrics import TRIGGERS, count
 from ledger.core.calendar import moment_of
-from ledger.log.publisher import Permit
+from ledger.log.publisher import AppendGuard
 from ledger.payments.clock import Clock, utc_now
 from ledger.payments.gateways import Gateways
 from ledger.payments.top_up_charges import TopUpCharges
@@ -38,10 +38,10 @@ log = structlog.get_logger()
 class Charging:
     """What charging needs: connections to Postgres for its threads, a producer for the log, the providers."""
 
-    def __init__(self, settings: Settings, gateways: Gateways, permit: Permit, clock: Clock = utc_now) -> None:
+    def __init__(self, settings: Settings, gateways: Gateways, guard: AppendGuard, clock: Clock = utc_now) -> None:
         self.gateways = gateways
         self._connections = ThreadPool(settings.database, CHARGER, _CONNECTIONS)
-        self.event_log = open_appender(settings, permit)
+        self.event_log = open_appender(settings, guard)
         self.charges = TopUpCharges(settings, gateways, self._connections.connection, self.event_log, count, clock)
 
     def close(self) -> None:
@@ -86,7 +86,7 @@ class ChargeLater:
     def __init__(self, charging: Charging) -> None:
         self._charging = charging
 
-    def once(self, connection: Connection) -> None:
+    def do_round(self, connection: Connection) -> None:
         """Advances all that are due now."""
         self._charging.event_log.check()
         due = self._charging.charges.due(limit=_LATER_AT_ONCE * 10)

@@ -7,14 +7,13 @@ from ledger.log.decoding import AnyEvent
 
 
 class Received(NamedTuple):
-    """An event and its position. `topic`: of schemas.topics; `key_id`: of the key that signed it, valid by the book."""
+    """An event that a valid key has signed, and its position. `topic`: of schemas.topics."""
 
     topic: str
     partition: int
     offset: int
     log_time_ms: int
     event: AnyEvent
-    key_id: str
 
 
 class Consumer(Protocol):

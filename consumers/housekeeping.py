@@ -8,7 +8,7 @@ from prometheus_client import Counter
 from consumers.log_writable import open_appender
 from ledger.gate.expiry import expire_holds, forget_holds
 from ledger.gate.top_up_requests import appended, due, event_of, forget_requests
-from ledger.log.publisher import Permit
+from ledger.log.publisher import AppendGuard
 from ledger.postgres.types import Connection
 from ledger.records import portal_sessions, rebuilds
 from ledger.records.idempotency import forget_keys
@@ -25,7 +25,7 @@ class ExpireHolds:
 
     name, seconds = f"{NAME}:holds", 1.0
 
-    def once(self, connection: Connection) -> None:
+    def do_round(self, connection: Connection) -> None:
         """Ends all that are due now."""
         ended = _AT_ONCE
         while ended == _AT_ONCE:
@@ -41,10 +41,10 @@ class RequestTopUps:
 
     name, seconds = f"{NAME}:top-up-requests", 0.25
 
-    def __init__(self, settings: Settings, permit: Permit) -> None:
-        self._event_log = open_appender(settings, permit)
+    def __init__(self, settings: Settings, guard: AppendGuard) -> None:
+        self._event_log = open_appender(settings, guard)
 
-    def once(self, connection: Connection) -> None:
+    def do_round(self, connection: Connection) -> None:
         """Appends all that are due now, unless the views are half-built."""
         if rebuilds.unfinished(connection) is not None:
             return
@@ -58,11 +58,11 @@ class RequestTopUps:
 
 
 class ForgetOldRows:
-    """Drops Idempotency-Keys and ended holds after seven days, visits to the billing page after one. A Task."""
+    """Drops old rows: Idempotency-Keys, ended holds, visits to the billing page, answered requests. A Task."""
 
     name, seconds = f"{NAME}:old-rows", 3600.0
 
-    def once(self, connection: Connection) -> None:
+    def do_round(self, connection: Connection) -> None:
         """Drops all that are old, unless the views are half-built."""
         if rebuilds.unfinished(connection) is not None:
             return

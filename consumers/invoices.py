@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from consumers.accepted_events import AcceptedEventReader
 from consumers.log_writable import open_appender
-from ledger.log.publisher import Permit
+from ledger.log.publisher import AppendGuard
 from ledger.payments.invoice_numbers import issued_event, skip_numbers_of_the_log
 from ledger.payments.invoices import INVOICED_TYPES, InvoiceIssuer
 from ledger.postgres.types import Connection
@@ -27,12 +27,12 @@ class Invoices:
 
     name, seconds = NAME, _SECONDS
 
-    def __init__(self, settings: Settings, permit: Permit) -> None:
-        self._issuer, self._event_log = InvoiceIssuer(settings), open_appender(settings, permit)
+    def __init__(self, settings: Settings, guard: AppendGuard) -> None:
+        self._issuer, self._event_log = InvoiceIssuer(settings), open_appender(settings, guard)
         self._reader = AcceptedEventReader(NAME, INVOICED_TYPES)
         self._numbered: Connection | None = None
 
-    def once(self, connection: Connection) -> None:
+    def do_round(self, connection: Connection) -> None:
         """Issues the documents of new events, and puts their numbers on the log."""
         self._event_log.check()
         if not self._reader.ready(connection):

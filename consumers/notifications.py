@@ -72,7 +72,7 @@ class NotifyOfEvents:
     def __init__(self, settings: Settings) -> None:
         self._reader, self._note = AcceptedEventReader(NAME, kinds.NOTIFIED_TYPES), _NoticeWriter(settings)
 
-    def once(self, connection: Connection) -> None:
+    def do_round(self, connection: Connection) -> None:
         """Writes the notices of new events."""
         if self._reader.ready(connection):
             self._reader.each(connection, self._notify)
@@ -94,9 +94,9 @@ class Deliver:
     def __init__(self, settings: Settings, stopping: threading.Event) -> None:
         self._sender, self._stopping = NoticeSender(settings, stopping), stopping
 
-    def once(self, connection: Connection) -> None:
+    def do_round(self, connection: Connection) -> None:
         """Sends until nothing is due."""
-        while not self._stopping.is_set() and self._sender.once(connection):
+        while not self._stopping.is_set() and self._sender.send_due(connection):
             pass
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ import structlog
 from prometheus_client import Counter
 
 from consumers.log_writable import open_appender
-from ledger.log.publisher import Permit
+from ledger.log.publisher import AppendGuard
 from ledger.payments.event_recorder import EventLog, EventRecorder
 from ledger.payments.gateway import Gateway, Payment, ProviderError, ProviderRefuses, ProviderUpdate
 from ledger.payments.gateways import gateways_of
@@ -37,24 +37,24 @@ HEALED = Counter(
 log = structlog.get_logger()
 
 
-def payment_sweeps(settings: Settings, permit: Permit, stopping: threading.Event) -> list["PaymentSweep"]:
+def payment_sweeps(settings: Settings, guard: AppendGuard, stopping: threading.Event) -> list["PaymentSweep"]:
     """One per provider; none with LEDGER_PAYMENTS=off. Raises SettingMissing or SettingsInvalid."""
-    return [PaymentSweep(settings, gateway, permit, stopping) for gateway in gateways_of(settings).values()]
+    return [PaymentSweep(settings, gateway, guard, stopping) for gateway in gateways_of(settings).values()]
 
 
 class PaymentSweep:
     """The sweep of one provider. A Task; a round raises what asking the provider, Postgres and the log raises."""
 
-    def __init__(self, settings: Settings, gateway: Gateway, permit: Permit, stopping: threading.Event) -> None:
+    def __init__(self, settings: Settings, gateway: Gateway, guard: AppendGuard, stopping: threading.Event) -> None:
         self.name, self.seconds = f"{NAME}:{gateway.provider}", settings.sweep_seconds
         self._settings, self._gateway, self._provider = settings, gateway, gateway.provider
         self._stopping = stopping
-        self._event_log = open_appender(settings, permit)
+        self._event_log = open_appender(settings, guard)
         for outcome in APPENDED:  # shown from zero, so that an alarm sees the first increase
             HEALED.labels(gateway.provider, outcome)
         self._reconciliation = Reconciliation(settings, gateway)
 
-    def once(self, connection: Connection) -> None:
+    def do_round(self, connection: Connection) -> None:
         """Asks for the purchases that are due, and reads the lists when they are due."""
         self._event_log.check()
         if rebuilds.unfinished(connection):  # in half-built views every purchase looks missing

@@ -41,7 +41,7 @@ class Task(Protocol):
     def seconds(self) -> float:
         """The pause after a round, in seconds."""
 
-    def once(self, connection: Connection) -> None:
+    def do_round(self, connection: Connection) -> None:
         """Does one round. `connection` is in autocommit; no other process runs this task meanwhile."""
 
     def close(self) -> None:
@@ -74,7 +74,7 @@ class Periodic:
                 mine = mine or _locked(connection, name)
                 if mine:
                     release.check(connection)
-                    self._task.once(connection)
+                    self._task.do_round(connection)
                     retry_pause.reset()
                 self._stopping.wait(self._task.seconds)
 

@@ -126,7 +126,7 @@ def run(settings: Settings, names: Sequence[str] = ()) -> None:
     """Runs the named consumers, or all, until SIGTERM or Ctrl-C.
 
     Raises what makes it end: FoldOnly, NoSuchConsumer, NothingToDo, MetricsPortTaken, SettingMissing, TopicMissing,
-    TopicChanged, LogOfAnother, and whatever a consumer raises.
+    TopicChanged, LogHasAnotherOwner, and whatever a consumer raises.
     """
     check_may_write(settings)  # consumers have effects outside: money, e-mails, webhooks, events
     consumers = chosen(names)

@@ -27,8 +27,9 @@ from consumers.consumer import Consumer, Received
 from consumers.pending_records import PendingRecords
 from consumers.retry_pause import RetryPause
 from consumers.standstill import Standstill
+from ledger.core.admission import check_signer
 from ledger.core.book_versions import Book
-from ledger.core.errors import KeyNotValid, Unsigned
+from ledger.core.errors import Refused
 from ledger.log.book import BookEmpty, BookFollower, BookStale
 from ledger.log.connecting import (
     REQUEST_MS,
@@ -41,7 +42,7 @@ from ledger.log.connecting import (
 from ledger.log.dead_letters import Problem, dead_letter_of, problem_of
 from ledger.log.decoding import event_of
 from ledger.log.kafka_python_fixes import naming_the_batch
-from ledger.log.publisher import Permit, Publisher
+from ledger.log.publisher import AppendGuard, Publisher
 from ledger.log.validation import signer_of
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import SEAT
@@ -77,10 +78,10 @@ class Runner:
     """Runs one consumer in its group, until `stopping` is set. The caller keeps `book` up to date."""
 
     def __init__(
-        self, consumer: Consumer, settings: Settings, book: BookFollower, permit: Permit, stopping: threading.Event
+        self, consumer: Consumer, settings: Settings, book: BookFollower, guard: AppendGuard, stopping: threading.Event
     ) -> None:
         self._consumer, self._settings, self._stopping = consumer, settings, stopping
-        self._book, self._permit = book, permit
+        self._book, self._guard = book, guard
 
     def run(self) -> None:
         """Raises what the consumer raises, KafkaRefusesUser, KafkaForbids, BookNotReadable or LogUnreadable."""
@@ -129,7 +130,7 @@ class Runner:
             self._consumer.handle(received)
 
     def _received(self, record: ConsumerRecord, book: Book) -> Received | Problem:
-        """The event of a record with its signing key, or what is wrong with it."""
+        """The event of a record, or what is wrong with it."""
         topic = record.topic.removeprefix(self._settings.topic_prefix)
         event = event_of(topic, record)
         if isinstance(event, Problem):
@@ -137,16 +138,16 @@ class Runner:
         key_id = signer_of(record, record.value or b"", self._settings.secrets)
         if isinstance(key_id, Problem):
             return key_id
-        if key_id is None:
-            return problem_of(Unsigned(event.type, field="ledger-signature"))
-        if not book.at(record.timestamp).accepts_key(key_id, record.timestamp):
-            return problem_of(KeyNotValid(key_id, field="ledger-signature"))
-        return Received(topic, record.partition, record.offset, record.timestamp, event, key_id)
+        try:
+            check_signer(event.type, key_id, book.at(record.timestamp), record.timestamp)
+        except Refused as refusal:
+            return problem_of(refusal)
+        return Received(topic, record.partition, record.offset, record.timestamp, event)
 
     def _dead_letter(self, record: ConsumerRecord, problem: Problem) -> None:
         """Appends a dead letter. They are rare, so each may have a producer of its own."""
         letter = dead_letter_of(SOURCE, record.topic, record.partition, record, problem)
-        with Publisher(self._settings, self._permit, delivery_seconds=_DEAD_LETTER_SECONDS) as publisher:
+        with Publisher(self._settings, self._guard, delivery_seconds=_DEAD_LETTER_SECONDS) as publisher:
             publisher.append_event(DEAD_LETTERS, letter, self._settings.signing_key()).position()
 
     @contextmanager

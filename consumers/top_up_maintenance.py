@@ -34,7 +34,7 @@ class TopUpMaintenance:
     def __init__(self, charging: Charging, clock: Clock = utc_now) -> None:
         self._charging, self._clock = charging, clock
 
-    def once(self, connection: Connection) -> None:
+    def do_round(self, connection: Connection) -> None:
         """One round, unless the views are half-built."""
         self._charging.event_log.check()
         if rebuilds.unfinished(connection) is not None:

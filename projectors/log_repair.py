@@ -16,7 +16,7 @@ from ledger.postgres.types import Connection
 from ledger.records import invoices
 from ledger.settings import Settings
 from ledger.views import lost_entries
-from ledger.views.lost_entries import EventNotWhole, LostEntry
+from ledger.views.lost_entries import IncompleteEvent, LostEntry
 from projectors.refold import Progress
 from schemas.book import BOOK as BOOK_SCHEMA
 from schemas.book import BOOK_SUBJECT
@@ -85,7 +85,7 @@ def _appends(publisher: Publisher, entries: Sequence[LostEntry], key: SigningKey
     for entry in entries:
         try:
             value = json_of(lost_entries.event_of(entry))
-        except EventNotWhole:
+        except IncompleteEvent:
             continue
         headers = [recovered_header(key, entry.log_time_ms, value)]
         if entry.signed:

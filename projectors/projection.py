@@ -21,7 +21,7 @@ from ledger.gate.settlement import count_unheld, settle
 from ledger.log.dead_letters import Problem, problem_of
 from ledger.log.partitioning import partition_of
 from ledger.log.record import Record
-from ledger.log.validation import PassedOver, fact_of
+from ledger.log.validation import SkippedRecord, fact_of
 from ledger.postgres.types import Connection
 from ledger.records import outbox
 from ledger.settings import Settings
@@ -151,7 +151,7 @@ class Projection:
         """Folds and commits records. With `problem`, all of them become dead letters."""
         entries = EntryWriter(partition.number)
         batch = Batch(book, entries.add)
-        last = next((record for record in reversed(records) if not isinstance(record, PassedOver)), None)
+        last = next((record for record in reversed(records) if not isinstance(record, SkippedRecord)), None)
         with self.session.transaction(partition.number, partition.next_offset, ends_at, last) as connection:
             for start in range(0, len(records), _CHUNK_RECORDS):
                 self._fold(connection, partition, batch, records[start : start + _CHUNK_RECORDS], problem)

@@ -92,7 +92,7 @@ class _Rounds:
         self._reported = 0
 
     def sync_once(self) -> None:
-        """One round. Raises LogOfAnother if the log now belongs to another database."""
+        """One round. Raises LogHasAnotherOwner if the log now belongs to another database."""
         events = self._topic.to_end(self._book.book)
         self._owner = owner_after(self._owner, events)
         if not self._settings.fold_only:

@@ -15,7 +15,7 @@ from ledger.records import book_events, outbox
 from ledger.settings import Settings
 from ledger.views import lost_entries
 from ledger.views.dead_letters import count_from
-from ledger.views.lost_entries import EventNotWhole
+from ledger.views.lost_entries import IncompleteEvent
 from projectors.log_comparison import Comparison, compare
 from projectors.refold import Progress
 from schemas.topics import DEAD_LETTERS, EVENTS, TOP_UPS
@@ -101,7 +101,7 @@ def _unrecoverable(connection: Connection, total: int, progress: Progress) -> It
     for number, entry in enumerate(lost_entries.lost_entries(connection), 1):
         try:
             lost_entries.event_of(entry)
-        except EventNotWhole as error:
+        except IncompleteEvent as error:
             yield error.detail
         if number % _AT_ONCE == 0 or number == total:
             progress.reach(number)

@@ -14,7 +14,7 @@ import psycopg
 import structlog
 
 from ledger.log.dead_letters import shortened
-from ledger.log.publisher import LogUnavailable, PendingAppend, Permit, Publisher, RecordRefused
+from ledger.log.publisher import AppendGuard, LogUnavailable, PendingAppend, Publisher, RecordRefused
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import RELAY
 from ledger.postgres.types import Connection
@@ -35,12 +35,12 @@ class Relay:
     In a copy it publishes nothing: the messages in a dump's outbox are the original's.
     """
 
-    def __init__(self, settings: Settings, permit: Permit) -> None:
+    def __init__(self, settings: Settings, guard: AppendGuard) -> None:
         self._settings = settings
         self._owned: frozenset[int] = frozenset()
         self._awake = threading.Event()
         self._closing = False
-        self._publisher = Publisher(settings, permit, wait=False)
+        self._publisher = Publisher(settings, guard, wait=False)
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         if not settings.fold_only:
             self._thread.start()

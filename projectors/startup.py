@@ -19,7 +19,7 @@ from schemas.topics import EVENTS
 def prepare(settings: Settings) -> int:
     """Checks the topics and creates progress for new ones. Returns the number of partitions of ledger.events.
 
-    Raises TopicMissing, TopicChanged, LogOfAnother, ViewsLost, OtherRelease, RebuildRunning, RebuildUnfinished,
+    Raises TopicMissing, TopicChanged, LogHasAnotherOwner, ViewsLost, OtherRelease, RebuildRunning, RebuildUnfinished,
     KafkaRefusesUser or KafkaForbids.
     """
     with refusals_in_words(), connect(settings.database, START) as connection:

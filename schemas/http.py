@@ -525,7 +525,7 @@ class Invoice(Answer):
     url: str
 
 
-class Purchase(Answer):
+class PurchaseAnswer(Answer):
     """A purchase. `paid`: the provider has the money, and the views don't show the credits yet."""
 
     purchase_id: str
@@ -690,12 +690,14 @@ class Estimate(Frozen):
 
     @model_validator(mode="after")
     def _one_way_to_say_it(self) -> "Estimate":
-        call = ("provider", "model", "mode", "input_tokens", "max_output_tokens")
-        missing = [name for name in call if getattr(self, name) is None]
-        if self.amount is not None and len(missing) < len(call):
+        call = (self.provider, self.model, self.mode, self.input_tokens, self.max_output_tokens)
+        missing = call.count(None)
+        if self.amount is not None and missing < len(call):
             raise ValueError("amount excludes provider, model, mode and tokens")
-        if 0 < len(missing) < len(call):
-            raise ValueError(f"{', '.join(missing)} belong to a priced call, too")
+        if 0 < missing < len(call):
+            names = ("provider", "model", "mode", "input_tokens", "max_output_tokens")
+            missing_names = ", ".join(name for name, value in zip(names, call, strict=True) if value is None)
+            raise ValueError(f"{missing_names} belong to a priced call, too")
         if missing and (self.units or self.attributes):
             raise ValueError("units and attributes belong to a priced call")
         if self.amount is not None and parse_nanos(self.amount) == 0:

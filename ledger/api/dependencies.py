@@ -7,11 +7,13 @@ from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from ledger.core.scopes import Scope
+from ledger.records.idempotency import KEYS_LAST
 from ledger.service.caller import Caller
 from ledger.service.idempotency import RequestIdentity
 from ledger.web.dependencies import ResourcesOf
 from schemas.fields import Token
 
+_KEY = f"Kept for {KEYS_LAST.days} days; 409 with another body."
 _BEARER = HTTPBearer(auto_error=False, description="`lk_<key id>_<secret>`")
 
 
@@ -33,7 +35,7 @@ class Needs:
 
 async def _identity(
     request: Request,
-    idempotency_key: Annotated[Token | None, Header(description="Kept for 7 days; 409 with another body.")] = None,
+    idempotency_key: Annotated[Token | None, Header(description=_KEY)] = None,
 ) -> RequestIdentity | None:
     if idempotency_key is None:
         return None

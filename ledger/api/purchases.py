@@ -10,7 +10,7 @@ from ledger.service import purchases, refunds
 from ledger.service.caller import Caller
 from ledger.web.dependencies import ResourcesOf
 from schemas.fields import Token
-from schemas.http import NewPurchase, NewRefund, Purchase, Refund
+from schemas.http import NewPurchase, NewRefund, PurchaseAnswer, Refund
 
 router = APIRouter(prefix="/v1/accounts/{account_id}/purchases", tags=["purchases"])
 Reader = Annotated[Caller, Depends(Needs("billing:read"))]
@@ -22,7 +22,7 @@ PurchasePath = Annotated[Token, Path(description="The id of a purchase.")]
 @router.post("", status_code=201)
 async def buy(
     account_id: AccountPath, body: NewPurchase, resources: ResourcesOf, caller: Buyer, identity: IdentityOf
-) -> Purchase:
+) -> PurchaseAnswer:
     """Buy credits: the customer continues at `pay_url`; a saved method is charged at once.
 
     After a 503 repeat it with the same Idempotency-Key: it is the same purchase, and is paid once.
@@ -33,7 +33,7 @@ async def buy(
 @router.get("/{purchase_id}")
 async def get_purchase(
     account_id: AccountPath, purchase_id: PurchasePath, resources: ResourcesOf, caller: Reader
-) -> Purchase:
+) -> PurchaseAnswer:
     """How far a purchase is."""
     return await purchases.get_purchase(resources, caller, account_id, purchase_id)
 

@@ -9,7 +9,7 @@ from ledger.cli.shared import Json, console, errors_as_messages, read_settings
 
 if TYPE_CHECKING:
     from ledger.settings import Settings
-    from schemas.http import Purchase
+    from schemas.http import PurchaseAnswer
 
 app = typer.Typer()
 
@@ -41,7 +41,7 @@ def buy(
         console.print(purchase.pay_url, soft_wrap=True, highlight=False)
 
 
-async def begin_purchase(settings: "Settings", account_id: str, wanted: dict[str, str]) -> "Purchase":
+async def begin_purchase(settings: "Settings", account_id: str, wanted: dict[str, str]) -> "PurchaseAnswer":
     """Begins a purchase with resources of this process; `wanted` has the fields of NewPurchase."""
     from pydantic import ValidationError
 

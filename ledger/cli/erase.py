@@ -20,21 +20,16 @@ def erase(
     Issued invoices are kept, because the law requires it. The log never contains personal data. If the database is
     restored from a backup, the data is erased again.
     """
-    from ledger.log.endings import append_endings
-    from ledger.postgres.connections import connect
-    from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
-    from ledger.records import erasing
+    from ledger.service import erasure
 
     with errors_as_messages():
         settings = read_settings()
-        with connect(settings.database, COMMAND_AUTOCOMMIT) as connection:
-            confirm(f"Erase the personal data of {account_id}? It can't be undone.", yes=yes)
-            invoiced = bool(settings.supplier.name) and not settings.fold_only
-            done = erasing.erase(connection, account_id, invoiced=invoiced, on_log=not settings.fold_only)
-            on_log = show_not_on_log(append_endings(settings, connection, done.noted))
+        confirm(f"Erase the personal data of {account_id}? It can't be undone.", yes=yes)
+        done = erasure.erase(settings, account_id)
+        on_log = show_not_on_log(done.not_on_log)
     if as_json:
-        print(json.dumps({"erased": done.erased, "kept": [kept._asdict() for kept in done.kept], "on_log": on_log}))
+        print(json.dumps({"erased": done.rows, "kept": [kept._asdict() for kept in done.kept], "on_log": on_log}))
         return
-    for name, count in done.erased.items():
+    for name, count in done.rows.items():
         typer.echo(f"{count} {name.replace('_', ' ')}", err=True)
     console.print(table_of([kept._asdict() for kept in done.kept], ("what", "why")))

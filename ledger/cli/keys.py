@@ -24,13 +24,10 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Create a key of the HTTP API and show it once."""
-    from ledger.core.scopes import SCOPES
-    from ledger.postgres.connections import connect
-    from ledger.postgres.kinds import COMMAND
-    from ledger.records import api_keys
+    from ledger.service import api_keys
 
-    with errors_as_messages(), connect(read_settings().database, COMMAND) as connection:
-        made = api_keys.create(connection, scope or SCOPES, account, description)
+    with errors_as_messages():
+        made = api_keys.create(read_settings(), scope or (), account, description)
     if as_json:
         print(json.dumps({"key_id": made.key_id, "key": made.token}))
     else:
@@ -44,12 +41,10 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List keys, oldest first, with the revoked ones. Secrets are not stored, so they can't be shown."""
-    from ledger.postgres.connections import connect
-    from ledger.postgres.kinds import COMMAND
-    from ledger.records import api_keys
+    from ledger.service import api_keys
 
-    with errors_as_messages(), connect(read_settings().database, COMMAND) as connection:
-        found = [_shown(key) for key in api_keys.listed(connection, account)]
+    with errors_as_messages():
+        found = [_shown(key) for key in api_keys.listed(read_settings(), account)]
     if as_json:
         print(json.dumps({"data": found}))
         return
@@ -60,20 +55,16 @@ def list_(
 @app.command("revoke", epilog="Example: ledger keys revoke 0c9f2b6a1e77d530")
 def revoke(key_id: str, yes: Yes = False, as_json: Json = False) -> None:
     """Revoke a key for good. The API refuses it within two seconds, also after a restore of the database."""
-    from ledger.log.endings import append_endings
-    from ledger.postgres.connections import connect
-    from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
-    from ledger.records import api_keys
-    from ledger.records.log_events import key_revoked
+    from ledger.service import api_keys
 
-    with errors_as_messages(), connect((settings := read_settings()).database, COMMAND_AUTOCOMMIT) as connection:
-        key = api_keys.key_info(connection, key_id)
+    with errors_as_messages():
+        settings = read_settings()
+        key = api_keys.key_info(settings, key_id)
         if key.revoked_at is None:
             whose = key.account_id or "an operator"
             confirm(f"Revoke the key {key_id} of {whose} ({key.description or 'no description'})?", yes=yes)
-        revoked = api_keys.revoke(connection, key_id, on_log=not settings.fold_only)
-        key = api_keys.key_info(connection, key_id)
-        on_log = show_not_on_log(append_endings(settings, connection, [key_revoked(key_id)] if revoked else []))
+        key, revoked, not_on_log = api_keys.revoke(settings, key_id)
+        on_log = show_not_on_log(not_on_log)
     if as_json:
         print(json.dumps({**_shown(key), "revoked_now": revoked, "on_log": on_log}))
     else:

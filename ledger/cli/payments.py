@@ -1,7 +1,7 @@
 """`ledger payments`: payments that a person must check."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +10,7 @@ from ledger.cli.confirmation import Yes, confirm
 from ledger.cli.shared import Json, console, errors_as_messages, read_settings, table_of
 
 if TYPE_CHECKING:
-    from ledger.records.payment_alerts import RaisedAlert
+    from ledger.service.payment_alerts import UnresolvedAlert
 
 app = typer.Typer()
 
@@ -27,15 +27,14 @@ def payments(
 
     The payment sweep and webhooks find them. Nothing is credited or debited for them until a person decides.
     """
-    from ledger.postgres.connections import connect
-    from ledger.postgres.kinds import COMMAND_AUTOCOMMIT
-    from ledger.records import payment_alerts
+    from ledger.service import payment_alerts
 
-    with errors_as_messages(), connect(read_settings().database, COMMAND_AUTOCOMMIT) as connection:
+    with errors_as_messages():
+        settings = read_settings()
         if resolve:
             confirm(f"Is everything about {resolve} resolved? It will not be listed again.", yes=yes)
-            typer.echo(f"Resolved: {payment_alerts.resolve(connection, resolve)}", err=True)
-        found = [_shown(raised, datetime.now(UTC)) for raised in payment_alerts.unresolved(connection)]
+            typer.echo(f"Resolved: {payment_alerts.resolve(settings, resolve)}", err=True)
+        found = [_shown(each) for each in payment_alerts.unresolved(settings)]
     if as_json:
         print(json.dumps({"data": found}))
     else:
@@ -43,15 +42,13 @@ def payments(
         console.print(table_of([{**one, "account_id": one["account_id"] or ""} for one in found], columns))
 
 
-def _shown(raised: "RaisedAlert", now: datetime) -> dict[str, Any]:
+def _shown(found: "UnresolvedAlert") -> dict[str, Any]:
     """An alert, as JSON."""
-    from ledger.payments.payment_alerts import kind_of
-
-    alert, age = raised.alert, now - raised.raised_at
+    seconds = int(found.age.total_seconds())
     return {
-        **alert._asdict(),
-        "kind": kind_of(alert.reason),
-        "raised_at": raised.raised_at.isoformat(),
-        "age_seconds": int(age.total_seconds()),
-        "age": str(timedelta(seconds=int(age.total_seconds()))),
+        **found.alert._asdict(),
+        "kind": found.kind,
+        "raised_at": found.raised_at.isoformat(),
+        "age_seconds": seconds,
+        "age": str(timedelta(seconds=seconds)),
     }

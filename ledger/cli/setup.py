@@ -55,31 +55,13 @@ def topics(
     as_json: Json = False,
 ) -> None:
     """List the topics and check that they are the ones that this ledger was built on."""
-    from ledger.log.topics import check_topics, create_topics
-    from ledger.postgres.connections import connect
-    from ledger.postgres.kinds import COMMAND_WITHOUT_VIEWS
-    from ledger.records.claiming import claim
-    from schemas.topics import TOPICS
+    from ledger.records.topics import install_topics
 
     with errors_as_messages():
         settings = read_settings()
-        made = create_topics(settings) if create else []
-        # A rebuild needs the topics first, so the views may be of another version.
-        with connect(settings.database, COMMAND_WITHOUT_VIEWS) as connection:
-            if take_over:
-                confirm("Take the log over? The database that folded it before can't use it any longer.", yes=yes)
-                claim(settings, connection, take_over=True)
-            partitions = check_topics(settings, connection)
-    lines = [
-        {
-            "name": settings.topic(topic.name),
-            "partitions": topic.partitions or partitions,
-            "key": topic.key,
-            "holds": topic.holds,
-            "created": settings.topic(topic.name) in made,
-        }
-        for topic in TOPICS
-    ]
+        if take_over:
+            confirm("Take the log over? The database that folded it before can't use it any longer.", yes=yes)
+        lines = [topic._asdict() for topic in install_topics(settings, create=create, take_over=take_over)]
     if as_json:
         print(json.dumps({"data": lines}))
     else:

@@ -15,12 +15,12 @@ from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import InvalidRecordError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
-from kafka.net.compat import KafkaNetClient
 from kafka.partitioner.default import murmur2
 
 from ledger.client.delivery import PORTION_BYTES, Outcome
 from ledger.client.errors import UnsuitableOption
 from ledger.client.spool import Rejection, SpooledEvent
+from ledger.kafka_sockets import ClosingClient
 from schemas.topics import EVENTS
 
 ACKNOWLEDGED_SECONDS = 20.0
@@ -96,33 +96,22 @@ class KafkaTransport:
             self._ended.append(producer)
 
     def _connected(self) -> KafkaProducer:
-        clients: list[KafkaNetClient] = []
-
-        def client(**configs: Any) -> KafkaNetClient:
-            clients.append(KafkaNetClient(**configs))
-            return clients[-1]
-
-        try:
-            return KafkaProducer(
-                **({"client_id": "ledger-client"} | self._security),
-                kafka_client=client,
-                bootstrap_servers=self._servers.split(","),
-                bootstrap_timeout_ms=5_000,
-                max_block_ms=5_000,
-                reconnect_backoff_max_ms=1_000,
-                request_timeout_ms=5_000,
-                acks="all",
-                enable_idempotence=True,
-                allow_auto_create_topics=False,
-                # A batch holds a whole portion and is sent only when it is flushed, so never in parts.
-                batch_size=2 * PORTION_BYTES,
-                linger_ms=_NEVER_BY_ITSELF_MS,
-                delivery_timeout_ms=2 * _NEVER_BY_ITSELF_MS,
-            )
-        except BaseException:
-            for each in clients:  # kafka-python leaves its sockets to the garbage collector
-                each.close()
-            raise
+        return KafkaProducer(
+            **({"client_id": "ledger-client"} | self._security),
+            kafka_client=ClosingClient,
+            bootstrap_servers=self._servers.split(","),
+            bootstrap_timeout_ms=5_000,
+            max_block_ms=5_000,
+            reconnect_backoff_max_ms=1_000,
+            request_timeout_ms=5_000,
+            acks="all",
+            enable_idempotence=True,
+            allow_auto_create_topics=False,
+            # A batch holds a whole portion and is sent only when it is flushed, so never in parts.
+            batch_size=2 * PORTION_BYTES,
+            linger_ms=_NEVER_BY_ITSELF_MS,
+            delivery_timeout_ms=2 * _NEVER_BY_ITSELF_MS,
+        )
 
 
 def _gone(ended: KafkaProducer) -> bool:

@@ -44,7 +44,7 @@ class TopUps(NamedTuple):
     since_seq: int = 0
 
 
-class Purchase(NamedTuple):
+class CreditedPurchase(NamedTuple):
     """One purchase: its credits, the money that paid for them, and what was given back of both.
 
     `disputed` is in the one dispute that may be open at a time, `lost` in those that were decided against us.
@@ -74,7 +74,7 @@ class Purchase(NamedTuple):
         return self.amount_minor - self.refunded_minor - self.disputed_minor - self.lost_minor
 
 
-NO_PURCHASES: Mapping[str, Purchase] = MappingProxyType({})
+NO_PURCHASES: Mapping[str, CreditedPurchase] = MappingProxyType({})
 
 
 class Account(NamedTuple):
@@ -90,8 +90,8 @@ class Account(NamedTuple):
     month: int = 0
     month_traces: int = 0
     top_ups: TopUps = TopUps()
-    purchases: Mapping[str, Purchase] = NO_PURCHASES
+    purchases: Mapping[str, CreditedPurchase] = NO_PURCHASES
 
-    def with_purchase(self, purchase: Purchase) -> "Account":
+    def with_purchase(self, purchase: CreditedPurchase) -> "Account":
         """This account with one purchase added or replaced."""
         return self._replace(purchases={**self.purchases, purchase.purchase_id: purchase})

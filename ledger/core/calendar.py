@@ -22,6 +22,11 @@ def month_of(time_ms: int) -> int:
     return _month_of_day(time_ms // DAY_MS)
 
 
+def counted_in(current: int, period: int, count: int) -> int:
+    """What counts in the current day or month of a count that was made in a period: nothing of an earlier one."""
+    return count if period == current else 0
+
+
 def next_day_ms(time_ms: int) -> int:
     """When the next UTC day begins."""
     return (day_of(time_ms) + 1) * DAY_MS

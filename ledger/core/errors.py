@@ -35,18 +35,17 @@ class LedgerError(Exception):
         _BY_CODE[cls.code] = cls
 
     def __init__(self, detail: str = "", *, field: str | None = None) -> None:
-        self.detail = detail
-        self.field = field
+        self.detail, self.field = detail, field
+        self.reason = self._reason_of(detail)  # without the field
         super().__init__(text_of(field, self.reason))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without this, an error from another process would have its whole text as its detail.
         return _restored, (type(self), self.args, self.__dict__)
 
-    @property
-    def reason(self) -> str:
-        """The message and its detail, without the field."""
-        return f"{self.message}: {self.detail}" if self.detail else self.message
+    @classmethod
+    def _reason_of(cls, detail: str) -> str:
+        return f"{cls.message}: {detail}" if detail else cls.message
 
 
 def text_of(field: str | None, reason: str) -> str:
@@ -60,10 +59,12 @@ def error_of_code(code: str) -> type[LedgerError] | None:
 
 
 def restored_error(code: str, reason: str, field: str | None) -> LedgerError:
-    """An error that a table kept, as an exception again. If this program has no class for it, it is a `Refused`."""
-    kind = error_of_code(code) or Refused
-    detail = reason.removeprefix(kind.message).removeprefix(": ")
-    return _restored(kind, (text_of(field, reason),), {"code": code, "detail": detail, "field": field})
+    """An error that a table kept, as an exception again, without a detail: its reason has it.
+
+    If this program has no class for it, it is a `Refused`.
+    """
+    state = {"code": code, "reason": reason, "detail": "", "field": field}
+    return _restored(error_of_code(code) or Refused, (text_of(field, reason),), state)
 
 
 def _restored(kind: type[LedgerError], args: tuple[str, ...], state: dict[str, Any]) -> LedgerError:
@@ -99,10 +100,9 @@ class Invalid(Unusable):
 
     message = "A field is missing, unknown or malformed"
 
-    @property
-    def reason(self) -> str:
-        """What is wrong with the field."""
-        return self.detail or self.message
+    @classmethod
+    def _reason_of(cls, detail: str) -> str:
+        return detail or cls.message
 
 
 class WrongKey(Unusable):

@@ -8,12 +8,11 @@ from collections.abc import Callable
 
 from ledger.core import rules_1
 from ledger.core.account import Account
-from ledger.core.book import Version
+from ledger.core.admission import check_recoverer, check_signed, check_signer
 from ledger.core.book_versions import Book
-from ledger.core.entry import Applied, Context, Fact, Recovery
-from ledger.core.errors import KeyNotValid, UnknownRules, UnknownSchemaVersion, Unsigned
+from ledger.core.entry import Applied, Context, Fact
+from ledger.core.errors import UnknownRules, UnknownSchemaVersion
 from schemas.events import (
-    ROUTER_TYPES,
     CreditsPurchased,
     CreditsRefunded,
     DisputeClosed,
@@ -40,10 +39,11 @@ def apply(account: Account, fact: Fact, log_time_ms: int, book: Book) -> Applied
     if log_time_ms < account.log_time_ms:
         log_time_ms = account.log_time_ms
     version = book.at(log_time_ms)
-    if recovery is not None:
-        _admit_recovery(fact, recovery, book.at(recovery.appended_ms))
-    else:
-        _admit_key(fact, log_time_ms, version)
+    if recovery is None:
+        check_signer(fact.event.type, fact.key_id, version, log_time_ms)
+    else:  # the key of the event may be retired, but not the key that proves its former log time
+        check_signed(fact.event.type, fact.key_id)
+        check_recoverer(recovery.key_id, book.at(recovery.appended_ms), recovery.appended_ms)
     if fact.event.schema_version not in version.schema_versions:
         raise UnknownSchemaVersion(str(fact.event.schema_version), field="dataschema")
     rules = RULES.get(version.rules)
@@ -55,21 +55,3 @@ def apply(account: Account, fact: Fact, log_time_ms: int, book: Book) -> Applied
 def purchase_named(event: Event) -> str | None:
     """The purchase whose state the fold of this event needs."""
     return event.data.purchase_id if isinstance(event, _OF_A_PURCHASE) else None
-
-
-def _admit_key(fact: Fact, log_time_ms: int, version: Version) -> None:
-    """Checks who appended this: raises Unsigned or KeyNotValid."""
-    event, key_id = fact.event, fact.key_id
-    if key_id is None:
-        if event.type not in ROUTER_TYPES:
-            raise Unsigned(event.type, field="ledger-signature")
-    elif not version.accepts_key(key_id, log_time_ms):
-        raise KeyNotValid(key_id, field="ledger-signature")
-
-
-def _admit_recovery(fact: Fact, recovery: Recovery, version: Version) -> None:
-    """Checks who appended this again. The key of the event may be retired, but not the key that proves its time."""
-    if fact.key_id is None and fact.event.type not in ROUTER_TYPES:
-        raise Unsigned(fact.event.type, field="ledger-signature")
-    if not version.accepts_key(recovery.key_id, recovery.appended_ms):
-        raise KeyNotValid(recovery.key_id, field="ledger-recovered")

@@ -1,5 +1,7 @@
 """Rules number 1: what each type of event does. Once released these rules never change; the next ones get a new number.
 
+What they call is part of them and as fixed: `rating`, `top_ups`, `calendar`, and `Version` of `book`.
+
 Each rule answers with a `Change`; `apply` turns it into the next account, the entry and the effects.
 """
 
@@ -7,9 +9,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ledger.core import top_ups
-from ledger.core.account import Account, Purchase, TopUps
+from ledger.core.account import Account, CreditedPurchase, TopUps
 from ledger.core.book import Version
-from ledger.core.calendar import month_of
+from ledger.core.calendar import counted_in, month_of
 from ledger.core.effects import effect_of
 from ledger.core.entry import Applied, Context, Entry, Money
 from ledger.core.errors import (
@@ -53,6 +55,7 @@ from schemas.events import (
     PackageChange,
     Payout,
     PayoutReceived,
+    Purchase,
     Recheck,
     Refund,
     Resumption,
@@ -68,7 +71,6 @@ from schemas.events import (
     UsageDropped,
     UsageRecorded,
 )
-from schemas.events import Purchase as PurchaseData
 from schemas.money import format_nanos, parse_nanos
 
 NUMBER = 1
@@ -82,7 +84,7 @@ Data_co = TypeVar("Data_co", covariant=True)
 class Change(NamedTuple):
     """What a rule decides. `account`: with all changes except balance, sequence number, time and level.
 
-    `may_trigger`: auto top-up is checked after the event. `available`: what it compares with its threshold; None: the
+    `may_trigger`: auto top-up is checked after the event. `funds`: what it compares with its threshold; None: the
     balance.
     """
 
@@ -92,7 +94,7 @@ class Change(NamedTuple):
     free_traces: int = 0
     money: Money | None = None
     may_trigger: bool = False
-    available: int | None = None
+    funds: int | None = None
     effects: tuple[Effect, ...] = ()
 
 
@@ -103,14 +105,14 @@ def apply(account: Account, context: Context) -> Applied:
     event = fact.event
     if account.seq == 0:
         account = account._replace(level=version.level_of(0), package=version.default_package)
-    changed, amount, cost, free_traces, money, may_trigger, available, effects = _RULES[event.type](
+    changed, amount, cost, free_traces, money, may_trigger, funds, effects = _RULES[event.type](
         account, event.data, context
     )
     account_id, before, seq, _, level_before, package, opened, month, month_traces, machine, purchases = changed
     balance = before + amount
     _check_bounds(amount, balance, version)
     if may_trigger and machine.policy is not None:
-        machine, triggered = top_ups.checked(machine, balance if available is None else available, context)
+        machine, triggered = top_ups.checked(machine, balance if funds is None else funds, context)
         effects += triggered
     level = version.level_of(balance)
     if level != level_before and event.type != "payout.received":  # a provider is no customer
@@ -164,7 +166,7 @@ def _usage_dropped(account: Account, data: UsageDrop, context: Context) -> Chang
 
 def _trace(account: Account, data: Trace, context: Context) -> Change:
     month = month_of(context.log_time_ms)
-    before = account.month_traces if account.month == month else 0
+    before = counted_in(month, account.month, account.month_traces)
     included = max(context.version.packages.get(account.package, 0) - before, 0)
     free = min(data.count, included)
     amount = -rate_traces(data.count - free, context.version)
@@ -172,12 +174,12 @@ def _trace(account: Account, data: Trace, context: Context) -> Change:
     return Change(after, amount=amount, free_traces=free, may_trigger=True)
 
 
-def _purchased(account: Account, data: PurchaseData, context: Context) -> Change:
+def _purchased(account: Account, data: Purchase, context: Context) -> Change:
     if data.purchase_id in account.purchases:
         raise PurchaseAlreadyCredited(data.purchase_id, field="data.purchase_id")
     credits = _positive(parse_nanos(data.credits), "data.credits")
     charged = data.charged
-    purchase = Purchase(
+    purchase = CreditedPurchase(
         data.purchase_id, credits, data.provider, charged.currency, charged.amount_minor, charged.tax_minor
     )
     machine = top_ups.purchased(account.top_ups, data, context)
@@ -259,11 +261,11 @@ def _resumed(account: Account, data: Resumption, context: Context) -> Change:
 
 
 def _requested(account: Account, data: TopUpRequest, context: Context) -> Change:
-    available = parse_nanos(data.available)
+    funds = parse_nanos(data.available)
     if data.balance is not None:
         # Credits that were added since the refusal are available, too: above the threshold no card is charged.
-        available += max(account.balance - parse_nanos(data.balance), 0)
-    return Change(account, may_trigger=True, available=available)
+        funds += max(account.balance - parse_nanos(data.balance), 0)
+    return Change(account, may_trigger=True, funds=funds)
 
 
 def _rechecked(account: Account, data: Recheck, context: Context) -> Change:
@@ -356,7 +358,7 @@ def _check_amount(amount: int, version: Version) -> None:
         raise AmountOutOfBounds(f"at most {format_nanos(version.event_nanos_max)} credits")
 
 
-def _purchase(account: Account, purchase_id: str) -> Purchase:
+def _purchase(account: Account, purchase_id: str) -> CreditedPurchase:
     purchase = account.purchases.get(purchase_id)
     if purchase is None:
         raise UnknownPurchase(purchase_id, field="data.purchase_id")

@@ -2,12 +2,14 @@
 
 It is checked after every event that may trigger, so that batch boundaries don't matter. Refunds, disputes and
 adjustments never trigger, and nothing triggers while a dispute is open.
+
+This is part of rules number 1: once they are released, it never changes (ledger/core/rules_1.py).
 """
 
 from typing import NamedTuple
 
 from ledger.core.account import Policy, TopUps
-from ledger.core.calendar import day_of, moment_of, month_of, next_day_ms, next_month_ms
+from ledger.core.calendar import counted_in, day_of, moment_of, month_of, next_day_ms, next_month_ms
 from ledger.core.effects import effect_id, effect_of
 from ledger.core.entry import Context
 from ledger.core.errors import TopUpCannotReachThreshold, TopUpExceedsCap, TopUpTooSmall
@@ -45,30 +47,33 @@ class _Cap(NamedTuple):
     opens_at_ms: int
 
 
-def checked(top_ups: TopUps, available: int, context: Context) -> Step:
-    """The step that a check takes: a trigger, a skip because of a cap, or nothing."""
+def checked(top_ups: TopUps, funds: int, context: Context) -> Step:
+    """The step that a check takes: a trigger, a skip because of a cap, or nothing.
+
+    `funds`: what is compared with the threshold. It is the balance, or what a refused authorization found available.
+    """
     policy = top_ups.policy
     if policy is None or not may_trigger(
         enabled=policy.enabled,
         state=top_ups.state,
         threshold=policy.threshold,
         open_disputes=top_ups.open_disputes,
-        available=available,
+        funds=funds,
     ):
         return Step(top_ups)
-    credits = _size(policy, available, context)
+    credits = _size(policy, funds, context)
     cap = _exceeded_cap(top_ups, policy, credits, context.log_time_ms)
     if cap is None:
-        return _trigger(top_ups, policy, credits, available, context)
+        return _trigger(top_ups, policy, credits, funds, context)
     return _skip(top_ups, credits, cap, context)
 
 
-def may_trigger(*, enabled: bool, state: str | None, threshold: int | None, open_disputes: int, available: int) -> bool:
-    """Whether these funds trigger a top-up: it is switched on and armed, no dispute is open, too little is available.
+def may_trigger(*, enabled: bool, state: str | None, threshold: int | None, open_disputes: int, funds: int) -> bool:
+    """Whether these funds trigger a top-up: it is switched on and armed, no dispute is open, they are too little.
 
     `state` and `threshold` None: of an account without a policy.
     """
-    return enabled and state == "armed" and threshold is not None and available < threshold and not open_disputes
+    return enabled and state == "armed" and threshold is not None and funds < threshold and not open_disputes
 
 
 def configured(top_ups: TopUps, wire: TopUpPolicy, balance: int, context: Context) -> TopUps:
@@ -114,11 +119,11 @@ def _armed(top_ups: TopUps) -> TopUps:
     return top_ups._replace(state="armed", trigger_id=None, credits=0, reason=None)
 
 
-def _trigger(top_ups: TopUps, policy: Policy, credits: int, balance: int, context: Context) -> Step:
+def _trigger(top_ups: TopUps, policy: Policy, credits: int, funds: int, context: Context) -> Step:
     data = Trigger(
         trigger_id=effect_id(AutoTopUpTriggered, context),
         credits=format_nanos(credits),
-        balance=format_nanos(balance),
+        balance=format_nanos(funds),
         threshold=format_nanos(policy.threshold),
         caused_by=context.fact.event_id,
         provider=policy.provider,
@@ -140,24 +145,24 @@ def _skip(top_ups: TopUps, credits: int, cap: _Cap, context: Context) -> Step:
     return Step(capped, (effect_of(AutoTopUpSkipped, data, context),))
 
 
-def _size(policy: Policy, available: int, context: Context) -> int:
+def _size(policy: Policy, funds: int, context: Context) -> int:
     """Credits to buy, in nanos. With a target: what is missing, in whole cents, and at least the smallest top-up.
 
     At most the bound of one event: a larger purchase would be refused after the card was charged.
     """
     credits = policy.amount
     if policy.sizing == "target":
-        missing = -(-(policy.amount - available) // NANOS_PER_CENT) * NANOS_PER_CENT
+        missing = -(-(policy.amount - funds) // NANOS_PER_CENT) * NANOS_PER_CENT
         credits = max(missing, context.version.top_up_nanos_min)
     return min(credits, context.version.event_nanos_max)
 
 
 def _exceeded_cap(top_ups: TopUps, policy: Policy, credits: int, log_time_ms: int) -> _Cap | None:
     """The cap that buying `credits` now would exceed; if both would be, the month's, which opens later."""
-    month_spent = top_ups.month_spent if top_ups.month == month_of(log_time_ms) else 0
+    month_spent = counted_in(month_of(log_time_ms), top_ups.month, top_ups.month_spent)
     if policy.cap_month is not None and month_spent + credits > policy.cap_month:
         return _Cap("month", policy.cap_month, month_spent, next_month_ms(log_time_ms))
-    day_spent = top_ups.day_spent if top_ups.day == day_of(log_time_ms) else 0
+    day_spent = counted_in(day_of(log_time_ms), top_ups.day, top_ups.day_spent)
     if policy.cap_day is not None and day_spent + credits > policy.cap_day:
         return _Cap("day", policy.cap_day, day_spent, next_day_ms(log_time_ms))
     return None
@@ -168,9 +173,9 @@ def _with_spent(top_ups: TopUps, credits: int, log_time_ms: int) -> TopUps:
     day, month = day_of(log_time_ms), month_of(log_time_ms)
     return top_ups._replace(
         day=day,
-        day_spent=min(credits + (top_ups.day_spent if top_ups.day == day else 0), _SPENT_NANOS_MAX),
+        day_spent=min(credits + counted_in(day, top_ups.day, top_ups.day_spent), _SPENT_NANOS_MAX),
         month=month,
-        month_spent=min(credits + (top_ups.month_spent if top_ups.month == month else 0), _SPENT_NANOS_MAX),
+        month_spent=min(credits + counted_in(month, top_ups.month, top_ups.month_spent), _SPENT_NANOS_MAX),
     )
 
 

@@ -27,7 +27,7 @@ class FirstBookInvalid(LedgerError):
 def bootstrap(settings: Settings, book: Callable[[], BookVersion] | None = None) -> bool:
     """Migrates, creates the topics, and publishes a book if there is none yet (by default the development book).
 
-    Returns whether it published. Raises BookStale or BookNotReadable if the topic can't be read; LogOfAnother;
+    Returns whether it published. Raises BookStale or BookNotReadable if the topic can't be read; LogHasAnotherOwner;
     FoldOnly.
     """
     migrate(settings.database)

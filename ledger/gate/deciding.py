@@ -48,8 +48,10 @@ async def decide_group(
     if not fresh:
         await pipeline.commit()
         return answers
-    stored = {hold_id for (hold_id,) in await pipeline.ask_and_commit(_PUT_HOLDS, _columns(fresh))}
+    stored = {_text(hold_id) for (hold_id,) in await pipeline.ask_and_commit(_PUT_HOLDS, _columns(fresh))}
     taken = {hold.hold_id for _, hold in fresh} - stored
+    if not taken:
+        return answers
     conflict = HoldConflict(field="Idempotency-Key")
     return [conflict if new.hold_id in taken else answer for new, answer in zip(group, answers, strict=True)]
 
@@ -115,13 +117,13 @@ def _columns(fresh: Sequence[tuple[NewHold, Hold]]) -> Parameters:
 def _funds(row: Row) -> Funds:
     account_id, balance, held, behind_seconds, enabled, threshold, state, since, disputes = row
     return Funds(
-        account_id or "",
+        _text(account_id) or "",
         int(balance or 0),
         int(held or 0),
         float(behind_seconds or "inf"),
-        enabled == "t",
+        enabled == b"t",
         None if threshold is None else int(threshold),
-        state,
+        _text(state),
         int(since or 0),
         int(disputes or 0),
     )
@@ -130,15 +132,19 @@ def _funds(row: Row) -> Funds:
 def _hold(row: Row) -> Hold:
     hold_id, account_id, amount, state, expires_at, provider, model, mode, max_output_tokens, call, request_hash = row
     return Hold(
-        hold_id or "",
-        account_id or "",
+        _text(hold_id) or "",
+        _text(account_id) or "",
         int(amount or 0),
-        cast(HoldState, state),
-        datetime.fromisoformat(expires_at or ""),
-        provider,
-        model,
-        cast(Mode | None, mode),
+        cast(HoldState, _text(state)),
+        datetime.fromisoformat(_text(expires_at) or ""),
+        _text(provider),
+        _text(model),
+        cast(Mode | None, _text(mode)),
         None if max_output_tokens is None else int(max_output_tokens),
-        call,
-        request_hash,
+        _text(call),
+        _text(request_hash),
     )
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode()

@@ -2,6 +2,7 @@
 
 from ledger.gate.holds import SQL
 from ledger.postgres.types import Connection
+from ledger.records.idempotency import KEYS_LAST
 
 
 def expire_holds(connection: Connection, limit: int = 1000) -> int:
@@ -20,5 +21,5 @@ def expire_holds(connection: Connection, limit: int = 1000) -> int:
 
 
 def forget_holds(connection: Connection) -> int:
-    """Drops holds that ended more than seven days ago; returns how many."""
-    return connection.execute(SQL["forget"]).rowcount
+    """Drops holds that ended longer ago than Idempotency-Keys last; returns how many."""
+    return connection.execute(SQL["forget"], {"lasts": KEYS_LAST}).rowcount

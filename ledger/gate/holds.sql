@@ -118,4 +118,4 @@ ORDER BY h.expires_at
 LIMIT %(limit)s;
 
 -- name: forget
-DELETE FROM records.holds WHERE state <> 'open' AND closed_at < now() - interval '7 days';
+DELETE FROM records.holds WHERE state <> 'open' AND closed_at < now() - %(lasts)s;

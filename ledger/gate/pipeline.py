@@ -2,8 +2,8 @@
 
 psycopg connects. Left out are its adaptation of parameters and rows, and its registration with the event loop at every
 step: they took two thirds of the time of a decision (docs/decisions/0009).
-Parameters and values are texts. What is asked since the last `commit` is one transaction, which Postgres ends with it:
-a pipeline without BEGIN is one until its sync.
+Parameters are texts, and values the bytes of texts. What is asked since the last `commit` is one transaction, which
+Postgres ends with it: a pipeline without BEGIN is one until its sync.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _PLACEHOLDER = re.compile(rb"%\((\w+)\)s")
 _FULL_SECONDS = 0.001  # a pause while the server reads
 _FAILED = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED)
 
-Row = tuple[str | None, ...]
+Row = tuple[bytes | None, ...]
 Parameters = Mapping[str, str | None]
 
 
@@ -102,7 +102,7 @@ class Pipeline:
             self._to_skip -= 1
         result = await self._result()
         columns = range(result.nfields)
-        return [tuple(_text(result.get_value(row, column)) for column in columns) for row in range(result.ntuples)]
+        return [tuple([result.get_value(row, column) for column in columns]) for row in range(result.ntuples)]
 
     async def _result(self) -> PGresult:
         """The next one; each statement's results end with a None."""
@@ -143,7 +143,3 @@ class Pipeline:
                 self._arrival.set_result(None)
             else:
                 self._arrival.set_exception(self._lost)
-
-
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode()

@@ -50,7 +50,7 @@ class Waiting(NamedTuple):
             state=self.state,
             threshold=self.threshold,
             open_disputes=self.open_disputes,
-            available=self.request.available if self.fresh else self.available_now,
+            funds=self.request.available if self.fresh else self.available_now,
         )
 
 
@@ -61,7 +61,7 @@ def asks_for_top_up(funds: Funds) -> bool:
         state=funds.top_up_state,
         threshold=funds.top_up_threshold,
         open_disputes=funds.top_up_disputes,
-        available=funds.available,
+        funds=funds.available,
     )
 
 

@@ -11,7 +11,7 @@ from ledger.core.errors import LedgerError
 from ledger.log.connecting import LogUnavailable
 from ledger.log.continuity import Folded, Stretch, compare, diverged
 from ledger.log.kafka_python_fixes import LogUnreadable
-from ledger.log.ownership import LogOfAnother, check_owner
+from ledger.log.ownership import LogHasAnotherOwner, check_owner
 from ledger.log.survey import Survey, Surveyor
 from ledger.log.topics import RememberedTopic, differences, lost_records, note_ends, remembered_topics
 from ledger.postgres.connections import connect
@@ -111,7 +111,7 @@ class LogComparison:
             try:
                 check_owner(self._settings, self._connection())
                 self._ours = True
-            except LogOfAnother as error:
+            except LogHasAnotherOwner as error:
                 yield error
 
     @contextmanager

@@ -15,7 +15,7 @@ from kafka.codec import snappy_decode
 from ledger.core.errors import TooLarge
 from ledger.log.dead_letters import problem_of
 from ledger.log.record import PlainRecord, Record
-from ledger.log.validation import PassedOver
+from ledger.log.validation import SkippedRecord
 
 # A producer's batch is a few MB at most; one of 1 MB that grows a thousandfold is meant to use up our memory.
 BATCH_BYTES_MAX = 64 * 1024 * 1024
@@ -102,7 +102,7 @@ def read_first(
             return ReadBatch((), behind)
         records = list(_records(header, decompressed(header.attributes & 0x07, body)))
     except GrowsTooLarge as error:
-        return ReadBatch([PassedOver(offset, header.max_timestamp, problem_of(TooLarge(str(error))))], behind)
+        return ReadBatch([SkippedRecord(offset, header.max_timestamp, problem_of(TooLarge(str(error))))], behind)
     except Exception as error:  # of any kind: what it holds is a stranger's, and each codec has errors of its own
         return UnreadableStretch(offset, _last_of_first(data, offset, end), str(error) or type(error).__name__)
     return ReadBatch([record for record in records if record.offset >= offset], behind)

@@ -28,7 +28,7 @@ from ledger.log.book import (
     withdrawn,
 )
 from ledger.log.connecting import refusals_in_words
-from ledger.log.publisher import Permit, Position, Publisher
+from ledger.log.publisher import AppendGuard, Position, Publisher
 from ledger.log.record import PlainRecord, Record
 from ledger.settings import Settings
 from schemas.book import BOOK_SUBJECT, BookEvent, BookPublished, BookVersion
@@ -145,24 +145,24 @@ def read_history(settings: Settings) -> BookHistory:
     return history
 
 
-def publish(settings: Settings, wire: BookVersion, permit: Permit) -> Published:
+def publish(settings: Settings, wire: BookVersion, guard: AppendGuard) -> Published:
     """Publishes a version. Raises what `append` raises."""
-    return append(settings, published(wire), permit).numbered(wire.version)
+    return append(settings, published(wire), guard).numbered(wire.version)
 
 
-def withdraw(settings: Settings, number: int, permit: Permit) -> None:
+def withdraw(settings: Settings, number: int, guard: AppendGuard) -> None:
     """Withdraws an announced version. Raises what `append` raises."""
-    append(settings, withdrawn(number), permit)
+    append(settings, withdrawn(number), guard)
 
 
-def append(settings: Settings, event: BookEvent, permit: Permit) -> BookHistory:
+def append(settings: Settings, event: BookEvent, guard: AppendGuard) -> BookHistory:
     """Rehearses an event, appends it, and reads it back: the history with it.
 
     Raises what `rehearse` raises, SettingMissing, BookUnreachable, LogUnavailable or BookEventRejected.
     """
     signing_key = settings.signing_key()
     read_history(settings).rehearse(event, signing_key, ms_of(datetime.now(UTC)))
-    with Publisher(settings, permit) as publisher:
+    with Publisher(settings, guard) as publisher:
         position = append_event(publisher, event, signing_key)
     history = read_history(settings)
     history.require_accepted(position)

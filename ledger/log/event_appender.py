@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ledger.log.drafts import Draft, signed_draft
-from ledger.log.publisher import LogUnavailable, PendingAppend, Permit, Position, Publisher, all_acknowledged
+from ledger.log.publisher import AppendGuard, LogUnavailable, PendingAppend, Position, Publisher, all_acknowledged
 from ledger.settings import Settings
 from schemas.envelope import Envelope
 from schemas.topics import EVENTS
@@ -18,13 +18,13 @@ from schemas.topics import EVENTS
 class EventAppender:
     """Appends within `seconds`, or raises LogUnavailable. Any number of threads and one event loop may share it.
 
-    Every append may raise LogRefused, by `permit`, and FoldOnly in a copy. After LogUnavailable the events may or may
+    Every append may raise LogRefused, by `guard`, and FoldOnly in a copy. After LogUnavailable the events may or may
     not be on the log: append them again, with the same ids. `wait`: raises LogUnavailable now if no broker answers.
     """
 
-    def __init__(self, settings: Settings, permit: Permit, *, seconds: float = 5, wait: bool = False) -> None:
-        self._settings, self._permit, self._seconds = settings, permit, seconds
-        self._publisher = Publisher(settings, permit, delivery_seconds=seconds, topics=[EVENTS], wait=wait)
+    def __init__(self, settings: Settings, guard: AppendGuard, *, seconds: float = 5, wait: bool = False) -> None:
+        self._settings, self._guard, self._seconds = settings, guard, seconds
+        self._publisher = Publisher(settings, guard, delivery_seconds=seconds, topics=[EVENTS], wait=wait)
         # Handing a record to the producer may block: a coroutine does it in this thread.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="append")
         self._closed = False
@@ -51,7 +51,7 @@ class EventAppender:
 
     def check(self) -> None:
         """Raises LogRefused or LogUnavailable when nothing may be appended now: ask before money moves."""
-        self._permit.check()
+        self._guard.check()
 
     @property
     def trouble(self) -> str:

@@ -1,20 +1,16 @@
 """Repairs of kafka-python 3.0.12's first contact with the broker; without them a wrong password is a timeout.
 
-It asks again after a refusal until its time is up: here the refusal ends it. It drops an answer that arrives together
-with the end of the connection, as most refusals do. And what fails to start leaves a thread and sockets behind; an
-outage of some hours would use up the process's files.
+It asks again after a refusal until its time is up: here the refusal ends it. And it drops an answer that arrives
+together with the end of the connection, as most refusals do.
 """
 
-import socket
 import ssl
-import traceback
 from collections.abc import Callable
 from typing import Any
 
 from kafka.errors import KafkaConnectionError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError
-from kafka.net.compat import KafkaNetClient
-from kafka.net.manager import KafkaConnectionManager
-from kafka.net.selector import NetworkSelector
+
+from ledger.kafka_sockets import ClosingClient, ClosingManager
 
 REFUSALS = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
 _CUT_SHORT = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
@@ -28,15 +24,7 @@ def tls_problem(error: BaseException | None) -> ssl.SSLError | None:
     return found[0] if found else None
 
 
-class _Manager(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python ships no types
-    def bootstrap(self, *args: Any, **more: Any) -> None:
-        try:
-            super().bootstrap(*args, **more)
-        except BaseException:
-            self.close()
-            self._net.close()
-            raise
-
+class _Manager(ClosingManager):
     async def _connect(self, node: Any, conn: Any, *args: Any, **more: Any) -> None:
         await super()._connect(node, conn, *args, **more)
         # Only at first contact. Later a refusal may pass, and a node that is noted here is never asked again.
@@ -45,24 +33,9 @@ class _Manager(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python sh
             self._auth_failures[node.node_id] = error
 
     async def _build_transport(self, *args: Any, **more: Any) -> Any:
-        try:
-            transport = await super()._build_transport(*args, **more)
-        except Exception as error:
-            _close_sockets(error)
-            raise
+        transport = await super()._build_transport(*args, **more)
         transport._sock_recv = _data_before_the_end(transport._sock_recv)
         return transport
-
-
-def _close_sockets(error: Exception) -> None:
-    """Closes what an attempt that failed has opened; only the frames of its traceback still know of it.
-
-    In a cycle with them it would wait for the garbage collector, which a worker lets run rarely (docs/decisions/0003).
-    """
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        for found in (frame.f_locals.get("sock"), getattr(frame.f_locals.get("transport"), "_sock", None)):
-            if isinstance(found, socket.socket):
-                found.close()
 
 
 def _data_before_the_end(receive: Callable[[], _Received]) -> Callable[[], _Received]:
@@ -81,9 +54,7 @@ def _data_before_the_end(receive: Callable[[], _Received]) -> Callable[[], _Rece
     return received
 
 
-class RepairedClient(KafkaNetClient):  # type: ignore[misc]
-    """kafka-python's client with our manager."""
+class RepairedClient(ClosingClient):
+    """kafka-python's client with these repairs."""
 
-    def __init__(self, **configs: Any) -> None:
-        net = NetworkSelector(**configs)
-        super().__init__(net, _Manager(net, **configs))
+    manager = _Manager

@@ -13,7 +13,7 @@ from ledger.settings import Settings
 from schemas.records import LogClaimed, RecordsEvent
 
 
-class LogOfAnother(LedgerError, exit_code=EXIT_CONFIG):
+class LogHasAnotherOwner(LedgerError, exit_code=EXIT_CONFIG):
     message = "Another database folds this log; to fold a copy of it, set LEDGER_FOLD_ONLY=true (docs/how-to/copies.md)"
 
 
@@ -33,21 +33,21 @@ def installation_id(connection: Connection) -> str:
 
 
 def check_owner(settings: Settings, connection: Connection) -> None:
-    """Raises LogOfAnother, unless the log belongs to this database or to none; KafkaError."""
+    """Raises LogHasAnotherOwner, unless the log belongs to this database or to none; KafkaError."""
     mine = installation_id(connection)
     with records_log(settings) as log:
         refuse_another(read_owner(log), mine)
 
 
 def read_owner(log: RecordsLog) -> str | None:
-    """Whose the log is. Raises LogOfAnother when its records are signed with keys that we don't have."""
+    """Whose the log is. Raises LogHasAnotherOwner when its records are signed with keys that we don't have."""
     events = log.to_end()
     if log.rejected and not any(isinstance(event, LogClaimed) for event in events):
-        raise LogOfAnother("its signing keys are not those of LEDGER_SIGNING_KEYS")
+        raise LogHasAnotherOwner("its signing keys are not those of LEDGER_SIGNING_KEYS")
     return owner_after(None, events)
 
 
 def refuse_another(owner: str | None, mine: str) -> None:
-    """Raises LogOfAnother, unless the owner is this database, or there is none."""
+    """Raises LogHasAnotherOwner, unless the owner is this database, or there is none."""
     if owner not in (None, mine):
-        raise LogOfAnother(f"the log is of installation {owner}, this database is {mine}")
+        raise LogHasAnotherOwner(f"the log is of installation {owner}, this database is {mine}")

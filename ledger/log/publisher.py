@@ -62,7 +62,7 @@ class Destination(NamedTuple):
     topic: str
 
 
-class Permit(Protocol):
+class AppendGuard(Protocol):
     """Decides whether a process may append: ledger.guard implements it."""
 
     def check(self) -> None:
@@ -82,8 +82,8 @@ def _failed(error: KafkaError) -> LogUnavailable:
 class PendingAppend:
     """An append under way."""
 
-    def __init__(self, future: Any, permit: Permit | None, place: Destination | None) -> None:
-        self._future, self._permit, self._place = future, permit, place
+    def __init__(self, future: Any, guard: AppendGuard | None, place: Destination | None) -> None:
+        self._future, self._guard, self._place = future, guard, place
 
     def position(self, timeout_seconds: float = 30) -> Position:
         """Waits for the acknowledgement. Raises LogUnavailable, RecordRefused; LogRefused when another log gave it."""
@@ -92,8 +92,8 @@ class PendingAppend:
                 metadata = self._future.get(timeout=timeout_seconds)
         except KafkaError as error:
             raise _failed(error) from error
-        if self._permit is not None and self._place is not None:
-            self._permit.acknowledged(self._place, metadata.offset)
+        if self._guard is not None and self._place is not None:
+            self._guard.acknowledged(self._place, metadata.offset)
         return Position(metadata.partition, metadata.offset)
 
     async def acknowledged(self) -> Position:
@@ -123,9 +123,9 @@ class OrderedAppends:
     """Appends in an order: when one fails, no later one reaches the log."""
 
     def __init__(
-        self, settings: Settings, permit: Permit | None, producer: Producer, handed_over: Callable[[Any], None]
+        self, settings: Settings, guard: AppendGuard | None, producer: Producer, handed_over: Callable[[Any], None]
     ) -> None:
-        self._settings, self._permit = settings, permit
+        self._settings, self._guard = settings, guard
         self._producer, self._handed_over = producer, handed_over
 
     def append(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> PendingAppend:
@@ -141,13 +141,13 @@ class OrderedAppends:
         except KafkaError as error:
             raise _failed(error) from error
         self._handed_over(future)
-        return PendingAppend(future, self._permit, place)
+        return PendingAppend(future, self._guard, place)
 
     def _placed(self, topic: str, name: str, key: bytes) -> Destination | None:
         """Not by the partitions that there are: a producer sends to new ones as soon as it sees them."""
-        if self._permit is None:
+        if self._guard is None:
             return None
-        return self._permit.place(topic, key, self._producer.partitions(name))
+        return self._guard.place(topic, key, self._producer.partitions(name))
 
 
 class Publisher:
@@ -155,20 +155,20 @@ class Publisher:
 
     Raises LogUnavailable when no broker answers within `delivery_seconds`, or none accepts our credentials; unless it
     need not `wait`: then the first append does. The brokers that lead `topics` are asked all the time whether they are
-    there, so that `trouble` is known before anything is appended. `permit` None: of a program that has no database to
+    there, so that `trouble` is known before anything is appended. `guard` None: of a program that has no database to
     compare the log with.
     """
 
     def __init__(
         self,
         settings: Settings,
-        permit: Permit | None = None,
+        guard: AppendGuard | None = None,
         *,
         delivery_seconds: float = 30,
         topics: Iterable[str] = (),
         wait: bool = True,
     ) -> None:
-        self._settings, self._permit, self._seconds = settings, permit, delivery_seconds
+        self._settings, self._guard, self._seconds = settings, guard, delivery_seconds
         self._topics = [settings.topic(topic) for topic in topics]
         self._changed = threading.Condition()
         self._producer: Producer | None = None
@@ -187,9 +187,9 @@ class Publisher:
 
     def in_order(self) -> OrderedAppends:
         """For appends that depend on their order. Raises LogUnavailable or LogRefused."""
-        if self._permit is not None:
-            self._permit.check()
-        return OrderedAppends(self._settings, self._permit, self._serving(), self._note)
+        if self._guard is not None:
+            self._guard.check()
+        return OrderedAppends(self._settings, self._guard, self._serving(), self._note)
 
     def append(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> PendingAppend:
         """Hands a record to the producer. `topic` is a name of schemas.topics. Raises LogUnavailable or LogRefused."""

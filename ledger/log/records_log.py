@@ -12,8 +12,9 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 from pydantic import ValidationError
 
+from ledger.core.admission import check_signed, check_signer
 from ledger.core.book_versions import Book
-from ledger.core.errors import KeyNotValid, Refused, Unsigned
+from ledger.core.errors import Refused
 from ledger.log.connecting import kafka_options, refusals_in_words
 from ledger.log.dead_letters import Problem, invalid, problem_of
 from ledger.log.record import Record
@@ -74,10 +75,10 @@ class RecordsLog:
 
     def _check_signature(self, record: Record, event: RecordsEvent, book: Callable[[], Book] | None) -> None:
         key_id = signer_of(record, record.value or b"", self._secrets)
-        if isinstance(key_id, Problem) or key_id is None:
-            raise Unsigned(event.type, field="ledger-signature")
-        if book is not None and not book().at(record.timestamp).accepts_key(key_id, record.timestamp):
-            raise KeyNotValid(key_id, field="ledger-signature")
+        signer = None if isinstance(key_id, Problem) else key_id
+        check_signed(event.type, signer)
+        if book is not None:
+            check_signer(event.type, signer, book().at(record.timestamp), record.timestamp)
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def check_topics(settings: Settings, connection: Connection, *, whole: bool = Tr
     """Compares the topics with what Postgres remembers, remembers new ones; returns the partitions of ledger.events.
 
     `whole` False: records may be gone. Raises TopicMissing, TopicChanged, TopicMisconfigured or LogDiverged, which name
-    all that is wrong at once; and LogOfAnother.
+    all that is wrong at once; and LogHasAnotherOwner.
     """
     before, survey = remembered_topics(settings, connection), survey_of(settings)
     refuse([*differences(settings, survey, before), *(lost_records(survey, before) if whole else ())])

@@ -27,8 +27,8 @@ from schemas.signatures import SIGNATURE_HEADER, signature_of, verifies
 _validate = EVENT.validator.validate_json
 
 
-class PassedOver(NamedTuple):
-    """Takes the place of records that can't be read, after a person has decided to pass over them."""
+class SkippedRecord(NamedTuple):
+    """Takes the place of records that can't be read, after a person has decided to skip them."""
 
     offset: int
     timestamp: int
@@ -40,7 +40,7 @@ class PassedOver(NamedTuple):
 
 def fact_of(record: Record, secrets: Mapping[str, bytes]) -> Fact | Problem:
     """The fact of a record, after its form and signature were checked; or what is wrong with it."""
-    if isinstance(record, PassedOver):
+    if isinstance(record, SkippedRecord):
         return record.problem
     if record.timestamp != log_time_ms(record):
         return problem_of(TimeOutOfBounds(f"{record.timestamp} ms"))

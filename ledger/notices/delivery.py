@@ -44,7 +44,7 @@ class NoticeSender:
         self._settings, self._stopping = settings, stopping
         self._poster = Poster(AddressPolicy(tuple(settings.webhook_networks)))
 
-    def once(self, connection: Connection) -> int:
+    def send_due(self, connection: Connection) -> int:
         """Attempts the deliveries that are due; returns how many. `connection` is in autocommit."""
         due = notices.due(connection, _OF_AN_ENDPOINT, _AT_ONCE)
         self._posts(connection, [one for one in due if one.endpoint_id is not None])

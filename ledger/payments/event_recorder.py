@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import structlog
 
-from ledger.core.account import Purchase
+from ledger.core.account import CreditedPurchase
 from ledger.payments.payment_alerts import AlertReason
 from ledger.postgres.types import Connection
 from ledger.records import payment_alerts
@@ -48,7 +48,7 @@ class EventRecorder(NamedTuple):
         self.event_log.append_event(event)
         return True
 
-    def purchase(self, account_id: str, purchase_id: str) -> Purchase | None:
+    def purchase(self, account_id: str, purchase_id: str) -> CreditedPurchase | None:
         """A purchase with what is left of it; None until it is projected."""
         with self.database() as connection:
             return load_purchases(connection, [(account_id, purchase_id)]).get(account_id, {}).get(purchase_id)

@@ -153,7 +153,7 @@ class Webhook(NamedTuple):
     update: ProviderUpdate | None
 
 
-class Begun(NamedTuple):
+class StartedPayment(NamedTuple):
     """A payment that was begun. `reference`: the provider's id, by which we ask for it.
 
     The customer continues at `url` (hosted by the provider), or on our page with these `fields` for the provider's
@@ -183,7 +183,7 @@ class Gateway(Protocol):
         method_id: str | None,
         return_url: str,
         description: str,
-    ) -> Begun:
+    ) -> StartedPayment:
         """Begins a payment with the customer present, by a saved method or a new one that may be saved.
 
         Idempotent by the purchase's id: the same terms again are the same payment.
@@ -248,7 +248,7 @@ class LinkSender(Gateway, Protocol):
 
     def create_link(
         self, terms: PaymentTerms, metadata: Mapping[str, str], buyer: Buyer, expires_at: datetime
-    ) -> Begun:
+    ) -> StartedPayment:
         """Creates a page to pay on until `expires_at`. Idempotent by the purchase's id."""
 
     def link(self, reference: str) -> Payment:

@@ -6,7 +6,7 @@ what is left of the purchase.
 
 from typing import NamedTuple
 
-from ledger.core.account import Purchase
+from ledger.core.account import CreditedPurchase
 from ledger.core.errors import AmountIsZero, ExceedsPurchase
 from ledger.core.pricing import refund_minor
 from ledger.payments import payment_events
@@ -90,7 +90,7 @@ class Refunds:
         )
 
 
-def refund_amount(purchase: Purchase, credits: int | None) -> int:
+def refund_amount(purchase: CreditedPurchase, credits: int | None) -> int:
     """The bounds of a refund: what `credits` nanos of a purchase (None: all that is left) are in its currency.
 
     In minor units. Raises ExceedsPurchase above what is left, AmountIsZero for less than one minor unit.

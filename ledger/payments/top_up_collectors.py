@@ -10,7 +10,7 @@ from ledger.payments.payment_terms import PaymentTerms, claims_purchase
 
 # The metadata field, beside the signed terms, that says which attempt of a trigger a payment is.
 ATTEMPT = "attempt"
-LINK_LASTS = timedelta(days=3)
+PAYMENT_LINK_LASTS = timedelta(days=3)
 _CLOCKS_DIFFER = timedelta(minutes=1)
 
 
@@ -107,7 +107,7 @@ class PaymentLinkCollector:
         return None, None
 
     def collect(self, request: AttemptRequest, now: datetime) -> Payment:
-        begun = self._gateway.create_link(request.terms, request.metadata, request.buyer, now + LINK_LASTS)
+        begun = self._gateway.create_link(request.terms, request.metadata, request.buyer, now + PAYMENT_LINK_LASTS)
         return _with_link_failure(begun.payment) if begun.payment else self.payment(begun.reference)
 
     def find(self, customer_id: str | None, purchase_id: str, since: datetime) -> Iterable[Payment]:

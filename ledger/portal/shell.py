@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from starlette.responses import HTMLResponse
 
+from ledger.core.spending import may_spend
 from ledger.portal.display import USUAL_LOCALE, Display
 from ledger.portal.rendering import page
 from ledger.settings import Settings
@@ -38,7 +39,7 @@ class Shell(NamedTuple):
     @property
     def mood(self) -> str:
         """What the banner is about: "empty", "low" or nothing."""
-        if self.account.balance <= 0:
+        if not may_spend(self.available):
             return "empty"
         return "low" if self.account.level != "ok" else ""
 

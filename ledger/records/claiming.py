@@ -14,7 +14,7 @@ from schemas.topics import RECORDS
 def claim(settings: Settings, connection: Connection, *, take_over: bool = False) -> bool:
     """Makes the log this database's; whether that was new. `take_over`: also from another database.
 
-    Raises LogOfAnother, FoldOnly, LogUnavailable or KafkaError.
+    Raises LogHasAnotherOwner, FoldOnly, LogUnavailable or KafkaError.
     """
     mine = installation_id(connection)
     with records_log(settings) as log:

@@ -1,5 +1,6 @@
-"""Idempotency keys: the same request under the same key ends the same way for seven days; another one is refused."""
+"""Idempotency keys: while a key lasts, the same request ends the same way, and another one is refused."""
 
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from psycopg.types.json import Jsonb
@@ -9,6 +10,8 @@ from ledger.postgres.types import AsyncConnection, Connection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "idempotency.sql")
+# So long is a key kept, and also a hold that ended: its id follows from a key.
+KEYS_LAST = timedelta(days=7)
 _OPERATOR = "operator"
 
 
@@ -40,7 +43,8 @@ def owner_of(account_id: str) -> str:
 
 async def reserve(connection: AsyncConnection, owner: str, key: str, request_hash: bytes, actor_id: str) -> Reserved:
     """Takes the key for a request, or finds how the same request ended before. Raises IdempotencyConflict."""
-    parameters = {"owner": owner, "key": key, "request_hash": request_hash, "actor_id": actor_id}
+    asked = {"owner": owner, "key": key, "request_hash": request_hash, "actor_id": actor_id}
+    parameters = {**asked, "lasts": KEYS_LAST}
     row = await (await connection.execute(SQL["reserve"], parameters)).fetchone()
     assert row, "the statement inserts or updates one row"
     stored_hash, was_refused, content = row
@@ -58,5 +62,5 @@ async def keep(connection: AsyncConnection, owner: str, key: str, outcome: Outco
 
 
 def forget_keys(connection: Connection) -> int:
-    """Drops keys that are older than seven days; returns how many."""
-    return connection.execute(SQL["forget"]).rowcount
+    """Drops keys that are older than KEYS_LAST; returns how many."""
+    return connection.execute(SQL["forget"], {"lasts": KEYS_LAST}).rowcount

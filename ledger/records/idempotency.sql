@@ -1,19 +1,19 @@
--- What was asked under an Idempotency-Key and how it ended, for seven days.
+-- What was asked under an Idempotency-Key and how it ended, for as long as keys last.
 
 -- name: reserve
--- The first request under a key, or the first after seven days; else what is there already. Until it has ended,
+-- The first request under a key, or the first after the key ended; else what is there already. Until it has ended,
 -- `content` names who asked first: this is part of the event, which must be the same each time.
 INSERT INTO records.idempotency AS i (owner, key, request_hash, content)
 VALUES (%(owner)s, %(key)s, %(request_hash)s, jsonb_build_object('actor_id', %(actor_id)s::text))
 ON CONFLICT (owner, key) DO UPDATE
-SET request_hash = CASE WHEN i.created_at < now() - interval '7 days' THEN excluded.request_hash ELSE i.request_hash END,
-    refused = CASE WHEN i.created_at < now() - interval '7 days' THEN NULL ELSE i.refused END,
-    content = CASE WHEN i.created_at < now() - interval '7 days' THEN excluded.content ELSE i.content END,
-    created_at = CASE WHEN i.created_at < now() - interval '7 days' THEN now() ELSE i.created_at END
+SET request_hash = CASE WHEN i.created_at < now() - %(lasts)s THEN excluded.request_hash ELSE i.request_hash END,
+    refused = CASE WHEN i.created_at < now() - %(lasts)s THEN NULL ELSE i.refused END,
+    content = CASE WHEN i.created_at < now() - %(lasts)s THEN excluded.content ELSE i.content END,
+    created_at = CASE WHEN i.created_at < now() - %(lasts)s THEN now() ELSE i.created_at END
 RETURNING request_hash, refused, content;
 
 -- name: keep
 UPDATE records.idempotency SET refused = %(refused)s, content = %(content)s WHERE owner = %(owner)s AND key = %(key)s;
 
 -- name: forget
-DELETE FROM records.idempotency WHERE created_at < now() - interval '7 days';
+DELETE FROM records.idempotency WHERE created_at < now() - %(lasts)s;

@@ -14,7 +14,7 @@ from ledger.postgres.types import AsyncConnection, Connection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "portal_sessions.sql")
-LINK_LASTS = timedelta(minutes=5)
+VISIT_LINK_LASTS = timedelta(minutes=5)
 SESSION_LASTS = timedelta(hours=2)
 
 
@@ -42,7 +42,7 @@ class OpenedSession(NamedTuple):
 
 
 async def create(
-    connection: AsyncConnection, account_id: str, page: str, return_url: str | None, lasts: timedelta = LINK_LASTS
+    connection: AsyncConnection, account_id: str, page: str, return_url: str | None, lasts: timedelta = VISIT_LINK_LASTS
 ) -> NewLink:
     """A link for an account's customer."""
     token = secrets.token_urlsafe(24)  # short enough for one line of a terminal

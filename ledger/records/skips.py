@@ -1,4 +1,4 @@
-"""Stretches of the log that can't be read and that a person has decided to pass over."""
+"""Stretches of the log that can't be read and that a person has decided to skip."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from ledger.core.calendar import ms_of
 from ledger.core.errors import Unreadable
 from ledger.log.continuity import Stretch
 from ledger.log.dead_letters import problem_of
-from ledger.log.validation import PassedOver
+from ledger.log.validation import SkippedRecord
 from ledger.postgres.types import Connection
 from ledger.sql import statements
 
@@ -16,7 +16,7 @@ SQL = statements("ledger.records", "skips.sql")
 
 
 class Skip(NamedTuple):
-    """Offsets that are passed over. `what` is wrong with them, and the `reason` of who decided."""
+    """Offsets that are skipped. `what` is wrong with them, and the `reason` of who decided."""
 
     first: int
     last: int
@@ -24,10 +24,10 @@ class Skip(NamedTuple):
     reason: str
     decided_at: datetime
 
-    def record(self) -> PassedOver:
+    def record(self) -> SkippedRecord:
         """What is read in their place: a dead letter, the same in every fold."""
-        detail = f"offsets {self.first} to {self.last}, {self.what}; passed over: {self.reason}"
-        return PassedOver(self.first, ms_of(self.decided_at), problem_of(Unreadable(detail)))
+        detail = f"offsets {self.first} to {self.last}, {self.what}; skipped: {self.reason}"
+        return SkippedRecord(self.first, ms_of(self.decided_at), problem_of(Unreadable(detail)))
 
 
 Skips = Mapping[int, Sequence[Skip]]
@@ -50,7 +50,7 @@ def skipped_stretches(connection: Connection, topic: str) -> list[Stretch]:
 def skip(
     connection: Connection, topic: str, partition: int, first: int, last: int, what: str, reason: str
 ) -> Skip | None:
-    """Stores the decision, for every fold from now on. None: the topic is unknown, or a part is passed over already."""
+    """Stores the decision, for every fold from now on. None: the topic is unknown, or a part is skipped already."""
     wanted = {"topic": topic, "partition": partition, "first": first, "last": last, "what": what, "reason": reason}
     row = connection.execute(SQL["skip"], wanted).fetchone()
     return Skip(first, last, what, reason, row[0]) if row else None

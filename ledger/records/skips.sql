@@ -1,4 +1,4 @@
--- Stretches of the log that a person has decided to pass over, because they can't be read.
+-- Stretches of the log that a person has decided to skip, because they can't be read.
 
 -- name: skips
 -- Those of a topic as it is today, in their order.
@@ -8,7 +8,7 @@ WHERE s.topic = %(topic)s
 ORDER BY partition, first_offset;
 
 -- name: skip
--- No row when the topic is not known, or a part of it is passed over already.
+-- No row when the topic is not known, or a part of it is skipped already.
 INSERT INTO records.skips (topic, topic_id, partition, first_offset, last_offset, what, reason)
 SELECT name, topic_id, %(partition)s, %(first)s, %(last)s, %(what)s, %(reason)s
 FROM records.topics t

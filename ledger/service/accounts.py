@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from ledger.core.calendar import month_of, ms_of
+from ledger.core.calendar import counted_in, month_of, ms_of
 from ledger.reports.amounts import balance_text
 from ledger.service.caller import AccountUnknown, Caller
 from ledger.service.cursors import InvalidCursor, decode, encode, split
@@ -142,7 +142,7 @@ def _shown(resources: Resources, row: views.AccountRow) -> AccountAnswer:
         package=Package(name=row.package, included_traces=included),
         traces=Traces(
             month=f"{month // 100}-{month % 100:02}",
-            used=row.month_traces if row.month == month else 0,
+            used=counted_in(month, row.month, row.month_traces),
             included=included,
         ),
         auto_top_up=TopUpSummary(enabled=bool(row.top_up_enabled), state=row.state, reason=row.reason),

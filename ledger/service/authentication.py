@@ -33,9 +33,10 @@ class Unauthorized(LedgerError):
 
 
 class ConfirmedKey(NamedTuple):
-    """A key, and when Postgres last confirmed it, in seconds of the monotonic clock."""
+    """A key, its caller, and when Postgres last confirmed it, in seconds of the monotonic clock."""
 
     stored: StoredKey
+    caller: Caller
     valid_at: float
 
 
@@ -47,7 +48,7 @@ class ApiKeys:
     ) -> None:
         self._pool, self._postgres, self._revoked, self._grace_seconds = pool, postgres, revoked, grace_seconds
         self._confirmed: dict[str, ConfirmedKey] = {}
-        self._asking: dict[str, asyncio.Task[StoredKey | None]] = {}
+        self._asking: dict[str, asyncio.Task[ConfirmedKey | None]] = {}
 
     async def run(self) -> None:
         """Forgets revoked keys, until it is cancelled.
@@ -70,7 +71,7 @@ class ApiKeys:
             valid = {stored.key_id: stored for stored in await find(connection, asked) if self._is_credible(stored)}
         for key_id in asked:
             if key_id in valid:
-                self._confirmed[key_id] = ConfirmedKey(valid[key_id], asked_at)
+                self._confirmed[key_id] = _confirmed(valid[key_id], asked_at)
             else:
                 self._confirmed.pop(key_id, None)
 
@@ -81,10 +82,8 @@ class ApiKeys:
         """
         if token.key_id in self._revoked:
             return None
-        stored = self._confirmed_within(token.key_id, CACHE_SECONDS) or await self._look_up(token.key_id)
-        if stored is None or not token.proves(stored):
-            return None
-        return Caller(stored.key_id, stored.account_id, frozenset(stored.scopes))
+        known = self._confirmed_within(token.key_id, CACHE_SECONDS) or await self._look_up(token.key_id)
+        return known.caller if known is not None and token.proves(known.stored) else None
 
     async def of_header(self, header: bytes) -> Caller:
         """The caller of an Authorization header. Raises Unauthorized."""
@@ -100,7 +99,7 @@ class ApiKeys:
         structlog.contextvars.bind_contextvars(key_id=caller.key_id)
         return caller
 
-    async def _look_up(self, key_id: str) -> StoredKey | None:
+    async def _look_up(self, key_id: str) -> ConfirmedKey | None:
         """Asks Postgres once for all requests that wait for the same key; all of them get its answer, or its error."""
         asking = self._asking.get(key_id)
         if asking is None:
@@ -108,7 +107,7 @@ class ApiKeys:
             asking.add_done_callback(lambda _: self._asking.pop(key_id))
         return await asyncio.shield(asking)
 
-    async def _find(self, key_id: str) -> StoredKey | None:
+    async def _find(self, key_id: str) -> ConfirmedKey | None:
         asked_at = time.monotonic()
         try:
             async with self._pool.connection() as connection:
@@ -126,14 +125,18 @@ class ApiKeys:
             raise RevocationsUnknown()
         while len(self._confirmed) >= _KEPT_MAX:
             del self._confirmed[next(iter(self._confirmed))]
-        self._confirmed[key_id] = ConfirmedKey(found[0], asked_at)
-        return found[0]
+        known = self._confirmed[key_id] = _confirmed(found[0], asked_at)
+        return known
 
     def _is_credible(self, stored: StoredKey) -> bool:
         """Whether to believe Postgres about a key: it was in use lately, or we know all keys that were revoked."""
         return stored.recent or self._revoked.read_once
 
-    def _confirmed_within(self, key_id: str, seconds: float) -> StoredKey | None:
+    def _confirmed_within(self, key_id: str, seconds: float) -> ConfirmedKey | None:
         """The key, if Postgres confirmed it within the last `seconds`."""
         known = self._confirmed.get(key_id)
-        return known.stored if known and time.monotonic() - known.valid_at <= seconds else None
+        return known if known and time.monotonic() - known.valid_at <= seconds else None
+
+
+def _confirmed(stored: StoredKey, at: float) -> ConfirmedKey:
+    return ConfirmedKey(stored, Caller(stored.key_id, stored.account_id, frozenset(stored.scopes)), at)

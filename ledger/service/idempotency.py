@@ -1,4 +1,4 @@
-"""Idempotency-Keys: one key, one request, one outcome, for seven days.
+"""Idempotency-Keys: one key, one request, one outcome, for as long as a key lasts.
 
 The id of the event that a request makes follows from its key. So even a request whose answer was lost, or that comes
 in twice at once, leaves one event on the log.

@@ -17,7 +17,7 @@ from ledger.service.idempotency import RequestIdentity, once
 from ledger.service.resources import Resources
 from ledger.service.writes import existing_account
 from ledger.views.purchases import PurchaseUnknown
-from schemas.http import Money, NewPurchase, Purchase, PurchaseState
+from schemas.http import Money, NewPurchase, PurchaseAnswer, PurchaseState
 from schemas.money import format_nanos, parse_nanos
 
 _POLL_SECONDS = 0.05
@@ -33,7 +33,7 @@ _STATES: dict[CheckoutState, PurchaseState] = {
 
 async def buy(
     resources: Resources, caller: Caller, account_id: str, new: NewPurchase, identity: RequestIdentity | None = None
-) -> Purchase:
+) -> PurchaseAnswer:
     """Begins a purchase. The customer pays at `pay_url`; a saved method is charged at once.
 
     The same request again is the same purchase, and is paid once.
@@ -49,11 +49,11 @@ async def buy(
         identity.purchase_request(caller) if identity else None,
     )
 
-    async def do() -> Purchase:
+    async def do() -> PurchaseAnswer:
         row = await begin(resources, wanted)
         return await _purchase(resources, row, resources.settings.verdict_seconds)
 
-    return await once(resources, caller, identity, Purchase, do)
+    return await once(resources, caller, identity, PurchaseAnswer, do)
 
 
 async def begin(resources: Resources, wanted: PurchaseRequest) -> Checkout:
@@ -62,7 +62,7 @@ async def begin(resources: Resources, wanted: PurchaseRequest) -> Checkout:
     return await resources.payments.call(resources.payments.purchases.buy, wanted, limits)
 
 
-async def get_purchase(resources: Resources, caller: Caller, account_id: str, purchase_id: str) -> Purchase:
+async def get_purchase(resources: Resources, caller: Caller, account_id: str, purchase_id: str) -> PurchaseAnswer:
     """How far a purchase is. Raises PurchaseUnknown."""
     caller.reach(account_id)
     row = await find(resources, account_id, purchase_id)
@@ -117,13 +117,13 @@ async def is_posted(resources: Resources, account_id: str, event_id: str, second
     return True
 
 
-async def _purchase(resources: Resources, row: Checkout, seconds: float = 0) -> Purchase:
+async def _purchase(resources: Resources, row: Checkout, seconds: float = 0) -> PurchaseAnswer:
     """`seconds`: how long to wait for the credits of a purchase that is paid."""
     state = _STATES[row.state]
     event_id = purchase_event_id(row.account_id, row.checkout_id)
     if state == "paid" and await is_posted(resources, row.account_id, event_id, seconds):
         state = "credited"
-    return Purchase(
+    return PurchaseAnswer(
         purchase_id=row.checkout_id,
         account_id=row.account_id,
         state=state,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from psycopg.rows import class_row
 
-from ledger.core.calendar import day_of, month_of, ms_of
+from ledger.core.calendar import counted_in, day_of, month_of, ms_of
 from ledger.core.top_up_attempts import FINAL
 from ledger.payments.top_up_policies import check_policy, provider_for
 from ledger.postgres.types import AsyncConnection
@@ -84,8 +84,8 @@ async def _top_ups(resources: Resources, account_id: str) -> TopUps:
         reason=row.reason,
         trigger_id=row.trigger_id,
         charge=charge,
-        spent_today=format_nanos(row.day_spent if row.day == day_of(now_ms) else 0),
-        spent_this_month=format_nanos(row.month_spent if row.spent_month == month_of(now_ms) else 0),
+        spent_today=format_nanos(counted_in(day_of(now_ms), row.day, row.day_spent)),
+        spent_this_month=format_nanos(counted_in(month_of(now_ms), row.spent_month, row.month_spent)),
         as_of=row.through,
     )
 

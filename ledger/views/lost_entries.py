@@ -30,7 +30,7 @@ class SecretsDiffer(LedgerError):
     )
 
 
-class EventNotWhole(LedgerError):
+class IncompleteEvent(LedgerError):
     message = "An entry of the views lacks a part of its event: it was changed, or another version wrote it"
 
 
@@ -154,13 +154,13 @@ def lost_entries(connection: Connection) -> Iterator[LostEntry]:
 
 
 def event_of(entry: LostEntry) -> Event:
-    """The event of an entry, the same but for the form of its id and time. Raises EventNotWhole."""
+    """The event of an entry, the same but for the form of its id and time. Raises IncompleteEvent."""
     try:
         event = EVENT.validate_json(_json(entry))
     except ValueError as error:
-        raise EventNotWhole(f"{entry.account_id}: {entry.event_id}") from error
+        raise IncompleteEvent(f"{entry.account_id}: {entry.event_id}") from error
     if content_of(event) != entry.content:
-        raise EventNotWhole(f"{entry.account_id}: {entry.event_id}")
+        raise IncompleteEvent(f"{entry.account_id}: {entry.event_id}")
     return event
 
 

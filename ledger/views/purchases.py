@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ledger.core.account import Purchase
+from ledger.core.account import CreditedPurchase
 from ledger.core.errors import LedgerError
 from ledger.postgres.types import Connection
 from ledger.sql import statements
@@ -18,7 +18,7 @@ class PurchaseUnknown(LedgerError):
 class Paid(NamedTuple):
     """A credited purchase, and the provider's id of its payment."""
 
-    purchase: Purchase
+    purchase: CreditedPurchase
     payment_id: str
 
 

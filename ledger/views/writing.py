@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from ledger.core.account import Account, Policy, Purchase, TopUps
+from ledger.core.account import Account, CreditedPurchase, Policy, TopUps
 from ledger.core.calendar import day_of
 from ledger.core.entry import Entry
 from ledger.log.continuity import Folded
@@ -192,12 +192,12 @@ def load_accounts(connection: Connection, account_ids: Sequence[str]) -> dict[st
     return {row[0]: _account_of(row) for row in rows}
 
 
-def load_purchases(connection: Connection, named: Sequence[tuple[str, str]]) -> dict[str, dict[str, Purchase]]:
+def load_purchases(connection: Connection, named: Sequence[tuple[str, str]]) -> dict[str, dict[str, CreditedPurchase]]:
     """Of the (account, purchase) pairs those that exist, by account."""
-    found: dict[str, dict[str, Purchase]] = {}
+    found: dict[str, dict[str, CreditedPurchase]] = {}
     parameters = {"accounts": [account for account, _ in named], "purchases": [purchase for _, purchase in named]}
     for account_id, *fields in connection.execute(SQL["load_purchases"], parameters):
-        purchase = Purchase(*fields)
+        purchase = CreditedPurchase(*fields)
         found.setdefault(account_id, {})[purchase.purchase_id] = purchase
     return found
 

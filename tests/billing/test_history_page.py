@@ -131,7 +131,7 @@ def test_the_balance_of_a_visit_that_is_over_leads_to_the_page_that_says_so(syst
 
 def test_an_empty_account_is_told_what_to_do(system: PaymentSystem) -> None:
     page = come_in(system, system.account()).get("").text
-    assert "You have no credits" in page
+    assert "No credits are available" in page
     assert "Nothing has happened yet" in page
 
 

@@ -30,6 +30,26 @@ GOOD: dict[str, Wire] = {
         "output_tokens": 44,
         "provider_cost": "0.001375",
     },
+    "usage.accepted": {
+        "event_id": "00000000-0000-7000-8000-000000000001",
+        "signed": False,
+        "usage": {
+            "request_id": "req_1",
+            "provider": "openai",
+            "model": "gpt-4o",
+            "mode": "auto",
+            "input_tokens": 10**9,
+            "output_tokens": 0,
+        },
+        "reason_code": "checked",
+        "actor_id": "op_1",
+    },
+    "usage.dropped": {
+        "event_id": "00000000-0000-7000-8000-000000000001",
+        "signed": False,
+        "reason_code": "checked",
+        "actor_id": "op_1",
+    },
     "trace.recorded": {"trace_id": "trace_1", "count": 3},
     "credits.purchased": {
         "purchase_id": "p1",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from ledger.core import fold, invariants, rules_1
-from ledger.core.account import Account, Policy, Purchase, TopUps
+from ledger.core.account import Account, CreditedPurchase, Policy, TopUps
 from ledger.core.book_versions import Book
 from ledger.core.entry import Applied, Context
 from ledger.core.errors import Refused
@@ -118,7 +118,7 @@ def _folded_in_batches(records: list[Record], book: Book, size: int) -> Folded:
             purchases |= {(name, each.purchase_id): json.dumps(each) for each in account.purchases.values()}
     result.accounts = {name: _account_of(stored) for name, stored in table.items()}
     for (name, _), stored in purchases.items():
-        result.accounts[name] = result.accounts[name].with_purchase(Purchase(*json.loads(stored)))
+        result.accounts[name] = result.accounts[name].with_purchase(CreditedPurchase(*json.loads(stored)))
     return result
 
 
@@ -129,7 +129,7 @@ def _load(
     if name in table:
         accounts.setdefault(name, _account_of(table[name]))
     if purchase_id and (name, purchase_id) in purchases and purchase_id not in accounts[name].purchases:
-        stored = Purchase(*json.loads(purchases[name, purchase_id]))
+        stored = CreditedPurchase(*json.loads(purchases[name, purchase_id]))
         accounts[name] = accounts[name].with_purchase(stored)
 
 

@@ -93,7 +93,7 @@ def deliver(settings: Settings) -> None:
     """One round, in which everything that waits is due."""
     rows(settings, "UPDATE records.deliveries SET due_at = now() WHERE state = 'waiting'")
     with database(settings) as connection:
-        Deliver(settings, threading.Event()).once(connection)
+        Deliver(settings, threading.Event()).do_round(connection)
 
 
 def log(settings: Settings, endpoint_id: str) -> list[notices.Delivery]:
@@ -222,10 +222,10 @@ def test_a_mail_server_that_is_away_costs_one_mail_a_round(settings: Settings, a
         for _ in range(10):
             notice(settings, account, mailed=True)
         assert len([one for one in notices.due(connection, 8, 64) if one.endpoint_id is None]) == 8
-        NoticeSender(away, stopping).once(connection)
+        NoticeSender(away, stopping).send_due(connection)
         assert attempted() == (8, 1)
         stopping.set()
-        NoticeSender(away, stopping).once(connection)
+        NoticeSender(away, stopping).send_due(connection)
         assert attempted() == (10, 1)
 
 
@@ -318,7 +318,7 @@ def _tell(settings: Settings) -> None:
     task = NotifyOfEvents(settings)
     with database(settings) as connection:
         eventually(lambda: task._reader.ready(connection))
-        task.once(connection)
+        task.do_round(connection)
 
 
 def _about(mail: EmailMessage, account: str) -> bool:

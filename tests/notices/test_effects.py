@@ -45,7 +45,7 @@ def effect(kind: Any, data: Any) -> Effect:
 
 def notices_of(settings: Settings, notify: NotifyOfEffects, said: Effect, age_ms: int = 0) -> list[str]:
     """The types of the notices after it was read twice."""
-    received = Received(TOP_UPS, 0, 0, int(time.time() * 1000) - age_ms, said, "test-1")
+    received = Received(TOP_UPS, 0, 0, int(time.time() * 1000) - age_ms, said)
     notify.handle(received)
     notify.handle(received)
     found = rows(settings, "SELECT type FROM records.notices WHERE account_id = %s", said.subject)

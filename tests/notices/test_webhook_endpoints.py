@@ -51,12 +51,12 @@ def test_from_the_secret_to_the_log_and_again(settings: Settings, mine: httpx.Cl
             told = Notice(NOTICE, ACCOUNT, "dispute.opened", datetime.now(UTC), {"account_id": ACCOUNT})
             assert notices.note(connection, told, mailed=False)
             assert not notices.note(connection, told, mailed=False)
-            NoticeSender(changed, threading.Event()).once(connection)
+            NoticeSender(changed, threading.Event()).send_due(connection)
             (line,) = mine.get(f"{at}/deliveries").json()["data"]
             assert (line["state"], line["status"], line["notice_id"]) == ("delivered", 200, NOTICE)
             rotated = mine.post(f"{at}/rotate-secret").json()["secret"]
             assert mine.post(f"{at}/deliveries/{line['delivery_id']}/replay").status_code == 202
-            NoticeSender(changed, threading.Event()).once(connection)
+            NoticeSender(changed, threading.Event()).send_due(connection)
         first, second = there.received
         Webhook(made["secret"]).verify(first.raw, dict(first.headers))
         for secret in (made["secret"], rotated):

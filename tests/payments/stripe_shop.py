@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import stripe
 
-from ledger.payments.gateway import Begun, Webhook
+from ledger.payments.gateway import StartedPayment, Webhook
 from ledger.payments.payment_terms import PaymentTerms, signed_metadata
 from ledger.payments.stripe import StripeGateway
 from ledger.payments.stripe.client import API_VERSION
@@ -45,7 +45,7 @@ class StripeShop:
         customer = self.api.customers.create({"metadata": {"account": "acct_1"}}).id
         return customer, self.api.payment_methods.attach(card, {"customer": customer}).id if card else ""
 
-    def begin(self, terms: PaymentTerms, customer: str, method: str | None) -> Begun:
+    def begin(self, terms: PaymentTerms, customer: str, method: str | None) -> StartedPayment:
         return self.gateway.begin(terms, signed_metadata(terms, KEY), customer, method, RETURN_URL, "10 credits")
 
     def charge(self, terms: PaymentTerms, customer: str, method: str, key: str) -> Any:

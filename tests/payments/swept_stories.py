@@ -46,7 +46,7 @@ def sweep(system: PaymentSystem, provider: str, **changes: Any) -> None:
     settings = system.settings.model_copy(update=changes)
     with system.database() as connection:
         task = PaymentSweep(settings, system.gateways[provider], system.guard, threading.Event())
-        task.once(connection)
+        task.do_round(connection)
         task.close()
     wait_until_projected(system.settings)
 

@@ -140,7 +140,7 @@ def test_a_restored_database_gives_no_number_twice(settings: Settings, account: 
 def test_a_number_that_is_not_on_the_log_is_shown_to_nobody(settings: Settings, account: str) -> None:
     append(settings, purchased(account))
     with invoicing(settings) as round_:
-        round_.task._event_log = Killed(settings, round_.task._event_log._permit)  # between the transaction and the log
+        round_.task._event_log = Killed(settings, round_.task._event_log._guard)  # between the transaction and the log
         with pytest.raises(RuntimeError, match="killed"):
             round_()
     (waiting,) = issued(settings, account)

@@ -10,7 +10,15 @@ import httpx
 import pytest
 import razorpay
 
-from ledger.payments.gateway import Begun, Buyer, Payment, ProviderError, ProviderRefuses, ProviderUnknown, Refund
+from ledger.payments.gateway import (
+    Buyer,
+    Payment,
+    ProviderError,
+    ProviderRefuses,
+    ProviderUnknown,
+    Refund,
+    StartedPayment,
+)
 from ledger.payments.payment_terms import PaymentTerms, read_terms
 from ledger.payments.razorpay import RazorpayGateway, api
 from tests.payments.razorpay_documented import CHECKOUT, DOCUMENTED
@@ -47,7 +55,7 @@ def gateway(sandbox: RunningSandbox) -> RazorpayGateway:
     return gateway_at(sandbox.razorpay_url)
 
 
-def begun(gateway: RazorpayGateway, terms: PaymentTerms) -> Begun:
+def begun(gateway: RazorpayGateway, terms: PaymentTerms) -> StartedPayment:
     customer_id = gateway.put_customer(ANN, None)
     return gateway.begin(terms, metadata(terms), customer_id, None, RETURN, "10 credits")
 
@@ -367,7 +375,7 @@ def test_there_are_no_saved_methods(gateway: RazorpayGateway) -> None:
         assert error.value.field == "method_id"
 
 
-def linked(gateway: RazorpayGateway, terms: PaymentTerms) -> Begun:
+def linked(gateway: RazorpayGateway, terms: PaymentTerms) -> StartedPayment:
     return gateway.create_link(terms, metadata(terms), ANN, datetime.now(UTC) + timedelta(days=3))
 
 
@@ -387,7 +395,7 @@ def test_a_link_is_made_once_and_paid(gateway: RazorpayGateway, sandbox: Running
     assert read_terms(payment.metadata, {KEY.key_id: KEY.secret}) == terms
     assert read_terms(gateway.payment(pay_id).metadata, {KEY.key_id: KEY.secret}) == terms
     assert gateway.cancel_link(begin.reference) == payment
-    assert linked(gateway, terms) == Begun(begin.reference, payment=payment)
+    assert linked(gateway, terms) == StartedPayment(begin.reference, payment=payment)
     with pytest.raises(ProviderRefuses, match=r"^purchase_id: "):
         linked(gateway, terms._replace(amount_minor=90000))
 

@@ -145,7 +145,7 @@ def test_no_card_is_charged_and_no_provider_is_asked(system: PaymentSystem, char
                 charging.charges.start(trigger)
             for task in (ChargeLater(charging), TopUpMaintenance(charging), sweep):
                 with pytest.raises(LogRefused):
-                    task.once(connection)
+                    task.do_round(connection)
             assert system.sandbox.control.get("/sandbox").json()["calls"] == calls
             assert account.charges() == []
         eventually(lambda: not guard.closed)

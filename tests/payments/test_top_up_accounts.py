@@ -214,7 +214,7 @@ def test_a_cap_is_rechecked_once_when_its_window_opens(charger: TopUpCharger) ->
     def rechecked(ahead: timedelta) -> int:
         with charger.maintenance(ahead) as maintenance, charger.system.database() as connection:
             for _ in range(3):
-                maintenance.once(connection)
+                maintenance.do_round(connection)
         charger.system.wait_until_settled()
         return len(charger.system.entries(account.name, "auto_top_up.rechecked"))
 
@@ -239,7 +239,7 @@ def test_a_trigger_that_nobody_has_taken_up_is_found_in_the_views(charger: TopUp
     account = charger.account()
     nobody_takes_up(charger, account)
     with charger.maintenance() as maintenance, charger.system.database() as connection:
-        maintenance.once(connection)
+        maintenance.do_round(connection)
     charger.wait_for_state(account, "armed")
     assert (account.paid, len(account.credits())) == (1, 1)
 
@@ -253,7 +253,7 @@ def test_one_that_is_found_has_the_day_and_the_price_of_its_trigger(
     today = datetime.now(UTC).date()
     found = [RupeeRate.model_validate({"from": today - timedelta(ago), "rupees": rate}) for ago, rate in rates.items()]
     with charger.maintenance(razorpay_rates=found) as maintenance, charger.system.database() as connection:
-        maintenance.once(connection)
+        maintenance.do_round(connection)
     charge = account.machine()["charge"]
     assert (charge["state"], charge["pay_url"] is not None) == ("pending", True)
     row = account.row()
@@ -278,14 +278,14 @@ def test_what_hangs_is_counted_by_kind(charger: TopUpCharger) -> None:
     charged(charger, account)
     charger.system.webhooks("stripe", on=True)
     with charger.maintenance(-charger.ahead) as maintenance, charger.system.database() as connection:
-        maintenance.once(connection)
+        maintenance.do_round(connection)
         before = overdue("attempt")
         assert overdue("unavailable") == 0
     with (
         charger.maintenance(timedelta(minutes=20) - charger.ahead) as maintenance,
         charger.system.database() as connection,
     ):
-        maintenance.once(connection)
+        maintenance.do_round(connection)
     assert overdue("attempt") == before + 1
     assert overdue("unavailable") == 1
     assert REGISTRY.get_sample_value("ledger_top_ups_open", {"state": "sent"}) == 1

@@ -76,7 +76,7 @@ class Round:
 
     def __call__(self) -> None:
         eventually(lambda: self.task._reader.ready(self._connection))
-        self.task.once(self._connection)
+        self.task.do_round(self._connection)
 
 
 def rows(settings: Settings, sql: str, *parameters: object) -> list[dict[str, Any]]:

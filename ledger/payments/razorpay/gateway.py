@@ -10,7 +10,15 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from ledger.payments import gateway as ours
-from ledger.payments.gateway import Begun, Buyer, Method, ProviderError, ProviderRefuses, ProviderUnknown, Webhook
+from ledger.payments.gateway import (
+    Buyer,
+    Method,
+    ProviderError,
+    ProviderRefuses,
+    ProviderUnknown,
+    StartedPayment,
+    Webhook,
+)
 from ledger.payments.payment_terms import REFUND_KEY, PaymentTerms
 from ledger.payments.razorpay import translation, webhooks
 from ledger.payments.razorpay.api import Api, checked, is_id
@@ -59,7 +67,7 @@ class RazorpayGateway:
         method_id: str | None,
         return_url: str,
         description: str,
-    ) -> Begun:
+    ) -> StartedPayment:
         """See Gateway, and receipts.py for lost answers. `fields` are the options of Checkout.js."""
         if method_id is not None:
             raise ProviderRefuses("Razorpay has no saved methods", field="method_id")
@@ -74,7 +82,7 @@ class RazorpayGateway:
             }
         )
         if order.status == "paid":
-            return Begun(order.id, payment=self.payment(order.id))
+            return StartedPayment(order.id, payment=self.payment(order.id))
         checkout = {
             "key": self._key_id,
             "order_id": order.id,
@@ -85,7 +93,7 @@ class RazorpayGateway:
             "notes": order.notes,
             "callback_url": return_url,
         }
-        return Begun(order.id, fields=checkout)
+        return StartedPayment(order.id, fields=checkout)
 
     def payment(self, reference: str) -> ours.Payment:
         """See Gateway. `reference`: of an order, a payment link or a payment; an authorized payment is captured."""
@@ -167,7 +175,7 @@ class RazorpayGateway:
 
     def create_link(
         self, terms: PaymentTerms, metadata: Mapping[str, str], buyer: Buyer, expires_at: datetime
-    ) -> Begun:
+    ) -> StartedPayment:
         """Creates a payment link, and has it mailed to the buyer if the address is known.
 
         Idempotent by the purchase's id. `expires_at`: from 15 minutes to six months ahead.

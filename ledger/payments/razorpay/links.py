@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ledger.payments import gateway as ours
-from ledger.payments.gateway import Begun, Buyer, ProviderRefuses
+from ledger.payments.gateway import Buyer, ProviderRefuses, StartedPayment
 from ledger.payments.payment_terms import PaymentTerms
 from ledger.payments.razorpay import translation
 from ledger.payments.razorpay.api import Api
@@ -19,7 +19,9 @@ class PaymentLinks:
     def __init__(self, api: Api, payments: Payments) -> None:
         self._api, self._payments = api, payments
 
-    def create(self, terms: PaymentTerms, metadata: Mapping[str, str], buyer: Buyer, expires_at: datetime) -> Begun:
+    def create(
+        self, terms: PaymentTerms, metadata: Mapping[str, str], buyer: Buyer, expires_at: datetime
+    ) -> StartedPayment:
         link = link_of(self._api, terms) or self._api.create_link(
             {
                 "amount": terms.amount_minor,
@@ -34,8 +36,8 @@ class PaymentLinks:
             }
         )
         if link.status == "created":
-            return Begun(link.id, url=link.short_url)
-        return Begun(link.id, payment=self._payment_of(link))
+            return StartedPayment(link.id, url=link.short_url)
+        return StartedPayment(link.id, payment=self._payment_of(link))
 
     def link(self, reference: str) -> ours.Payment:
         return self._payment_of(self._api.link(reference))

@@ -7,7 +7,6 @@ import stripe
 from stripe.params import PaymentIntentCreateParams, PaymentIntentListParams
 
 from ledger.payments.gateway import (
-    Begun,
     Buyer,
     Dispute,
     Method,
@@ -17,6 +16,7 @@ from ledger.payments.gateway import (
     ProviderRefuses,
     ProviderUnknown,
     Refund,
+    StartedPayment,
     Webhook,
 )
 from ledger.payments.payment_terms import REFUND_KEY, PaymentTerms
@@ -52,19 +52,19 @@ class StripeGateway:
         method_id: str | None,
         return_url: str,
         description: str,
-    ) -> Begun:
+    ) -> StartedPayment:
         """A new method is entered on Stripe's page, which is open for a day; a saved method is charged at once."""
         key = f"purchase:{terms.purchase_id}"
         if method_id is None:
             page = pages.purchase(terms, metadata, customer_id, return_url, description)
             with self._api.translating_errors() as client:
                 session = client.v1.checkout.sessions.create(page, {"idempotency_key": key})
-            return Begun(session.id, url=session.url)
+            return StartedPayment(session.id, url=session.url)
         intent = _charge(terms, metadata, customer_id, method_id)
         payment = self._pay({**intent, "description": description, "return_url": return_url}, key)
         if payment.action_url:
-            return Begun(payment.payment_id, url=payment.action_url)
-        return Begun(payment.payment_id, payment=payment)
+            return StartedPayment(payment.payment_id, url=payment.action_url)
+        return StartedPayment(payment.payment_id, payment=payment)
 
     def charge_saved(
         self, terms: PaymentTerms, metadata: Mapping[str, str], customer_id: str, method_id: str, key: str

@@ -533,7 +533,7 @@ CREATE TABLE records.log_events (
 );
 CREATE INDEX log_events_unseen ON records.log_events (noted_at) WHERE seen_at IS NULL;
 
--- Stretches of the log that can't be read and that a person has decided to pass over: a second fold decides the same.
+-- Stretches of the log that can't be read and that a person has decided to skip: a second fold decides the same.
 -- Only for the topic with this id: a topic that is created again has other records at these offsets.
 CREATE TABLE records.skips (
     topic           text NOT NULL,
