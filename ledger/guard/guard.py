@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 
 class Guard:
-    """Of one process; thread-safe. Knows nothing before the first `look`; `start` looks again and again.
+    """The guard of one process; thread-safe. Before the first `look` nothing is known; `start` looks repeatedly.
 
     `on_refusal`: called, in the guard's thread, with what a person must decide.
     """
@@ -86,9 +86,9 @@ class Guard:
             raise type(verdict)(verdict.detail)
 
     def place(self, topic: str, key: bytes, partitions: int) -> Destination:
-        """Where a record goes: by the count that the ledger was built on. `topic` of schemas.topics.
+        """Where a record goes, by the number of partitions that the ledger was built on. `topic`: of schemas.topics.
 
-        `partitions`: as many as the producer sees. Raises LogRefused, or LogUnavailable.
+        `partitions`: how many the producer sees. Raises LogRefused, or LogUnavailable.
         """
         self.check()
         name = self._settings.topic(topic)

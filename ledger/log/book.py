@@ -99,7 +99,7 @@ class BookReader:
             self._reject(record, problem_of(error))
 
     def with_record(self, record: Record) -> tuple[BookVersion, Book]:
-        """The version that a record states, and the book with it; nothing changes here, so a record can be rehearsed.
+        """The version that a record states, and the book with it. Changes nothing, so that a record can be rehearsed.
 
         Raises ValidationError, Refused or BookNotReadable.
         """

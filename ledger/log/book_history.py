@@ -1,7 +1,7 @@
 """Every version of the book that was ever published, for the commands that show it and add to it.
 
-A new version is rehearsed first, by the very code that every reader of the topic runs: what would be rejected is
-refused before it is appended.
+A new version is rehearsed first, by the code that every reader of the topic runs. So a version that the readers would
+reject is not appended.
 """
 
 from collections.abc import Mapping
@@ -122,7 +122,7 @@ class BookHistory:
         return self._reader.with_record(record)[1].versions[-1]
 
     def verdict(self, position: Position) -> Published:
-        """What became of the record there. Raises BookVersionRejected."""
+        """The version that the record at this place became. Raises BookVersionRejected."""
         for rejected in self._reader.rejected:
             if rejected.record.offset == position.offset:
                 raise BookVersionRejected(f"offset {position.offset}: {rejected.problem}")

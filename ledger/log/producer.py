@@ -69,7 +69,7 @@ class Producer:
             raise
 
     def partitions(self, topic: str) -> int:
-        """How many partitions it sees now. `topic` is its full name. Raises KafkaError."""
+        """How many partitions of a topic (its full name) the producer sees now. Raises KafkaError."""
         try:
             return len(self._kafka.partitions_for(topic))
         except KafkaTimeoutError as error:  # it can't learn of the topic
@@ -79,7 +79,7 @@ class Producer:
             raise KafkaError(str(error)) from error
 
     def send(self, topic: str, key: bytes, value: bytes, headers: Headers, partition: int | None = None) -> Any:
-        """A future of kafka-python. `topic` is its full name; without a partition, the key's. Raises KafkaError."""
+        """Sends a record to a topic (its full name); without a partition, to its key's. Raises KafkaError."""
         try:
             future = self._kafka.send(topic, key=key, value=value, headers=list(headers), partition=partition)
         except KafkaTimeoutError as error:  # it can't learn of the topic
@@ -98,7 +98,7 @@ class Producer:
             self._ended()
 
     def gone(self, seconds: float) -> bool:
-        """Whether nothing is left of one that was ended; waits for its thread, which may be waiting for a broker."""
+        """Whether an ended producer has left no thread and no socket. Waits up to `seconds` for its thread."""
         self._kafka._sender.join(seconds)
         if self._kafka._sender.is_alive():
             return False
@@ -140,7 +140,7 @@ class Producer:
             time.sleep(_POLL_SECONDS)
 
     def _hear_leaders(self) -> None:
-        """Gives them a moment to answer. Those that don't are silent from the beginning."""
+        """Gives the leaders a moment to answer. Those that don't are silent from the beginning."""
         self._ask_leaders()
         deadline = time.monotonic() + _HEAR_SECONDS
         while self._asked and time.monotonic() < deadline:

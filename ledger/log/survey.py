@@ -72,9 +72,9 @@ class Surveyor:
         return survey
 
     def records_at(self, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, Record | None]:
-        """The record at one offset of each partition, None where another one follows; without what did not answer.
+        """The record at one offset of each partition that answered; None where the log has no record at that offset.
 
-        Raises what `survey` raises, and LogUnreadable, after which it is to be closed, too.
+        Raises what `survey` raises, and LogUnreadable; `close` the surveyor after that, too.
         """
         with refusals_in_words():
             found = _records_at(self._reader(), offsets) if offsets else {}

@@ -19,9 +19,9 @@ class BookDiffers(LedgerError, exit_code=EXIT_CONFIG):
 
 
 def keep(connection: Connection, stated: Sequence[StatedVersion], age_seconds: float = 0) -> None:
-    """Keeps these versions, the whole book as it was so long ago.
+    """Keeps these versions, which are the whole book as it was `age_seconds` ago.
 
-    Raises BookLost or BookDiffers; then it must not be folded by.
+    Raises BookLost or BookDiffers: then nothing may be folded by this book.
     """
     with connection.transaction():
         note(connection, stated)
@@ -30,17 +30,17 @@ def keep(connection: Connection, stated: Sequence[StatedVersion], age_seconds: f
 
 
 def note(connection: Connection, stated: Sequence[StatedVersion]) -> None:
-    """Keeps those of them whose number is new."""
+    """Keeps the versions whose numbers are new."""
     connection.cursor().executemany(SQL["keep"], [version._asdict() for version in stated])
 
 
 def kept(connection: Connection, age_seconds: float = 0) -> list[StatedVersion]:
-    """All that were kept until so long ago, oldest first: what another process kept since then may be newer."""
+    """The versions that were kept more than `age_seconds` ago, oldest first. Other processes may keep newer ones."""
     return [StatedVersion(*row) for row in connection.execute(SQL["kept"], {"age_seconds": age_seconds})]
 
 
 def lost(kept: Sequence[StatedVersion], stated: Sequence[StatedVersion]) -> list[StatedVersion]:
-    """The kept versions that the topic lacks. Raises BookDiffers when it has another one instead."""
+    """The kept versions that the topic lacks. Raises BookDiffers when it has another version of the same number."""
     there = {version.number: version for version in stated}
     different = [each.number for each in kept if there.get(each.number, each) != each]
     if different:

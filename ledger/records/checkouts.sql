@@ -5,7 +5,7 @@ checkout_id::text, account_id, provider, credits, currency, amount_minor, tax_mi
 customer_id, method_id, return_url, state, reference, url, fields, payment_id, failure, created_at
 
 -- name: open
--- The same request again changes nothing; `find_request` has its row.
+-- A repeated request changes nothing; `find_request` has its row.
 INSERT INTO records.checkouts (checkout_id, request, account_id, provider, credits, currency, amount_minor, tax_minor,
     fx_rate, description, method_id, return_url)
 VALUES (%(checkout_id)s, %(request)s, %(account_id)s, %(provider)s, %(credits)s, %(currency)s, %(amount_minor)s,

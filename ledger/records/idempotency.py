@@ -34,9 +34,9 @@ class Reserved(NamedTuple):
 
 
 def owner_of(account_id: str) -> str:
-    """Whose keys those of an account's callers are; of operators' with "".
+    """The owner of the keys that an account's callers use. `account_id` "": the operators.
 
-    An account may have the operators' name. A character that no account id has keeps their keys apart.
+    An account may be called like the operators' owner. A character that no account id has keeps their keys apart.
     """
     return f":{account_id}" if account_id == _OPERATOR else account_id or _OPERATOR
 

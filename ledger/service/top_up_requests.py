@@ -39,7 +39,7 @@ class TopUpRequests:
         self._waiting.put_nowait(funds)
 
     async def run(self) -> None:
-        """Stores the requests, for ever. If one can't be stored, the account's next refusal makes it."""
+        """Stores the requests, without end. If one can't be stored, the account's next refusal makes it again."""
         while True:
             funds = await self._waiting.get()
             try:

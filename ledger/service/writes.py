@@ -30,7 +30,7 @@ Value = TypeVar("Value", bound=BaseModel)
 
 
 class Write(NamedTuple, Generic[Value]):
-    """An event to be: its type, its account, its data as the acting key says it; and the value once it is posted.
+    """An event to append: its type, its account, its data (made from the acting key's id), and its value when posted.
 
     `check_first`: False where only the account's state can say whether it is refused.
     """

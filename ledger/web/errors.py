@@ -148,7 +148,7 @@ def status_of(kind: type[LedgerError]) -> int:
 
 
 def status_of_code(code: str) -> int:
-    """The same of a class that another process or a table names by its code."""
+    """The status of a class that another process or a table names by its code."""
     return status_of(error_of_code(code) or LedgerError)
 
 
