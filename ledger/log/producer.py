@@ -25,7 +25,7 @@ _CONNECT_SECONDS = 5
 _OVERDUE_SECONDS = 2
 _HEAR_SECONDS = 0.5
 _POLL_SECONDS = 0.01
-_NOBODY = -1
+_NO_LEADER = -1
 
 
 class Producer:
@@ -121,7 +121,7 @@ class Producer:
     def silence(self) -> str:
         """Which brokers that lead our topics have not answered lately, as a sentence; empty when all have."""
         leaders, now = self._leaders(), time.monotonic()
-        if _NOBODY in leaders:
+        if _NO_LEADER in leaders:
             return "a partition has no leader"
         silent = sorted(node for node in leaders if now - self._answered.setdefault(node, now) > SILENT_SECONDS)
         return f"no answer lately from broker {', '.join(map(str, silent))}" if silent else ""
@@ -178,7 +178,7 @@ class Producer:
             for number in self._cluster.partitions_for_topic(topic) or ()
         ]
         leaders = (self._cluster.leader_for_partition(place) for place in places)
-        return {_NOBODY if leader is None else leader for leader in leaders}
+        return {_NO_LEADER if leader is None else leader for leader in leaders}
 
     def _note_answer(self, node: int, _: object) -> None:
         self._answered[node] = time.monotonic()

@@ -47,7 +47,7 @@ ORDER BY created_at, number
 LIMIT %(limit)s;
 
 -- name: gone
--- Documents whose numbers were put on the log and are not among its entries: the log lost its tail before it was folded.
+-- Documents whose numbers were put on the log but have no entry: the log lost its tail before it was folded.
 SELECT {{unrecorded_columns}} FROM records.invoices i
 WHERE recorded_at IS NOT NULL
   AND NOT EXISTS (SELECT FROM views.entries e

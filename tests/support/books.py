@@ -19,7 +19,7 @@ from tests.support.waiting import eventually
 def publish_in_force(settings: Settings, version: BookVersion) -> None:
     """Appends a version, as if that had been a minute ago, and before it at least one record that is no version.
 
-    Nobody may fold meanwhile: a worker that had not read it yet would fold by the version before.
+    No worker may fold meanwhile: one that had not read it yet would fold by the version before.
     """
     appended_ms = time.time_ns() // 1_000_000 - NOTICE_MS
     producer = KafkaProducer(**kafka_options(settings), acks="all", enable_idempotence=True)
