@@ -182,7 +182,7 @@ class Guard:
         self._folded = {TopicPartition(events, n): each.next_offset for n, each in outcome.memory.folded.items()}
         if not problems:
             self._refusals = 0
-            if evidence == self._evidence:  # else an acknowledgement has shown more than this look could know
+            if evidence == self._evidence:  # otherwise an acknowledgement has come since that shows more than this look
                 self._decide(None)
             return
         self._refusals += 1

@@ -58,7 +58,7 @@ async def come_back_with_form(checkout_id: str, request: Request, resources: Res
         return pay.not_genuine()
     if not may_be_paid(form):
         return await _back(resources, checkout_id, waits=False)
-    # As a GET, which the page can repeat until the provider has said it.
+    # As a GET, which the page can repeat until the provider reports the outcome.
     return RedirectResponse(f"/pay/{row.checkout_id}/return?razorpay_payment_id=1", 303)
 
 

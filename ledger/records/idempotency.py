@@ -10,7 +10,7 @@ from ledger.postgres.types import AsyncConnection, Connection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "idempotency.sql")
-# So long is a key kept, and also a hold that ended: its id follows from a key.
+# How long a key is kept. An ended hold is kept as long, because its id follows from a key.
 KEYS_LAST = timedelta(days=7)
 _OPERATOR = "operator"
 

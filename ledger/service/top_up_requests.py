@@ -24,7 +24,7 @@ class TopUpRequests:
 
     def __init__(self, pool: AsyncPool) -> None:
         self._pool = pool
-        self._noted: dict[str, int] = {}  # by account: the time of the machine, by the entry that armed it
+        self._noted: dict[str, int] = {}  # by account: the number of the entry that armed its machine
         self._waiting: asyncio.Queue[Funds] = asyncio.Queue(_WAITING_MAX)
 
     def note(self, funds: Funds) -> None:

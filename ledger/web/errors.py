@@ -89,7 +89,7 @@ class ApiError(HTTPException):
         self.items = items
 
 
-# A class that is not here has what the nearest class has that it is derived from; 422 is what the rules refuse.
+# A class that is not here has the status of its nearest base class. 422: the rules refuse the event.
 STATUS: Mapping[type[LedgerError], int] = {
     LedgerError: 422,
     InvalidCursor: 400,
@@ -227,7 +227,7 @@ _KNOWN: dict[type[Exception], Callable[[Any], ApiError]] = {
     LedgerError: api_error_of,
     psycopg.OperationalError: _database_error,
     **dict.fromkeys(WRONG_SHAPE, _database_error),
-    psycopg.errors.IdleInTransactionSessionTimeout: _database_error,  # we stood still, and go on now
+    psycopg.errors.IdleInTransactionSessionTimeout: _database_error,  # this process was stopped within a transaction, and continues now
 }
 
 

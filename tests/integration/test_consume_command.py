@@ -1,4 +1,4 @@
-"""`ledger consume`: it reports every signed dead letter at least once, whatever ends the process, and no unsigned one."""
+"""`ledger consume` reports every signed dead letter at least once, whatever ends the process, and no unsigned one."""
 
 import json
 import os
