@@ -227,7 +227,7 @@ _KNOWN: dict[type[Exception], Callable[[Any], ApiError]] = {
     LedgerError: api_error_of,
     psycopg.OperationalError: _database_error,
     **dict.fromkeys(WRONG_SHAPE, _database_error),
-    psycopg.errors.IdleInTransactionSessionTimeout: _database_error,  # this process was stopped within a transaction, and continues now
+    psycopg.errors.IdleInTransactionSessionTimeout: _database_error,  # this process was stopped meanwhile
 }
 
 
