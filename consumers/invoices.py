@@ -23,7 +23,7 @@ _RECORDED_AT_ONCE = 100
 
 
 class Invoices:
-    """A Task."""
+    """Issues invoices and credit notes. A Task."""
 
     name, seconds = NAME, _SECONDS
 

@@ -8,7 +8,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ledger.payments.payment_alerts import Row, metrics
-from ledger.postgres.connections import connect, hang_up
+from ledger.postgres.connections import connect, interrupt
 from ledger.postgres.kinds import FIGURES
 from ledger.postgres.release import OtherRelease
 from ledger.records.payment_alerts import SQL
@@ -35,7 +35,7 @@ class PaymentMetrics(Collector):
     def _rows(self) -> Sequence[Row] | None:
         try:
             with connect(self._database, FIGURES) as connection:
-                late = Timer(_ANSWER_SECONDS, hang_up, [connection])
+                late = Timer(_ANSWER_SECONDS, interrupt, [connection])
                 late.start()
                 try:
                     return connection.execute(SQL["figures"]).fetchall()

@@ -1,6 +1,6 @@
-"""Detects a KafkaConsumer that gets no records and raises no error, so that it is replaced.
+"""Detects a KafkaConsumer that has stopped silently, so that it is replaced.
 
-It polls, and either is in no group, or gets nothing although its partitions have new records.
+Its polls raise no error, but it is in no group, or it gets no records although its partitions have new ones.
 """
 
 import time
@@ -14,7 +14,7 @@ _LOOK_SECONDS = 20.0
 
 
 class Standstill:
-    """Watches one KafkaConsumer: what was new at one look must be read at the next one."""
+    """Watches one KafkaConsumer. Records that exist at one check must be read by the next check."""
 
     def __init__(self, kafka: KafkaConsumer) -> None:
         self._kafka = kafka
@@ -23,7 +23,7 @@ class Standstill:
         self._was_member = True
 
     def check(self, polled: bool) -> None:
-        """Call it after each poll. Raises KafkaTimeoutError. Asks the broker only after a time without records."""
+        """Call it after each poll. After some time without records it asks the broker. Raises KafkaTimeoutError."""
         if polled:
             self._ends, self._was_member, self._looked_at = {}, True, time.monotonic()
         elif time.monotonic() - self._looked_at > _LOOK_SECONDS:

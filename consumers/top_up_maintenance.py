@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 class TopUpMaintenance:
-    """A Task."""
+    """The maintenance of auto top-ups. A Task."""
 
     name, seconds = f"{NAME}:maintenance", 30.0
 

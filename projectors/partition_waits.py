@@ -1,4 +1,4 @@
-"""Why a partition is not folded although its log goes on: an open transaction, or records that can't be read.
+"""Why a partition is not folded although its log has more records: an open transaction, or unreadable records.
 
 An open transaction holds back everything after its first record, from all producers. Kafka aborts it after its timeout,
 by default at most 15 minutes. Unreadable records wait for a person's decision. Both are logged, with a remedy.

@@ -1,7 +1,7 @@
 """Synchronizes `records` with ledger.records: ends here what the log says has ended, and appends what the log lacks.
 
-After a restore the log knows more than the database; after the log lost its tail, less. It runs in a thread of every
-worker. In a copy it appends nothing.
+After a restore of the database, the log has more events than the database; after the log lost its tail, it has fewer.
+This runs in a thread of each worker. In a copy it appends nothing.
 """
 
 import threading

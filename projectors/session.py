@@ -10,7 +10,7 @@ from ledger.core.errors import LedgerError
 from ledger.log.fingerprint import fingerprint
 from ledger.log.record import Record, log_time_ms
 from ledger.postgres import release
-from ledger.postgres.connections import connect, hang_up
+from ledger.postgres.connections import connect, interrupt
 from ledger.postgres.kinds import PROJECTOR
 from ledger.postgres.types import Connection
 from ledger.records import rebuilds
@@ -71,10 +71,10 @@ class Session:
             self._connection.close()
             self._connection = None
 
-    def hang_up(self) -> None:
+    def interrupt(self) -> None:
         """For another thread: a call that waits for Postgres gets OperationalError."""
         if (connection := self._connection) is not None:
-            hang_up(connection)
+            interrupt(connection)
 
     def next_offset(self, partition: int) -> int:
         """The next offset of the partition. Raises Fenced if no progress is stored for it."""

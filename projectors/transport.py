@@ -120,7 +120,7 @@ class FetchConsumer(driver.Consumer):
             return
         if self._was_reconnected():
             self._doubtful |= self.assignment()  # also partitions without records in this fetch
-        ranges = await self._passing_over(cast("Mapping[TP, FetchedRange]", fetched))
+        ranges = await self._without_skips(cast("Mapping[TP, FetchedRange]", fetched))
         # All messages are made before the first yield: during a yield a worker that found a gap may seek back, and what
         # was fetched before does not start there.
         messages = [
@@ -135,7 +135,7 @@ class FetchConsumer(driver.Consumer):
                 break
             yield tp, message
 
-    async def _passing_over(self, fetched: Mapping[TP, FetchedRange]) -> dict[TP, FetchedRange]:
+    async def _without_skips(self, fetched: Mapping[TP, FetchedRange]) -> dict[TP, FetchedRange]:
         """The fetched ranges without skipped parts. Notes unreadable parts that are not skipped."""
         skips = cast(FetchTransport, self.transport).skips
         ranges = {tp: apply_skips(range_, skips.get(tp.partition, ())) for tp, range_ in fetched.items()}

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import structlog
 
 EXIT_STALLED = 70
-_HANG_UP = 0.8  # as a share of the stall time
+_INTERRUPT = 0.8  # as a share of the stall time
 
 log = structlog.get_logger()
 
@@ -21,8 +21,8 @@ log = structlog.get_logger()
 class Watchdog:
     """A thread beside the event loop, because the loop itself may be stuck."""
 
-    def __init__(self, stall_seconds: float, hang_up: Callable[[], None]) -> None:
-        self._stall_seconds, self._hang_up = stall_seconds, hang_up
+    def __init__(self, stall_seconds: float, interrupt: Callable[[], None]) -> None:
+        self._stall_seconds, self._interrupt = stall_seconds, interrupt
         self._progress_at = self._beat_at = time.monotonic()
         self._lag = 0
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
@@ -42,8 +42,8 @@ class Watchdog:
         while True:
             time.sleep(min(1.0, self._stall_seconds / 4))
             now = time.monotonic()
-            if now - self._beat_at > _HANG_UP * self._stall_seconds:
-                self._hang_up()
+            if now - self._beat_at > _INTERRUPT * self._stall_seconds:
+                self._interrupt()
             stalled = max(now - self._beat_at, now - self._progress_at if self._lag else 0)
             if stalled > self._stall_seconds:
                 log.error("worker_stalled", seconds=round(stalled, 1), lag=self._lag)

@@ -142,7 +142,7 @@ class Worker:
         self._guard = Guard(settings, self._end).start()
         self._relay = Relay(settings, self._guard)
         RecordsSync(settings, self._book, self._end)
-        self._watchdog = Watchdog(settings.stall_seconds, session.hang_up)
+        self._watchdog = Watchdog(settings.stall_seconds, session.interrupt)
         self._wait_tracker = WaitTracker(settings, self._topic)
         self._beats_left = 0
         self._reported = 0

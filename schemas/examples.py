@@ -165,7 +165,7 @@ _PAYOUT = Payout(provider="stripe", payout_id="po_1", currency="USD", amount_min
 
 
 def _bought(purchase_id: str, credits: str, minor: int, trigger_id: str | None = None) -> Purchase:
-    """So many credits, paid by card with 19 percent tax."""
+    """A purchase of `credits`, paid by card with 19 percent tax."""
     return Purchase(
         purchase_id=purchase_id,
         kind="auto_top_up" if trigger_id else "purchase",

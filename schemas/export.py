@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent / "json"
 
 
 def exported_types() -> dict[str, type[Envelope]]:
-    """Every type of every topic."""
+    """All types of events and effects, of all topics."""
     types: list[type[Envelope]] = [*EVENT_TYPES.values(), *Effect.__args__, *BookEvent.__args__, *RecordsEvent.__args__]
     return {cls.model_fields["type"].default: cls for cls in types}
 
@@ -37,7 +37,7 @@ def schema_of(cls: type[Envelope]) -> dict[str, Any]:
 
 
 def files() -> dict[str, str]:
-    """The text of every file, by its name."""
+    """The text of each file, by its name."""
     return {f"{name}.json": _text(schema_of(cls)) for name, cls in exported_types().items()}
 
 

@@ -47,7 +47,7 @@ AsOf = Annotated[datetime | None, Field(description="Every event up to this mome
 
 
 class Answer(BaseModel):
-    """What we answer; built by us, hence not strict."""
+    """A body that the ledger answers with. The ledger builds it itself, so its fields are not strict."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -388,7 +388,7 @@ class TopUpSettings(Frozen):
 
 
 class TopUpCharge(Answer):
-    """The last trigger at its provider: which attempt it is, and when it goes on."""
+    """The charge of the last trigger: its current attempt, and when its next step is due."""
 
     trigger_id: str
     state: Annotated[
@@ -481,7 +481,7 @@ class TaxId(Answer):
 
 
 class TaxIdType(Answer):
-    """A type of tax id, with a number of its form."""
+    """A type of tax id, with an example of a number."""
 
     type: Annotated[str, Field(examples=["eu_vat"])]
     label: Annotated[str, Field(examples=["European VAT number"])]
@@ -489,7 +489,7 @@ class TaxIdType(Answer):
 
 
 class CountryTaxIdTypes(Answer):
-    """What a country has."""
+    """The types of tax id that a country has."""
 
     country: Annotated[str, Field(examples=["DE"])]
     name: Annotated[str, Field(examples=["Germany"])]
@@ -554,7 +554,7 @@ class NewRefund(Frozen):
 
 
 class Refund(Answer):
-    """A refund. `pending`: the bank is at work; the credits go when it has succeeded."""
+    """A refund. `pending`: the bank is still working; the credits are taken when it has succeeded."""
 
     refund_id: str
     purchase_id: str
@@ -586,7 +586,7 @@ NoticeType = Literal[
 
 
 class NewWebhookEndpoint(Frozen):
-    """Where notices go. Without `account_id`: of the key's account, with an operator's key of all accounts."""
+    """Where notices are sent. Without `account_id`: those of the key's account; with an operator's key, all."""
 
     url: Annotated[WebAddress, Field(examples=["https://router.example/hooks"])]
     account_id: AccountId | None = None
@@ -619,7 +619,7 @@ class WebhookSecret(Answer):
 
 
 class WebhookDelivery(Answer):
-    """A notice on its way to an endpoint. `due_at`: of the next attempt; the last three are of the last one."""
+    """A notice on its way to an endpoint. `due_at`: the next attempt. The last three fields: the last attempt."""
 
     delivery_id: str
     notice_id: Annotated[str, Field(description="The header `webhook-id`.")]

@@ -31,7 +31,7 @@ def recovered_header(key: SigningKey, log_time_ms: int, value: bytes) -> tuple[s
 
 
 def recovery_claim_of(headers: Iterable[tuple[str, bytes | None]]) -> RecoveryClaim | None:
-    """What a record claims, or None when it claims nothing. Raises ValueError for a malformed claim or two."""
+    """What a record claims, or None when it claims nothing. Raises ValueError for a malformed claim, or for two."""
     found = [value for name, value in headers if name == RECOVERED_HEADER]
     if not found:
         return None

@@ -33,7 +33,7 @@ class SigningKey(NamedTuple):
 
 
 def signature_of(headers: Iterable[tuple[str, bytes | None]]) -> Signature | None:
-    """The signature that a record claims, or None when it has none. Raises ValueError for a malformed one or two."""
+    """The signature that a record claims; None when it has none. Raises ValueError for a malformed one, or for two."""
     found = [value for name, value in headers if name == SIGNATURE_HEADER]
     if not found:
         return None

@@ -8,9 +8,11 @@ import secrets
 import uuid
 from collections.abc import Iterator
 from typing import Any
+from zlib import crc32
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.stack import Stack
@@ -64,6 +66,14 @@ LONGEST = (
     "core/test_properties.py",
     "client/test_authorize_closed.py",
 )
+# The longest files are not run by one process: their tests are dealt out, and what they share is made once per part.
+PARTS = {
+    "faults/test_gate_faults.py": 2,
+    "integration/test_consume_command.py": 2,
+    "payments/test_sweep.py": 2,
+    "payments/test_top_up_stories.py": 2,
+    "payments/test_purchase_stories.py": 2,
+}
 # Short files that need no server: they come last.
 COMPUTING = ("contracts", "core", "reports", "scenarios")
 
@@ -106,6 +116,20 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Hands the seed that was said on to a process that runs tests."""
     node.workerinput["hypothesis_seed"] = str(node.config.option.hypothesis_seed)
+
+
+class ByFile(LoadFileScheduling):
+    """Deals out files, and the longest ones in parts."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition("::")
+        parts = PARTS.get(file.removeprefix("tests/"), 1)
+        return f"{file}#{crc32(test.encode()) % parts}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -65,7 +65,7 @@ async def release(hold_id: HoldId, resources: ResourcesOf, caller: Authorizer) -
 async def extend(
     hold_id: HoldId, body: Extension, identity: IdentityOf, resources: ResourcesOf, caller: Authorizer
 ) -> Authorization | Response:
-    """Hold more for a request under way, or only longer; 402 when the funds end, so that the router can stop it."""
+    """Hold more for a request under way, or only longer. 402 when the funds are used up: the router can stop then."""
     try:
         return await service.extend(resources, caller, hold_id, body, identity)
     except NotEnoughCredits as refusal:

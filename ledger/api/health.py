@@ -37,9 +37,9 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"model": Readiness}}, response_model=Readiness)
 async def readyz(resources: ResourcesOf) -> Response:
-    """Whether Kafka, Postgres, the projection and the book are there, and the log may be written to.
+    """Whether Kafka, Postgres, the projection and the book are available, and the log may be written to.
 
-    `missing` names what isn't so: `log` while the log is not the one that the views were folded from.
+    `missing` names the others: `log` means that the log is not the one that the views were folded from.
     """
     rows = resources.postgres.latest
     through = min((row.through for row in rows if row.through), default=None)
@@ -69,7 +69,7 @@ async def metrics(
 ) -> Response:
     """Prometheus' text format. Requests are those of all processes behind this port.
 
-    Without Postgres, `ledger_postgres_up` is 0, what is only there is left out, and the age of the views grows on.
+    Without Postgres, `ledger_postgres_up` is 0, figures that only Postgres has are missing, and the views' age grows.
     """
     text = exposition(
         request_metrics,
@@ -83,7 +83,7 @@ async def metrics(
 
 
 async def _stored(resources: Resources) -> Stored | None:
-    """What Postgres alone knows; None when it does not answer."""
+    """The figures that only Postgres has; None when it does not answer."""
     try:
         async with resources.pool.connection() as connection:
             return Stored(
@@ -98,7 +98,7 @@ async def _stored(resources: Resources) -> Stored | None:
 
 
 def _kafka(resources: Resources) -> Part:
-    """As the producer that appends sees it: that others can read says nothing about our writes."""
+    """Kafka as the appending producer sees it: that reading works says nothing about writing."""
     trouble = resources.log.trouble
     return Part(ready=not trouble, reason=trouble or None)
 

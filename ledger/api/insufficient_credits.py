@@ -13,7 +13,7 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
 
 
 def headers(refusal: NotEnoughCredits, settings: Settings) -> dict[str, str]:
-    """How many credits there are, how many it takes, whether a top-up is under way, and how many tokens would fit."""
+    """The available and the required credits, whether a top-up is under way, and how many tokens are affordable."""
     found = {
         "Credits-Available": format_nanos(refusal.available),
         "Credits-Required": format_nanos(refusal.required),

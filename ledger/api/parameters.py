@@ -13,7 +13,7 @@ _SPACE = re.compile(r"(?<=\d) (\d\d:\d\d)$")
 
 
 def _with_plus(given: object) -> object:
-    """A "+" in a query is a space to HTTP; before an offset from UTC nothing else can be meant."""
+    """In a query HTTP reads "+" as a space. Before an offset from UTC only a plus can be meant."""
     return _SPACE.sub(r"+\1", given) if isinstance(given, str) else given
 
 

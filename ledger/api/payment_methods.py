@@ -28,7 +28,7 @@ async def list_methods(account_id: AccountPath, resources: ResourcesOf, caller: 
 async def add_method(
     account_id: AccountPath, body: NewPaymentMethod, resources: ResourcesOf, caller: Writer
 ) -> PageToVisit:
-    """Where the customer adds a method without buying; the provider leads to `return_url` afterwards."""
+    """The page where the customer adds a method without buying. The provider leads back to `return_url`."""
     return await service.add_method(resources, caller, account_id, body)
 
 
@@ -42,5 +42,5 @@ async def make_default(
 
 @router.delete("/{method_id}", status_code=204)
 async def delete_method(account_id: AccountPath, method_id: MethodPath, resources: ResourcesOf, caller: Writer) -> None:
-    """Have the provider forget a method; refused with 409 while auto top-up needs it."""
+    """Delete a method at the provider; refused with 409 while auto top-up needs it."""
     await service.delete_method(resources, caller, account_id, method_id)

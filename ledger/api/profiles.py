@@ -28,7 +28,7 @@ async def get_profile(account_id: AccountPath, resources: ResourcesOf, caller: R
 
 @router.put("/accounts/{account_id}/profile")
 async def put_profile(account_id: AccountPath, body: NewProfile, resources: ResourcesOf, caller: Writer) -> Profile:
-    """Replace the profile; what is left out is forgotten. The payment provider gets it at the next payment."""
+    """Replace the profile; fields that are left out are deleted. The payment provider gets it at the next payment."""
     return await service.put_profile(resources, caller, account_id, body)
 
 
@@ -42,7 +42,7 @@ async def list_tax_ids(account_id: AccountPath, resources: ResourcesOf, caller: 
 async def add_tax_id(
     account_id: AccountPath, body: NewTaxId, resources: ResourcesOf, caller: Writer, identity: IdentityOf
 ) -> TaxId:
-    """Add a tax id, for the next invoices. Form and check digits are checked; the same one again is one."""
+    """Add a tax id, for the next invoices. Form and check digits are checked; adding it again changes nothing."""
     return await service.add_tax_id(resources, caller, account_id, body, identity)
 
 
@@ -56,5 +56,5 @@ async def delete_tax_id(account_id: AccountPath, tax_id: TaxIdPath, resources: R
 
 @router.get("/tax-id-types")
 async def list_tax_id_types(caller: Reader) -> Page[CountryTaxIdTypes]:
-    """The types of every country that has any, by its English name; "EU" is the One Stop Shop."""
+    """The types of all countries that have tax ids, by the English name; "EU" is the One Stop Shop."""
     return service.tax_id_types()

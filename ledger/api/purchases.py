@@ -47,5 +47,5 @@ async def refund(
     caller: Refunder,
     identity: IdentityOf,
 ) -> Refund:
-    """Give money back, and take the credits; what was spent of them becomes a negative balance."""
+    """Give money back, and take the credits. Credits that were spent already make the balance negative."""
     return await refunds.refund(resources, caller, account_id, purchase_id, body, identity)

@@ -21,7 +21,7 @@ Reader = Annotated[Caller, Depends(Needs("reports:read"))]
 # Before the route below, whose {month} would also match "2026-11.csv".
 @router.get("/months/{month}.csv", response_class=CsvFile)
 async def export_month(month: MonthPath, resources: ResourcesOf, caller: Reader) -> CsvFile:
-    """The same report as a CSV file, one figure per row."""
+    """The month's report as a CSV file, one figure per row."""
     rows = csv_rows(await month_report(resources, caller, month))
     return CsvFile(csv_text(rows), headers=saved_as(f"ledger-{month}.csv"))
 

@@ -51,7 +51,7 @@ async def list_transactions(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[Transaction]:
-    """Every transaction, newest first: what came in, what was deducted, and by hand."""
+    """Every transaction, newest first: credits that were added, charges, and corrections by hand."""
     return await history.list_transactions(resources, caller, account_id, wanted, view, cursor, limit)
 
 

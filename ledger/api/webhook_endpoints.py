@@ -37,7 +37,7 @@ async def create_endpoint(
 
 @router.get("")
 async def list_endpoints(resources: ResourcesOf, caller: Owner) -> Page[WebhookEndpoint]:
-    """The endpoints of the key's account, or all, the oldest first; those that were ended, too."""
+    """The endpoints of the key's account, or all; the oldest first, with the ended ones."""
     return await service.list_endpoints(resources, caller)
 
 
@@ -49,13 +49,13 @@ async def get_endpoint(endpoint_id: EndpointPath, resources: ResourcesOf, caller
 
 @router.delete("/{endpoint_id}", status_code=204, response_class=Response, responses=ENDED_LATER)
 async def end_endpoint(endpoint_id: EndpointPath, resources: ResourcesOf, caller: Owner) -> Response:
-    """End it: nothing more is sent there. Its log stays."""
+    """End an endpoint: nothing more is sent there. Its list of deliveries stays."""
     return ended(on_the_log=await service.end_endpoint(resources, caller, endpoint_id))
 
 
 @router.post("/{endpoint_id}/rotate-secret", status_code=201)
 async def rotate_secret(endpoint_id: EndpointPath, resources: ResourcesOf, caller: Owner) -> WebhookSecret:
-    """Another secret from now on. For 24 hours the one before signs beside it."""
+    """Make a new secret. For 24 hours the old one signs, too."""
     return await service.rotate_secret(resources, caller, endpoint_id)
 
 
@@ -63,11 +63,11 @@ async def rotate_secret(endpoint_id: EndpointPath, resources: ResourcesOf, calle
 async def list_deliveries(
     endpoint_id: EndpointPath, resources: ResourcesOf, caller: Owner, cursor: Cursor = None, limit: Limit = 50
 ) -> Page[WebhookDelivery]:
-    """What was sent there or waits to be, newest first, each with how its last attempt went."""
+    """The notices that were sent there or wait, newest first, each with its last attempt."""
     return await service.list_deliveries(resources, caller, endpoint_id, cursor, limit)
 
 
 @router.post("/{endpoint_id}/deliveries/{delivery_id}/replay", status_code=202)
 async def replay(endpoint_id: EndpointPath, delivery_id: DeliveryPath, resources: ResourcesOf, caller: Owner) -> None:
-    """Send it once more, under the same id, however it ended."""
+    """Send a notice once more, under the same id, whatever its outcome was."""
     await service.replay_delivery(resources, caller, endpoint_id, delivery_id)

@@ -15,6 +15,6 @@ router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 async def take_webhook(
     provider: Literal["stripe", "razorpay"], request: Request, resources: ResourcesOf
 ) -> WebhookTaken:
-    """For the provider. 503 asks it to send the event again; every repetition has the same effect: once."""
+    """For the provider. 503 asks it to send the event again. A repeated event has no further effect."""
     raw = await request.body()
     return WebhookTaken(outcome=await service.receive_webhook(resources, provider, raw, dict(request.headers)))

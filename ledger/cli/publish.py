@@ -86,7 +86,7 @@ def _append_all(publication: "Publication", lines: Iterator["Line"], counts: _Co
 
 
 def _counted(lines: Iterator["Line"], total: int | None, what: str, counts: _Counts) -> Iterator["Line"]:
-    """The same lines, with counts and a progress bar."""
+    """The given lines. Counts them and shows a progress bar."""
     from ledger.cli.progress_bars import ProgressBars
 
     with ProgressBars() as bar:

@@ -35,7 +35,7 @@ def shown(standing: AccountState) -> dict[str, Any]:
 
 
 def table_lines(fields: dict[str, Any]) -> list[dict[str, str]]:
-    """The same as a table of two columns, without empty values."""
+    """The fields as a table of two columns, without empty values."""
     plain = {name: value for name, value in fields.items() if name != "last_entries"}
     return [{"what": what, "is": str(value)} for what, value in _flat(plain) if value not in (None, "")]
 

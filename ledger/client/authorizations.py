@@ -257,7 +257,7 @@ def _until(ttl: int | None) -> datetime:
 
 
 def _hold_of(response: httpx.Response) -> Authorization:
-    """The hold that a response describes. Raises the error that the response stands for."""
+    """The hold that a response describes. Raises the error that the response reports."""
     if response.status_code == 402 and "Credits-Available" in response.headers:
         raise _insufficient(response)
     if not response.is_success:

@@ -45,7 +45,7 @@ class TopUps(NamedTuple):
 
 
 class CreditedPurchase(NamedTuple):
-    """One purchase: its credits, the money that paid for them, and what was given back of both.
+    """One purchase: its credits, the money that paid for them, and what was returned of both.
 
     `disputed` is in the one dispute that may be open at a time, `lost` in those that were decided against us.
     """

@@ -23,7 +23,7 @@ def month_of(time_ms: int) -> int:
 
 
 def counted_in(current: int, period: int, count: int) -> int:
-    """What counts in the current day or month of a count that was made in a period: nothing of an earlier one."""
+    """A count of the current day or month: `count` if its `period` is the current one, else 0."""
     return count if period == current else 0
 
 

@@ -1,4 +1,4 @@
-"""What the charger does next about a trigger, and what an answer of the payment provider means: pure, as tables are.
+"""What the charger does next about a trigger, and what an answer of the payment provider means. Pure.
 
 A trigger is charged in numbered attempts; the number is part of the idempotency key at the provider. Only a definite
 decline leads to a new number. An outcome that is not known is looked up; if no payment is found, the same key is used

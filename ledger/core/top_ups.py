@@ -69,7 +69,7 @@ def checked(top_ups: TopUps, funds: int, context: Context) -> Step:
 
 
 def may_trigger(*, enabled: bool, state: str | None, threshold: int | None, open_disputes: int, funds: int) -> bool:
-    """Whether these funds trigger a top-up: it is switched on and armed, no dispute is open, they are too little.
+    """Whether a top-up triggers: it is on and armed, no dispute is open, and `funds` is below the threshold.
 
     `state` and `threshold` None: of an account without a policy.
     """

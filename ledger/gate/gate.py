@@ -25,7 +25,7 @@ from ledger.postgres.types import AsyncConnection
 from ledger.settings import Settings
 
 GROUP_MAX = 256
-_LANES = (1, 8)  # by how many must wait before a lane takes them
+_LANES = (1, 8)  # per lane: how many requests must wait before it takes a group
 _ANSWER_SECONDS = 12  # for a server that hangs: then its own timeouts do not work either
 
 Connect = Callable[[], Awaitable[AsyncConnection]]

@@ -15,8 +15,8 @@ SELECT hold_id::text, account_id, amount, state, expires_at, provider, model, mo
 FROM records.holds WHERE hold_id = ANY (%(ids)s::uuid[]);
 
 -- name: put_holds
--- Without those whose id another account's request has taken meanwhile, under the same key; in the order of the ids, so
--- that two that take each other's don't wait for each other.
+-- Leaves out holds whose id exists already: another account's request has used the same key meanwhile. Inserts in the
+-- order of the ids, so that two transactions with the same ids don't deadlock.
 WITH new AS (
     SELECT *
     FROM unnest(%(ids)s::uuid[], %(accounts)s::text[], %(amounts)s::bigint[], %(expires)s::timestamptz[],
@@ -52,7 +52,7 @@ WHERE hold_id = %(hold_id)s AND state = 'open'
 RETURNING amount, expires_at, max_output_tokens;
 
 -- name: close
--- Ends those of the holds that are still open; the caller has locked their accounts.
+-- Ends the holds that are still open. The caller has locked their accounts.
 WITH ended AS (
     UPDATE records.holds h
     SET state = %(state)s, closed_at = clock_timestamp()
@@ -66,7 +66,7 @@ WITH ended AS (
 SELECT hold_id::text FROM ended;
 
 -- name: settle
--- The same by usage: an account's first that names an open hold of its own ends it. What no hold covers is counted.
+-- Ends open holds by the usage that names them: the first usage of the hold's own account. Counts what no hold covers.
 WITH named AS (
     SELECT *
     FROM unnest(%(ids)s::uuid[], %(accounts)s::text[], %(events)s::uuid[], %(charges)s::bigint[])
@@ -106,9 +106,9 @@ SELECT count(*), coalesce(sum(amount), 0)::bigint FROM records.holds WHERE state
 SELECT cause, sum(charges)::bigint, sum(nanos)::bigint FROM records.uncovered GROUP BY cause ORDER BY cause;
 
 -- name: expirable
--- Open holds that are over at the log time up to which their partition is projected: `is_over` of ledger/core/holds.py,
--- which a test compares with this. No partition is further than the furthest: this bounds the index scan, where the join
--- alone would read every open hold.
+-- Open holds that are over at the log time up to which their partition is projected. The rule is `is_over` of
+-- ledger/core/holds.py; a test compares the two. The last condition bounds the index scan: without it the join would read
+-- every open hold.
 SELECT h.hold_id::text, h.account_id
 FROM records.holds h
 JOIN views.balances b ON b.account_id = h.account_id

@@ -1,6 +1,7 @@
-"""Usage meets holds, in the transaction that posts it: it ends the hold that it names; what no hold covers is counted.
+"""Settles holds in the transaction that posts usage: usage ends the hold that it names.
 
-No account is ever owed more than that count: `overdraft ≤ Σ (charge − hold) + what was charged without a hold`.
+What a charge has above its hold, and what was charged without a hold, is counted. The overdrafts of all accounts never
+exceed that count.
 """
 
 from collections.abc import Sequence
@@ -27,10 +28,10 @@ def count_unheld(connection: Connection, partition: int, charges: int, nanos: in
 
 
 def settle(connection: Connection, partition: int, usages: Sequence[Settlement], *, count: bool) -> None:
-    """Ends the open holds that usage names; of an account's usages of a hold, by the first.
+    """Ends the open holds that usage names. If several usages name one hold, the first ends it.
 
-    Usage that names an ended hold, or one of another account, ends nothing. `count`: whether what no hold covers is
-    counted; a second fold of the same usage must not count it again.
+    Usage that names an ended hold, or a hold of another account, ends nothing. `count`: whether charges without a hold
+    are counted. A second fold of the same usage must not count them again.
     """
     if not usages:
         return

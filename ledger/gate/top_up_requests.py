@@ -1,7 +1,7 @@
 """Requests for a top-up after a refused authorization: noted by the API, appended to the log by a consumer.
 
-A request is made once per time that the account's machine is armed. It is stored before it is appended, and its id
-follows from the entry that armed the machine. So it is one event, whatever process dies.
+An account makes one request each time that its machine is armed. The request is stored before it is appended, and its
+id follows from the entry that armed the machine. So it becomes one event, even if a process is killed in between.
 """
 
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ class StoredRequest(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A request that is not on the log, and the present state of its account. `fresh`: it is less than a minute old."""
+    """A request that is not on the log yet, and the state of its account now. `fresh`: less than a minute old."""
 
     request: StoredRequest
     fresh: bool
@@ -41,9 +41,9 @@ class Waiting(NamedTuple):
 
     @property
     def is_due(self) -> bool:
-        """Whether it may trigger. An older request counts only while the account still has too little.
+        """Whether the request may trigger. If it is not fresh, the account's funds of now decide.
 
-        The holds that made its credits scarce may have ended since, and a card is never charged above the threshold.
+        The holds that used up the funds may have ended since, and no card may be charged above the threshold.
         """
         return may_trigger(
             enabled=self.enabled,
@@ -55,7 +55,7 @@ class Waiting(NamedTuple):
 
 
 def asks_for_top_up(funds: Funds) -> bool:
-    """Whether a refusal at these funds lets the account's machine trigger."""
+    """Whether the account's machine triggers if a request is refused at these funds."""
     return may_trigger(
         enabled=funds.top_up_enabled,
         state=funds.top_up_state,
@@ -66,13 +66,13 @@ def asks_for_top_up(funds: Funds) -> bool:
 
 
 async def note(connection: AsyncConnection, funds: Funds) -> None:
-    """Stores the request of a refusal, unless the account has one of this time."""
+    """Stores the request of a refusal, unless the account has one since its machine was armed."""
     request = StoredRequest(funds.account_id, funds.top_up_since, funds.available, funds.balance)
     await connection.execute(SQL["note"], request._asdict())
 
 
 def due(connection: Connection, limit: int) -> list[StoredRequest]:
-    """Requests that are to be appended now, among the latest `limit` that wait."""
+    """The requests to append now. Looks at the newest `limit` requests that are not on the log."""
     rows = connection.execute(SQL["waiting"], {"limit": limit})
     waiting = [Waiting(StoredRequest(*row[:4]), *row[4:]) for row in rows]
     return [each.request for each in waiting if each.is_due]
@@ -84,7 +84,7 @@ def appended(connection: Connection, request: StoredRequest) -> None:
 
 
 def forget_requests(connection: Connection) -> int:
-    """Drops requests that were never appended and have no effect any more; returns how many."""
+    """Deletes requests that were not appended and can't have an effect any more. Returns how many."""
     return connection.execute(SQL["forget"]).rowcount
 
 

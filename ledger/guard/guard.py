@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 
 class Guard:
-    """Of one process; thread-safe. Knows nothing before the first `look`; `start` looks again and again.
+    """The guard of one process; thread-safe. Before the first `look` nothing is known; `start` looks repeatedly.
 
     `on_refusal`: called, in the guard's thread, with what a person must decide.
     """
@@ -86,9 +86,9 @@ class Guard:
             raise type(verdict)(verdict.detail)
 
     def place(self, topic: str, key: bytes, partitions: int) -> Destination:
-        """Where a record goes: by the count that the ledger was built on. `topic` of schemas.topics.
+        """Where a record goes, by the number of partitions that the ledger was built on. `topic`: of schemas.topics.
 
-        `partitions`: as many as the producer sees. Raises LogRefused, or LogUnavailable.
+        `partitions`: how many the producer sees. Raises LogRefused, or LogUnavailable.
         """
         self.check()
         name = self._settings.topic(topic)
@@ -182,7 +182,7 @@ class Guard:
         self._folded = {TopicPartition(events, n): each.next_offset for n, each in outcome.memory.folded.items()}
         if not problems:
             self._refusals = 0
-            if evidence == self._evidence:  # else an acknowledgement has shown more than this look could know
+            if evidence == self._evidence:  # otherwise an acknowledgement has come since that shows more than this look
                 self._decide(None)
             return
         self._refusals += 1

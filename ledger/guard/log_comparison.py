@@ -41,7 +41,7 @@ class ComparisonOutcome(NamedTuple):
     survey: Survey
 
     def lost_acknowledged(self, acknowledged: Mapping[TopicPartition, int]) -> list[LedgerError]:
-        """What this process was given and the log does not have: the offset behind the last one, by partition."""
+        """Partitions that lost acknowledged records. `acknowledged`: the offset behind the last one, by partition."""
         known, now, ends = self.memory.topics, self.survey.topics, self.survey.ends
         differences = [
             f"{place.topic}/{place.partition} ends at {ends[place]}, acknowledged up to {reached}: it lost its tail"
@@ -62,7 +62,7 @@ class LogComparison:
         self._ours = settings.fold_only  # a copy writes nothing, so whose log it reads is no matter
 
     def compare(self) -> ComparisonOutcome:
-        """While Postgres does not answer, it compares with the last memory.
+        """While Postgres does not answer, it compares with Postgres' last answer.
 
         Raises psycopg.Error when it has no memory yet, LogUnavailable when Postgres remembers no topics, KafkaError,
         KafkaRefusesUser, KafkaForbids.

@@ -1,4 +1,4 @@
-"""What Prometheus may know of the guard of one process."""
+"""The state of one process's guard, for Prometheus."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from ledger.guard.guard import Guard
 
 
 def metrics(guard: Guard) -> Iterator[Metric]:
-    """Whether this process writes nothing until a person has acted; the series is there from the first moment on."""
+    """1 while this process writes nothing until a person has acted. The series exists from the start."""
     yield GaugeMetricFamily(
         "ledger_log_refused",
         "1 while this process writes nothing because the log is not the right one.",
@@ -18,7 +18,7 @@ def metrics(guard: Guard) -> Iterator[Metric]:
 
 
 class GuardMetrics(Collector):
-    """The same for a process that has a registry."""
+    """These metrics as a collector, for the registry of a process."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard

@@ -1,4 +1,4 @@
-"""A batch as it lies on the log, read without a Kafka client: for what the clients refuse to read.
+"""Reads batches of the log without a Kafka client: those that the clients refuse to read.
 
 They refuse a whole batch for the name of one header that is not UTF-8, which any producer can send. Here such a name
 is escaped. A batch that can't be read here either becomes an `UnreadableStretch`: its offsets, and why.
@@ -46,14 +46,14 @@ class UnreadableStretch(NamedTuple):
 
 
 class ReadBatch(NamedTuple):
-    """What of a batch a reader of committed records sees, and the offset behind it."""
+    """The records of a batch that a reader of committed records sees, and the offset behind the batch."""
 
     records: Sequence[Record]
     next_offset: int
 
 
 class Times(NamedTuple):
-    """What a record's time follows from. `appended`: the broker's, for all of a batch; else the producer's."""
+    """What the times of records follow from. `appended`: the broker's time, one for all; None: each has its own."""
 
     first: int
     appended: int | None
@@ -192,7 +192,7 @@ def _bytes(body: bytes | bytearray, place: int) -> tuple[bytes | None, int]:
 
 
 def decompressed(codec: int, data: bytes) -> bytes:
-    """What a batch holds. Raises BadBatch when its codec is unknown, or when it grows beyond BATCH_BYTES_MAX."""
+    """A batch, decompressed. Raises BadBatch when its codec is unknown, or when it grows beyond BATCH_BYTES_MAX."""
     match codec:
         case 0:
             return data

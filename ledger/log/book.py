@@ -212,8 +212,8 @@ class BookFollower:
                 with refusals_in_words():
                     self._follow_until_closed()
             except (KafkaError, LogUnavailable, OSError, RuntimeError) as error:
-                # The book goes stale, which everybody who folds notices; until the broker is back that is all. The
-                # last two are what kafka-python raises when its connections end under it; another client is made.
+                # The book goes stale, which stops every fold until the broker is back. kafka-python raises the last two
+                # when its connections end during a call; then another client is made.
                 self.refused = str(error) if isinstance(error, LogUnavailable) else ""
                 self._closing.wait(_POLL_SECONDS)
             except LedgerError as error:

@@ -63,7 +63,7 @@ def kafka_options(settings: Settings) -> dict[str, Any]:
 
 
 def connection_options(settings: Settings) -> dict[str, Any]:
-    """Where to, as whom and with which certificates, for aiokafka too. Raises CertificateUnusable."""
+    """Brokers, user and certificates, as kafka-python and aiokafka take them. Raises CertificateUnusable."""
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka.split(","),
         "security_protocol": settings.kafka_security_protocol,
@@ -101,7 +101,7 @@ def tls_of(settings: Settings) -> ssl.SSLContext | None:
 
 
 def check_may_write(settings: Settings) -> None:
-    """Raises FoldOnly in a copy. Every producer asks, and whatever else changes something outside of the database."""
+    """Raises FoldOnly in a copy. Everything that changes something outside of the database calls this first."""
     if settings.fold_only:
         raise FoldOnly()
 

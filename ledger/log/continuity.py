@@ -62,8 +62,8 @@ def compare(
 ) -> Comparison:
     """Compares what was folded, by partition, with the log. `topic` with the deployment's prefix.
 
-    `skipped`: what can't be read any more, and was folded while it could be. Raises KafkaError, KafkaRefusesUser,
-    KafkaForbids, LogUnreadable.
+    `skipped`: stretches that were folded and can't be read any more. Raises KafkaError, KafkaRefusesUser, KafkaForbids,
+    LogUnreadable.
     """
     places = {TopicPartition(topic, number): each for number, each in folded.items()}
     differences = {place: why for place, each in places.items() if (why := _out_of_bounds(survey, place, each))}

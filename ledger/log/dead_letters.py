@@ -47,7 +47,7 @@ def invalid(error: ValidationError) -> Problem:
 
 
 def codes() -> list[str]:
-    """Every code that a dead letter may have: of what can't be used, and what the fold and the book refuse."""
+    """Every code that a dead letter may have: the codes of all error classes below `Refused`."""
     kinds = (each for each in vars(errors).values() if isinstance(each, type))
     return sorted(kind.code for kind in kinds if issubclass(kind, Refused) and kind not in (Refused, Unusable))
 
@@ -72,7 +72,7 @@ def dead_letter_of(source: str, topic: str, partition: int, record: Record, prob
 
 
 def shortened(value: bytes) -> RecordDeadLettered | None:
-    """The dead letter of this value, cut down to what any topic takes; None when it is none, or is that short."""
+    """The dead letter of this value, shortened so that any topic takes it. None: no dead letter, or short already."""
     try:
         letter = DEAD_LETTER.validate_json(value)
     except ValidationError:

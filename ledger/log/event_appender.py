@@ -41,7 +41,7 @@ class EventAppender:
         return [append.position(max(ends_at - time.monotonic(), 0)) for append in appends]
 
     async def append_async(self, drafts: Sequence[Draft]) -> list[Position]:
-        """The same for the event loop; does not block it."""
+        """`append` for the event loop, which it does not block."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._seconds):

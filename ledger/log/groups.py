@@ -1,4 +1,4 @@
-"""The Kafka groups of this ledger's consumers: who is in them, and where they read on."""
+"""The Kafka groups of this ledger's consumers: their members and their offsets."""
 
 from collections.abc import Collection
 
@@ -10,7 +10,7 @@ from ledger.settings import Settings
 
 
 def members(settings: Settings) -> list[str]:
-    """Who is in any of the consumers' groups."""
+    """The members of all consumers' groups."""
     with administrating(settings) as admin:
         groups = _groups(settings, admin)
         described = admin.describe_groups(groups) if groups else {}
@@ -18,7 +18,7 @@ def members(settings: Settings) -> list[str]:
 
 
 def reset_offsets(settings: Settings, topics: Collection[str]) -> None:
-    """Every consumer reads these topics, full names, from their beginning: what it did before, it knows."""
+    """Makes every consumer read these topics (full names) from their beginning. Each knows what it did before."""
     with administrating(settings) as admin:
         for group in _groups(settings, admin):
             committed = admin.list_group_offsets(group)[group]

@@ -1,7 +1,7 @@
-"""Repairs of how kafka-python 3.0.12 reads what other clients have written; `install` puts them in, once is enough.
+"""Repairs of how kafka-python 3.0.12 reads what other clients have written. `install` installs them.
 
-It refuses a whole batch for the name of one header that is not UTF-8, decompresses a batch to whatever size, and finds
-out that it lacks a codec when a batch of it comes. And after a batch that it could not read its next poll never ends.
+It refuses a whole batch because the name of one header is not UTF-8. It decompresses a batch to any size. It notices
+that a codec is missing only when a batch needs it. After a batch that it can't read, its next poll never ends.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Events from lines of text, one CloudEvent as JSON per line, onto the log in the order of the lines.
 
-A line is read by the very code that the projector reads its record with; what that refuses is not published. The record
-has the bytes of the line, so that extension attributes stay.
+A line is checked by the code that checks records for the projector, so a line that the projector would refuse is not
+published. The record has the bytes of the line, so that extension attributes stay.
 """
 
 from collections import deque
@@ -47,7 +47,7 @@ class Line(NamedTuple):
 
 
 def lines_of(stream: BinaryIO, signing_key: SigningKey | None) -> Iterator[Line]:
-    """The events of a stream, those signed that a router may not send. Raises BadLine or NeedsSigning."""
+    """The events of a stream. Those that a router may not send are signed. Raises BadLine or NeedsSigning."""
     number = 0
     while text := stream.readline(_LINE_BYTES_MAX):
         number += 1

@@ -18,7 +18,7 @@ class LogHasAnotherOwner(LedgerError, exit_code=EXIT_CONFIG):
 
 
 def owner_after(owner: str | None, events: Iterable[RecordsEvent]) -> str | None:
-    """Whose the log is after these events: a claim counts if it names the owner before it, None for none."""
+    """The owner of the log after these events. A claim counts if it names the owner before it, None for none."""
     for event in events:
         if isinstance(event, LogClaimed) and event.data.taken_from == owner:
             owner = event.data.installation_id
@@ -26,7 +26,7 @@ def owner_after(owner: str | None, events: Iterable[RecordsEvent]) -> str | None
 
 
 def installation_id(connection: Connection) -> str:
-    """Which database this is; a copy of it, or itself restored, has the same id."""
+    """The id of this database. Its copies and its restored dumps have the same id."""
     row = connection.execute("SELECT installation_id::text FROM records.installation").fetchone()
     assert row, "the migration that makes the table inserts its row"
     return str(row[0])
@@ -40,7 +40,7 @@ def check_owner(settings: Settings, connection: Connection) -> None:
 
 
 def read_owner(log: RecordsLog) -> str | None:
-    """Whose the log is. Raises LogHasAnotherOwner when its records are signed with keys that we don't have."""
+    """The owner of the log. Raises LogHasAnotherOwner when its records are signed with keys that we don't have."""
     events = log.to_end()
     if log.rejected and not any(isinstance(event, LogClaimed) for event in events):
         raise LogHasAnotherOwner("its signing keys are not those of LEDGER_SIGNING_KEYS")

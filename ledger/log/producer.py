@@ -25,7 +25,7 @@ _CONNECT_SECONDS = 5
 _OVERDUE_SECONDS = 2
 _HEAR_SECONDS = 0.5
 _POLL_SECONDS = 0.01
-_NOBODY = -1
+_NO_LEADER = -1
 
 
 class Producer:
@@ -69,7 +69,7 @@ class Producer:
             raise
 
     def partitions(self, topic: str) -> int:
-        """How many partitions it sees now. `topic` is its full name. Raises KafkaError."""
+        """How many partitions of a topic (its full name) the producer sees now. Raises KafkaError."""
         try:
             return len(self._kafka.partitions_for(topic))
         except KafkaTimeoutError as error:  # it can't learn of the topic
@@ -79,7 +79,7 @@ class Producer:
             raise KafkaError(str(error)) from error
 
     def send(self, topic: str, key: bytes, value: bytes, headers: Headers, partition: int | None = None) -> Any:
-        """A future of kafka-python. `topic` is its full name; without a partition, the key's. Raises KafkaError."""
+        """Sends a record to a topic (its full name); without a partition, to its key's. Raises KafkaError."""
         try:
             future = self._kafka.send(topic, key=key, value=value, headers=list(headers), partition=partition)
         except KafkaTimeoutError as error:  # it can't learn of the topic
@@ -98,7 +98,7 @@ class Producer:
             self._ended()
 
     def gone(self, seconds: float) -> bool:
-        """Whether nothing is left of one that was ended; waits for its thread, which may be waiting for a broker."""
+        """Whether an ended producer has left no thread and no socket. Waits up to `seconds` for its thread."""
         self._kafka._sender.join(seconds)
         if self._kafka._sender.is_alive():
             return False
@@ -121,7 +121,7 @@ class Producer:
     def silence(self) -> str:
         """Which brokers that lead our topics have not answered lately, as a sentence; empty when all have."""
         leaders, now = self._leaders(), time.monotonic()
-        if _NOBODY in leaders:
+        if _NO_LEADER in leaders:
             return "a partition has no leader"
         silent = sorted(node for node in leaders if now - self._answered.setdefault(node, now) > SILENT_SECONDS)
         return f"no answer lately from broker {', '.join(map(str, silent))}" if silent else ""
@@ -140,7 +140,7 @@ class Producer:
             time.sleep(_POLL_SECONDS)
 
     def _hear_leaders(self) -> None:
-        """Gives them a moment to answer. Those that don't are silent from the beginning."""
+        """Gives the leaders a moment to answer. Those that don't are silent from the beginning."""
         self._ask_leaders()
         deadline = time.monotonic() + _HEAR_SECONDS
         while self._asked and time.monotonic() < deadline:
@@ -178,7 +178,7 @@ class Producer:
             for number in self._cluster.partitions_for_topic(topic) or ()
         ]
         leaders = (self._cluster.leader_for_partition(place) for place in places)
-        return {_NOBODY if leader is None else leader for leader in leaders}
+        return {_NO_LEADER if leader is None else leader for leader in leaders}
 
     def _note_answer(self, node: int, _: object) -> None:
         self._answered[node] = time.monotonic()

@@ -69,7 +69,7 @@ class AppendGuard(Protocol):
         """Raises LogRefused, or LogUnavailable while that is not known."""
 
     def place(self, topic: str, key: bytes, partitions: int) -> Destination:
-        """Where a record goes, of as many partitions as the producer sees. Raises LogRefused or LogUnavailable."""
+        """Where a record goes. `partitions`: how many the producer sees. Raises LogRefused or LogUnavailable."""
 
     def acknowledged(self, place: Destination, offset: int) -> None:
         """Raises LogRefused when this log can't have given a record that offset."""
@@ -97,11 +97,11 @@ class PendingAppend:
         return Position(metadata.partition, metadata.offset)
 
     async def acknowledged(self) -> Position:
-        """The same for asyncio, without a thread per append."""
+        """`position` for asyncio, without a thread per append."""
         return (await all_acknowledged([self]))[0]
 
     def when_done(self, call: Callable[[object], None]) -> None:
-        """Calls, in the producer's thread or at once, when the append was acknowledged or has failed."""
+        """Calls `call` when the append was acknowledged or has failed: in the producer's thread, or at once."""
         self._future.add_both(call)
 
 
@@ -144,7 +144,7 @@ class OrderedAppends:
         return PendingAppend(future, self._guard, place)
 
     def _placed(self, topic: str, name: str, key: bytes) -> Destination | None:
-        """Not by the partitions that there are: a producer sends to new ones as soon as it sees them."""
+        """The guard decides, by the count that the ledger was built on: a producer uses new partitions at once."""
         if self._guard is None:
             return None
         return self._guard.place(topic, key, self._producer.partitions(name))
@@ -153,10 +153,10 @@ class OrderedAppends:
 class Publisher:
     """Appends by one idempotent producer, which is replaced in the background when it fails; thread-safe. Close it.
 
-    Raises LogUnavailable when no broker answers within `delivery_seconds`, or none accepts our credentials; unless it
-    need not `wait`: then the first append does. The brokers that lead `topics` are asked all the time whether they are
-    there, so that `trouble` is known before anything is appended. `guard` None: of a program that has no database to
-    compare the log with.
+    Raises LogUnavailable when no broker answers within `delivery_seconds`, or none accepts our credentials. With `wait`
+    False the first append raises it instead. The brokers that lead `topics` are asked all the time whether they answer,
+    so that `trouble` is known before anything is appended. `guard` None: for a program without a database to compare
+    the log with.
     """
 
     def __init__(
@@ -218,7 +218,7 @@ class Publisher:
         self._keeper.join(_CLOSE_SECONDS)
 
     def _serving(self) -> Producer:
-        """The producer that serves; one that is being made is waited for."""
+        """The producer that serves. Waits for one that is being made."""
         if producer := _sound(self._producer):
             return producer
         with self._changed:

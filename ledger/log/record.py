@@ -8,7 +8,7 @@ from ledger.core.calendar import ms_of
 
 
 class Record(Protocol):
-    """What of a Kafka client's record is read here."""
+    """The parts of a Kafka client's record that our code reads."""
 
     @property
     def offset(self) -> int: ...
@@ -23,7 +23,7 @@ class Record(Protocol):
 
 
 class PlainRecord(NamedTuple):
-    """What of a record is read here, without a Kafka client: one that is to be appended, or a part of another."""
+    """A record that does not come from a Kafka client: it is to be appended, or was read from a batch."""
 
     key: bytes | None
     value: bytes | None

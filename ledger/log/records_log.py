@@ -1,6 +1,7 @@
-"""Reading `ledger.records` from its beginning, and on: it is short, and every process that starts reads all of it.
+"""Reads `ledger.records` from its beginning, then what follows. It is short: each starting process reads all of it.
 
-Only signed events count: of a key whose secret we have, and, where the book is given, that the book accepted then.
+Only signed events count. The settings must have the secret of their key; where the book is given, it must have accepted
+the key at that time.
 """
 
 import time
@@ -42,9 +43,9 @@ class RecordsLog:
         self.rejected: list[RejectedRecord] = []
 
     def to_end(self, book: Callable[[], Book] | None = None) -> list[RecordsEvent]:
-        """What came since the last time, to the present end. `book`: asked when there is something to judge by it.
+        """The events since the last call, up to the present end. `book`: called only if there are events to check.
 
-        What it raises leaves the place where it was. Raises KafkaError, and what `book` raises.
+        After an exception the next call begins at the same place. Raises KafkaError, and what `book` raises.
         """
         found: list[RecordsEvent] = []
         start, rejected = self._consumer.position(self._partition), len(self.rejected)

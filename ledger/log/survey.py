@@ -72,9 +72,9 @@ class Surveyor:
         return survey
 
     def records_at(self, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, Record | None]:
-        """The record at one offset of each partition, None where another one follows; without what did not answer.
+        """The record at one offset of each partition that answered; None where the log has no record at that offset.
 
-        Raises what `survey` raises, and LogUnreadable, after which it is to be closed, too.
+        Raises what `survey` raises, and LogUnreadable; `close` the surveyor after that, too.
         """
         with refusals_in_words():
             found = _records_at(self._reader(), offsets) if offsets else {}
@@ -110,7 +110,7 @@ class Surveyor:
 
     def _reader(self) -> KafkaConsumer:
         if self._consumer is None:
-            # Little per partition: only the first record is looked at. What is compressed comes in whole batches.
+            # Little per partition, because only the first record is read. Compressed records come in whole batches.
             self._consumer = KafkaConsumer(
                 **self._options(),
                 **COMMITTED,
@@ -215,7 +215,7 @@ def _records_at(consumer: KafkaConsumer, offsets: Mapping[TopicPartition, int]) 
             if place in waiting and records:
                 found[place] = records[0] if records[0].offset == waiting.pop(place) else None
                 consumer.pause(place)
-        # Behind what is no record, such as the marker of a transaction.
+        # The offset has no record, for example the marker of a transaction: the position is behind it already.
         for place in [place for place, offset in waiting.items() if _position(consumer, place) > offset]:
             found[place] = None
             del waiting[place]

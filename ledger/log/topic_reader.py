@@ -62,9 +62,9 @@ class TopicReader:
         return self._begins if start == "beginning" else self._ends
 
     def records(self, *, follow: bool) -> Iterator[list[ConsumerRecord]]:
-        """What comes from here on, fetch by fetch; ends where the log ended at the start, unless it is to be followed.
+        """The records from here on, fetch by fetch. Without `follow` they end where the log ended at the start.
 
-        Order holds within a partition; across partitions by time, as far as they came in one fetch.
+        Records of one partition are in order. Records of one fetch are sorted by time across its partitions.
         """
         while follow or self._left():
             fetched = self._poll()

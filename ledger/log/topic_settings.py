@@ -32,7 +32,7 @@ def created_with(replicas: int) -> dict[str, str]:
 
 
 def misconfigured(name: str, topic: str, settings: Mapping[str, str], replicas: int) -> TopicMisconfigured | None:
-    """What is wrong, all at once, and the command against it. `name` is the full one, `topic` of schemas.topics."""
+    """All that is wrong with a topic, and the command that corrects it. `name`: in full; `topic`: of schemas.topics."""
     at_least = {"min.insync.replicas": _copies(replicas), "max.message.bytes": _bytes_of(topic)}
     wrong = {key: (settings[key], "", wanted) for key, wanted in _EXACT.items() if settings[key] != wanted}
     wrong |= {

@@ -1,7 +1,7 @@
 """The topics on the broker: created once by schemas.topics, remembered in Postgres, refused when they differ later.
 
 A topic that was deleted and made again, whose partitions were grown, or whose settings drop records, would fold
-accounts in two places or lose the past without a sound. So all of that is compared at every start, and while it runs.
+accounts in two places or silently lose the past. So all of that is compared at every start, and while it runs.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ class TopicMissing(LedgerError, exit_code=EXIT_CONFIG):
 
 
 class RememberedTopic(NamedTuple):
-    """A topic as it was when it was remembered; `ends` is how far it was seen to reach since."""
+    """A topic as it was when it was remembered. `ends`: the furthest ends that were seen since."""
 
     topic_id: str
     partitions: int
@@ -128,14 +128,14 @@ def remembered_topics(settings: Settings, connection: Connection) -> dict[str, R
 
 
 def partitions_built_on(settings: Settings, name: str) -> int | None:
-    """How many partitions a topic had when it was remembered; None: it is not. Raises psycopg's OperationalError."""
+    """How many partitions a topic had when it was remembered; None if it was not. Raises psycopg's OperationalError."""
     with connect(settings.database, QUESTION) as connection:
         known = remembered_topics(settings, connection).get(name)
     return known and known.partitions
 
 
 def note_ends(settings: Settings, connection: Connection, survey: Survey, known: Mapping[str, RememberedTopic]) -> None:
-    """Remembers how far the topics reach, but for ledger.events, whose views know it."""
+    """Remembers the ends of the topics, except those of ledger.events, which the views know."""
     for name in survey.topics.keys() - {settings.topic(EVENTS)}:
         before, ends = known.get(name), _of(survey.ends, name, survey.topics[name])
         if before is not None and None not in ends and list(before.ends or ()) != ends:
@@ -160,7 +160,7 @@ def lost_records(survey: Survey, known: Mapping[str, RememberedTopic]) -> list[L
 
 
 def refuse(problems: Sequence[LedgerError]) -> None:
-    """Raises the first of the problems, with all of them in its words."""
+    """Raises the first of the problems; its text names all of them."""
     if problems:
         first, *rest = problems
         raise type(first)(" · ".join([first.detail, *(str(problem) for problem in rest)]))

@@ -22,7 +22,7 @@ _SECONDS = 10.0
 _PORTS = {"https": 443, "http": 80}
 # IPv6 addresses that contain an IPv4 address.
 _NAT64 = IPv6Network("64:ff9b::/96")
-# The same for a network's own use, so never public; some patch releases of Python's ipaddress don't know that.
+# As _NAT64, but for a network's own use, so never public. Some patch releases of Python's ipaddress don't know that.
 _LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
 
 Address = IPv4Address | IPv6Address

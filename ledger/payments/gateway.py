@@ -255,4 +255,4 @@ class LinkSender(Gateway, Protocol):
         """A link's payment as it is now. A link that expired or was cancelled has failed."""
 
     def cancel_link(self, reference: str) -> Payment:
-        """Cancels a link; its payment as it is then."""
+        """Cancels a link. Returns its payment as it is then."""

@@ -35,7 +35,7 @@ class Party(Frozen):
 
 
 class Tax(Frozen):
-    """A part of the tax. `percent` None: the amount is of no percentage."""
+    """A part of the tax. `percent` None: no percentage gives this amount."""
 
     label: str
     percent: str | None

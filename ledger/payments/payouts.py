@@ -1,4 +1,4 @@
-"""Payouts: what a provider paid to our bank becomes one event; a payout that took money back is for people."""
+"""Payouts: what a provider paid to our bank becomes one event. A payout that took money back raises an alert."""
 
 from ledger.payments import payment_events
 from ledger.payments.event_recorder import EventRecorder

@@ -49,7 +49,7 @@ class Collector(Protocol):
         """A payment as it is now."""
 
     def cancel(self, reference: str) -> Payment:
-        """Cancels a payment that is not paid; the payment as it is then."""
+        """Cancels a payment that is not paid. Returns the payment as it is then."""
 
 
 def collector_of(gateway: Gateway) -> Collector:

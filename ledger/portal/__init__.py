@@ -1,1 +1,1 @@
-"""The customer's billing page, whole: routes, forms, messages, chart, templates and static files."""
+"""The customer's billing page: its routes, forms, messages, chart, templates and static files."""

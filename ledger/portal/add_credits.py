@@ -1,4 +1,4 @@
-"""Add credits: what, who and how on one form, then a page to confirm it on. Nothing is bought here.
+"""Add credits: amount, customer and payment method on one form, then a page to confirm them. Nothing is bought here.
 
 A random text in the address of the confirmation page identifies the purchase before it is confirmed. So a customer who
 goes back to that page, or sends it twice, comes to the same purchase.
@@ -52,7 +52,7 @@ Text = Annotated[str, Query(max_length=200)]
 
 @router.get("/add")
 async def form(request: Request, visit: VisitOf, resources: ResourcesOf, amount: Text = "") -> Response:
-    """The form, with what is known already."""
+    """The form, filled with what the ledger knows."""
     custom = credits_of(amount) if amount not in AMOUNTS else None
     typed = {
         "amount": "custom" if custom else amount if amount in AMOUNTS else "10",
@@ -64,7 +64,7 @@ async def form(request: Request, visit: VisitOf, resources: ResourcesOf, amount:
 
 @router.post("/add")
 async def check(request: Request, visit: VisitOf, resources: ResourcesOf, given: FormOf) -> Response:
-    """Keeps name, address and tax id; on to the confirmation, or back with what is wrong."""
+    """Stores name, address and tax id. Shows the page to confirm, or the form with its errors."""
     errors: Errors = {}
     amount = _checked_amount(visit, resources, given, errors)
     choice = await _chosen(request, visit, given.get("pay", ""), errors)
@@ -81,7 +81,7 @@ async def check(request: Request, visit: VisitOf, resources: ResourcesOf, given:
 async def quote(
     visit: VisitOf, resources: ResourcesOf, amount: Text = "", custom: Text = "", pay: Text = "", country: Text = ""
 ) -> Response:
-    """What the form would cost with its present values."""
+    """The price for the form's present values."""
     errors: Errors = {}
     credits = _checked_amount(visit, resources, {"amount": amount, "custom": custom}, errors)
     found = _priced(resources, pay.partition(":")[0], credits, country or None) if credits else None
@@ -104,7 +104,7 @@ async def confirm(
     pay: Text,
     changed: bool = False,
 ) -> Response:
-    """All of it once more, with the price, before anything is bought; what was bought already is shown instead."""
+    """The page to confirm: all values and the price. If this was bought already, it shows the purchase instead."""
     row = await purchases.find_by_request(resources, request_of(visit, str(request)))
     if row is not None:
         return see(f"/purchases/{row.checkout_id}")
@@ -159,14 +159,14 @@ async def _form(
 
 
 def address_options() -> dict[str, Any]:
-    """What the fields of an address offer."""
+    """The choices for the fields of an address."""
     return {"countries": sorted(countries().items(), key=lambda each: each[1])}
 
 
 def _checked_amount(
     visit: Visit, resources: Resources, given: Mapping[str, str], errors: Errors, *, plain: bool = False
 ) -> str | None:
-    """Decimal text of what is to be bought. `plain`: from our own address, not in the customer's notation."""
+    """The amount to buy, as decimal text. `plain`: it comes from our own URL, not in the customer's notation."""
     chosen = given.get("amount", "")
     typed = given.get("custom", "") if chosen == "custom" else chosen
     is_plain = plain or chosen != "custom"
@@ -201,7 +201,7 @@ def _dollars(visit: Visit, credits: str) -> str:
 
 
 async def _chosen(request: Request, visit: Visit, pay: str, errors: Errors) -> Choice | None:
-    """One of the account's own ways to pay. The browser may send anything, so it is looked up."""
+    """One of the account's own ways to pay. It is looked up, because the browser may send anything."""
     options = choices(request.app.state.resources.payments.gateways, await saved_methods(request, visit) or [])
     found = next((option for option in options if option.value == pay), None)
     if found is None:

@@ -37,14 +37,14 @@ _FIELDS = {name: name for name in _AMOUNTS} | {"payment_method_id": "method", "p
 
 @router.get("")
 async def page(request: Request, visit: VisitOf, resources: ResourcesOf, saved: bool = False) -> Response:
-    """The policy as it is."""
+    """Shows the present policy."""
     policy = await service.get_auto_top_up(resources, visit.caller, visit.account_id)
     return await _page(request, visit, policy, _values(policy, visit.shell.display), {}, saved=saved)
 
 
 @router.post("")
 async def save(request: Request, visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
-    """Replaces the policy, or says at its field what is wrong."""
+    """Replaces the policy, or shows each error at its field."""
     errors: Errors = {}
     new = await _new(request, visit, form, errors)
     if new is not None and not errors:
@@ -128,7 +128,7 @@ async def _page(
 
 
 def _values(policy: TopUps, display: Display) -> dict[str, str]:
-    """The policy as the form shows it; a first proposal where there is none."""
+    """The policy as the form shows it; a proposal if there is none."""
     amounts = {
         "threshold": policy.threshold or "10",
         "amount": policy.amount or "25",

@@ -36,7 +36,7 @@ class Chart(NamedTuple):
 
 
 def chart_of(days: Sequence[date], spent: Mapping[date, Mapping[str, int]]) -> Chart:
-    """The chart of what was spent on each day with each model, in nanos; the smaller models are one, free ones none."""
+    """The chart of the charges by day and model, in nanos. Small models share one color; free ones are left out."""
     spent = {day: {model: nanos for model, nanos in parts.items() if nanos} for day, parts in spent.items()}
     models = _largest(spent)
     top = max((sum(parts.values()) for parts in spent.values()), default=0)

@@ -1,4 +1,4 @@
-"""The brand's color where it has to be read: every text has a contrast of 4.5 to what is behind it (WCAG 2.2 AA)."""
+"""The brand's color, made readable: every text has a contrast of 4.5 to its background (WCAG 2.2 AA)."""
 
 _LIGHT, _DARK = "#ffffff", "#161b26"
 _ENOUGH = 4.5

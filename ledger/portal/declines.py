@@ -1,4 +1,4 @@
-"""Why a payment was declined, in words for the customer; what no code here says, the bank keeps to itself."""
+"""Why a payment was declined, in words for the customer. For a code that is not here, only the bank knows more."""
 
 _WORDS = {
     "authentication_failed": "Your bank could not confirm that it is you.",

@@ -38,13 +38,13 @@ LOCALES = {
 
 @router.get("")
 async def page(visit: VisitOf, resources: ResourcesOf, saved: bool = False) -> Response:
-    """What is known."""
+    """Shows the stored details."""
     return await _page(visit, resources, profile_form(visit.profile), {}, saved=saved)
 
 
 @router.post("")
 async def save(visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
-    """Replaces it, or says at its field what is wrong."""
+    """Replaces the details, or shows each error at its field."""
     errors: Errors = {}
     profile = profile_of(form, visit.profile, errors)
     if profile is not None:
@@ -59,7 +59,7 @@ async def save(visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response
 
 @router.post("/tax-ids/remove")
 async def remove_tax_id(visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
-    """Forgets a tax id; invoices that have it keep it."""
+    """Deletes a tax id. Invoices that have it keep it."""
     try:
         tax_id = uuid.UUID(form.get("tax_id", ""))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Amounts, times and names in a customer's notation. Which figures are shown is core's to say (`statement`)."""
+"""Amounts, times and names in a customer's notation. ledger/reports/amounts.py decides which digits are shown."""
 
 import copy
 from collections.abc import Iterable

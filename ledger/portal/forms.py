@@ -1,4 +1,4 @@
-"""Forms of the billing page: what a customer typed into what the API takes, and errors back to their fields."""
+"""Forms of the billing page: makes values for the service of what a customer typed, and field messages of errors."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -37,7 +37,7 @@ class Choice(NamedTuple):
 
     @property
     def value(self) -> str:
-        """As a form sends it."""
+        """The choice as a form sends it."""
         return f"{self.provider}:{self.method_id}"
 
 
@@ -55,7 +55,7 @@ def profile_form(stored: Profile) -> dict[str, str]:
 
 
 def profile_of(form: Mapping[str, str], stored: Profile, errors: Errors) -> NewProfile | None:
-    """The profile with what the form says; None with errors at their fields. What the form lacks stays."""
+    """The profile with the form's values, or None with errors at their fields. Absent fields stay as they are."""
     said: dict[str, Any] = {name: form.get(name, text) or None for name, text in stored._asdict().items()}
     address = {name: said.pop(name) for name in ADDRESS}
     if address["country"] not in countries() and any(address.values()):
@@ -71,7 +71,7 @@ def profile_of(form: Mapping[str, str], stored: Profile, errors: Errors) -> NewP
 
 
 def note(errors: Errors, error: LedgerError, fields: Mapping[str, str], usual: str) -> None:
-    """An error at the field of the form that it is about."""
+    """Puts an error at its field of the form."""
     errors[fields.get(error.field or "", usual)] = error_text(error)
 
 

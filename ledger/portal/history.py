@@ -37,7 +37,7 @@ Filter = Annotated[str, Query(max_length=128)]
 
 
 class Filters(NamedTuple):
-    """What the form of filters says; empty where nothing was chosen. Days are the customer's."""
+    """The filters of the form; empty where nothing was chosen. Days are in the customer's time zone."""
 
     view: View
     type: str
@@ -47,7 +47,7 @@ class Filters(NamedTuple):
     until: str
 
     def query(self, **more: str) -> str:
-        """The same as a part of an address."""
+        """The filters as the query of a URL."""
         names = {"since": "from", "until": "to"}
         said = {names.get(name, name): text for name, text in self._asdict().items() if text}
         return urlencode(said | more)
@@ -61,7 +61,7 @@ async def _filters(
     since: Annotated[Filter, Query(alias="from")] = "",
     until: Annotated[Filter, Query(alias="to")] = "",
 ) -> Filters:
-    """What can't be meant is left out, as browsers send what was typed."""
+    """The filters of a request. Impossible values are ignored, because browsers send whatever was typed."""
     type_ = type_ if type_ in types_of(view) else ""
     of_usage = view == "activity"
     return Filters(
@@ -104,7 +104,7 @@ async def page(
 
 @router.get(".csv")
 async def as_csv(visit: VisitOf, resources: ResourcesOf, chosen: FiltersOf) -> Response:
-    """What the filters find, all of it, as a file."""
+    """All lines that pass the filters, as a file."""
     pages = await export_lines(resources, visit.caller, visit.account_id, _wanted(visit, chosen))
     return history_csv(visit.account_id, pages, chosen.view)
 
@@ -126,7 +126,7 @@ async def explained(visit: VisitOf, resources: ResourcesOf, event_id: UUID, sign
 
 
 def _wanted(visit: Visit, chosen: Filters) -> HistoryFilter:
-    """What the filters ask for, with the customer's days as moments."""
+    """The filters for the service, with the customer's days as moments."""
     first = visit.shell.display.first_moment
     since = first(date.fromisoformat(chosen.since)) if chosen.since else BEGINNING
     until = first(date.fromisoformat(chosen.until) + timedelta(days=1)) if chosen.until else END
@@ -150,7 +150,7 @@ async def _used(resources: Resources, visit: Visit) -> tuple[list[str], list[str
 
 
 def _token(text: str) -> str:
-    """What a model or a key may be called."""
+    """The text, if a model or a key may have this name."""
     return text.strip() if text.strip().isascii() and text.strip().isprintable() and " " not in text.strip() else ""
 
 

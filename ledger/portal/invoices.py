@@ -24,6 +24,6 @@ async def download(number: Annotated[InvoiceNumber, Path()], visit: VisitOf, res
 
 
 async def invoice_links(resources: Resources, visit: Visit, event_ids: Sequence[str]) -> dict[str, str]:
-    """Where the documents of purchases and refunds are, by the event's id. One that is not issued yet has none."""
+    """The URLs of the documents of purchases and refunds, by event id. A document that is not issued yet is missing."""
     numbers = await service.numbers_of_events(resources, visit.caller, visit.account_id, event_ids)
     return {event_id: f"/billing/invoices/{number}.pdf" for event_id, number in numbers.items()}

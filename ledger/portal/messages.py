@@ -49,7 +49,7 @@ _REASONS: Mapping[str, str] = {
 
 
 def error_text(error: LedgerError) -> str:
-    """A sentence for an error; the error's own where it has none here."""
+    """A sentence for an error; if this module has none, the error's own."""
     if isinstance(error, TaxIdMalformed):
         return f"This is not written as such a number is, for example {error.example}."
     return _ERRORS.get(error.code, str(error))

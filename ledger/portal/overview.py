@@ -50,11 +50,11 @@ async def overview(visit: VisitOf, resources: ResourcesOf) -> Response:
 
 @router.get("/live")
 async def live(visit: VisitOf, seen: Annotated[str, Query(max_length=80)] = "", at: str = "") -> Response:
-    """What the balance is now; nothing as long as it is what the page shows."""
+    """The present balance. An empty answer (204) while the page shows it already."""
     if seen == visit.shell.seen:
         return Response(status_code=204)
     answer = shown(visit.shell, "live", at=at)
-    answer.headers["HX-Trigger"] = "balance"  # what follows from it is fetched again, where a page shows it
+    answer.headers["HX-Trigger"] = "balance"  # parts of the page that depend on the balance load themselves again
     return answer
 
 
@@ -81,7 +81,7 @@ async def brand(resources: ResourcesOf) -> Response:
 
 @router.get("/logo")
 async def logo(resources: ResourcesOf) -> Response:
-    """The brand's logo. As an image a browser runs nothing in it, and here nothing may run if it is opened alone."""
+    """The brand's logo. The headers forbid scripts in it, in case somebody opens the file by itself."""
     path = Path(resources.settings.brand_logo or "nowhere")
     kind = {".svg": "image/svg+xml", ".png": "image/png"}.get(path.suffix.lower())
     if kind is None or not path.is_file():
@@ -94,9 +94,9 @@ async def logo(resources: ResourcesOf) -> Response:
 
 
 def lasts(visit: Visit, groups: Sequence[Group], today: date) -> int | None:
-    """For how many days the credits last at the pace of the last seven, or since usage began; None without any.
+    """For how many days the credits last at the pace of the last seven days, or of the days since usage began.
 
-    `groups`: usage by day, of seven days or more.
+    None without usage. `groups`: usage by day, of at least seven days.
     """
     since = today - timedelta(days=PACE_DAYS - 1)
     recent = [(group.day, group.charge) for group in groups if group.day and group.day >= since]

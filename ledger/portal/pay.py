@@ -1,6 +1,6 @@
-"""`/pay/{checkout}`: where a customer pays, and comes back to. The browser is never believed: the provider is asked.
+"""`/pay/{checkout}`: the page where a customer pays and returns to. It never trusts the browser; it asks the provider.
 
-The address is all that one needs to see the page; its id is random.
+Everybody who has the URL can see the page; the id in it is random.
 """
 
 import psycopg
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/pay", include_in_schema=False)
 
 @router.get("/{checkout_id}")
 async def show(checkout_id: str, resources: ResourcesOf) -> Response:
-    """What is to be paid, or what became of it."""
+    """Shows what to pay, or the outcome."""
     try:
         row = await purchases.page_of(resources, checkout_id)
         if row.state == "created":  # the provider did not answer when it was begun
@@ -40,13 +40,13 @@ async def show(checkout_id: str, resources: ResourcesOf) -> Response:
 
 @router.get("/{checkout_id}/return")
 async def come_back(checkout_id: str, request: Request, resources: ResourcesOf) -> Response:
-    """The customer comes from Stripe's page or from the bank, paid or not."""
+    """The customer returns from Stripe's page or from the bank, paid or not."""
     return await _back(resources, checkout_id, waits=may_be_paid(request.query_params))
 
 
 @router.post("/{checkout_id}/return")
 async def come_back_with_form(checkout_id: str, request: Request, resources: ResourcesOf) -> Response:
-    """The customer comes from Razorpay's checkout, with its signature or with a decline."""
+    """The customer returns from Razorpay's checkout, with its signature or with a decline."""
     form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
     try:
         row = await purchases.page_of(resources, checkout_id)
@@ -58,7 +58,7 @@ async def come_back_with_form(checkout_id: str, request: Request, resources: Res
         return pay.not_genuine()
     if not may_be_paid(form):
         return await _back(resources, checkout_id, waits=False)
-    # As a GET, which the page can repeat until the provider has said it.
+    # As a GET, which the page can repeat until the provider reports the outcome.
     return RedirectResponse(f"/pay/{row.checkout_id}/return?razorpay_payment_id=1", 303)
 
 

@@ -1,4 +1,4 @@
-"""The page of one purchase: what it is for and what it costs, the provider's step, and what became of it.
+"""The page of one purchase: what is bought at which price, the step at the provider, and the outcome.
 
 It shows nothing about the customer, because everybody who has the address can see it.
 """
@@ -29,12 +29,12 @@ def to_pay(settings: Settings, row: Checkout) -> HTMLResponse:
 
 
 def waiting(row: Checkout) -> HTMLResponse:
-    """The provider has not said yet what came of it, or the credits are on their way; the page asks again."""
+    """The provider has not reported the outcome yet, or the credits are not in the views yet. The page asks again."""
     return _shown("waiting", row)
 
 
 def credited(row: Checkout, balance: int) -> HTMLResponse:
-    """The credits are there. `balance` in nanos."""
+    """The account has the credits. `balance` in nanos."""
     return _shown("credited", row, balance=balance_text(balance))
 
 
@@ -49,7 +49,7 @@ def unknown() -> HTMLResponse:
 
 
 def not_genuine() -> HTMLResponse:
-    """What came back from the provider was not signed by it."""
+    """The browser returned with a form that the provider did not sign."""
     said = "The answer did not come from the payment provider. If you have paid, the credits come by themselves."
     return page("said.html", 400, title="This can't be confirmed", said=said)
 

@@ -1,4 +1,4 @@
-"""Payment methods: what is saved at the providers; added on the provider's page, never here."""
+"""Payment methods: those that the providers have saved. A customer adds one on the provider's page, never here."""
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -19,13 +19,13 @@ router = APIRouter(prefix="/billing/payment-methods", include_in_schema=False, r
 
 @router.get("")
 async def page(request: Request, visit: VisitOf) -> Response:
-    """Cards with their ends and dates; the default one first."""
+    """Shows the cards with their last digits and dates, the default one first."""
     return await _page(request, visit)
 
 
 @router.post("/add")
 async def add(request: Request, visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
-    """On to the provider's page, which leads back here; from a frame to a page that needs no cookie of it."""
+    """Leads to the provider's page, which leads back here; from a frame, to a page that needs no cookie."""
     back = f"{billing_url(resources.settings)}/payment-methods{'/back' if visit.embedded else ''}"
     try:
         new = NewPaymentMethod(provider=form.get("provider", ""), return_url=back)
@@ -38,14 +38,14 @@ async def add(request: Request, visit: VisitOf, resources: ResourcesOf, form: Fo
 
 @router.get("/back")
 async def come_back(resources: ResourcesOf) -> Response:
-    """The end of the window that a frame opened, whether a method was saved in it or not."""
+    """The last page of the window that a frame opened, whether a method was saved or not."""
     said = "What you saved is on the billing page when you load it again. You may close this window."
     return closed(resources.settings, 200, "You are back", said)
 
 
 @router.post("/default")
 async def make_default(request: Request, visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
-    """From now on it is charged when none is named."""
+    """Makes a method the one that is charged when none is named."""
     try:
         await service.make_default(resources, visit.caller, visit.account_id, form.get("method", ""))
     except LedgerError as error:
@@ -55,7 +55,7 @@ async def make_default(request: Request, visit: VisitOf, resources: ResourcesOf,
 
 @router.post("/remove")
 async def remove(request: Request, visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
-    """Has the provider forget it, unless auto top-up needs it."""
+    """Deletes a method at the provider, unless auto top-up needs it."""
     try:
         await service.delete_method(resources, visit.caller, visit.account_id, form.get("method", ""))
     except LedgerError as error:

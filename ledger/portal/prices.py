@@ -1,4 +1,4 @@
-"""Prices: what models and traces cost, as the book that is in force says."""
+"""Prices: what models and traces cost, by the version of the book that is in force."""
 
 from fastapi import APIRouter
 from starlette.responses import Response

@@ -1,4 +1,4 @@
-"""A purchase of a customer at the page: confirmed, on its way, and done. What is sent twice is one purchase."""
+"""A customer's purchase on the billing page, from confirmation to credits. A form that is sent twice buys once."""
 
 import hashlib
 import uuid
@@ -28,11 +28,11 @@ router = APIRouter(prefix="/billing/purchases", include_in_schema=False, route_c
 
 @router.post("")
 async def buy(visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
-    """Begins the purchase that was confirmed, or finds it begun; at another price, it is to be confirmed again."""
+    """Begins the confirmed purchase, or finds it. If the price has changed, the customer has to confirm it again."""
     request, wanted = _wanted(visit, form)
     try:
         row = await service.begin(resources, wanted)
-    except PriceChanged:  # the country did, in another tab, or the rate at midnight
+    except PriceChanged:  # the customer changed the country in another tab, or the rate changed at midnight
         again = {name: form[name] for name in ("request", "amount", "pay")}
         return see(f"/add/confirm?{urlencode(again)}&changed=1")
     except (ProviderError, LogUnavailable) as error:
@@ -47,7 +47,7 @@ async def buy(visit: VisitOf, resources: ResourcesOf, form: FormOf) -> Response:
 
 @router.get("/{checkout_id}")
 async def progress(visit: VisitOf, resources: ResourcesOf, checkout_id: str, go: bool = False) -> Response:
-    """How far the purchase is. With `go` it leads to the provider, if the customer has to pay there."""
+    """Shows how far the purchase is. With `go` it leads to the provider's page, if the customer has to pay there."""
     row = await service.find(resources, visit.account_id, checkout_id)
     if go and row.state == "begun" and (row.fields or row.url) and not visit.embedded and not resources.guard.closed:
         return _to_provider(visit, row)
@@ -56,14 +56,14 @@ async def progress(visit: VisitOf, resources: ResourcesOf, checkout_id: str, go:
     except (ProviderError, LogUnavailable):
         return _shown(visit, resources, row, "waiting", "The payment provider does not answer. We keep asking.")
     step = await _step(resources, row)
-    if step == "done":  # the balance was read before it was known that the credits are in it
+    if step == "done":  # the visit's balance was read earlier, perhaps without the credits
         now = await account_row(resources, visit.caller, visit.account_id)
         visit = visit._replace(shell=visit.shell._replace(account=now))
     return _shown(visit, resources, row, step)
 
 
 def request_of(visit: Visit, request: str) -> str:
-    """What makes two confirmations the same purchase, of this account only."""
+    """The name of a purchase: confirmations with the same name are one purchase, of this account only."""
     return hashlib.sha256(f"portal\n{visit.account_id}\n{request}".encode()).hexdigest()
 
 
@@ -75,9 +75,9 @@ def _wanted(visit: Visit, form: dict[str, str]) -> tuple[str, PurchaseRequest]:
         confirmed = ConfirmedPrice(form["currency"], int(form["amount_minor"]))
     except (KeyError, ValueError):
         raise FormForged() from None
-    if amount is None:  # our own page sends others
+    if amount is None:  # our own page never sends such a text
         raise FormForged()
-    # In a frame the provider's page opens in a window of its own, where the cookie of the frame is not known.
+    # From a frame the provider's page opens in a new window, which does not have the frame's cookie.
     back = None if visit.embedded else billing_url(visit.shell.settings)
     wanted = PurchaseRequest(
         visit.account_id, parse_nanos(amount), provider, method_id or None, back, request, confirmed
@@ -88,7 +88,7 @@ def _wanted(visit: Visit, form: dict[str, str]) -> tuple[str, PurchaseRequest]:
 def _to_provider(visit: Visit, row: Checkout) -> Response:
     if row.url is None:
         return RedirectResponse(f"/pay/{row.checkout_id}", 303)
-    # A redirect would be refused by form-action; and a page that leads on at once is not gone back to.
+    # A page that leads on, because form-action forbids a redirect. The browser's back button skips such a page.
     return shown(visit.shell, "leaving", at="add", url=row.url, to=row.provider.title(), embedded=False)
 
 
@@ -110,6 +110,6 @@ def _shown(visit: Visit, resources: Resources, row: Checkout, step: str, said: s
         step=step,
         said=said or (decline_text(row.failure) if row.failure else None),
         pay_url=pay_url(resources.settings, row.checkout_id),
-        # Begun in a frame it has no way back, and is shown there: what a script asks for does not say so by itself.
+        # A purchase without a return URL was begun in a frame. Requests by a script don't tell that they are in one.
         embedded=visit.embedded or row.return_url is None,
     )

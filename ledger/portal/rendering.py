@@ -1,4 +1,4 @@
-"""Templates into answers, each with the headers that keep a page to itself."""
+"""Renders templates as answers, with the headers that protect a page: no cache, no frames, no foreign scripts."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ _HEADERS = {
 
 
 def page(template: str, status: int = 200, policy: dict[str, str] | None = None, **values: Any) -> HTMLResponse:
-    """A template as an answer. `policy`: what it needs of its Content-Security-Policy beyond our own."""
+    """A template as an answer. `policy`: what it needs in its Content-Security-Policy besides ours."""
     directives = _POLICY | (policy or {})
     headers = {"Content-Security-Policy": "; ".join(map(" ".join, directives.items()))}
     return HTMLResponse(_TEMPLATES.get_template(template).render(values), status, _HEADERS | headers)

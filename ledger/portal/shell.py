@@ -1,4 +1,4 @@
-"""What every billing page has around it: brand, balance, banner, navigation, and the headers that keep it to itself."""
+"""What every billing page has around its content: brand, balance, banner, navigation, and the protecting headers."""
 
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -38,7 +38,7 @@ class Shell(NamedTuple):
 
     @property
     def mood(self) -> str:
-        """What the banner is about: "empty", "low" or nothing."""
+        """The banner: "empty" if the gate refuses requests, "low" if the level is low, or ""."""
         if not may_spend(self.available):
             return "empty"
         return "low" if self.account.level != "ok" else ""
@@ -50,7 +50,7 @@ class Shell(NamedTuple):
 
     @property
     def seen(self) -> str:
-        """Another text whenever the balance on the page would be another one."""
+        """A text that changes whenever the shown balance changes."""
         return f"{self.available}.{self.account.held}.{self.account.level}.{self.account.state}"
 
 
@@ -69,7 +69,7 @@ def shown(shell: Shell, name: str, status: int = 200, **values: Any) -> HTMLResp
 
 
 def closed(settings: Settings, status: int, title: str, said: str) -> HTMLResponse:
-    """A page for who has no visit, or for what went wrong."""
+    """A page without a visit: it has ended, or something went wrong."""
     return page(
         "closed.html", status, policy_of(settings), brand=settings, title=title, said=said,
         show=Display(USUAL_LOCALE, "UTC"),
@@ -77,7 +77,7 @@ def closed(settings: Settings, status: int, title: str, said: str) -> HTMLRespon
 
 
 def policy_of(settings: Settings) -> dict[str, str]:
-    """The Content-Security-Policy: our own files only, framed by whom the settings name."""
+    """The Content-Security-Policy: only our own files, in frames of the sites that the settings name."""
     return {
         "script-src": "'self'",
         "connect-src": "'self'",

@@ -25,7 +25,7 @@ Days = Literal["7", "30", "90"]
 
 @router.get("")
 async def page(visit: VisitOf, resources: ResourcesOf, days: Days = "30") -> Response:
-    """The last days, today with them; days are UTC, as everything that is counted by day."""
+    """Shows the last days, including today. Days are UTC days, as in all sums by day."""
     today = datetime.now(UTC).date()
     range_ = [today - timedelta(days=back) for back in range(int(days) - 1, -1, -1)]
     until, by = today + timedelta(days=1), {"day", "model", "api_key"}
@@ -52,7 +52,7 @@ def _model(group: Group) -> str:
 
 
 def _by_day(groups: Iterable[Group]) -> dict[date, dict[str, int]]:
-    """What was charged, in nanos, by day and model."""
+    """The charges by day and model, in nanos."""
     found: dict[date, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for group in groups:
         assert group.day
@@ -61,7 +61,7 @@ def _by_day(groups: Iterable[Group]) -> dict[date, dict[str, int]]:
 
 
 def _top(groups: Iterable[Group], name: Callable[[Group], str]) -> list[tuple[str, int, int]]:
-    """Name, count and charge of those that cost most. Traces are counted as traces."""
+    """Name, count and charge of the groups with the highest charges. Of traces, the traces are counted."""
     counts: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for group in groups:
         count, charge = counts[name(group)]

@@ -63,9 +63,9 @@ class Visit(NamedTuple):
 
 
 class HtmlRoute(APIRoute):
-    """A route whose errors are pages in words for customers, and whose answers no cache stores unless they allow it.
+    """A route that shows errors as pages for customers. Caches don't store its answers unless an answer allows it.
 
-    Customers differ by their cookie, which a cache on the way does not look at.
+    Only the cookie tells customers apart, and caches ignore it.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -83,7 +83,7 @@ class HtmlRoute(APIRoute):
 
 
 def cookie_header(settings: Settings, cookie: str) -> str:
-    """The cookie for one browser, until it is closed. In a frame of another site it belongs to that site's page."""
+    """The cookie of a visit. The browser keeps it until it is closed; in a frame, only for the surrounding site."""
     site = "SameSite=None; Partitioned" if settings.embed_origins else "SameSite=Lax"
     return f"{COOKIE}={cookie}; Path=/; Secure; HttpOnly; {site}"
 
@@ -116,12 +116,12 @@ FormOf = Annotated[dict[str, str], Depends(_form)]
 
 
 def csrf_of(cookie: str) -> str:
-    """The token of a session's forms: it can't be told from the cookie's name, nor the cookie from it."""
+    """The token of a session's forms. It follows from the cookie; the cookie can't be computed from it."""
     return hmac.digest(cookie.encode(), b"csrf", "sha256").hex()
 
 
 def _from_here(request: Request, settings: Settings) -> bool:
-    """Browsers name the origin of every POST."""
+    """Whether a POST comes from our own page: browsers name the origin of each POST."""
     origin = request.headers.get("origin", "")
     ours = urlsplit(public_url(settings))
     return origin == f"{ours.scheme}://{ours.netloc}" or urlsplit(origin).netloc == request.headers.get("host")
@@ -146,5 +146,5 @@ def _error_page(request: Request, error: Exception) -> Response:
 
 
 def see(path: str) -> Response:
-    """On to another page, as a GET that may be repeated."""
+    """Redirects to another page, as a GET that may be repeated."""
     return RedirectResponse(f"/billing{path}", 303)

@@ -29,7 +29,7 @@ def connect(database: str, kind: Kind) -> Connection:
 
 
 async def connect_async(database: str, kind: Kind) -> AsyncConnection:
-    """The same for asyncio."""
+    """`connect` for asyncio."""
     connection: AsyncConnection = await psycopg.AsyncConnection.connect(database, **arguments(database, kind))
     if not kind.checks_release:
         return connection
@@ -51,8 +51,8 @@ def arguments(database: str, kind: Kind) -> dict[str, Any]:
     return found
 
 
-def hang_up(connection: Connection | AsyncConnection) -> None:
-    """Ends a conversation from this side: a caller that waits for an answer gets psycopg's OperationalError at once."""
+def interrupt(connection: Connection | AsyncConnection) -> None:
+    """Shuts a connection down from our side: a thread that waits for an answer gets OperationalError at once."""
     with (
         contextlib.suppress(psycopg.Error, OSError),  # it may have ended already
         socket.socket(fileno=os.dup(connection.fileno())) as same,

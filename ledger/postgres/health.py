@@ -3,8 +3,8 @@
 A database of another release of this program counts as one that does not answer, with that reason.
 
 While Postgres does not answer, each new request is refused at once, and the connections that wait for an answer are
-ended: a server that hangs, or whose machine is gone, would keep every request waiting for as long. The latest answer
-is kept meanwhile.
+ended. Otherwise a server that hangs, or whose machine is gone, would keep every request waiting. The latest answer is
+kept meanwhile.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 import psycopg
 import structlog
 
-from ledger.postgres.connections import connect_async, hang_up
+from ledger.postgres.connections import connect_async, interrupt
 from ledger.postgres.kinds import HEALTH
 from ledger.postgres.release import OtherRelease, check_async
 from ledger.postgres.types import AsyncConnection, Connection
@@ -38,7 +38,7 @@ class PostgresAway(psycopg.OperationalError):
 
 
 class PostgresHealth(Generic[Answer]):
-    """Asks `question`, a query of the caller's, and keeps its `latest` answer; `before` until there is one.
+    """Asks `question`, a query of the caller, and keeps its `latest` answer. Until the first one, that is `before`.
 
     `up` is true until a question fails; then `reason` says why.
     """
@@ -117,7 +117,7 @@ class PostgresHealth(Generic[Answer]):
             if done:
                 break
         else:
-            hang_up(self._connection)
+            interrupt(self._connection)
         return await asking
 
     async def _check_and_ask(self, connection: AsyncConnection) -> Answer:
@@ -134,7 +134,7 @@ class PostgresHealth(Generic[Answer]):
             watched = list(self._watched)
             self._watched.clear()
         for connection in watched:
-            hang_up(connection)
+            interrupt(connection)
 
     async def _drop(self) -> None:
         if self._connection is not None:

@@ -36,7 +36,7 @@ class Kind:
     server_options: str = ""
 
     def named(self, name: str) -> "Kind":
-        """The same kind under another name."""
+        """This kind under another name."""
         return replace(self, name=name)
 
     def arguments(self) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class AsyncPool(AsyncConnectionPool[AsyncConnection]):
 
 
 class WatchedThreadPool(ConnectionPool[Connection]):
-    """The same for threads. It is made closed, and has no connection until one is needed."""
+    """For threads. It is made closed, and has no connection until one is needed."""
 
     def __init__(self, database: str, kind: Kind, health: PostgresHealth[Any], size: int) -> None:
         self._health = health

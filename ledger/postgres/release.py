@@ -75,7 +75,7 @@ def views_indexes() -> dict[str, str]:
 
 @cache
 def views_version() -> str:
-    """The version of `views`: another one has other tables, columns, constraints or postings, however it is written."""
+    """The version of `views`: it follows from tables, columns, constraints and postings, not from their layout."""
     return checksum("\n".join(map(_plain, views_statements())).encode())
 
 
@@ -126,7 +126,7 @@ def check(connection: Connection, *, with_views: bool = True) -> None:
 
 
 async def check_async(connection: AsyncConnection, *, with_views: bool = True) -> None:
-    """The same."""
+    """`check` for asyncio."""
     try:
         found = difference(await (await connection.execute(RAN)).fetchall(), with_views=with_views)
     except WRONG_SHAPE:

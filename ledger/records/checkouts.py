@@ -26,7 +26,7 @@ BEGINNING = timedelta(minutes=2)
 
 
 class NewCheckout(NamedTuple):
-    """A purchase that is to be. `credits` in nanos; `request`: the same one again is the same purchase."""
+    """A purchase that is about to begin. `credits` in nanos; a repeated `request` leads to the same purchase."""
 
     checkout_id: str
     request: str | None
@@ -93,12 +93,12 @@ def find_request(connection: Connection, request: str) -> Checkout | None:
 
 
 def find_payment(connection: Connection, provider: str, payment_id: str, reference: str | None) -> Checkout | None:
-    """A purchase by what the provider calls it."""
+    """A purchase by the provider's id of it."""
     return _one(connection, "find_payment", provider=provider, payment_id=payment_id, reference=reference)
 
 
 def name_customer(connection: Connection, checkout_id: str, customer_id: str) -> str:
-    """Sets whose purchase it is at the provider, unless that is set; returns who it is."""
+    """Sets the provider's customer of a purchase, unless one is set. Returns the customer's id."""
     row = connection.execute(SQL["name_customer"], {"checkout_id": checkout_id, "customer_id": customer_id}).fetchone()
     assert row, "a row is never deleted while its purchase is begun"
     return str(row[0])
@@ -107,13 +107,13 @@ def name_customer(connection: Connection, checkout_id: str, customer_id: str) ->
 def mark_begun(
     connection: Connection, checkout_id: str, reference: str, url: str | None, fields: Mapping[str, object]
 ) -> None:
-    """The provider knows it now."""
+    """Stores that the provider knows the purchase now, and what it gave for it."""
     parameters = {"checkout_id": checkout_id, "reference": reference, "url": url, "fields": Jsonb(dict(fields))}
     connection.execute(SQL["begun"], parameters)
 
 
 def mark_credited(connection: Connection, checkout_id: str, payment_id: str) -> None:
-    """It is paid, and the log has it."""
+    """Stores that the purchase is paid and that the log has it."""
     connection.execute(SQL["credited"], {"checkout_id": checkout_id, "payment_id": payment_id})
 
 
@@ -123,12 +123,12 @@ def restore(connection: Connection, new: NewCheckout, reference: str | None, pay
 
 
 def mark_ended(connection: Connection, checkout_id: str, state: EndState, failure: str | None) -> None:
-    """It failed, expired or does not match."""
+    """Stores that the purchase failed, expired or does not match."""
     connection.execute(SQL["ended"], {"checkout_id": checkout_id, "state": state, "failure": failure})
 
 
 def mark_declined(connection: Connection, checkout_id: str, failure: str | None) -> None:
-    """An attempt to pay failed; another one may follow."""
+    """Stores that an attempt to pay failed. Another one may follow."""
     connection.execute(SQL["declined"], {"checkout_id": checkout_id, "failure": failure})
 
 

@@ -5,7 +5,7 @@ checkout_id::text, account_id, provider, credits, currency, amount_minor, tax_mi
 customer_id, method_id, return_url, state, reference, url, fields, payment_id, failure, created_at
 
 -- name: open
--- The same request again changes nothing; `find_request` has its row.
+-- A repeated request changes nothing; `find_request` has its row.
 INSERT INTO records.checkouts (checkout_id, request, account_id, provider, credits, currency, amount_minor, tax_minor,
     fx_rate, description, method_id, return_url)
 VALUES (%(checkout_id)s, %(request)s, %(account_id)s, %(provider)s, %(credits)s, %(currency)s, %(amount_minor)s,
@@ -23,7 +23,7 @@ FROM records.checkouts
 WHERE request = %(request)s;
 
 -- name: find_payment
--- By what the provider calls it.
+-- By the provider's id.
 SELECT {{columns}}
 FROM records.checkouts
 WHERE provider = %(provider)s AND (reference = %(reference)s OR payment_id = %(payment_id)s)
@@ -31,7 +31,7 @@ ORDER BY payment_id IS NOT DISTINCT FROM %(payment_id)s DESC, created_at
 LIMIT 1;
 
 -- name: name_customer
--- Once: the provider takes a repeated request only with the same customer.
+-- Only once, because the provider accepts a repeated request only with the same customer.
 UPDATE records.checkouts SET customer_id = coalesce(customer_id, %(customer_id)s)
 WHERE checkout_id = %(checkout_id)s
 RETURNING customer_id;
@@ -42,13 +42,13 @@ SET state = 'begun', reference = %(reference)s, url = %(url)s, fields = %(fields
 WHERE checkout_id = %(checkout_id)s AND state = 'created';
 
 -- name: credited
--- Whatever it was before: money that is there is credited.
+-- From any state: money that was received is credited.
 UPDATE records.checkouts
 SET state = 'credited', payment_id = %(payment_id)s, failure = NULL, ended_at = clock_timestamp()
 WHERE checkout_id = %(checkout_id)s AND state <> 'credited';
 
 -- name: restore
--- A row that was lost, from what the provider kept.
+-- Writes a lost row again, from the provider's data.
 INSERT INTO records.checkouts (checkout_id, account_id, provider, credits, currency, amount_minor, tax_minor, fx_rate,
     description, state, reference, payment_id, ended_at)
 VALUES (%(checkout_id)s, %(account_id)s, %(provider)s, %(credits)s, %(currency)s, %(amount_minor)s, %(tax_minor)s,
@@ -56,7 +56,7 @@ VALUES (%(checkout_id)s, %(account_id)s, %(provider)s, %(credits)s, %(currency)s
 ON CONFLICT DO NOTHING;
 
 -- name: ended
--- Without the money: failed, expired or mismatched.
+-- Ends a purchase without credits: failed, expired or mismatched.
 UPDATE records.checkouts
 SET state = %(state)s, failure = %(failure)s, ended_at = clock_timestamp()
 WHERE checkout_id = %(checkout_id)s AND ended_at IS NULL;
@@ -66,7 +66,7 @@ WHERE checkout_id = %(checkout_id)s AND ended_at IS NULL;
 UPDATE records.checkouts SET failure = %(failure)s WHERE checkout_id = %(checkout_id)s AND ended_at IS NULL;
 
 -- name: claim_asking
--- Whether it is time to ask the provider again: a process that gets a row may.
+-- A process that gets the row may ask the provider now.
 UPDATE records.checkouts SET asked_at = clock_timestamp()
 WHERE checkout_id = %(checkout_id)s
   AND (asked_at IS NULL OR asked_at < clock_timestamp() - %(pause)s::interval)

@@ -12,7 +12,7 @@ from schemas.topics import RECORDS
 
 
 def claim(settings: Settings, connection: Connection, *, take_over: bool = False) -> bool:
-    """Makes the log this database's; whether that was new. `take_over`: also from another database.
+    """Makes this database the owner of the log. Returns whether it is new. `take_over`: also from another database.
 
     Raises LogHasAnotherOwner, FoldOnly, LogUnavailable or KafkaError.
     """

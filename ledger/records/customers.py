@@ -13,12 +13,12 @@ def find(connection: Connection, account_id: str, provider: str) -> str | None:
 
 
 def put(connection: Connection, account_id: str, provider: str, customer_id: str) -> None:
-    """Sets who the account is there."""
+    """Sets the account's customer id at the provider."""
     parameters = {"account_id": account_id, "provider": provider, "customer_id": customer_id}
     connection.execute(SQL["put"], parameters)
 
 
 def accounts_of(connection: Connection, provider: str, customer_id: str) -> list[str]:
-    """The accounts that a customer of the provider is; none for a stranger."""
+    """The accounts of a provider's customer; none if the ledger does not know the customer."""
     rows = connection.execute(SQL["accounts_of"], {"provider": provider, "customer_id": customer_id})
     return [account_id for (account_id,) in rows]

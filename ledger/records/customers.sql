@@ -1,4 +1,4 @@
--- Who accounts are at the providers.
+-- The customers that accounts are at the providers.
 
 -- name: find
 SELECT customer_id FROM records.customers WHERE account_id = %(account_id)s AND provider = %(provider)s;

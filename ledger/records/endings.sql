@@ -1,4 +1,4 @@
--- What is ended again after a restore, where its own file has no statement that needs the id alone.
+-- Ends things again after a restore, by their id alone. Statements that other files have are not repeated here.
 
 -- name: delete_tax_id
 DELETE FROM records.tax_ids WHERE tax_id = %(tax_id)s;

@@ -21,13 +21,13 @@ FROM records.webhook_endpoints e
 WHERE e.endpoint_id = d.endpoint_id AND e.account_id = %(account_id)s AND d.state = 'waiting';
 
 -- name: ended
--- What is ended by the erasing, to be put on the log.
+-- The keys and endpoints that the erasure ends, for the log.
 SELECT 'endpoint', endpoint_id::text FROM records.webhook_endpoints
 WHERE account_id = %(account_id)s AND disabled_at IS NULL
 UNION ALL SELECT 'key', key_id FROM records.api_keys WHERE account_id = %(account_id)s AND revoked_at IS NULL;
 
 -- name: endpoints
--- Their log stays; where they were, and what they were called, does not.
+-- Deliveries stay listed; the URL and the description of the endpoint are emptied.
 UPDATE records.webhook_endpoints
 SET url = 'https://erased.invalid/', description = '', disabled_at = coalesce(disabled_at, clock_timestamp())
 WHERE account_id = %(account_id)s AND url <> 'https://erased.invalid/';
@@ -41,11 +41,11 @@ WHERE account_id = %(account_id)s AND (revoked_at IS NULL OR description <> '');
 DELETE FROM records.portal_sessions WHERE account_id = %(account_id)s;
 
 -- name: return_urls
--- Where a customer was led back to; a router may have put anything there.
+-- Return URLs: a router may have put personal data into them.
 UPDATE records.checkouts SET return_url = NULL WHERE account_id = %(account_id)s AND return_url IS NOT NULL;
 
 -- name: uninvoiced
--- What still needs the profile for its invoice: purchases, and payments that may become one.
+-- Purchases, and payments that may become purchases, whose invoices still need the profile.
 SELECT (SELECT count(*) FROM views.purchases p
         WHERE p.account_id = %(account_id)s AND NOT EXISTS (
             SELECT FROM records.invoices i

@@ -1,4 +1,4 @@
-"""How far each consumer of facts has come in each partition: moved in the transaction of its work, so never past it."""
+"""How far each consumer of facts is in each partition. A position moves in the transaction of the work, not before."""
 
 from ledger.postgres.types import Connection
 from ledger.sql import statements

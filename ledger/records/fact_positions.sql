@@ -1,7 +1,7 @@
 -- How far consumers of facts have come.
 
 -- name: lock
--- The row is there and ours until the transaction ends.
+-- Makes the row if it is missing, and locks it until the transaction ends.
 INSERT INTO records.fact_positions (consumer, partition, next_offset) VALUES (%(consumer)s, %(partition)s, 0)
 ON CONFLICT (consumer, partition) DO UPDATE SET next_offset = fact_positions.next_offset
 RETURNING next_offset;

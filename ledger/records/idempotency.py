@@ -10,7 +10,7 @@ from ledger.postgres.types import AsyncConnection, Connection
 from ledger.sql import statements
 
 SQL = statements("ledger.records", "idempotency.sql")
-# So long is a key kept, and also a hold that ended: its id follows from a key.
+# How long a key is kept. An ended hold is kept as long, because its id follows from a key.
 KEYS_LAST = timedelta(days=7)
 _OPERATOR = "operator"
 
@@ -34,9 +34,9 @@ class Reserved(NamedTuple):
 
 
 def owner_of(account_id: str) -> str:
-    """Whose keys those of an account's callers are; of operators' with "".
+    """The owner of the keys that an account's callers use. `account_id` "": the operators.
 
-    An account may have the operators' name. A character that no account id has keeps their keys apart.
+    An account may be called like the operators' owner. A character that no account id has keeps their keys apart.
     """
     return f":{account_id}" if account_id == _OPERATOR else account_id or _OPERATOR
 

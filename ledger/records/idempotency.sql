@@ -1,8 +1,8 @@
--- What was asked under an Idempotency-Key and how it ended, for as long as keys last.
+-- Requests under an Idempotency-Key and their outcomes, for as long as keys last.
 
 -- name: reserve
--- The first request under a key, or the first after the key ended; else what is there already. Until it has ended,
--- `content` names who asked first: this is part of the event, which must be the same each time.
+-- Stores the first request under a key, or the first one after the key ended; otherwise returns the stored one. Until
+-- the request has ended, `content` names its first caller, who is part of the event: it must be the same each time.
 INSERT INTO records.idempotency AS i (owner, key, request_hash, content)
 VALUES (%(owner)s, %(key)s, %(request_hash)s, jsonb_build_object('actor_id', %(actor_id)s::text))
 ON CONFLICT (owner, key) DO UPDATE

@@ -62,14 +62,14 @@ class Unrecorded(NamedTuple):
 
 
 def next_place(connection: Connection, series: str, year: str) -> Place:
-    """Takes the next number. It is free again if the caller's transaction, which others wait for, does not commit."""
+    """Takes the next number. Others wait until this transaction ends; after a rollback the number is free again."""
     row = connection.execute(SQL["next_position"], {"series": series, "year": year}).fetchone()
     assert row, "an upsert returns its row"
     return Place(series, year, row[0])
 
 
 def raise_last_number(connection: Connection, place: Place) -> None:
-    """This number is taken: the next one is above it."""
+    """Notes that a number is taken, so that the next one is above it."""
     connection.execute(SQL["reach"], place._asdict())
 
 
@@ -115,7 +115,7 @@ def missing_from_log(connection: Connection) -> list[Unrecorded]:
 
 
 def mark_recorded(connection: Connection, number: str) -> None:
-    """The log has the number: from now on the document is shown."""
+    """Notes that the log has the number. From now on the document is shown."""
     connection.execute(SQL["recorded"], {"number": number})
 
 
@@ -144,13 +144,13 @@ def content(connection: Connection, number: str) -> str:
 
 
 def pdf(connection: Connection, number: str) -> bytes | None:
-    """The document as it was set; None until it was."""
+    """The stored PDF of a document; None until it was made."""
     row = connection.execute(SQL["pdf"], {"number": number}).fetchone()
     return bytes(row[0]) if row else None
 
 
 def keep_pdf(connection: Connection, number: str, new: bytes) -> bytes:
-    """Keeps it as the document's, unless there is one; returns the one that is kept."""
+    """Stores a PDF of the document unless there is one. Returns the stored one."""
     connection.execute(SQL["keep_pdf"], {"number": number, "pdf": new})
     kept = pdf(connection, number)
     assert kept is not None, "it has just been written"

@@ -7,13 +7,13 @@ number, kind, account_id, purchase_id, issued_on, currency, total_minor, tax_min
 number, account_id, event_id::text, purchase_id, created_at
 
 -- name: next_position
--- Locks the series of the year until the transaction ends: numbers have no gaps, for one that is rolled back was not taken.
+-- Locks the series of the year until the transaction ends. So numbers have no gaps: a rollback gives the number back.
 INSERT INTO records.invoice_series AS s (series, year, last) VALUES (%(series)s, %(year)s, 1)
 ON CONFLICT (series, year) DO UPDATE SET last = s.last + 1
 RETURNING last;
 
 -- name: reach
--- The log knows a higher number than we do.
+-- Continues after a number that only the log has.
 INSERT INTO records.invoice_series AS s (series, year, last) VALUES (%(series)s, %(year)s, %(position)s)
 ON CONFLICT (series, year) DO UPDATE SET last = greatest(s.last, excluded.last);
 
@@ -47,7 +47,7 @@ ORDER BY created_at, number
 LIMIT %(limit)s;
 
 -- name: gone
--- Documents whose numbers went onto the log and are not there: the log lost its tail before it was folded.
+-- Documents whose numbers were put on the log but have no entry: the log lost its tail before it was folded.
 SELECT {{unrecorded_columns}} FROM records.invoices i
 WHERE recorded_at IS NOT NULL
   AND NOT EXISTS (SELECT FROM views.entries e
@@ -65,7 +65,7 @@ FROM records.invoices
 WHERE number = %(number)s AND recorded_at IS NOT NULL;
 
 -- name: page
--- Newest first, below the place where the page before ended.
+-- Newest first, after the last line of the previous page.
 SELECT {{columns}}
 FROM records.invoices
 WHERE account_id = %(account_id)s AND recorded_at IS NOT NULL AND (created_at, number) < (%(before)s, %(number)s)

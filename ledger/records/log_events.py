@@ -56,7 +56,7 @@ def tax_id_deleted(tax_id: str) -> TaxIdDeleted:
 
 
 def account_erased(account_id: str) -> AccountErased:
-    """An event of its own each time: a customer may come back and be erased again."""
+    """The event of an erasure. Each has its own id: a customer may come back and be erased again."""
     return AccountErased(source=SOURCE, id=time_ordered_id(), data=ErasedAccount(account_id=account_id))
 
 

@@ -1,7 +1,7 @@
 -- The events of ledger.records.
 
 -- name: note
--- Known: it was noted, or met on the log, before.
+-- Events that were noted here, or found on the log.
 INSERT INTO records.log_events (event_id, value) VALUES (%(event_id)s, %(value)s) ON CONFLICT DO NOTHING;
 
 -- name: meet
@@ -19,7 +19,7 @@ UPDATE records.log_events SET seen_at = clock_timestamp() WHERE event_id = ANY (
 UPDATE records.log_events SET seen_at = NULL WHERE event_id = ANY (%(ids)s::uuid[]);
 
 -- name: unseen
--- Not those of this moment: who noted them is appending them.
+-- Without events that were noted just now: the process that noted them appends them itself.
 SELECT event_id::text, value FROM records.log_events
 WHERE seen_at IS NULL AND noted_at < clock_timestamp() - %(age)s::interval
 ORDER BY noted_at, event_id
@@ -27,7 +27,7 @@ LIMIT 1000
 FOR UPDATE SKIP LOCKED;
 
 -- name: read
--- Whether the last time is so long ago that this database may have been restored.
+-- Whether the last time is long ago, so that this database may have been restored.
 UPDATE records.installation SET records_read_at = clock_timestamp()
 FROM (SELECT records_read_at FROM records.installation) AS before
 RETURNING coalesce(before.records_read_at < clock_timestamp() - %(lately)s::interval, false);

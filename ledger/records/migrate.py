@@ -105,7 +105,7 @@ def _create_views(connection: Connection) -> list[str]:
 
 
 def _alone(connection: Connection) -> bool:
-    """Whether the lock of those who make indexes was free. Who waited in a statement for it would be waited for."""
+    """Takes the lock for making indexes if it is free. It does not wait: that would block the process that has it."""
     row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_INDEXES_LOCK,)).fetchone()
     return bool(row and row[0])
 

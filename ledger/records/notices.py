@@ -91,7 +91,7 @@ def note(connection: Connection, notice: Notice, *, mailed: bool) -> bool:
 
 
 def due(connection: Connection, each: int, limit: int) -> list[DueDelivery]:
-    """Deliveries that are due, at most `each` per endpoint, and of mails."""
+    """Deliveries that are due: at most `each` for each endpoint, and at most `each` e-mails."""
     with connection.cursor(row_factory=class_row(DueDelivery)) as cursor:
         return cursor.execute(SQL["due"], {"each": each, "limit": limit}).fetchall()
 
@@ -108,7 +108,7 @@ def record_attempt(
 
 
 def replay(connection: Connection, endpoint_id: str, delivery_id: str) -> None:
-    """Delivers it once more, whatever came of it. Raises DeliveryUnknown."""
+    """Makes a delivery due again, whatever its outcome was. Raises DeliveryUnknown."""
     parameters = {"endpoint_id": endpoint_id, "delivery_id": delivery_id}
     if connection.execute(SQL["replay"], parameters).fetchone() is None:
         raise DeliveryUnknown(field="delivery_id")

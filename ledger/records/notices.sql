@@ -1,7 +1,7 @@
 -- Notices and their deliveries.
 
 -- name: note
--- Once: the id follows from the event that it is about.
+-- Only once: a notice's id follows from its event.
 INSERT INTO records.notices (notice_id, account_id, type, occurred_at, data)
 VALUES (%(notice_id)s, %(account_id)s, %(type)s, %(occurred_at)s, %(data)s)
 ON CONFLICT DO NOTHING
@@ -17,7 +17,7 @@ INSERT INTO records.deliveries (notice_id)
 SELECT %(notice_id)s FROM records.profiles WHERE account_id = %(account_id)s AND email IS NOT NULL;
 
 -- name: due
--- The longest due first, but only some of each endpoint, and of all mails: a slow one does not keep the others waiting.
+-- The longest due first, with a limit per endpoint and for e-mails, so that a slow receiver does not delay the others.
 SELECT delivery_id::text, notice_id::text, account_id, type, occurred_at, data, attempts, endpoint_id::text, url, secret,
        previous_secret, email
 FROM (
@@ -39,14 +39,14 @@ INSERT INTO records.delivery_attempts (delivery_id, attempt, status, error, mill
 VALUES (%(delivery_id)s, %(attempt)s, %(status)s, %(error)s, %(milliseconds)s);
 
 -- name: save
--- What was ended during the attempt does not wait again.
+-- A delivery that was given up during the attempt is not due again.
 UPDATE records.deliveries SET attempts = %(attempt)s,
     state = CASE WHEN state = 'waiting' OR %(state)s <> 'waiting' THEN %(state)s ELSE state END,
     due_at = clock_timestamp() + coalesce(%(pause)s, interval '0')
 WHERE delivery_id = %(delivery_id)s;
 
 -- name: replay
--- Begins again, with the retries of a new one.
+-- Begins again, with all retries.
 UPDATE records.deliveries SET state = 'waiting', due_at = clock_timestamp()
 WHERE delivery_id = %(delivery_id)s AND endpoint_id = %(endpoint_id)s
 RETURNING delivery_id;

@@ -50,7 +50,7 @@ def mark_sent(connection: Connection, messages: Iterable[Message]) -> None:
 
 @contextmanager
 def published_ids(connection: Connection) -> Iterator[Callable[[str, bool], None]]:
-    """Collects the ids of the messages that are on their topics; `moved`: about a position with another record now."""
+    """Collects ids of messages that are on their topics. `moved`: it names a place that has another record now."""
     connection.execute(SQL["drop_published"])
     connection.execute(SQL["make_published"])
     with connection.cursor().copy(SQL["copy_published"]) as copy:

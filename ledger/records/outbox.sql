@@ -1,13 +1,13 @@
 -- Messages of a fold for Kafka: written in its transaction, published after it. Their ids are never dropped.
 
 -- name: put
--- A message whose id is known went out before, or will.
+-- A message whose id is known was published before, or will be.
 INSERT INTO records.outbox (message_id, partition, topic, key, value, signature)
 VALUES (%(message_id)s, %(partition)s, %(topic)s, %(key)s, %(value)s, %(signature)s)
 ON CONFLICT (message_id) DO NOTHING;
 
 -- name: waiting
--- The oldest messages of these partitions that are not out yet, in the order of the fold.
+-- The oldest messages of these partitions that are not published yet, in the order of the fold.
 SELECT message_id, topic, key, value, signature
 FROM records.outbox
 WHERE sent_at IS NULL AND partition = ANY (%(partitions)s)
@@ -16,7 +16,7 @@ ORDER BY partition, position
 LIMIT 1000;
 
 -- name: replace
--- A message that is too large: its replacement.
+-- Replaces a message that is too large.
 UPDATE records.outbox SET value = %(value)s, signature = %(signature)s
 WHERE message_id = %(message_id)s AND sent_at IS NULL;
 
@@ -28,7 +28,7 @@ UPDATE records.outbox SET refused_at = now() WHERE message_id = %(message_id)s;
 UPDATE records.outbox SET sent_at = now(), value = NULL WHERE message_id = ANY (%(ids)s);
 
 -- name: make_published
--- Messages that are on their topics; `moved`: about a place of the log where another record is now.
+-- Messages that are on their topics. `moved`: the message names a place of the log that has another record now.
 CREATE TEMP TABLE published (message_id uuid NOT NULL, moved boolean NOT NULL);
 
 -- name: copy_published

@@ -1,4 +1,4 @@
-"""Payment alerts: money that moved and that the ledger could not follow, until a person resolves them."""
+"""Payment alerts: movements of money that the ledger could not follow, until a person resolves them."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -30,7 +30,7 @@ class RaisedAlert(NamedTuple):
 
 
 def raise_(connection: Connection, alert: Alert) -> bool:
-    """Stores an alert, once; whether it is new."""
+    """Stores an alert, once. Returns whether it is new."""
     return connection.execute(SQL["raise"], {**alert._asdict(), "details": Jsonb(alert.details)}).rowcount > 0
 
 

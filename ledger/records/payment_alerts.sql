@@ -1,4 +1,4 @@
--- What is paid but can't be credited, or the other way round: for people.
+-- Payments without credits, and credits without a payment: people decide about them.
 
 -- name: raise
 INSERT INTO records.payment_alerts (provider, payment_id, reason, account_id, details)
@@ -19,12 +19,12 @@ WHERE payment_id = %(payment_id)s AND resolved_at IS NULL;
 SELECT payment_id FROM records.payment_alerts WHERE provider = %(provider)s AND reason = %(reason)s;
 
 -- name: withdraw
--- Raised again, should it be true again; what people have resolved stays resolved.
+-- If it becomes true again, the alert is raised again. An alert that people have resolved stays resolved.
 DELETE FROM records.payment_alerts
 WHERE provider = %(provider)s AND reason = %(reason)s AND payment_id = ANY (%(payment_ids)s) AND resolved_at IS NULL;
 
 -- name: withdraw_credited
--- The purchase is projected after all.
+-- The purchase is in the views by now.
 DELETE FROM records.payment_alerts a
 WHERE a.provider = %(provider)s AND a.reason = %(reason)s AND a.resolved_at IS NULL
   AND EXISTS (SELECT FROM views.purchases p

@@ -1,6 +1,6 @@
-"""Sessions of the billing page: a link opens one, once and soon; a cookie carries it for two hours.
+"""Sessions of the billing page: a link opens one, only once and within minutes; a cookie carries it for two hours.
 
-A link has 192 random bits, a cookie 256; a hash of them is kept, as of API keys.
+A link has 192 random bits, a cookie 256. Only their hashes are stored, as of API keys.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ SESSION_LASTS = timedelta(hours=2)
 
 
 class NewLink(NamedTuple):
-    """`token` is part of the link, and kept nowhere."""
+    """`token` is part of the link, and stored nowhere."""
 
     token: str
     until: datetime
@@ -35,7 +35,7 @@ class PortalSession(NamedTuple):
 
 
 class OpenedSession(NamedTuple):
-    """A session and the cookie that carries it, which is kept nowhere else."""
+    """A session and the cookie that carries it, which is stored nowhere."""
 
     session: PortalSession
     cookie: str

@@ -9,7 +9,7 @@ VALUES (%(account_id)s, %(page)s, %(return_url)s, %(link_hash)s, now() + %(lasts
 RETURNING link_until;
 
 -- name: open
--- Of two browsers that come at once, one gets the row.
+-- If two browsers come at the same time, one of them gets the row.
 UPDATE records.portal_sessions SET cookie_hash = %(cookie_hash)s, expires_at = now() + %(lasts)s::interval
 WHERE link_hash = %(link_hash)s AND cookie_hash IS NULL AND link_until > now()
 RETURNING {{columns}};

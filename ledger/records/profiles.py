@@ -69,7 +69,7 @@ async def tax_ids(connection: AsyncConnection, account_id: str) -> list[TaxId]:
 
 
 async def add_tax_id(connection: AsyncConnection, account_id: str, country: str, type_: str, value: str) -> TaxId:
-    """Adds a tax id; the same number of the same type again is the one that is there. Raises TooManyTaxIds."""
+    """Adds a tax id, unless the account has this number of this type already. Raises TooManyTaxIds."""
     async with connection.transaction():
         await connection.execute(SQL["lock"], {"account_id": account_id})
         present = await tax_ids(connection, account_id)

@@ -1,4 +1,4 @@
--- Profiles of customers and their tax ids. Changes of one account's tax ids wait for each other at its profile's row.
+-- Profiles of customers and their tax ids. A change of tax ids locks the account's profile row.
 
 -- part: tax_id_columns
 tax_id::text, country, type, value, created_at

@@ -1,4 +1,4 @@
--- Every message that a provider signed, and what it did.
+-- Every message that a provider signed, and its outcome.
 
 -- name: received
 INSERT INTO records.provider_events AS e (provider, event_id, type, created)

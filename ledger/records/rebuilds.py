@@ -1,4 +1,4 @@
-"""Rebuilds of the views: the lock of those who write, and the views before, kept until they were compared.
+"""Rebuilds of the views: the lock of the processes that write, and the old views, kept until they were compared.
 
 A process that writes the views or publishes the outbox holds a shared lock for its whole session. A rebuild holds it
 exclusively. While a rebuild is unfinished, also after it was killed, no other process gets the lock: half-built views
@@ -89,7 +89,7 @@ def set_aside(connection: Connection) -> None:
 
 
 def put_back(connection: Connection) -> bool:
-    """Gives up an unfinished rebuild and restores the views before it. False when there were none."""
+    """Gives up an unfinished rebuild and restores the old views. False when there were none."""
     with connection.transaction():
         if not _before_is_there(connection):
             return False
@@ -98,7 +98,7 @@ def put_back(connection: Connection) -> bool:
 
 
 def finish(connection: Connection, result: dict[str, Any]) -> None:
-    """Notes the rebuild as finished and drops the views before it."""
+    """Notes the rebuild as finished and drops the old views."""
     with connection.transaction():
         if _before_is_there(connection):
             connection.execute(SQL["move_positions"])

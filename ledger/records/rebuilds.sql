@@ -1,7 +1,7 @@
--- Rebuilds of the views: the lock of those who write, and the views before.
+-- Rebuilds of the views: the lock of the processes that write, and the old views.
 
 -- name: share
--- Takes the shared lock of those who write the views, until the session ends; false during a rebuild.
+-- Takes the shared lock for writing the views until the session ends; false during a rebuild.
 SELECT pg_try_advisory_lock_shared(%(namespace)s, %(lock)s);
 
 -- name: take_alone
@@ -9,7 +9,7 @@ SELECT pg_try_advisory_lock_shared(%(namespace)s, %(lock)s);
 SELECT pg_try_advisory_lock(%(namespace)s, %(lock)s);
 
 -- name: holders
--- The sessions that have a share in the views, or have them alone. Locks show a negative key as an oid.
+-- The sessions that hold the lock, shared or exclusive. pg_locks shows a negative key as an oid.
 SELECT a.pid, a.application_name, coalesce(host(a.client_addr), 'local') AS client
 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.classid = %(namespace)s AND l.objid = %(lock)s::bigint + 4294967296
@@ -52,8 +52,8 @@ TRUNCATE records.rebuild_digests;
 DROP SCHEMA IF EXISTS views_before CASCADE;
 
 -- name: move_positions
--- Offsets may be other ones than before. Everything before the first fact that a consumer has not seen is done; a fact
--- that it sees twice has no second effect.
+-- Offsets may have changed. A consumer continues before the first fact that it has not handled. A fact that it handles
+-- twice has no second effect.
 UPDATE records.fact_positions p
 SET next_offset = coalesce(
     (SELECT min(e.log_offset) FROM views.entries e
@@ -90,14 +90,14 @@ FROM (
 ) AS accounts;
 
 -- name: different
--- What an account has now and had before, where these are not the same bytes.
+-- The rows of accounts before and now, where they are not the same bytes.
 SELECT account_id, name, coalesce(b.rows, 0), coalesce(a.rows, 0), b.digests, a.digests
 FROM records.rebuild_digests b FULL JOIN rebuilt_digests a USING (account_id, name)
 WHERE (b.rows, b.digests) IS DISTINCT FROM (a.rows, a.digests)
 ORDER BY account_id, name;
 
 -- name: new_forwards
--- Misplaced records that this rebuild would send on; none of them is out, because no relay runs meanwhile.
+-- Misplaced records that this rebuild would forward. None is published yet, because no relay runs meanwhile.
 SELECT message_id::text, key, value, signature
 FROM records.outbox
 WHERE position > %(after)s AND topic = %(topic)s AND sent_at IS NULL;

@@ -30,7 +30,7 @@ class Seat:
         return f"seat-{self._number}"
 
     def claim(self, connection: Connection) -> None:
-        """Takes a seat until the connection ends: its seat of before, or a free one. Raises SeatTaken."""
+        """Takes a seat until the connection ends: its former seat, or a free one. Raises SeatTaken."""
         if not self._number:
             self._number = next(number for number in count(1) if self._free(connection, number))
         elif not self._free(connection, self._number):

@@ -42,7 +42,7 @@ def skips(connection: Connection, topic: str) -> Skips:
 
 
 def skipped_stretches(connection: Connection, topic: str) -> list[Stretch]:
-    """The same without the reasons."""
+    """The skipped stretches of a topic by partition, without the reasons."""
     found = skips(connection, topic)
     return [Stretch(partition, each.first, each.last) for partition, some in found.items() for each in some]
 
@@ -50,7 +50,7 @@ def skipped_stretches(connection: Connection, topic: str) -> list[Stretch]:
 def skip(
     connection: Connection, topic: str, partition: int, first: int, last: int, what: str, reason: str
 ) -> Skip | None:
-    """Stores the decision, for every fold from now on. None: the topic is unknown, or a part is skipped already."""
+    """Stores the decision for each later fold. None if the topic is unknown, or if a part is skipped already."""
     wanted = {"topic": topic, "partition": partition, "first": first, "last": last, "what": what, "reason": reason}
     row = connection.execute(SQL["skip"], wanted).fetchone()
     return Skip(first, last, what, reason, row[0]) if row else None

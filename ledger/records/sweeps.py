@@ -24,5 +24,5 @@ def last_completed(connection: Connection, provider: str) -> datetime | None:
 
 
 def mark_completed(connection: Connection, provider: str, at: datetime) -> None:
-    """A sweep that began then has read all lists to their end."""
+    """Stores that a sweep which began then has read all lists to their end."""
     connection.execute(SQL["completed"], {"provider": provider, "at": at})

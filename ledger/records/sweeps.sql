@@ -1,8 +1,8 @@
 -- The payment sweep: the purchases to ask about, and how far back its lists are read.
 
 -- name: due
--- Open purchases, those first that were not asked about for longest. The older one is, the seldomer: from every two
--- seconds to every ten minutes. One without a reference may still be begun by who made it: that call has its time first.
+-- Open purchases, the one that was asked about longest ago first. The older a purchase, the longer the pause: from two
+-- seconds to ten minutes. A purchase without a reference waits first: the call that begins it may still be running.
 SELECT checkout_id::text
 FROM records.checkouts
 WHERE ended_at IS NULL AND provider = %(provider)s

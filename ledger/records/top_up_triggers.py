@@ -133,18 +133,18 @@ def make_due(connection: Connection, accounts: Sequence[str]) -> None:
 
 
 def mark_credited(connection: Connection, trigger_id: str, payment_id: str) -> None:
-    """It is paid, and the log has it."""
+    """Stores that the trigger is paid and that the log has its purchase."""
     connection.execute(SQL["credited"], {"trigger_id": trigger_id, "payment_id": payment_id})
 
 
 def paid_by(connection: Connection, trigger_id: str) -> str | None:
-    """The payment that it was credited for; None before that."""
+    """The payment for which the trigger was credited; None before that."""
     row = connection.execute(SQL["paid_by"], {"trigger_id": trigger_id}).fetchone()
     return row[0] if row else None
 
 
 def last(connection: Connection, account_id: str) -> Trigger | None:
-    """The account's last trigger that a charger has heard of."""
+    """The account's last trigger that a charger knows."""
     with connection.cursor(row_factory=class_row(Trigger)) as cursor:
         return cursor.execute(SQL["last"], {"account_id": account_id}).fetchone()
 
@@ -156,7 +156,7 @@ def attempt(connection: Connection, trigger: Trigger) -> Attempt | None:
 
 
 def begin_attempt(connection: Connection, trigger: Trigger, new: Attempt, length: timedelta) -> Attempt:
-    """Writes that the provider is about to be asked; what to ask with. Raises LeaseLost."""
+    """Stores that the provider is about to be asked. Returns what to ask with. Raises LeaseLost."""
     parameters = {**trigger._asdict(), **new._asdict(), "lease": length}
     with connection.cursor(row_factory=class_row(Attempt)) as cursor:
         row = cursor.execute(SQL["attempting"], parameters).fetchone()
@@ -168,7 +168,7 @@ def begin_attempt(connection: Connection, trigger: Trigger, new: Attempt, length
 def end_attempt(
     connection: Connection, trigger: Trigger, outcome: AnswerKind, code: str, payment_id: str | None
 ) -> None:
-    """What came of the current attempt, for people."""
+    """Stores the outcome of the current attempt, for people."""
     parameters = {"trigger_id": trigger.trigger_id, "attempt": trigger.attempt, "payment_id": payment_id}
     connection.execute(SQL["answered"], {**parameters, "outcome": outcome, "code": code or None})
 

@@ -6,8 +6,8 @@ coalesce(search_from, triggered_at) AS search_from, state, attempt, silent, sear
 token
 
 -- name: insert
--- Unless the views say that the account is not in flight with it. One that was dropped is taken up again: the views were
--- behind when it was.
+-- Inserts unless the views say that the account is not in flight with the trigger. A dropped trigger is taken up again:
+-- when it was dropped, the views were behind.
 INSERT INTO records.top_up_triggers (trigger_id, account_id, provider, method_id, credits, triggered_at, search_from,
     due_at)
 SELECT %(trigger_id)s, %(account_id)s, %(provider)s, %(method_id)s, %(credits)s, %(triggered_at)s, %(search_from)s,
@@ -54,17 +54,17 @@ SET state = %(state)s, attempt = %(attempt)s, silent = %(silent)s, searched_at =
 WHERE trigger_id = %(trigger_id)s AND token = %(token)s AND ended_at IS NULL;
 
 -- name: release_lease
--- So that no other process has to wait until the lease is over.
+-- Gives the lease back, so that another process need not wait until it ends.
 UPDATE records.top_up_triggers SET leased_until = NULL
 WHERE trigger_id = %(trigger_id)s AND token = %(token)s;
 
 -- name: hasten
--- Another card is there to be tried.
+-- The customer has another card: tries it now.
 UPDATE records.top_up_triggers SET due_at = least(due_at, clock_timestamp())
 WHERE account_id = ANY (%(accounts)s) AND state = 'due' AND ended_at IS NULL;
 
 -- name: credited
--- From any source: a paid trigger is over, also one that was given up before.
+-- A paid trigger is over, even if it was given up before.
 UPDATE records.top_up_triggers
 SET state = 'credited', payment_id = %(payment_id)s, failure = NULL, changed_at = clock_timestamp(),
     ended_at = coalesce(ended_at, clock_timestamp())
@@ -86,7 +86,7 @@ SELECT customer_id, method_id, currency, amount_minor, tax_minor, fx_rate FROM r
 WHERE trigger_id = %(trigger_id)s AND attempt = %(attempt)s;
 
 -- name: attempting
--- Before the provider is asked, by the holder of the lease. A repeated attempt keeps its first parameters.
+-- The holder of the lease writes it before it asks the provider. A repeated attempt keeps its first parameters.
 WITH held AS (
     UPDATE records.top_up_triggers
     SET state = 'sent', changed_at = clock_timestamp(), leased_until = clock_timestamp() + %(lease)s::interval

@@ -25,7 +25,7 @@ SET previous_secret = secret, previous_until = clock_timestamp() + %(both)s::int
 WHERE endpoint_id = %(endpoint_id)s;
 
 -- name: disable
--- Deliveries that wait for it are given up.
+-- Deliveries to an ended endpoint are given up.
 WITH gone AS (
     UPDATE records.deliveries SET state = 'failed' WHERE endpoint_id = %(endpoint_id)s AND state = 'waiting'
 )

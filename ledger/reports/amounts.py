@@ -63,14 +63,14 @@ def money_text(currency: str, minor: int) -> str:
 
 
 def full_money_text(currency: str, minor: int) -> str:
-    """The same with all digits of the currency: "$12.00"."""
+    """Money at a provider with all digits of the currency: "$12.00"."""
     digits = minor_digits(currency)
     sign = "-" if minor < 0 else ""
     return f"{sign}{_SYMBOLS.get(currency, currency + ' ')}{_grouped(abs(minor), digits)}"
 
 
 def money_decimal(currency: str, minor: int) -> str:
-    """The same as a plain decimal number of the currency: "-1234.50"."""
+    """Money at a provider as a plain decimal number of the currency: "-1234.50"."""
     digits = minor_digits(currency)
     return f"{'-' if minor < 0 else ''}{_grouped(abs(minor), digits).replace(',', '')}"
 

@@ -99,7 +99,7 @@ class ProviderMoney(NamedTuple):
 
 
 class MonthReport(NamedTuple):
-    """A month that closes."""
+    """The report of a month whose figures add up."""
 
     month: str
     since: datetime

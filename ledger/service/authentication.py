@@ -100,7 +100,7 @@ class ApiKeys:
         return caller
 
     async def _look_up(self, key_id: str) -> ConfirmedKey | None:
-        """Asks Postgres once for all requests that wait for the same key; all of them get its answer, or its error."""
+        """Asks Postgres once for all requests that wait for the same key. All of them get the answer, or the error."""
         asking = self._asking.get(key_id)
         if asking is None:
             asking = self._asking[key_id] = asyncio.create_task(self._find(key_id))

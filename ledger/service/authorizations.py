@@ -95,7 +95,7 @@ async def extend(
     amount = extension_amount(hold, more, resources.version_now())
     tokens = 0 if more.renews_only else more.output_tokens
     stale_seconds = resources.settings.gate_stale_seconds
-    # One transaction with the request's outcome: asked again, however the first time ended, it is extended once.
+    # In one transaction with the request's outcome, so that a repeated request extends once, however the first ended.
     async with resources.pool.connection() as connection, connection.transaction():
         reserved = await reserve_within(connection, caller, identity)
         if reserved.outcome is not None:

@@ -1,4 +1,4 @@
-"""What people end, such as a key or a tax id: the log says so before the answer, so that no restore brings it back."""
+"""Appends endings (of a key, of a tax id) to the log before the request is answered, so that no restore undoes them."""
 
 from ledger.log.drafts import signed_draft
 from ledger.log.publisher import LogUnavailable

@@ -79,7 +79,7 @@ async def list_transactions(
 async def page_of_lines(
     resources: Resources, caller: Caller, account_id: str, wanted: HistoryFilter, limit: int
 ) -> tuple[Sequence[HistoryLine], str | None]:
-    """The same as lines of the views, and the cursor of the older ones. Raises AccountUnknown."""
+    """A page of the history as lines of the views, and the cursor of the next page. Raises AccountUnknown."""
     caller.reach(account_id)
     async with resources.pool.connection() as connection:
         rows = await history(connection, account_id, wanted, limit + 1)
@@ -96,7 +96,7 @@ async def recent_lines(resources: Resources, caller: Caller, account_id: str, li
 
 
 def after_cursor(wanted: HistoryFilter, cursor: str | None) -> HistoryFilter:
-    """The same lines, from where the page before ended. Raises InvalidCursor."""
+    """The filters with the place where the previous page ended. Raises InvalidCursor."""
     return wanted._replace(before=min(wanted.before, place_of(cursor))) if cursor else wanted
 
 
@@ -105,8 +105,8 @@ async def export_lines(
 ) -> AsyncIterator[Sequence[HistoryLine]]:
     """The whole history in pages, newest first, in bounded memory. Raises AccountUnknown before the first page.
 
-    While the reader reads, it holds neither a transaction nor a connection. All the same it is one state of the
-    history: lines never change, and new ones come before the first page.
+    Between two pages it holds neither a transaction nor a connection. Still all pages show one state of the history:
+    lines never change, and new lines come before the first page.
     """
     caller.reach(account_id)
     first = await _page(resources, account_id, wanted)
@@ -184,7 +184,7 @@ async def summarize_usage(
 async def usage_groups(
     resources: Resources, caller: Caller, account_id: str, since: date, until: date, by: Collection[str]
 ) -> Sequence[Group]:
-    """The same as groups of the views, amounts in nanos; `until` is the day after the last. Raises AccountUnknown."""
+    """Usage as groups of the views, amounts in nanos. `until`: the day after the last one. Raises AccountUnknown."""
     caller.reach(account_id)
     async with resources.pool.connection() as connection:
         groups = await usage_summary(connection, account_id, since, until, frozenset(by))

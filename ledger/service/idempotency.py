@@ -22,7 +22,7 @@ Value = TypeVar("Value", bound=BaseModel)
 
 
 class RequestIdentity(NamedTuple):
-    """What makes two requests of a caller the same one. `content_hash`: another request may not use the same key."""
+    """The key and the content of a request. Another request, with another `content_hash`, may not use the same key."""
 
     key: str
     content_hash: bytes
@@ -32,7 +32,7 @@ class RequestIdentity(NamedTuple):
         return derived_id(caller.owner, "request", self.key)
 
     def purchase_request(self, caller: Caller) -> str:
-        """What names this request to the payment rows, and to the payment providers."""
+        """The name of this request in the payment rows, and at the payment providers."""
         return hashlib.sha256(f"{caller.owner}\n{self.key}\n".encode() + self.content_hash).hexdigest()
 
 
@@ -48,7 +48,7 @@ async def reserve(resources: Resources, caller: Caller, identity: RequestIdentit
 
 
 async def reserve_within(connection: AsyncConnection, caller: Caller, identity: RequestIdentity | None) -> Reserved:
-    """The same, in a transaction of the caller's."""
+    """`reserve`, in a transaction of the caller's."""
     if identity is None:
         return Reserved(caller.key_id, None)
     return await records.reserve(connection, caller.owner, identity.key, identity.content_hash, caller.key_id)
@@ -66,7 +66,7 @@ async def keep(
 async def keep_within(
     connection: AsyncConnection, caller: Caller, identity: RequestIdentity | None, result: BaseModel | LedgerError
 ) -> None:
-    """The same, in a transaction of the caller's."""
+    """`keep`, in a transaction of the caller's."""
     if identity is not None:
         await records.keep(connection, caller.owner, identity.key, _outcome(result))
 
@@ -85,7 +85,7 @@ async def once(
     kind: type[Value],
     do: Callable[[], Awaitable[Value]],
 ) -> Value:
-    """Does it, unless the same request was done before; its value. What `do` raises is not kept: it can be repeated."""
+    """Calls `do`, unless the same request was done before. Returns its value. What `do` raises is not kept."""
     reserved = await reserve(resources, caller, identity)
     if reserved.outcome is not None:
         return result_of(reserved.outcome, kind)

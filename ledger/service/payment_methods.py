@@ -16,13 +16,13 @@ async def list_methods(resources: Resources, caller: Caller, account_id: str) ->
 
 
 async def saved(resources: Resources, caller: Caller, account_id: str) -> list[tuple[str, Method]]:
-    """The same, each with its provider's name. Raises a ProviderError."""
+    """All saved methods, each with its provider's name. Raises a ProviderError."""
     caller.reach(account_id)
     return await resources.payments.call(resources.payments.methods.of, account_id)
 
 
 async def add_method(resources: Resources, caller: Caller, account_id: str, new: NewPaymentMethod) -> PageToVisit:
-    """Where the customer adds a method without buying; the provider leads to `return_url` afterwards."""
+    """The page where the customer adds a method without buying. The provider leads back to `return_url`."""
     await existing_account(resources, caller, account_id)
     methods = resources.payments.methods
     return PageToVisit(url=await resources.payments.call(methods.add, account_id, new.provider, new.return_url))
@@ -35,7 +35,7 @@ async def make_default(resources: Resources, caller: Caller, account_id: str, me
 
 
 async def delete_method(resources: Resources, caller: Caller, account_id: str, method_id: str) -> None:
-    """Has the provider forget a method. Raises PaymentMethodUnknown, and MethodInUse while auto top-up needs it."""
+    """Deletes a method at the provider. Raises PaymentMethodUnknown, and MethodInUse while auto top-up needs it."""
     row = await account_row(resources, caller, account_id)
     charged = TopUpMethod(bool(row.top_up_enabled), row.top_up_provider, row.payment_method_id)
     await resources.payments.call(resources.payments.methods.remove, account_id, method_id, charged)

@@ -1,8 +1,7 @@
 """Payments within the API: threads that may block, connections of their own, and the log behind them.
 
-Providers are never asked on the event loop. Webhooks have threads of their own, so that customers who wait for a slow
-provider don't keep a webhook from being answered; and so has what asks Postgres alone, so that they don't keep others
-from it.
+Providers are never asked on the event loop. Webhooks have their own threads, so that a slow provider does not delay the
+answer to a webhook. Work that asks only Postgres has its own threads, too.
 """
 
 import asyncio
@@ -30,7 +29,7 @@ T = TypeVar("T")
 
 
 class Payments(NamedTuple):
-    """What the routes about money use; with payments off there is no gateway, and each says so."""
+    """What the routes about money use. With payments off there are no gateways, and each route answers so."""
 
     gateways: Gateways
     connections: WatchedThreadPool
@@ -43,22 +42,22 @@ class Payments(NamedTuple):
     webhook_threads: ThreadPoolExecutor
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Does something that blocks, for a customer; it may ask a provider."""
+        """Calls a function that blocks and may ask a provider."""
         return await asyncio.get_running_loop().run_in_executor(self.threads, lambda: function(*args, **kwargs))
 
     async def query(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Does something that asks Postgres alone, and waits for no provider."""
+        """Calls a function that blocks, and asks only Postgres."""
         return await asyncio.get_running_loop().run_in_executor(self.query_threads, lambda: function(*args, **kwargs))
 
     def close(self) -> None:
-        """Lets go; what is asked of a provider is asked to its end."""
+        """Closes threads and connections. Calls to providers that have begun run to their end."""
         for threads in (self.threads, self.query_threads, self.webhook_threads):
             threads.shutdown(wait=False, cancel_futures=True)
         self.connections.close()
 
 
 def payments_of(settings: Settings, event_log: EventAppender, postgres: PostgresHealth[Any]) -> Payments:
-    """What pays and refunds. Raises SettingMissing or SettingsInvalid."""
+    """The payments of this process. Raises SettingMissing or SettingsInvalid."""
     gateways = gateways_of(settings)
     connections = WatchedThreadPool(settings.database, API, postgres, 2 * _THREADS)
     connections.open()

@@ -49,7 +49,7 @@ async def open_session(resources: Resources, token: str) -> OpenedSession:
 
 
 async def visitor(resources: Resources, cookie: str) -> Visitor:
-    """Who visits with this cookie. Raises VisitOver, also while a rebuild has not reached the account yet."""
+    """The customer with this cookie. Raises VisitOver, also while a rebuild has not reached the account yet."""
     async with resources.pool.connection() as connection:
         session = await portal_sessions.find(connection, cookie)
         if session is None:

@@ -1,4 +1,4 @@
-"""Prices: what the version of the book that is in force says, as text."""
+"""Prices as text, by the version of the book that is in force."""
 
 from datetime import UTC, datetime
 

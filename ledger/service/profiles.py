@@ -24,7 +24,7 @@ async def get_profile(resources: Resources, caller: Caller, account_id: str) -> 
 
 
 async def put_profile(resources: Resources, caller: Caller, account_id: str, new: NewProfile) -> Profile:
-    """Replaces the profile; what is left out is forgotten. The payment provider hears of it at the next payment."""
+    """Replaces the profile; fields that are left out are deleted. The payment provider gets it at the next payment."""
     await existing_account(resources, caller, account_id)
     address = new.address.model_dump() if new.address else {}
     checked = profiles.checked(records.Profile(**new.model_dump(exclude={"address"}), **address))
@@ -40,7 +40,7 @@ async def list_tax_ids(resources: Resources, caller: Caller, account_id: str) ->
 
 
 async def stored_tax_ids(resources: Resources, caller: Caller, account_id: str) -> list[records.TaxId]:
-    """The same as rows."""
+    """The tax ids as rows."""
     caller.reach(account_id)
     async with resources.pool.connection() as connection:
         return await records.tax_ids(connection, account_id)
@@ -49,7 +49,7 @@ async def stored_tax_ids(resources: Resources, caller: Caller, account_id: str) 
 async def add_tax_id(
     resources: Resources, caller: Caller, account_id: str, new: NewTaxId, identity: RequestIdentity | None = None
 ) -> TaxId:
-    """Adds a tax id, for the next invoices. Its form and check digits are checked; the same one again is one."""
+    """Adds a tax id, for the next invoices. Form and check digits are checked; adding it again changes nothing."""
     await existing_account(resources, caller, account_id)
     value = tax_ids.normalised(new.country, new.type, new.value)
 
@@ -74,7 +74,7 @@ async def delete_tax_id(resources: Resources, caller: Caller, account_id: str, t
 
 
 def tax_id_types() -> Page[CountryTaxIdTypes]:
-    """The types of every country that has any, by its English name; "EU" is the One Stop Shop."""
+    """The types of all countries that have tax ids, by the English name; "EU" is the One Stop Shop."""
     names = {"EU": "European Union", **profiles.countries()}
     found = [
         CountryTaxIdTypes(

@@ -32,7 +32,7 @@ async def refund(
     async def do() -> Refund:
         refunds = resources.payments.refunds
         done = await resources.payments.call(refunds.request, account_id, purchase_id, credits, request)
-        if done.outcome == "refunded":  # the next one is measured by what is left after this one
+        if done.outcome == "refunded":  # the next refund may be at most what this one leaves
             event_id = refund_event_id(account_id, done.provider, done.refund.refund_id)
             await is_posted(resources, account_id, event_id, resources.settings.verdict_seconds)
         return _refund(purchase_id, done)

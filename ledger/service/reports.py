@@ -15,7 +15,10 @@ class OperatorOnly(LedgerError):
 
 
 async def month_report(resources: Resources, caller: Caller, month: str) -> MonthReportAnswer:
-    """The report of a UTC month by the log's time, such as "2026-11". Raises OperatorOnly, and what is raised below."""
+    """The report of a UTC month by the log's time, such as "2026-11".
+
+    Raises OperatorOnly, and what `report_of_month` raises.
+    """
     if caller.account_id:
         raise OperatorOnly()
     async with resources.pool.connection() as connection:
@@ -23,5 +26,5 @@ async def month_report(resources: Resources, caller: Caller, month: str) -> Mont
 
 
 async def report_of_month(connection: AsyncConnection, month: str, book: Book) -> MonthReportAnswer:
-    """The same with a connection of the caller's. Raises NotAMonth, MonthNotBegun, MonthDoesNotClose, BookEmpty."""
+    """`month_report` over the caller's connection. Raises NotAMonth, MonthNotBegun, MonthDoesNotClose, BookEmpty."""
     return answer_of(await reports.report_of_month(connection, month, book))

@@ -49,7 +49,7 @@ class Resources:
     payments: Payments
 
     def version_now(self) -> Version:
-        """The version of the book to price an estimate by, be it a little stale. Raises BookEmpty."""
+        """The version of the book to price an estimate by. It may be a little stale. Raises BookEmpty."""
         book = self.book.last
         if not book.versions:
             raise BookEmpty()
@@ -78,7 +78,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         return postgres.watch(await connect_async(settings.database, GATE))
 
     async def check_pools() -> None:
-        """Replaces the connections that died, which else each had to find out for itself."""
+        """Replaces broken connections, before requests get them."""
         await pool.check()
         await asyncio.to_thread(resources.payments.connections.check)
 

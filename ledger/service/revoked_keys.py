@@ -1,4 +1,4 @@
-"""The keys that were revoked, as the log says it: a thread follows the log, since Postgres may have been restored.
+"""The keys that were revoked by the log: a thread follows the log, because Postgres may have been restored.
 
 This also works while Postgres is away. Until the topic was read once, a key is accepted if Postgres was in use lately
 (docs/decisions/0018).
@@ -40,11 +40,11 @@ class RevokedKeys:
 
     @property
     def read_once(self) -> bool:
-        """Whether it has every key that was revoked before this process started."""
+        """Whether it knows all keys that were revoked before this process started."""
         return self._first_read.is_set()
 
     def wait(self, timeout_seconds: float) -> bool:
-        """Waits until it is; False when it was not in time."""
+        """Waits until the topic was read once; False when it was not in time."""
         return self._first_read.wait(timeout_seconds)
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ class TopUpRequests:
 
     def __init__(self, pool: AsyncPool) -> None:
         self._pool = pool
-        self._noted: dict[str, int] = {}  # by account: the time of the machine, by the entry that armed it
+        self._noted: dict[str, int] = {}  # by account: the number of the entry that armed its machine
         self._waiting: asyncio.Queue[Funds] = asyncio.Queue(_WAITING_MAX)
 
     def note(self, funds: Funds) -> None:
@@ -39,7 +39,7 @@ class TopUpRequests:
         self._waiting.put_nowait(funds)
 
     async def run(self) -> None:
-        """Stores the requests, for ever. If one can't be stored, the account's next refusal makes it."""
+        """Stores the requests, without end. If one can't be stored, the account's next refusal makes it again."""
         while True:
             funds = await self._waiting.get()
             try:

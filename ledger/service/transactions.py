@@ -1,4 +1,4 @@
-"""Lines of a history as transactions: the words and figures of the statement, the fields of the entry."""
+"""Lines of a history as transactions: texts and figures for customers, and the fields of the entry."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Usage from routers: one CloudEvent or a batch, refused as a whole or on the log as a whole.
+"""Usage from routers: one CloudEvent or a batch. All events of a batch are refused, or all are appended to the log.
 
-The very code that reads events for the projector reads them here, and the fold folds them over an account without a
-past, by the version of the book in force: what is refused here would be a dead letter there.
+The code that checks events for the projector checks them here. Then the fold folds them over an account without a past,
+by the version of the book in force. So an event that is refused here would have become a dead letter.
 """
 
 import time

@@ -1,6 +1,6 @@
-"""Verdicts: whether the fold accepted an event that was appended; known as soon as the views have passed it.
+"""Verdicts: whether the fold accepted an event that was appended. They are known when the views have passed the event.
 
-One task per process asks how far the partitions are, for all requests that wait. While none waits, it does not ask.
+One task per process reads how far the partitions are folded, for all requests that wait. While none waits, it is idle.
 """
 
 import asyncio

@@ -49,7 +49,7 @@ async def create_endpoint(
 
 
 async def list_endpoints(resources: Resources, caller: Caller) -> Page[WebhookEndpoint]:
-    """The endpoints of the caller's account, an operator's caller all; the oldest first, ended ones too."""
+    """The endpoints of the caller's account, or all for an operator; the oldest first, with the ended ones."""
 
     def read() -> list[Endpoint]:
         with resources.payments.connections.connection() as connection:
@@ -64,7 +64,7 @@ async def get_endpoint(resources: Resources, caller: Caller, endpoint_id: uuid.U
 
 
 async def end_endpoint(resources: Resources, caller: Caller, endpoint_id: uuid.UUID) -> bool:
-    """Ends it: nothing more is sent there. False: the log does not have this yet, a worker appends it."""
+    """Ends an endpoint: nothing more is sent there. False: it is not on the log yet; a worker appends it."""
 
     def end() -> None:
         _find(resources, caller, endpoint_id)
@@ -76,7 +76,7 @@ async def end_endpoint(resources: Resources, caller: Caller, endpoint_id: uuid.U
 
 
 async def rotate_secret(resources: Resources, caller: Caller, endpoint_id: uuid.UUID) -> WebhookSecret:
-    """Another secret from now on. For 24 hours the one before signs beside it. Raises EndpointUnknown."""
+    """Makes a new secret. For 24 hours the old one signs, too. Raises EndpointUnknown."""
     secret = new_secret()
 
     def rotate() -> None:
@@ -91,7 +91,7 @@ async def rotate_secret(resources: Resources, caller: Caller, endpoint_id: uuid.
 async def list_deliveries(
     resources: Resources, caller: Caller, endpoint_id: uuid.UUID, cursor: str | None = None, limit: int = 50
 ) -> Page[WebhookDelivery]:
-    """What was sent there or waits to be, newest first, each with how its last attempt went."""
+    """The notices that were sent there or wait, newest first, each with its last attempt."""
     before = _place(cursor) if cursor else _END
 
     def read() -> list[Delivery]:
@@ -107,7 +107,7 @@ async def list_deliveries(
 
 
 async def replay_delivery(resources: Resources, caller: Caller, endpoint_id: uuid.UUID, delivery_id: uuid.UUID) -> None:
-    """Sends it once more, under the same id. Raises EndpointUnknown, EndpointEnded, DeliveryUnknown."""
+    """Sends a notice once more, under the same id. Raises EndpointUnknown, EndpointEnded, DeliveryUnknown."""
 
     def replay() -> None:
         if _find(resources, caller, endpoint_id).disabled_at is not None:

@@ -34,7 +34,7 @@ class NotFoldedYet(LedgerError):
 
 
 class Write(NamedTuple, Generic[Value]):
-    """An event to be: its type, its account, its data as the acting key says it; and the value once it is posted.
+    """An event to append: its type, its account, its data (made from the acting key's id), and its value when posted.
 
     `check_first`: False where only the account's state can say whether it is refused. `event_id`: where the fact allows
     only one such event; else it follows from the request. `time`: when the fact happened, if not now.

@@ -1,6 +1,6 @@
 """Events that the fold has accepted, read partition by partition in log order, for consumers.
 
-Within a partition entries appear in the order of their offsets, so that a place in it is all that a reader has to keep.
+Within a partition entries appear in the order of their offsets, so a reader only has to keep one offset per partition.
 A rebuild gives every entry its old offset.
 """
 
@@ -41,13 +41,13 @@ def partitions(connection: Connection) -> list[int]:
 
 
 def after(connection: Connection, partition: int, offset: int, types: Sequence[str], limit: int) -> list[AcceptedEvent]:
-    """The next facts of these types, which the index entries_facts must know, from an offset on."""
+    """The next facts of these types from an offset on. The index entries_facts must include the types."""
     parameters = {"partition": partition, "offset": offset, "types": list(types), "limit": limit}
     return [AcceptedEvent(*row) for row in connection.execute(SQL["after"], parameters)]
 
 
 def true_up_to(connection: Connection) -> datetime | None:
-    """The log time up to which all partitions are folded; None while one has none."""
+    """The log time up to which all partitions are folded; None while a partition has no log time."""
     row = connection.execute(SQL["true_up_to"]).fetchone()
     return row[0] if row else None
 

@@ -1,5 +1,5 @@
--- Facts that something follows from outside of the ledger, in the order of their partition. The condition of the index
--- entries_facts is repeated so that it is used.
+-- Facts that consumers act on, in the order of their partition. Repeats the condition of the index entries_facts, so that
+-- Postgres uses it.
 
 -- part: indexed_types
 type IN ('credits.purchased', 'credits.refunded', 'dispute.opened', 'dispute.closed', 'auto_top_up.failed',
@@ -17,7 +17,7 @@ LIMIT %(limit)s;
 SELECT partition FROM views.progress ORDER BY partition;
 
 -- name: true_up_to
--- The log time up to which all partitions are folded; NULL while one has none.
+-- The log time up to which all partitions are folded; NULL while a partition has no log time.
 SELECT CASE WHEN count(*) = count(through) THEN min(through) END FROM views.progress;
 
 -- name: issued
@@ -26,8 +26,8 @@ SELECT data ->> 'number', coalesce(occurred_at, log_time) FROM views.entries
 WHERE event_id = %(event_id)s AND account_id = %(account_id)s AND signed;
 
 -- name: last_numbers
--- The highest number of each series: all but the digits at the end. Only numbers of our form, which all have the same
--- length: others may sign such events, too, with whatever numbers they use.
+-- The highest number of each series (a number without its last digits). Only numbers in our form, which all have the same
+-- length: another program with a signing key may put other numbers on the log.
 SELECT max(data ->> 'number')
 FROM views.entries
 WHERE type = 'invoice.issued' AND data ->> 'number' ~ %(form)s

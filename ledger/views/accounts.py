@@ -19,7 +19,7 @@ class Balance(NamedTuple):
 
 
 class AccountRow(NamedTuple):
-    """One account. The `top_up_*` are its policy and None without one; days and months are those of the counters."""
+    """One account. `top_up_*`: its policy, None without one. Days and months: those in which the counters counted."""
 
     account_id: str
     balance: int

@@ -57,7 +57,7 @@ class DeadLetter(NamedTuple):
 def list_dead_letters(
     connection: Connection, *, code: str | None, topic: str | None, since: datetime | None, limit: int
 ) -> list[DeadLetter]:
-    """The newest ones first; None: of any code, on any topic, of any time."""
+    """Dead letters, newest first. None: of any code, on any topic, of any time."""
     parameters = {"code": code, "topic": topic, "since": since, "limit": limit}
     with connection.cursor(row_factory=class_row(DeadLetter)) as cursor:
         return cursor.execute(_READING["list"], parameters).fetchall()
@@ -71,7 +71,7 @@ def find_dead_letter(connection: Connection, topic: str, partition: int, log_off
 
 
 def count_from(connection: Connection, topic: str, partition: int, log_offset: int) -> int:
-    """How many there are of a partition from an offset on."""
+    """How many dead letters a partition has from an offset on."""
     where = {"topic": topic, "partition": partition, "log_offset": log_offset}
     row = connection.execute(_READING["count_from"], where).fetchone()
     return int(row[0]) if row else 0

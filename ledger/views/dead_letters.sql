@@ -1,4 +1,4 @@
--- What people read of the dead letters.
+-- Dead letters, for people.
 
 -- part: columns
 topic, partition, log_offset, code, field, reason, account_id, event_id::text, type, log_time, excerpt

@@ -49,7 +49,7 @@ def columns_of(connection: Connection) -> dict[str, list[str]]:
 
 
 def digests(connection: Connection, columns: Mapping[str, list[str]]) -> Iterator[Digest]:
-    """The digests of every account, table by table. `columns`: which of each, in which order; NULLs if not there."""
+    """The digests of all accounts, table by table. `columns`: of each table, in order; missing ones are NULLs."""
     # What a session is set to must not change the bytes.
     connection.execute("SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'")
     there = columns_of(connection)

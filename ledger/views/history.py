@@ -60,7 +60,7 @@ class HistoryLine(NamedTuple):
 
     @property
     def place(self) -> HistoryPosition:
-        """Where the next page begins when this line is the last of one."""
+        """Where the next page begins if this line is the last of its page."""
         return HistoryPosition(self.log_time, self.seq)
 
 

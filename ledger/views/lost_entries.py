@@ -131,7 +131,7 @@ def losses(connection: Connection) -> list[Loss]:
 
 
 def out_of_order(connection: Connection) -> list[str]:
-    """The first accounts of which the log has what came later than something that it lacks."""
+    """The first accounts that have lost an event of which the log still has later ones."""
     return [account_id for (account_id,) in connection.execute(SQL["out_of_order"])]
 
 
@@ -141,7 +141,7 @@ def unchanged_up_to(connection: Connection) -> dict[int, int]:
 
 
 def last_common_offsets(connection: Connection) -> dict[int, int]:
-    """Per partition the offset behind the last event on the log that the views have, too: what follows is new."""
+    """Per partition the offset behind the last event that both the log and the views have. Later events are new."""
     return dict(connection.execute(SQL["reached"]).fetchall())
 
 
@@ -154,7 +154,7 @@ def lost_entries(connection: Connection) -> Iterator[LostEntry]:
 
 
 def event_of(entry: LostEntry) -> Event:
-    """The event of an entry, the same but for the form of its id and time. Raises IncompleteEvent."""
+    """The event of an entry. Only its id and its time may be written differently. Raises IncompleteEvent."""
     try:
         event = EVENT.validate_json(_json(entry))
     except ValueError as error:

@@ -1,5 +1,5 @@
--- What the views know and the log lacks. Tables without a schema are temporary, or those of the views that are compared,
--- which the session's search path names.
+-- Entries of the views that the log lacks. Tables without a schema are temporary ones, or those of the compared views,
+-- which are in the session's search path.
 
 -- name: make_found
 CREATE TEMP TABLE found (
@@ -14,14 +14,14 @@ CREATE TEMP TABLE unproven (partition integer NOT NULL, log_offset bigint NOT NU
 COPY unproven (partition, log_offset) FROM STDIN;
 
 -- name: count_unproven
--- Entries that are missing only because their record, which is where it was, does not verify.
+-- Entries whose record is still at its place on the log, but whose signature does not verify.
 SELECT count(*) FROM lost JOIN unproven USING (partition, log_offset);
 
 -- name: copy_found
 COPY found (event_id, account_id, signed, content, partition, log_offset) FROM STDIN;
 
 -- name: make_lost
--- Each entry whose event is nowhere on the log.
+-- The entries whose events are nowhere on the log.
 CREATE TEMP TABLE lost AS
 SELECT e.event_id, e.account_id, e.signed, e.partition, e.log_offset, e.type, e.seq, e.amount
 FROM entries e
@@ -48,7 +48,7 @@ SELECT partition, next_offset FROM progress ORDER BY partition;
 SELECT partition, type, count(*), coalesce(sum(amount), 0)::bigint FROM lost GROUP BY partition, type ORDER BY partition, type;
 
 -- name: out_of_order
--- Accounts of which the log has what came later than something that it lacks.
+-- Accounts that have lost an event of which the log still has later ones.
 SELECT account_id
 FROM (SELECT account_id, min(seq) AS first FROM lost GROUP BY account_id) AS l
 WHERE EXISTS (SELECT FROM entries e
@@ -59,7 +59,7 @@ ORDER BY account_id
 LIMIT 10;
 
 -- name: in_place
--- Per partition the offset behind the last entry that is where it was; before it the log is as it was folded.
+-- Per partition the offset behind the last entry that is still at its place. Before it the log is unchanged.
 SELECT e.partition, max(e.log_offset) + 1
 FROM entries e JOIN found f
     ON f.event_id = e.event_id AND f.account_id = e.account_id AND f.signed = e.signed
@@ -67,7 +67,7 @@ FROM entries e JOIN found f
 GROUP BY e.partition;
 
 -- name: reached
--- Per partition the offset behind the last event that has an entry, where each is first: what follows is new.
+-- Per partition the offset behind the last event that has an entry (its first copy counts). Later events are new.
 SELECT partition, max(first) + 1
 FROM (SELECT f.partition, min(f.log_offset) AS first
       FROM found f JOIN entries e
@@ -76,8 +76,8 @@ FROM (SELECT f.partition, min(f.log_offset) AS first
 GROUP BY partition;
 
 -- name: lost_entries
--- Partition by partition in the order of the log that was folded, with all that their events consist of. A moment that
--- is outside of the years 1 to 9999 in UTC is inside of them where its offset is.
+-- By partition, in the order in which the log was folded, with all parts of their events. A time outside of the years 1
+-- to 9999 in UTC was inside of them in its own time zone.
 SELECT e.partition, e.event_id::text, e.account_id, e.signed, replace(e.content::text, '-', ''), e.type,
        (extract(epoch FROM e.log_time) * 1000)::bigint, e.source, e.dataschema,
        CASE WHEN e.occurred_at >= '10000-01-01 00:00+00'

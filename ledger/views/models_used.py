@@ -1,4 +1,4 @@
-"""How often models were used: what a change of prices is about."""
+"""How often models were used, so that a change of prices shows whom it affects."""
 
 from collections.abc import Collection
 from datetime import date

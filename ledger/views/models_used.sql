@@ -1,4 +1,4 @@
--- Calls of certain models by all accounts, since a day. It reads every usage day since: for people who wait, not for requests.
+-- Calls of certain models by all accounts, since a day. It reads all usage since then: too slow for a request.
 SELECT u.provider, u.model, sum(u.requests)::bigint AS requests
 FROM views.usage_days u
 JOIN unnest(%(providers)s::text[], %(models)s::text[]) AS asked (provider, model) USING (provider, model)

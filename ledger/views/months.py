@@ -38,7 +38,7 @@ class Liability(NamedTuple):
 
 
 class UsageSums(NamedTuple):
-    """The same usage from the sums per day: of one model provider, or of traces ("")."""
+    """Usage by the sums per day, of one model provider; "": of traces."""
 
     provider: str
     requests: int

@@ -1,7 +1,7 @@
 -- What the report of a month is made of: from `since` up to, not including, `until`.
 
 -- name: liability
--- What all balances came to just before a moment. An account that has been quiet since needs no look at its entries.
+-- The sum of all balances just before a moment. Entries are read only for accounts that have changed since.
 SELECT coalesce(sum(balance) FILTER (WHERE balance > 0), 0) AS held,
        coalesce(sum(balance) FILTER (WHERE balance < 0), 0) AS owed,
        count(*) FILTER (WHERE balance > 0) AS accounts_holding, count(*) FILTER (WHERE balance < 0) AS accounts_owing
@@ -15,7 +15,7 @@ FROM (
 ) accounts;
 
 -- name: sums
--- Sums of the columns that postings are made of.
+-- Sums of the columns from which postings are computed.
 SELECT type, provider, currency,
        CASE type WHEN 'credits.purchased' THEN data ->> 'kind' WHEN 'dispute.closed' THEN data ->> 'outcome' END AS kind,
        CASE type WHEN 'trace.recorded' THEN book_version END AS book_version,

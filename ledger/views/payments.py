@@ -19,7 +19,7 @@ class PaidPurchase(NamedTuple):
 
 
 def uncredited(connection: Connection, paid: Sequence[PaidPurchase]) -> list[PaidPurchase]:
-    """Those of them that no projected purchase is."""
+    """Those of the payments that no projected purchase has."""
     parameters = {"accounts": [one.account_id for one in paid], "purchases": [one.purchase_id for one in paid]}
     return [paid[place] for (place,) in connection.execute(SQL["uncredited"], parameters)]
 

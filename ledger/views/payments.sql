@@ -1,20 +1,20 @@
 -- Payments as they are projected, for the comparison with their provider's lists.
 
 -- name: uncredited
--- Of these purchases those that are not there, by their place.
+-- Those of the given purchases that the views lack, by their place in the list.
 SELECT asked.place - 1
 FROM unnest(%(accounts)s::text[], %(purchases)s::text[]) WITH ORDINALITY AS asked (account_id, purchase_id, place)
 WHERE NOT EXISTS (SELECT FROM views.purchases p
                   WHERE p.account_id = asked.account_id AND p.purchase_id = asked.purchase_id);
 
 -- name: credited_since
--- The condition of the index entries_providers is in it so that it is used.
+-- Repeats the condition of the index entries_providers, so that Postgres uses it.
 SELECT data ->> 'provider_payment_id', account_id, data ->> 'purchase_id'
 FROM views.entries
 WHERE type = 'credits.purchased' AND currency IS NOT NULL AND provider = %(provider)s AND log_time >= %(since)s;
 
 -- name: oldest_open_dispute
--- The condition of the index entries_money is repeated so that it is used.
+-- Repeats the condition of the index entries_money, so that Postgres uses it.
 SELECT min(e.occurred_at)
 FROM views.purchases p
 JOIN views.entries e ON e.account_id = p.account_id AND e.type = 'dispute.opened'
@@ -23,8 +23,8 @@ JOIN views.entries e ON e.account_id = p.account_id AND e.type = 'dispute.opened
 WHERE p.provider = %(provider)s AND p.disputed > 0;
 
 -- name: was_lost
--- Whether a purchase that the log had acknowledged when its row ended is not there, though the views are true beyond
--- that moment: the log lost it before it was folded. One that is a dead letter was not lost: people decide about it.
+-- Whether the views lack a purchase although they are folded past the moment at which its row ended: then the log lost it
+-- before it was folded. A purchase that became a dead letter was not lost: people decide about it.
 SELECT EXISTS (
     SELECT FROM records.checkouts c
     WHERE c.checkout_id = %(checkout_id)s
@@ -35,7 +35,7 @@ SELECT EXISTS (
       AND NOT EXISTS (SELECT FROM records.rebuilds r WHERE r.finished_at IS NULL));
 
 -- name: perhaps_lost
--- Payments whose rows say that they were credited, and that have no purchase although the views are true beyond that.
+-- Payments that were credited by their rows, and have no purchase although the views are folded past that moment.
 SELECT payment_id
 FROM (SELECT checkout_id::text AS purchase_id, account_id, payment_id, ended_at FROM records.checkouts
       WHERE provider = %(provider)s AND state = 'credited'

@@ -64,7 +64,7 @@ ORDER BY log_time DESC, seq DESC
 LIMIT %(limit)s;
 
 -- name: history_of_money
--- The same for types of the index entries_money, whose condition is repeated so that it is used.
+-- A page of types of the index entries_money. Repeats its condition, so that Postgres uses it.
 SELECT {{entry_columns}}
 FROM views.entries
 WHERE account_id = %(account_id)s AND type = ANY (%(types)s)
@@ -76,8 +76,8 @@ ORDER BY log_time DESC, seq DESC
 LIMIT %(limit)s;
 
 -- name: history_of_usage
--- The same for usage of a model or an API key: only the days that have some, no more of them than fill the page, and
--- of each day only the part between the first match and the last.
+-- A page of usage of one model or API key. Reads only days with such usage, only as many as fill the page, and of each
+-- day only the part between the first match and the last.
 WITH days AS (
     SELECT day, min(seq_first) AS seq_first, max(seq_last) AS seq_last, sum(requests) AS requests
     FROM views.usage_days
@@ -88,7 +88,7 @@ WITH days AS (
                   AND (%(before_time)s::timestamptz AT TIME ZONE 'UTC')::date
     GROUP BY day
 ), newest AS (
-    -- The day that the page begins in is not counted: how much of it lies before that place is not known.
+    -- Does not count the day in which the page begins: it is not known how much of it lies before the page.
     SELECT day, seq_first, seq_last,
            coalesce(sum(requests) FILTER (WHERE day < (%(before_time)s::timestamptz AT TIME ZONE 'UTC')::date)
                     OVER (ORDER BY day DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS later

@@ -5,7 +5,7 @@ CREATE SCHEMA views;
 
 -- How far each partition is folded. `last_*` identify that record, so that a log that lost its tail is noticed;
 -- `through` is the time up to which the views are true, `log_end` where the log ended when that was last asked.
--- `waits_for`: what the partition can't be folded beyond, since when, and where that is.
+-- `waits_for`: what stops the fold of the partition, since when, and at which offset.
 CREATE TABLE views.progress (
     partition       integer PRIMARY KEY,
     next_offset     bigint NOT NULL CHECK (next_offset >= 0),
@@ -162,7 +162,7 @@ CREATE TABLE views.usage_days (
 
 CREATE INDEX usage_days_time ON views.usage_days USING brin (day) WITH (pages_per_range = 32);
 
--- What became of the records of each partition: posted, duplicate, dead_letter or forwarded, by event type.
+-- The outcomes of the records of each partition: posted, duplicate, dead_letter or forwarded, by event type.
 CREATE TABLE views.record_counts (
     partition       integer NOT NULL,
     type            text NOT NULL,

@@ -15,9 +15,9 @@ STATES = ("due", "sent", "pending", "canceling")
 
 
 class UnattendedTrigger(NamedTuple):
-    """An account that is in flight with a trigger which no charger knows, since then or its last policy.
+    """An account in flight with a trigger that no charger knows. `credits` in nanos.
 
-    `credits` in nanos.
+    `since`: when it triggered, or when its policy was last set.
     """
 
     account_id: str
@@ -36,7 +36,7 @@ class OpenTopUps(NamedTuple):
 
 
 def opened_caps(connection: Connection, now: datetime) -> list[tuple[str, Window]]:
-    """Accounts that a cap holds back whose window, by this clock, is over."""
+    """Capped accounts whose window, by this clock, is over."""
     parameters = {"day": day_of(ms_of(now)), "month": month_of(ms_of(now))}
     return connection.execute(SQL["opened_caps"], parameters).fetchall()
 

@@ -1,4 +1,4 @@
--- Auto top-up over all accounts: caps that have opened, triggers without a charger, and what is not over in time.
+-- Auto top-up over all accounts: caps that have opened, triggers without a charger, and charges that take too long.
 
 -- name: opened_caps
 SELECT account_id, reason FROM views.accounts
@@ -7,8 +7,8 @@ WHERE state = 'capped'
 ORDER BY account_id;
 
 -- name: unattended
--- In flight, published on ledger.topups a while ago, and no charger has it. `since`: when it triggered, or when its
--- policy was set, if that was later.
+-- Accounts in flight whose trigger was published on ledger.topups more than a minute ago, and that no charger has.
+-- `since`: when it triggered, or when its policy was set, if that was later.
 SELECT a.account_id, a.trigger_id::text, a.trigger_credits, a.top_up_provider, a.payment_method_id,
     (SELECT e.log_time FROM views.entries e
      WHERE e.account_id = a.account_id AND e.seq = a.since_seq ORDER BY e.log_time DESC LIMIT 1) AS since
@@ -20,16 +20,16 @@ WHERE a.state = 'in_flight' AND t.trigger_id IS NULL
 ORDER BY a.account_id;
 
 -- name: open
--- The age is that of the attempt: a state that was looked up in vain is no younger for it.
+-- The age counts from the attempt: looking an outcome up without a result does not make it younger.
 SELECT t.state, count(*), extract(epoch FROM %(now)s - min(coalesce(a.created_at, t.triggered_at)))::float8
 FROM records.top_up_triggers t LEFT JOIN records.top_up_attempts a USING (trigger_id, attempt)
 WHERE t.ended_at IS NULL
 GROUP BY t.state;
 
 -- name: overdue
--- trigger: no charger works on it. unavailable: its provider can't be asked. attempt: its outcome stays unknown.
--- payment: a link outlives its end. in_flight: the charge is over, and the account still waits. checkout: the sweep
--- does not end it. outbox: it is not published.
+-- trigger: no charger works on it. unavailable: its provider does not answer. attempt: its outcome stays unknown.
+-- payment: a payment link is still open after its end. in_flight: the charge is over, and the account still waits.
+-- checkout: the sweep has not ended it. outbox: a message is not published.
 WITH late AS (
     SELECT 'trigger' AS kind, due_at AS since FROM records.top_up_triggers
     WHERE ended_at IS NULL AND due_at < %(now)s - interval '5 minutes'

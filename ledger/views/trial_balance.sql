@@ -1,4 +1,4 @@
--- Every posting account's sum, and so the trial balance: the sums of one unit add up to zero.
+-- The trial balance: the sum of each posting account. The sums of one unit add up to zero.
 SELECT posting_account, unit, sum(amount)::text AS total
 FROM views.postings
 GROUP BY posting_account, unit

@@ -1,11 +1,11 @@
 -- What the projectors write, one batch in one transaction. Arrays hold one element per row.
 
 -- name: lock_partition
--- Waits until no other writer is in the middle of a batch of this partition.
+-- Waits until no other session writes a batch of this partition.
 SELECT pg_advisory_xact_lock(%(namespace)s, %(partition)s);
 
 -- name: find_blockers
--- Writers that hold a partition for longer than they may: stopped, or cut off, in the middle of a batch.
+-- Sessions that hold a partition for too long: their process was stopped, or lost its connection, within a batch.
 SELECT a.pid
 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.classid = %(namespace)s AND l.objid = %(partition)s AND l.objsubid = 2
@@ -24,7 +24,7 @@ SET next_offset = %(next_offset)s,
 WHERE partition = %(partition)s AND next_offset = %(expected)s;
 
 -- name: note_caught_up
--- Nothing is left to fold up to this moment, or what of it has to wait.
+-- Notes that everything up to this moment is folded, and what the partition waits for, if it does.
 UPDATE views.progress
 SET log_end = %(log_end)s, waits_for = %(waits_for)s, waits_detail = %(waits_detail)s,
     waits_since = to_timestamp(%(waits_since_ms)s::numeric / 1000),

@@ -90,7 +90,7 @@ class ApiError(HTTPException):
         self.items = items
 
 
-# A class that is not here has what the nearest class has that it is derived from; 422 is what the rules refuse.
+# A class that is not here has the status of its nearest base class. 422: the rules refuse the event.
 STATUS: Mapping[type[LedgerError], int] = {
     LedgerError: 422,
     InvalidCursor: 400,
@@ -151,7 +151,7 @@ def status_of(kind: type[LedgerError]) -> int:
 
 
 def status_of_code(code: str) -> int:
-    """The same of a class that another process or a table names by its code."""
+    """The status of a class that another process or a table names by its code."""
     return status_of(error_of_code(code) or LedgerError)
 
 
@@ -230,7 +230,7 @@ _KNOWN: dict[type[Exception], Callable[[Any], ApiError]] = {
     LedgerError: api_error_of,
     psycopg.OperationalError: _database_error,
     **dict.fromkeys(WRONG_SHAPE, _database_error),
-    psycopg.errors.IdleInTransactionSessionTimeout: _database_error,  # we stood still, and go on now
+    psycopg.errors.IdleInTransactionSessionTimeout: _database_error,  # this process was stopped meanwhile
 }
 
 

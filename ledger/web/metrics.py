@@ -1,6 +1,6 @@
-"""What Prometheus may know: requests as they happen, the state of the ledger as it is when asked.
+"""Metrics for Prometheus: requests, counted as they happen, and the state of the ledger at the moment of the question.
 
-Processes that share a port count in files of a folder that they share, so that whichever is asked answers for all.
+Processes behind one port count in files of a shared folder, so that each of them can answer for all.
 """
 
 import os
@@ -27,7 +27,7 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class RequestMetrics:
-    """What is done: requests by route, method and status, decisions of the gate by outcome."""
+    """Counts requests by route, method and status, and decisions of the gate by outcome."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -67,7 +67,7 @@ class RequestMetrics:
             self._failures.labels(str(status)).inc()
 
     def exposition(self) -> bytes:
-        """Of all processes that share the port, in Prometheus' text format."""
+        """The counts of all processes behind the port, in Prometheus' text format."""
         if FOLDER_VARIABLE not in os.environ:
             return generate_latest(self._registry)
         shared = CollectorRegistry()
@@ -76,7 +76,7 @@ class RequestMetrics:
 
 
 class Stored(NamedTuple):
-    """What Postgres alone knows."""
+    """Figures that only Postgres has."""
 
     record_counts: Sequence[RecordCount]
     outbox: Outbox

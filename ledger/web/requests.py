@@ -22,5 +22,5 @@ def request_id_of(headers: Mapping[bytes, bytes]) -> str:
 
 
 def too_large(limit: int) -> ApiError:
-    """The answer to a body that no request has."""
+    """The answer to a body that is larger than any request's."""
     return ApiError(413, "too_large", f"The body is larger than {limit} bytes.")

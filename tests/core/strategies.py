@@ -75,7 +75,7 @@ def _maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 PICK = st.integers(0, 4)
-NAMED = st.sampled_from([0, 0, 0, 1, 2, -1])  # -1 names what nobody has
+NAMED = st.sampled_from([0, 0, 0, 1, 2, -1])  # -1 names something that does not exist
 SHARE = st.sampled_from(["all", "all", "half", "more", "0", "1.5"])
 MINOR = st.one_of(st.integers(0, 20_000), st.sampled_from([0, 10**12]))
 CURRENCY = st.sampled_from(["USD", "USD", "INR"])

@@ -108,7 +108,7 @@ TRANSITIONS = [
     ("below", "the next usage", lambda s: s.spend("1"), "in_flight", ["triggered"]),
     ("below", "a purchase that is too small", lambda s: s.buy("5", "p2"), "in_flight", ["triggered"]),
     ("below", "a purchase that is enough", lambda s: s.buy("10", "p2"), "armed", NEVER),
-    ("below", "a top-up that nobody asked for", lambda s: s.pay("60", trigger=UNKNOWN_TRIGGER), "armed", NEVER),
+    ("below", "a top-up without a trigger", lambda s: s.pay("60", trigger=UNKNOWN_TRIGGER), "armed", NEVER),
     ("below", "another adjustment", lambda s: s.adjust("-1"), "armed", NEVER),
     ("disputed", "usage while a dispute is open", lambda s: s.spend("1"), "armed", NEVER),
     ("disputed", "a request while a dispute is open", lambda s: s.request("1"), "armed", NEVER),

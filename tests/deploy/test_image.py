@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NOBODY = 65532
+NONROOT = 65532
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_the_linter_finds_nothing() -> None:
 
 def test_the_image_has_no_default_secret_and_no_root() -> None:
     stages = (ROOT / "Dockerfile").read_text().split("\nFROM ")
-    assert f"USER {NOBODY}:{NOBODY}" in stages[-1]
+    assert f"USER {NONROOT}:{NONROOT}" in stages[-1]
     assert not re.search(r"(?i)password|secret|SIGNING", stages[-1])
 
 
@@ -95,6 +95,6 @@ def _python() -> str:
 def _as_nobody(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": str(folder), "COLUMNS": "120", "TERM": "dumb"}
     return subprocess.run(
-        command, env=environment, cwd="/", user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, text=True,
+        command, env=environment, cwd="/", user=NONROOT, group=NONROOT, extra_groups=[], capture_output=True, text=True,
         check=False,
     )  # fmt: skip

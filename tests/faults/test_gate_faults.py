@@ -244,7 +244,7 @@ def test_clients_that_leave_before_the_decision_leave_no_hold(running: Running) 
     assert running.count("SELECT count(*) FROM records.holds") > before  # of those that were heard in time
     eventually(lambda: running.count("SELECT count(*) FROM records.holds WHERE state = 'open'") <= 1, 10)
     assert running.held_is_what_is_open()
-    # Under its key the router asks again and is told of the hold that was kept for it.
+    # The router asks again under its key and gets the hold that was kept for it.
     with connected(running.urls[1]) as again:
         again.sendall(raw_request(running.token, account, "a-key"))
         assert again.recv(4096).startswith(b"HTTP/1.1 201")

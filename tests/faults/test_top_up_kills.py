@@ -1,7 +1,7 @@
 """Projectors and chargers killed while accounts cross their thresholds: one charge and one credit per crossing.
 
 Charges are counted at the provider, whose answers are lost now and then, too. Afterwards the whole of `ledger.topups`
-is read again and the views are rebuilt, and nobody asks the provider for anything.
+is read again and the views are rebuilt, and no process asks the provider for anything.
 """
 
 import os

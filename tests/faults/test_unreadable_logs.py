@@ -33,7 +33,7 @@ CHECKSUM, CODEC, GROWING, LAST, SOUND = range(5)
 
 
 class Silent:
-    """Who is told how far a rebuild is, and says nothing."""
+    """Receives the progress of a rebuild, and shows nothing."""
 
     def begin(self, stage: str, total: int | None) -> None:
         pass

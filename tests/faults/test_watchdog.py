@@ -10,7 +10,7 @@ PROCESS = """
 import time
 from projectors.watchdog import Watchdog
 
-watchdog = Watchdog(stall_seconds=0.5, hang_up=lambda: None)
+watchdog = Watchdog(stall_seconds=0.5, interrupt=lambda: None)
 for _ in range(20):
     {each_time}
     time.sleep(0.1)

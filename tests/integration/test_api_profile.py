@@ -35,7 +35,7 @@ ADA = {
     "time_zone": "Europe/Berlin",
     "locale": "de_DE",
 }
-NOBODY = dict.fromkeys(ADA)
+EMPTY_PROFILE = dict.fromkeys(ADA)
 VAT = {"country": "DE", "type": "eu_vat", "value": "de 136 695 976"}
 
 
@@ -68,13 +68,13 @@ def numbers(http: httpx.Client, path: str) -> list[str]:
 
 def test_a_profile_is_empty_until_it_is_put_and_replaced_as_a_whole(http: httpx.Client) -> None:
     path = account(http, "replaced") + "/profile"
-    assert http.get(path).json() == {"account_id": "replaced", **NOBODY}
+    assert http.get(path).json() == {"account_id": "replaced", **EMPTY_PROFILE}
     kept = {"account_id": "replaced", **ADA, "email": "Ada@example.com", "locale": "de-DE"}
     for _ in range(2):
         answer = http.put(path, json=ADA)
         assert (answer.status_code, answer.json()) == (200, kept)
     assert http.get(path).json() == kept
-    assert http.put(path, json={"name": "Ada"}).json() == {"account_id": "replaced", **NOBODY, "name": "Ada"}
+    assert http.put(path, json={"name": "Ada"}).json() == {"account_id": "replaced", **EMPTY_PROFILE, "name": "Ada"}
     assert http.get(path).json()["address"] is None
 
 
@@ -240,7 +240,7 @@ def test_one_row_deleted_erases_a_person(http: httpx.Client, settings: Settings)
     http.post(f"{path}/tax-ids", json=VAT)
     with psycopg.connect(settings.database) as connection:
         connection.execute("DELETE FROM records.profiles WHERE account_id = 'erased'")
-    assert http.get(f"{path}/profile").json() == {"account_id": "erased", **NOBODY}
+    assert http.get(f"{path}/profile").json() == {"account_id": "erased", **EMPTY_PROFILE}
     assert numbers(http, path) == []
 
 

@@ -1,4 +1,4 @@
-"""`ledger consume`: every dead letter is told of at least once, whatever ends the process, and nothing unsigned is."""
+"""`ledger consume` reports every signed dead letter at least once, whatever ends the process, and no unsigned one."""
 
 import json
 import os

@@ -57,7 +57,7 @@ def test_a_key_is_revoked_only_when_somebody_says_so_and_only_once(settings: Set
     assert api_key(settings, made["key_id"]).revoked_at is None
     revoked = keys("revoke", made["key_id"], "--yes")
     assert (revoked["revoked_now"], revoked["description"]) == (True, "stolen")
-    again = keys("revoke", made["key_id"])  # asks nobody: there is nothing to do
+    again = keys("revoke", made["key_id"])  # asks no question: there is nothing to do
     assert (again["revoked_now"], again["revoked_at"]) == (False, revoked["revoked_at"])
     assert api_key(settings, made["key_id"]).revoked_at is not None
 

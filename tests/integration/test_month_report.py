@@ -175,7 +175,7 @@ def test_nothing_is_reported_that_does_not_close(settings: Settings, past: Past,
     async def read() -> None:
         async with await psycopg.AsyncConnection.connect(settings.database) as connection:
             await connection.execute(tampering.encode())
-            # In the transaction that tampers, so that nobody else sees it; it is not committed.
+            # In the transaction that tampers, which is not committed, so no other session sees it.
             found = await read_month(connection, "2026-10", *month_bounds("2026-10"))
             await connection.rollback()
         month_report(found, past.book)

@@ -4,7 +4,7 @@
 
 Columns: the steps; the account's balance; the customer's money that the provider has, less refunds, in minor units; the
 purchase's state; the HTTP statuses with which we answered webhooks; the alerts about the payment. No webhook arrives
-unless the story says `webhooks`. Each step is a method of `Story` with - for _; after a colon stands its argument.
+unless the story says `webhooks`. Each step is a method of `Story` with - for _; its argument follows a colon.
 
 The customer:
     saves:CARD              saves one of the sandbox's test cards; then `buys` charges it at once

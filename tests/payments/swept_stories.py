@@ -30,7 +30,7 @@ from tests.support.waiting import eventually
 from tests.support.workers import log_reader, wait_until_projected
 
 PRICE = {"stripe": 1000, "razorpay": 85000}
-# Each round reads the lists; and a projector that the machine lets wait does not end itself, as nobody starts it again.
+# Each round reads the lists. A projector that a busy machine delays does not end itself: nothing would restart it.
 SETTINGS = {"sweep_lists_seconds": 0.000_001, "stall_seconds": 600.0}
 
 

@@ -356,9 +356,9 @@ def test_a_customer_is_brought_up_to_date_with_what_razorpay_takes(
     ann = gateway.put_customer(ANN, None)
     assert gateway.put_customer(Buyer("acct_bo", "Bo Example", ANN.email), bo) == ann
     assert gateway.put_customer(ANN, "cust_OfAnotherKey") == ann
-    nobody = gateway.put_customer(Buyer("acct_3", "Cy Example"), None)
-    assert prefilled(nobody) == {}
-    assert gateway.put_customer(Buyer("acct_3"), nobody) == nobody
+    nameless = gateway.put_customer(Buyer("acct_3", "Cy Example"), None)
+    assert prefilled(nameless) == {}
+    assert gateway.put_customer(Buyer("acct_3"), nameless) == nameless
 
 
 def test_there_are_no_saved_methods(gateway: RazorpayGateway) -> None:

@@ -11,7 +11,7 @@ from tests.payments.razorpay_harness import RETIRED_SECRET, event, gateway_at, p
 from tests.support.sandbox import RAZORPAY_KEY_SECRET
 
 AT = 1_700_000_000
-# Nobody listens there: what is read here needs no question.
+# No server listens there: reading these webhooks must not ask Razorpay.
 GATEWAY = gateway_at("http://127.0.0.1:1")
 DISPUTE = {
     "id": "disp_1",

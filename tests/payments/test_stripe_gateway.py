@@ -1,4 +1,4 @@
-"""The gateway against the sandbox, over HTTP: what is begun, what becomes of it, and what Stripe is told and asked."""
+"""The gateway against the sandbox, over HTTP: payments, their outcomes, and the requests that Stripe gets."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -72,7 +72,7 @@ def test_a_decline_on_a_page_is_not_the_end_while_the_page_is_open() -> None:
     declined = intent("requires_payment_method", last_payment_error=DECLINED, metadata=translation.ON_PAGE)
     for payment in (translation.payment_of(declined), translation.payment_of(declined, page("open"))):
         assert (payment.status, payment.failure) == ("pending", "insufficient_funds")
-    # A bank debit that bounced days later: the page is complete, nobody can go on there.
+    # A bank debit that bounced days later: the page is complete, so the customer can't continue there.
     assert translation.payment_of(declined, page("complete")).status == "failed"
 
 

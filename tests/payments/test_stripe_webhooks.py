@@ -11,7 +11,7 @@ from ledger.payments.gateway import MethodsChanged, Payment, Webhook, WebhookFor
 from ledger.payments.stripe import StripeGateway
 from tests.payments.stripe_shop import gateway_to
 
-NOBODY = "http://127.0.0.1:1"  # what needs no call must not make one
+NO_SERVER = "http://127.0.0.1:1"  # what needs no call must not make one
 SECRET, OLD_SECRET = "whsec_new", "whsec_old"
 INTENT: dict[str, Any] = {
     "id": "pi_1",
@@ -41,7 +41,7 @@ def signed(raw: bytes, secret: str = SECRET, age: int = 0) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def gateway() -> StripeGateway:
-    return gateway_to(NOBODY, SECRET, OLD_SECRET)
+    return gateway_to(NO_SERVER, SECRET, OLD_SECRET)
 
 
 def read(gateway: StripeGateway, type_: str, thing: dict[str, Any], **more: Any) -> Webhook:

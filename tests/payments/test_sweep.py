@@ -45,7 +45,7 @@ buys pays refunds:40 sweep                           | 6  | 60  | credited |
 buys pays sweep disputes:50 sweep wins-dispute sweep | 10 | 100 | credited |
 buys pays disputes:50 loses-dispute sweep            | 5  | 100 | credited |
 
-# Nobody pays for two weeks; and who pays in the end has paid.
+# The customer does not pay for two weeks, and then pays.
 buys weeks-pass sweep                                | 0  | 0   | expired  |
 buys weeks-pass sweep pays-late sweep                | 10 | 100 | credited |
 """
@@ -59,7 +59,7 @@ saves:pm_card_chargeCustomerFail fault:timeout_after/payment_intents.create/3 bu
                                        | 0  | 0   | failed   |
 fault:timeout_after/checkout.sessions.create/3 buys an-hour-passes sweep pays-late sweep | 10 | 100 | credited |
 
-# Not charged, and told so: nobody is charged any more without being there, not even by the same request much later.
+# Not charged, and the customer knows it: a later charge needs the customer, even if the same request comes again.
 saves:pm_card_visa fault:reset_before/payment_intents.create/3 buys reloads an-hour-passes sweep \
                                        | 0  | 0   | failed   |
 saves:pm_card_visa fault:reset_before/payment_intents.create/3 buys minutes-pass:3 buys sweep | 0  | 0   | pending  |

@@ -32,7 +32,7 @@ STRAY = {"signing_key_id": "stray"}  # a key that the book does not know: what i
 
 @pytest.fixture(scope="module")
 def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaymentSystem]:
-    keys = {"test-1": "a secret of the tests only", "stray": "a secret that nobody told the book"}
+    keys = {"test-1": "a secret of the tests only", "stray": "a secret whose key the book does not have"}
     with payment_system(stack, tmp_path_factory.mktemp("system"), signing_keys=keys, **SETTINGS) as running:
         for provider in PROVIDERS:
             running.webhooks(provider, on=False)

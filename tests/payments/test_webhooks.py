@@ -122,8 +122,8 @@ def test_while_we_cannot_credit_the_provider_is_told_to_come_again(
     system: PaymentSystem, tmp_path: Path, provider: str, missing: str
 ) -> None:
     account, _, message = paid(system, provider)
-    nobody = free_port()
-    away = {"kafka": f"127.0.0.1:{nobody}", "database": f"postgresql://127.0.0.1:{nobody}/ledger"}[missing]
+    unused = free_port()
+    away = {"kafka": f"127.0.0.1:{unused}", "database": f"postgresql://127.0.0.1:{unused}/ledger"}[missing]
     with api(system.settings, tmp_path, **{missing: away}) as url:
         answer = system.deliver(provider, message["body"], to=url)
         assert answer.status_code == 503, answer.text

@@ -14,7 +14,7 @@ from stripe.params.checkout import SessionCreateParams
 from tests.support.sandbox import STRIPE_KEY, STRIPE_WEBHOOK_SECRET, RunningSandbox
 from tests.support.webhook_receiver import Receiver
 
-# Nobody listens there: a redirect to it is looked at, not followed.
+# No server listens there: the tests read a redirect to it and don't follow it.
 SHOP = "http://127.0.0.1:9/shop"
 CARD = {"number": "4242 4242 4242 4242", "expiry": "12 / 34", "cvc": "123", "name": "Ada", "country": "DE"}
 PATIENCE_SECONDS = 20

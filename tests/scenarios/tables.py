@@ -3,7 +3,7 @@
     2026-11-21
     10:00:00 | credits.purchased | purchase_id=p1 credits=10 | 10 | level low→ok
 
-Columns: when (UTC, on the day that stands above), type, data, the balance after it, and what is said: effects, or
+Columns: when (UTC, on the day in the line above), type, data, the balance after it, and the result: effects, or
 "refused: <code>". Fields that only have to be there come from DEFAULTS; `trigger=last` is the trigger that was said
 last. Empty lines and those that begin with # are for people.
 """

@@ -49,7 +49,7 @@ A_DISPUTE_WON_AND_ONE_LOST = """
 10:02:00 | usage.recorded         | provider_cost=20            | 78    |
 2026-11-25
 09:00:00 | dispute.opened         | purchase_id=p1 credits=100  | -22   | level ok→empty
-# Nobody charges a card whose owner disputes charges.
+# No card is charged while its owner disputes a charge.
 09:01:00 | usage.recorded         | provider_cost=1             | -23.1 |
 2026-12-20
 09:00:00 | dispute.closed         | purchase_id=p1 outcome=won  | 76.9  | level empty→ok

@@ -24,7 +24,7 @@ def publish_in_force(settings: Settings, version: BookVersion) -> None:
 def append_a_minute_ago(settings: Settings, *events: BookEvent) -> None:
     """Appends events, as if that had been a minute ago, and before them at least one record that is none.
 
-    Nobody may fold meanwhile: a worker that had not read it yet would fold by the version before.
+    No worker may fold meanwhile: one that had not read it yet would fold by the version before.
     """
     appended_ms = time.time_ns() // 1_000_000 - NOTICE_MS
     producer = KafkaProducer(**kafka_options(settings), acks="all", enable_idempotence=True)

@@ -43,7 +43,7 @@ def payment_of(intent: stripe.PaymentIntent, session: stripe.checkout.Session | 
 
 
 def payment_of_untried_page(session: stripe.checkout.Session) -> Payment:
-    """A hosted page on which no payment was tried. Stripe has no payment yet, so the page's id stands for it."""
+    """A hosted page on which no payment was tried. Stripe has no payment yet, so the page's id is used."""
     expired = session.status == "expired"
     return Payment(
         payment_id=session.id,

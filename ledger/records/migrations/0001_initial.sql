@@ -9,15 +9,15 @@ CREATE TABLE records.topics (
     -- When its records were folded first; views that are empty later were lost, not new.
     projected_at    timestamptz,
     created_at      timestamptz NOT NULL DEFAULT now(),
-    -- What else of a topic can't change without a loss: its replicas, and per partition where it begins and how far it
-    -- was seen to reach. How far ledger.events reaches is in views.progress.
+    -- What else of a topic can't change without a loss: its replicas, and the begin and the last seen end of each
+    -- partition. The ends of ledger.events are in views.progress.
     replicas        integer CHECK (replicas > 0),
     begins          bigint[],
     ends            bigint[]
 );
 
--- What a fold has to say on Kafka, written in its transaction and published after it. Ids are kept for ever, so that
--- a second fold of the same log publishes only what never went out; the value is dropped once it is out.
+-- Messages of a fold for Kafka, written in its transaction and published after it. Ids are kept for ever, so that
+-- a second fold of the same log publishes only what was never published. A published message drops its value.
 CREATE TABLE records.outbox (
     message_id      uuid PRIMARY KEY,
     partition       integer NOT NULL,
@@ -45,7 +45,7 @@ CREATE TABLE records.api_keys (
     revoked_at      timestamptz
 );
 
--- A request's Idempotency-Key with what was asked and, when it is known, what was answered; kept for seven days.
+-- A request's Idempotency-Key with a hash of the request and, when it is known, the answer.
 CREATE TABLE records.idempotency (
     owner           text NOT NULL,
     key             text NOT NULL,
@@ -101,7 +101,7 @@ CREATE TABLE records.holds (
     amount              bigint NOT NULL CHECK (amount >= 0),  -- 0: the model is free
     state               text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'settled', 'released', 'expired')),
     expires_at          timestamptz NOT NULL,
-    -- What it was priced by, so that an extension can be; NULL for an amount that the router named.
+    -- The call that it was priced by, so that an extension can be priced; NULL for an amount that the router named.
     provider            text,
     model               text,
     mode                text,
@@ -166,7 +166,7 @@ BEGIN
     RETURN QUERY
     SELECT h.account_id, coalesce(b.balance, 0), h.held,
            coalesce(extract(epoch FROM clock_timestamp() - CASE
-               -- Half-built views: usage that is not folded again yet has ended its hold already.
+               -- During a rebuild, usage that is not folded again yet has already ended its hold.
                WHEN EXISTS (SELECT FROM records.rebuilds WHERE finished_at IS NULL) THEN NULL
                -- Its first event may be in any partition.
                WHEN b.account_id IS NULL THEN
@@ -182,8 +182,8 @@ BEGIN
 END
 $$;
 
--- What was charged and no hold covered, per partition, counted in the transaction that posts it: the bound of all
--- overdraft. It is no view: holds are forgotten after some days, so that the log alone does not give it again.
+-- Charges that no hold covered, per partition, counted in the transaction that posts them: the bound of all overdrafts.
+-- It is no view: holds are deleted after some days, so the log alone does not give these sums again.
 CREATE TABLE records.uncovered (
     partition           integer NOT NULL,
     -- above_hold: the part of a charge above its hold; hold_ended: usage that names a hold which is not open, or none of
@@ -244,7 +244,7 @@ CREATE INDEX checkouts_payment ON records.checkouts (provider, payment_id);
 CREATE INDEX checkouts_of_account ON records.checkouts (account_id, created_at);
 CREATE INDEX checkouts_open ON records.checkouts (created_at) WHERE ended_at IS NULL;
 
--- Every message that a provider signed, and what it did.
+-- Every message that a provider signed, and its outcome.
 CREATE TABLE records.provider_events (
     provider            text NOT NULL,
     event_id            text NOT NULL,
@@ -275,7 +275,7 @@ CREATE TABLE records.sweeps (
     complete_at         timestamptz NOT NULL
 );
 
--- Charging top-ups: one row per trigger, from when a charger first hears of it until it is over, and one per attempt.
+-- Charging top-ups: one row per trigger, from when a charger first knows of it until it is over, and one per attempt.
 
 -- The state of the charge (ledger/core/top_up_attempts.py). `token` counts leases: an older one may not write.
 CREATE TABLE records.top_up_triggers (
@@ -331,8 +331,7 @@ CREATE TABLE records.top_up_attempts (
 
 -- Customers
 
--- Who a customer is: personal data, which is never on the log. To erase it, delete the account's row of profiles; answers
--- under an Idempotency-Key have it for seven days more.
+-- Who a customer is: personal data, which is never on the log. `ledger erase` deletes it.
 
 -- One row per account that ever had a profile or a tax id. `country`: ISO 3166-1 alpha-2; `locale`: BCP 47.
 CREATE TABLE records.profiles (
@@ -454,7 +453,7 @@ CREATE TABLE records.webhook_endpoints (
     url                 text NOT NULL,
     description         text NOT NULL DEFAULT '',
     types               text[] NOT NULL DEFAULT '{}',
-    -- Nothing goes out unsigned. While a secret is rotated, the one before signs beside it.
+    -- Every notice is signed. For some time after a rotation the old secret signs, too.
     secret              text NOT NULL CHECK (secret LIKE 'whsec\_%'),
     previous_secret     text CHECK (previous_secret LIKE 'whsec\_%'),
     previous_until      timestamptz,
@@ -518,7 +517,7 @@ CREATE TABLE records.book_events (
 CREATE TABLE records.installation (
     single              boolean PRIMARY KEY DEFAULT true CHECK (single),
     installation_id     uuid NOT NULL DEFAULT gen_random_uuid(),
-    -- When all that ledger.records said was last applied here. Old: perhaps this database was restored.
+    -- When all events of ledger.records were last applied here. If long ago, this database may have been restored.
     records_read_at     timestamptz
 );
 INSERT INTO records.installation DEFAULT VALUES;
