@@ -140,7 +140,8 @@ _CALL = Usage(
     mode="auto",
     input_tokens=374,
     output_tokens=44,
-    provider_cost="0.001375",
+    units={"cache_read_tokens": 128},
+    attributes={"service_tier": "default"},
     api_key_id="key_3",
     metadata={"team": "search"},
 )

@@ -199,7 +199,7 @@ class Transaction(Answer):
 class ChargeLine(Answer):
     """A quantity of one unit at its price. Tokens that a narrower line counts are not in the wider one."""
 
-    item: Annotated[str, Field(description="The unit, `trace` or `extra_cost`.", examples=["cache_read_tokens"])]
+    item: Annotated[str, Field(description="The unit, or `trace`.", examples=["cache_read_tokens"])]
     quantity: Annotated[str, Field(examples=["1024"])]
     price: Annotated[str, Field(description="Credits for `per` of the unit.")]
     per: int
@@ -211,8 +211,9 @@ class ChargeLine(Answer):
 class Explanation(Answer):
     """How a charge came about: `lines` add up to `book_cost`, and cost + markup = charge.
 
-    `cost` is `book_cost` rounded once; or the event's own cost, which `book_cost` stands beside; or 0 for the
-    customer's own key.
+    `call_cost` is the event's own cost or else `book_cost`, and `extra_cost`.
+
+    `cost` is what the router's operator pays: `call_cost` rounded once, or 0 if the customer's own key was used.
     """
 
     priced_by: Annotated[
@@ -220,9 +221,21 @@ class Explanation(Answer):
     ]
     priced_as: Annotated[str | None, Field(description="The book's name of the model.")] = None
     lines: list[ChargeLine]
-    book_cost: Annotated[str | None, Field(description="What the lines add up to, before rounding.")] = None
+    book_cost: Annotated[
+        str | None, Field(description="What the call costs by the book; null if the book can't price it.")
+    ] = None
+    call_cost: Annotated[
+        str, Field(description="What the call cost at its provider, before rounding.", examples=["0.001375"])
+    ]
+    provider_cost: Annotated[str | None, Field(description="The event's own cost.")] = None
+    extra_cost: Annotated[str | None, Field(description="What the event adds to either.")] = None
+    difference: Annotated[
+        str | None, Field(description="By how much an event's own cost is above `book_cost`; negative: below.")
+    ] = None
     cost: Amount
-    own_key_fee: Annotated[str | None, Field(description="The part of `book_cost` that is charged.")] = None
+    own_key_fee: Annotated[
+        str | None, Field(description="Of the customer's own key: the part of `call_cost` that is charged.")
+    ] = None
     markup_rate: Annotated[str | None, Field(examples=["0.1"])] = None
     markup: Amount
     charge: Amount
@@ -687,6 +700,9 @@ class Estimate(Frozen):
         Counts | None, Field(description="What else the call will count, as far as it is known; as in usage.")
     ] = None
     attributes: Annotated[Attributes | None, Field(description="What the call will be served as; as in usage.")] = None
+    own_key: Annotated[
+        bool, Field(description="Whether the customer pays the provider; then only the book's fee is held.")
+    ] = False
 
     @model_validator(mode="after")
     def _one_way_to_say_it(self) -> "Estimate":
@@ -698,8 +714,8 @@ class Estimate(Frozen):
             names = ("provider", "model", "mode", "input_tokens", "max_output_tokens")
             missing_names = ", ".join(name for name, value in zip(names, call, strict=True) if value is None)
             raise ValueError(f"{missing_names} belong to a priced call, too")
-        if missing and (self.units or self.attributes):
-            raise ValueError("units and attributes belong to a priced call")
+        if missing and (self.units or self.attributes or self.own_key):
+            raise ValueError("units, attributes and own_key belong to a priced call")
         if self.amount is not None and parse_nanos(self.amount) == 0:
             raise ValueError("amount must not be zero")
         return self
@@ -761,12 +777,16 @@ class Extension(Frozen):
 
 
 class Prices(Answer):
-    """The version of the book that is in force now."""
+    """The version of the book that is in force now; its prices in pages, by provider and model."""
 
     book_version: int
     effective_from: Annotated[datetime | None, Field(description="Null: from the beginning.")]
     markups: Annotated[dict[str, str], Field(examples=[{"auto": "0.1", "tier": "0.08"}])]
+    own_key_fee: Annotated[
+        str, Field(description="What is charged of the cost instead, with the customer's own key.", examples=["0.05"])
+    ]
     prices: Annotated[list[Price], Field(description="Before the markup.")]
+    next_cursor: Annotated[str | None, Field(description="Asks for the next prices; null on the last page.")] = None
     trace_price: str
     packages: list[Package]
     default_package: str

@@ -54,8 +54,9 @@ class FailureFields(TypedDict, total=False):
 class AuthorizeFields(FailureFields, total=False):
     """What to hold: an `amount` in credits, or the fields of a call that the book prices, or neither for the default.
 
-    `ttl`: seconds until the hold expires. `clamp`: if credits are short, hold for the largest affordable output instead
-    of refusing.
+    `units`, `attributes`, `own_key`: as in usage, as far as they are known before the call: the tokens that the
+    provider will read from its cache, the service tier. `ttl`: seconds until the hold expires. `clamp`: if credits are
+    short, hold for the largest affordable output instead of refusing.
     """
 
     amount: str | None
@@ -64,6 +65,9 @@ class AuthorizeFields(FailureFields, total=False):
     mode: Mode | None
     input_tokens: int | None
     max_output_tokens: int | None
+    units: dict[str, int | str] | None
+    attributes: dict[str, str] | None
+    own_key: bool
     ttl: int | None
     api_key_id: str | None
     clamp: bool

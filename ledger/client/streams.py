@@ -20,6 +20,7 @@ from ledger.client.errors import (
 from ledger.client.events import Outgoing, UsageFields, usage_event
 from ledger.client.sans_io import Steps
 from schemas.events import Mode
+from schemas.units import UNITS
 
 T = TypeVar("T")
 
@@ -51,8 +52,10 @@ class AsyncClient(Protocol):
 class StreamFields(FailureFields, total=False):
     """The model call. `max_output_tokens`: the limit that was given to the provider.
 
-    `extend_by`: how many output tokens to hold at a time; by default all. `ttl`: seconds that a hold lasts; it is
-    renewed while the stream runs. `grace`: credits that the whole stream takes from the grace.
+    `units`, `attributes`, `own_key`: as in `AuthorizeFields`; the usage has them, too, until the provider's count
+    replaces them, except units of the output. `extend_by`: how many output tokens to hold at a time; by default all.
+    `ttl`: seconds that a hold lasts; it is renewed while the stream runs. `grace`: credits that the whole stream takes
+    from the grace.
     """
 
     request_id: Required[str]
@@ -61,6 +64,9 @@ class StreamFields(FailureFields, total=False):
     mode: Required[Mode]
     input_tokens: Required[int]
     max_output_tokens: Required[int]
+    units: dict[str, int | str] | None
+    attributes: dict[str, str] | None
+    own_key: bool | None
     extend_by: int | None
     ttl: int | None
     api_key_id: str | None
@@ -153,6 +159,9 @@ class _Stream:
             "mode": call["mode"],
             "input_tokens": call["input_tokens"],
             "max_output_tokens": tokens,
+            "units": call.get("units"),
+            "attributes": call.get("attributes"),
+            "own_key": bool(call.get("own_key")),
             "ttl": self._ttl,
             "api_key_id": call.get("api_key_id"),
             "fail": self._fail,
@@ -178,11 +187,19 @@ class _Stream:
             "mode": call["mode"],
             "input_tokens": call["input_tokens"],
             "output_tokens": self._produced,
+            "units": None if "input_tokens" in self._counted else self._input_units(),
+            "attributes": call.get("attributes"),
+            "own_key": call.get("own_key"),
             "api_key_id": call.get("api_key_id"),
             "metadata": call.get("metadata"),
             "authorization_id": self._held.id if self._held else None,
         }
         return usage_event(self._source, self._account_id, {**usage, **self._counted})
+
+    def _input_units(self) -> dict[str, int | str] | None:
+        """What the call named of its input, which is as long as it was however the stream ends."""
+        units = self._call.get("units")
+        return units and {name: count for name, count in units.items() if not _is_output(name)}
 
     def _last(self) -> Outgoing:
         """The usage event that ends the stream."""
@@ -275,6 +292,10 @@ class AsyncStream(_Stream):
             self._release()
         elif not self._ended:
             await self.settle()
+
+
+def _is_output(unit: str) -> bool:
+    return unit in UNITS and UNITS[unit].direction == "output"
 
 
 def _count(name: str, given: Any, least: int = 1) -> int:

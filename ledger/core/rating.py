@@ -19,7 +19,7 @@ from schemas.units import parse_count
 
 
 class Call(NamedTuple):
-    """A model call that has not been made yet. `units`, `attributes`: as in usage, as far as the router knows them."""
+    """A model call that has not been made yet. The last three are as in usage, as far as the router knows them."""
 
     provider: str
     model: str
@@ -27,6 +27,7 @@ class Call(NamedTuple):
     input_tokens: int
     units: Mapping[str, int | str] = {}
     attributes: Mapping[str, str] = {}
+    own_key: bool = False
 
 
 class ExactCost(NamedTuple):
@@ -44,10 +45,9 @@ def rate_usage(usage: Usage, version: Version, log_time_ms: int, time: datetime 
     CountsDoNotNest.
     """
     numerator, denominator = exact_cost(usage, version, log_time_ms, time)
-    if usage.own_key:
-        return 0, round_half_even(numerator * version.own_key_fee_attos, denominator * ATTOS_PER_CREDIT)
-    factor, whole = version.factors[usage.mode]
-    return round_half_even(numerator, denominator), round_half_even(numerator * factor, denominator * whole)
+    factor, whole = _charged_share(version, usage.mode, usage.own_key)
+    cost = 0 if usage.own_key else round_half_even(numerator, denominator)
+    return cost, round_half_even(numerator * factor, denominator * whole)
 
 
 def is_plausible(charge: int, version: Version) -> bool:
@@ -101,15 +101,15 @@ class Estimate:
         price = version.prices.find(call.provider, call.model)
         if price is None:
             raise Unpriced(f"{call.provider}/{call.model}", field="model")
-        self._call, self._factor = call, version.factors[call.mode]
+        self._call, self._share = call, _charged_share(version, call.mode, call.own_key)
         self._tariff = price.only or price.tariff(call.input_tokens, call.attributes, at_ms)
         self._least = self._least_output() if call.units else 0
-        # Whether its input tokens, attributes or time decide what an output token costs.
-        self.depends_on_the_call = price.only is None
+        # Whether more than model and mode decides what an output token costs.
+        self.depends_on_the_call = call.own_key or price.only is None
 
     def charge(self, output_tokens: int) -> int:
         """In nanos, with so many output tokens, and never fewer than the parts of the output that the call names."""
-        call, (factor, whole) = self._call, self._factor
+        call, (factor, whole) = self._call, self._share
         tokens = max(output_tokens, self._least)
         return round_half_even(
             self._tariff.cost(call.input_tokens, tokens, call.units) * factor, self._tariff.denominator * whole
@@ -127,6 +127,11 @@ class Estimate:
         parts = {name: parse_count(name, count) for name, count in self._call.units.items()}
         sums = (narrow for narrow, wide in nestings_of(tuple(parts)) if wide == "output_tokens")
         return max((sum(parts[name] for name in narrow) for narrow in sums), default=0)
+
+
+def _charged_share(version: Version, mode: Mode, own_key: bool | None) -> tuple[int, int]:
+    """What is charged of the cost, as a fraction: the markup on top of it, or the fee of a customer's own key."""
+    return (version.own_key_fee_attos, ATTOS_PER_CREDIT) if own_key else version.factors[mode]
 
 
 def rate_traces(beyond: int, version: Version) -> int:

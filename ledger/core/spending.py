@@ -5,6 +5,8 @@ Amounts are nanos. What is available: the balance minus all open holds.
 
 from typing import NamedTuple
 
+from ledger.core.rating import Estimate
+
 
 class Ask(NamedTuple):
     """What a request wants to hold, and the least that it accepts."""
@@ -26,6 +28,23 @@ def granted(available: int, ask: Ask) -> int | None:
     if ask.wanted == 0:
         return 0
     return min(ask.wanted, available) if may_spend(available, ask.least) else None
+
+
+def ask_of(estimate: Estimate, output_tokens: int, *, clamp: bool) -> Ask:
+    """What a call asks for that may have so many output tokens. `clamp`: it accepts a hold for one of them, too.
+
+    A call that costs nothing asks for 0, and runs without credits.
+    """
+    wanted = estimate.charge(output_tokens)
+    return Ask(wanted, max(estimate.charge(min(1, output_tokens)), 1) if clamp and wanted else wanted)
+
+
+def affordable_tokens(estimate: Estimate, available: int, at_most: int) -> int:
+    """The most output tokens that the call may ask for and is granted, at most `at_most`; 0 if it is always refused.
+
+    What costs nothing is granted whatever is available.
+    """
+    return estimate.affordable(max(available, 0), at_most) or 0
 
 
 def days_left(available: int, spent: int, days: int) -> int | None:

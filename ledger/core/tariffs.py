@@ -93,8 +93,14 @@ class Tariff:
     def billed(
         self, input_tokens: int, output_tokens: int, counts: Mapping[str, int | str]
     ) -> list[tuple[str, int, Fraction]]:
-        """What makes up the cost: unit, how many its price is for (as `parse_count` has it), nanos; without zeros."""
-        given = {"requests": 1, "input_tokens": input_tokens, "output_tokens": output_tokens, **self._billed(counts)}
+        """What makes up the cost: unit, how many its price is for (as `parse_count` has it), nanos; without zeros.
+
+        Raises CountsDoNotNest.
+        """
+        by_name = self._billed(counts)
+        given = {"requests": 1, "input_tokens": input_tokens, "output_tokens": output_tokens, **by_name}
+        if not self._sum_for(tuple(by_name)).nest(tuple(given.values())):
+            raise self._refusal(given)
         rests = self._rests(tuple(given))
         quantities = {unit: sum(times * given[name] for name, times in rest.items()) for unit, rest in rests.items()}
         return [

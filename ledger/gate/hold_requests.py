@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from ledger.core.book import Version
-from ledger.core.errors import LedgerError
+from ledger.core.errors import CountsDoNotNest, LedgerError, Unpriced
 from ledger.core.rating import Call, Estimate
-from ledger.core.spending import Ask
+from ledger.core.spending import Ask, affordable_tokens, ask_of
 from ledger.gate.holds import Hold, NewHold
 from ledger.settings import Settings
 from schemas.http import Extension, NewAuthorization
@@ -25,11 +25,15 @@ class NotPriced(LedgerError):
 
 def new_hold(body: NewAuthorization, hold_id: str, version: Version, settings: Settings) -> NewHold:
     """The hold that a request asks for. Raises Unpriced, CountsDoNotNest or TtlTooLong."""
-    estimate = estimate_of(body, version)
+    try:
+        estimate = _estimate(body, version)
+        ask = _ask(body, estimate, settings)
+    except (CountsDoNotNest, Unpriced) as error:
+        raise _by_own_field(error) from None
     return NewHold(
         hold_id,
         body.account_id,
-        _ask(body, estimate, settings),
+        ask,
         expiry(body.ttl, settings),
         body.provider,
         body.model,
@@ -49,11 +53,12 @@ def expiry(ttl: int | None, settings: Settings) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
-def estimate_of(body: NewAuthorization, version: Version) -> Estimate | None:
-    """What the named call will cost; None when the request names none. Raises Unpriced or CountsDoNotNest."""
+def _estimate(body: NewAuthorization, version: Version) -> Estimate | None:
+    """What the named call will cost; None when the request names none. Raises Unpriced."""
     if body.provider is None or body.model is None or body.mode is None or body.input_tokens is None:
         return None
-    call = Call(body.provider, body.model, body.mode, body.input_tokens, body.units or {}, body.attributes or {})
+    units, attributes = body.units or {}, body.attributes or {}
+    call = Call(body.provider, body.model, body.mode, body.input_tokens, units, attributes, body.own_key)
     return Estimate(version, call, _now_ms())
 
 
@@ -63,16 +68,15 @@ def _ask(body: NewAuthorization, estimate: Estimate | None, settings: Settings) 
         return Ask(amount, 1 if body.clamp else amount)
     if estimate is None or body.max_output_tokens is None:
         return Ask(parse_nanos(settings.hold_credits), 1)
-    wanted = estimate.charge(body.max_output_tokens)  # 0 for a free model, which runs without credits
-    return Ask(wanted, max(estimate.charge(1), 1) if body.clamp and wanted else wanted)
+    return ask_of(estimate, body.max_output_tokens, clamp=body.clamp)
 
 
-def _affordable(body: NewAuthorization, estimate: Estimate | None) -> Callable[[int], int | None] | None:
-    """The output tokens that a grant pays for, of a call that was priced and may get less than it wants."""
+def _affordable(body: NewAuthorization, estimate: Estimate | None) -> Callable[[int], int] | None:
+    """The output tokens that an amount pays for, of a call that was priced."""
     at_most = body.max_output_tokens
-    if estimate is None or at_most is None or not body.clamp:
+    if estimate is None or at_most is None:
         return None
-    return lambda nanos: estimate.affordable(nanos, at_most)
+    return lambda nanos: affordable_tokens(estimate, nanos, at_most)
 
 
 def extension_amount(hold: Hold, body: Extension, version: Version) -> int:
@@ -88,8 +92,14 @@ def extension_amount(hold: Hold, body: Extension, version: Version) -> int:
     return estimate.charge(body.output_tokens) - estimate.charge(0)
 
 
+def _by_own_field(error: CountsDoNotNest | Unpriced) -> LedgerError:
+    """The same error with the field of a request, where it names that of an event."""
+    return type(error)(error.detail, field=(error.field or "").removeprefix("data."))
+
+
 def _call_text(body: NewAuthorization) -> str:
-    return json.dumps({"input_tokens": body.input_tokens, "attributes": body.attributes or {}})
+    call = {"input_tokens": body.input_tokens, "attributes": body.attributes or {}, "own_key": body.own_key}
+    return json.dumps(call)
 
 
 def _now_ms() -> int:

@@ -38,7 +38,7 @@ class ProjectionBehind(LedgerError):
 class NewHold(NamedTuple):
     """A hold that a request asks for.
 
-    `call`: the call's input tokens and attributes as JSON, if the price of more output depends on them.
+    `call`: the call's input tokens, attributes and `own_key` as JSON, if the price of more output depends on them.
     `request_hash`: of a request whose Idempotency-Key made its id. `affordable`: how many output tokens an amount of
     nanos pays for; None for a request that names no call.
     """
@@ -54,7 +54,7 @@ class NewHold(NamedTuple):
     call: str | None = None
     api_key_id: str | None = None
     request_hash: str | None = None
-    affordable: Callable[[int], int | None] | None = None
+    affordable: Callable[[int], int] | None = None
 
     def output_tokens(self, grant: int) -> int | None:
         """The output that a grant pays for: what was asked for, or less when less was granted."""

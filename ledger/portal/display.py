@@ -51,6 +51,10 @@ class Display(NamedTuple):
         """A count."""
         return str(format_decimal(number, locale=_parsed(self.locale)))
 
+    def quantity(self, text: str) -> str:
+        """A count as plain decimal text, such as seconds with a fraction."""
+        return str(format_decimal(Decimal(text), locale=_parsed(self.locale), decimal_quantization=False))
+
     def percent(self, rate: str) -> str:
         """A markup: 0.1 is 10 %."""
         return str(format_percent(Decimal(rate), locale=_parsed(self.locale), decimal_quantization=False))

@@ -12,6 +12,7 @@ from ledger.payments.invoices import INVOICED_TYPES
 from ledger.portal.invoices import invoice_links
 from ledger.portal.shell import shown
 from ledger.portal.visits import HtmlRoute, Visit, VisitOf
+from ledger.reports.unit_names import per_name, unit_name
 from ledger.service.history import (
     View,
     after_cursor,
@@ -122,6 +123,8 @@ async def explained(visit: VisitOf, resources: ResourcesOf, event_id: UUID, sign
         document=links.get(line.event_id),
         amount=parse_nanos(line.amount),
         balance_after=parse_nanos(line.balance_after),
+        unit_name=unit_name,
+        per_name=per_name,
     )
 
 

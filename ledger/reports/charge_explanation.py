@@ -1,6 +1,6 @@
 """Why a call cost what it cost: the price lines of a charge, from the version of the book that its entry names."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -34,12 +34,19 @@ class PriceLine(NamedTuple):
     @property
     def cost(self) -> str:
         """In credits, to 18 digits."""
-        attos = self.nanos * ATTOS_PER_NANO
-        return format_attos(round_half_even(attos.numerator, attos.denominator))
+        return attos_text(self.nanos.numerator, self.nanos.denominator)
+
+
+def attos_text(numerator: int, denominator: int) -> str:
+    """A fraction of nanos, in credits to 18 digits."""
+    return format_attos(round_half_even(numerator * ATTOS_PER_NANO, denominator))
 
 
 def price_lines(usage: Usage, version: Version, log_time_ms: int, time: datetime | None) -> tuple[PriceLine, ...]:
-    """The lines that the book prices this call with; they add up to its exact cost by the book. Raises Unpriced."""
+    """The lines that the book prices this call with; they add up to its exact cost by the book.
+
+    Raises Unpriced or CountsDoNotNest.
+    """
     tariff = tariff_of(usage, version, log_time_ms, time)
     billed = tariff.billed(usage.input_tokens, usage.output_tokens, usage.units or {})
     return tuple(PriceLine(unit, count, tariff.units[unit], nanos) for unit, count, nanos in billed)
@@ -54,11 +61,17 @@ def variant_text(variant: Variant) -> str:
     """For people, the conditions: "service_tier=priority, 00:30 to 16:30 UTC"."""
     conditions = [f"{name}={value}" for name, value in (variant.attributes or {}).items()]
     if variant.since:
-        conditions.append(f"from {variant.since.isoformat()}")
+        conditions.append(f"from {_minute(variant.since)}")
     if variant.until:
-        conditions.append(f"until {variant.until.isoformat()}")
+        conditions.append(f"before {_minute(variant.until)}")
     if variant.hours:
         conditions.append(f"{variant.hours.start} to {variant.hours.end} UTC")
     if variant.weekdays:
         conditions.append("on " + ", ".join(variant.weekdays))
     return ", ".join(conditions)
+
+
+def _minute(moment: datetime) -> str:
+    """For people: "2026-12-01 00:00 UTC"."""
+    utc = moment.astimezone(UTC)
+    return f"{utc:%Y-%m-%d %H:%M}{f':{utc:%S}' if utc.second else ''} UTC"

@@ -13,7 +13,8 @@ def describe(event_type: str, fields: Mapping[str, Any]) -> str:
 
 def _usage(fields: Mapping[str, Any]) -> str:
     tokens = f"{fields['input_tokens']:,} input and {fields['output_tokens']:,} output tokens"
-    return f"{fields['provider']}/{fields['model']}, {fields['mode']} mode: {tokens}"
+    own_key = ", your own key" if fields.get("own_key") else ""
+    return f"{fields['provider']}/{fields['model']}, {fields['mode']} mode{own_key}: {tokens}"
 
 
 def _accepted(fields: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
-"""A price of the book for people: each rate with a name that says when it counts."""
+"""A price of the book for people: each rate with the condition that it counts under."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from ledger.reports.charge_explanation import threshold_text, variant_text
 from schemas.prices import Price, Rate
@@ -8,11 +9,40 @@ from schemas.prices import Price, Rate
 NO_PRICE = "as the wider unit"
 
 
+class ConditionalRate(NamedTuple):
+    """A rate of one unit. `price` None: the unit costs what the wider unit does.
+
+    `threshold`, `variant`: when it counts, both empty for the usual rate. `at_least`: the fewest that are paid.
+    """
+
+    price: str | None
+    threshold: str = ""
+    variant: str = ""
+    at_least: int | None = None
+
+    @property
+    def condition(self) -> str:
+        """When it counts: "above 200,000 input tokens, service_tier=priority"; "" for the usual rate."""
+        return ", ".join(filter(None, (self.threshold, self.variant)))
+
+
+def rates_by_unit(price: Price) -> dict[str, list[ConditionalRate]]:
+    """All rates of a model by unit, the usual one first."""
+    found: dict[str, list[ConditionalRate]] = {}
+    for unit, rate in _rates(price):
+        found.setdefault(unit, []).append(rate)
+    return found
+
+
 def rate_texts(price: Price) -> dict[str, str]:
     """Credits as text by unit and condition: "input_tokens", "input_tokens above 200,000 input tokens" ..."""
-    found = dict(_texts(price.rates, ""))
-    for variant in price.variants:
-        found |= _texts(variant.rates, f" ({variant_text(variant)})")
+    found = {}
+    for unit, rate in _rates(price):
+        variant = f" ({rate.variant})" if rate.variant else ""
+        threshold = f" {rate.threshold}" if rate.threshold else ""
+        found[f"{unit}{threshold}{variant}"] = NO_PRICE if rate.price is None else rate.price
+        if rate.at_least is not None:
+            found[f"{unit} at least{variant}"] = str(rate.at_least)
     return found
 
 
@@ -21,13 +51,17 @@ def price_text(price: Price) -> str:
     return ", ".join(f"{name} {text}" for name, text in rate_texts(price).items())
 
 
-def _texts(rates: dict[str, str | Rate] | dict[str, str | Rate | None], condition: str) -> Iterator[tuple[str, str]]:
+def _rates(price: Price) -> Iterator[tuple[str, ConditionalRate]]:
+    yield from _rates_of(price.rates, "")
+    for variant in price.variants:
+        yield from _rates_of(variant.rates, variant_text(variant))
+
+
+def _rates_of(rates: Mapping[str, str | Rate | None], variant: str) -> Iterator[tuple[str, ConditionalRate]]:
     for unit, rate in rates.items():
         if not isinstance(rate, Rate):
-            yield f"{unit}{condition}", NO_PRICE if rate is None else rate
+            yield unit, ConditionalRate(rate, variant=variant)
             continue
-        yield f"{unit}{condition}", rate.price
+        yield unit, ConditionalRate(rate.price, variant=variant, at_least=rate.at_least)
         for threshold in rate.thresholds:
-            yield f"{unit} {threshold_text(threshold)}{condition}", threshold.price
-        if rate.at_least is not None:
-            yield f"{unit} at least{condition}", str(rate.at_least)
+            yield unit, ConditionalRate(threshold.price, threshold_text(threshold), variant)

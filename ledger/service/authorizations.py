@@ -6,7 +6,7 @@ from uuid import UUID
 from ledger.core.book import Version
 from ledger.core.errors import LedgerError
 from ledger.gate import holds
-from ledger.gate.hold_requests import estimate_of, expiry, extension_amount, new_hold
+from ledger.gate.hold_requests import expiry, extension_amount, new_hold
 from ledger.gate.holds import Funds, Hold, HoldClosed, HoldUnknown, NewHold
 from ledger.service.caller import Caller
 from ledger.service.idempotency import RequestIdentity, keep_within, reserve_within, result_of
@@ -54,7 +54,7 @@ async def authorize(
     decision = await resources.gate.decide(wanted)
     if decision.hold is None:
         resources.requests.note(decision.funds)
-        tokens = _affordable_tokens(new, version, decision.funds)
+        tokens = wanted.affordable(decision.funds.available) if wanted.affordable else None
         raise NotEnoughCredits(decision.funds, wanted.ask.least, tokens)
     return Granted(_authorization(decision.hold, decision.funds), wanted, decision.repeated)
 
@@ -118,13 +118,6 @@ def _new_hold(
     hold_id = derived_id(caller.owner, "authorization", identity.key)
     hold = new_hold(new, hold_id, version, resources.settings)
     return hold._replace(request_hash=identity.content_hash.hex())
-
-
-def _affordable_tokens(new: NewAuthorization, version: Version, funds: Funds) -> int | None:
-    estimate = estimate_of(new, version)
-    if estimate is None or new.max_output_tokens is None:
-        return None
-    return estimate.affordable(funds.available, new.max_output_tokens) or 0 if funds.available > 0 else 0
 
 
 async def _find(resources: Resources, caller: Caller, hold_id: UUID) -> Hold:

@@ -42,6 +42,12 @@ def losing(served: Served) -> Iterator[Losing]:
 GRANTED = [
     pytest.param({"amount": "0.5"}, ("0.5", None, "0.5"), id="an amount"),
     pytest.param({**CALL, "max_output_tokens": 1000}, ("0.01375", 1000, "0.98625"), id="a priced call"),
+    pytest.param(
+        {**CALL, "max_output_tokens": 1000, "units": {"cache_read_tokens": 1000}, "attributes": {"speed": "fast"}},
+        ("0.012375", 1000, "0.987625"),
+        id="a priced call whose prompt is cached",
+    ),
+    pytest.param({**CALL, "max_output_tokens": 1000, "own_key": True}, ("0", 1000, "1"), id="the customer's own key"),
     pytest.param({}, ("0.05", None, "0.95"), id="nothing: the default"),
     pytest.param({"amount": "7", "clamp": True}, ("1", None, "0"), id="clamped"),
     pytest.param({"amount": "1", "ttl": 60, "api_key_id": "k"}, ("1", None, "0"), id="a time to live and a key"),

@@ -81,6 +81,44 @@ def test_what_the_provider_counted_goes_before_what_was_announced(served: Served
     settled(served, account, 2 * INPUT + 7 * OUTPUT)
 
 
+CACHED: dict[str, Any] = STREAM | {"units": {"cache_read_tokens": 1_000}, "attributes": {"speed": "fast"}}
+READ = INPUT // 2  # gpt-4o's price of cached input is half of the plain one
+
+
+def test_what_is_said_before_the_call_is_held_and_charged_until_the_provider_counts(
+    served: Served, ledger: Any
+) -> None:
+    account = funded(served.http, "1")
+    with ledger.stream(account, **CACHED) as stream:
+        assert nanos(served.http, account)[1] == READ + 200 * OUTPUT
+        stream.output(150)
+    settled(served, account, READ + 150 * OUTPUT)
+    with ledger.stream(account, **CACHED) as stream:
+        stream.usage(input_tokens=1_000, output_tokens=150)  # the provider had not kept it
+    settled(served, account, READ + INPUT + 300 * OUTPUT)
+    (line, _) = served.http.get(f"/v1/accounts/{account}/transactions?type=deduction").json()["data"]
+    assert (line["units"], line["attributes"]) == (None, {"speed": "fast"})
+
+
+def test_units_of_the_output_are_held_and_not_charged_before_they_are_counted(served: Served, ledger: Any) -> None:
+    account = funded(served.http, "1")
+    with ledger.stream(account, **STREAM | {"units": {"output_reasoning_tokens": 500}}) as stream:
+        assert nanos(served.http, account)[1] == INPUT + 500 * OUTPUT
+        stream.output(50)
+    settled(served, account, INPUT + 50 * OUTPUT)
+
+
+def test_a_stream_with_the_customers_own_key_needs_no_credits(served: Served, ledger: Any) -> None:
+    account = funded(served.http, "0.000000001")
+    with ledger.stream(account, **STREAM, own_key=True) as stream:
+        stream.output(900)
+    listed = f"/v1/accounts/{account}/transactions?type=deduction"
+    eventually(lambda: served.http.get(listed).json()["data"])
+    settled(served, account, 0, credits=1)
+    (line,) = served.http.get(listed).json()["data"]
+    assert (line["own_key"], line["amount"]) == (True, "0")
+
+
 def test_a_hold_grows_with_the_output_and_never_beyond_the_most_that_there_can_be(served: Served, ledger: Any) -> None:
     account, holds = funded(served.http, "1"), list[int]()
     with ledger.stream(account, **STREAM) as stream:

@@ -13,6 +13,9 @@ from tests.client.conftest import CALL, NOWHERE, Open, arrived
 
 EVERYTHING: dict[str, Any] = CALL | {
     "units": {"cache_read_tokens": 100, "cache_write_tokens": 7},
+    "attributes": {"service_tier": "priority"},
+    "extra_cost": "0.000001",
+    "own_key": True,
     "api_key_id": "key_1",
     "authorization_id": "auth_1",
     "metadata": {"team": "größe ✓"},

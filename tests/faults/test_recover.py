@@ -180,6 +180,11 @@ def everything(account: str) -> Iterator[Event]:
         **usage(account, IDS(), None, units={"cache_read_tokens": 400, "cache_write_tokens": 7}),
         "time": "2026-11-21T10:00:00.123456+05:30",
     }
+    # Postgres keeps the names of an object by their length: not in the order that content has.
+    units = {"web_searches": 2, "cache_read_tokens": 400, "audio_seconds": "1.50", "input_audio_tokens": 0}
+    served = {"speed": "fast", "processing": "batch", "region": "eu \\ ü"}
+    yield usage(account, IDS(), None, units=units, attributes=served, own_key=True, extra_cost="0.0100")
+    yield usage(account, IDS(), "0.0100", units={}, attributes={}, own_key=False, extra_cost="0")
     yield {**usage(account, IDS(), "0", authorization_id="auth_1"), "time": "9999-12-31T23:30:00-14:00"}
     yield event("trace.recorded", account, {"trace_id": "t", "count": 60}, IDS())
 

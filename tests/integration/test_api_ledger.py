@@ -316,18 +316,24 @@ def test_a_charge_is_explained_to_the_last_digit(http: httpx.Client) -> None:
     )
     charge = http.get(f"/v1/transactions/{first}").json()
     explanation = charge["explanation"]
-    assert explanation["lines"] == [
-        {"item": "input", "quantity": 600, "price": "2.5", "cost": "0.0015"},
-        {"item": "cached_input", "quantity": 400, "price": "1.25", "cost": "0.0005"},
-        {"item": "output", "quantity": 100, "price": "10", "cost": "0.001"},
+    assert [tuple(each.values()) for each in explanation["lines"]] == [
+        ("input_tokens", "600", "2.5", 1_000_000, None, None, "0.0015"),
+        ("output_tokens", "100", "10", 1_000_000, None, None, "0.001"),
+        ("cache_read_tokens", "400", "1.25", 1_000_000, None, None, "0.0005"),
     ]
+    assert (explanation["book_cost"], explanation["call_cost"], explanation["priced_as"]) == (
+        *("0.003", "0.003"),
+        "openai/gpt-4o",
+    )
     assert (explanation["cost"], explanation["markup"], explanation["charge"]) == ("0.003", "0.00024", "0.00324")
     assert (explanation["markup_rate"], explanation["priced_by"]) == ("0.08", "book")
     assert (charge["book_version"], charge["amount"], charge["amount_text"]) == (1, "-0.00324", "-$0.003240")
     brought = http.get(f"/v1/transactions/{second}").json()["explanation"]
     assert (brought["priced_by"], brought["cost"], brought["charge"]) == ("provider_cost", "0.01", "0.011")
+    assert (brought["book_cost"], brought["difference"], brought["call_cost"]) == ("0.0035", "0.0065", "0.01")
     traces = http.get(f"/v1/transactions/{third}").json()
-    assert traces["explanation"]["lines"] == [{"item": "trace", "quantity": 2, "price": "0.0005", "cost": "0.001"}]
+    (traces_line,) = traces["explanation"]["lines"]
+    assert tuple(traces_line.values()) == ("trace", "2", "0.0005", 1, None, None, "0.001")
     assert (traces["description"], traces["amount"]) == ("102 traces, 100 of them included", "-0.001")
     shown = http.get("/v1/accounts/explained").json()
     assert (shown["traces"]["used"], shown["traces"]["included"]) == (102, 100)

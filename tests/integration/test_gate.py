@@ -315,7 +315,7 @@ async def _ask_all(urls: list[str], token: str, requests: list[tuple[str, str]])
         (CALL, "max_output_tokens belong"),
         ({**CALL, "max_output_tokens": 10**12}, "max_output_tokens"),
         ({**CALL, "max_output_tokens": -1}, "max_output_tokens"),
-        ({**CALL, "model": "gpt-99", "max_output_tokens": 1}, "data.model"),
+        ({**CALL, "model": "gpt-99", "max_output_tokens": 1}, "model: "),
         ({"ttl": 0}, "ttl"),
         ({"ttl": 601}, "ttl"),
         ({"colour": "red"}, "colour"),

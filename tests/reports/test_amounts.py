@@ -69,7 +69,12 @@ def test_money_is_written_in_its_currency(currency: str, minor: int, shown: str)
 
 def test_every_type_of_event_is_either_in_the_history_or_moves_no_credits() -> None:
     silent = {kind for kind in EVENT_TYPES if kind.startswith(("auto_top_up.", "account."))}
-    assert set(EVENT_TYPES) - set(ACTIVITY) == silent | {"invoice.issued", "payout.received", "log.recovered"}
+    assert set(EVENT_TYPES) - set(ACTIVITY) == silent | {
+        "invoice.issued",
+        "payout.received",
+        "log.recovered",
+        "usage.dropped",
+    }
 
 
 def test_a_purchase_says_how_it_was_paid() -> None:

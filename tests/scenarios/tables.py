@@ -5,7 +5,8 @@
 
 Columns: when (UTC, on the day in the line above), type, data, the balance after it, and the result: effects, or
 "refused: <code>". Fields that only have to be there come from DEFAULTS; `trigger=last` is the trigger that was said
-last. Empty lines and those that begin with # are for people.
+last. Of usage, `cache_read_tokens=5` is a count and `service_tier=priority` an attribute. Empty lines and those that
+begin with # are for people.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 from ledger.core.errors import Refused
 from schemas.effects import Effect
+from schemas.units import COUNTED
 
 from ..core.records import plain_book
 from ..core.story import Story
@@ -105,10 +107,18 @@ def _data(story: Story, line: Line) -> dict[str, Any]:
         data["charged"] = {"currency": "USD", "amount_minor": int(float(data["credits"]) * 100)}
     if line.type == "trace.recorded":
         data["count"] = int(data["count"])
-    for field in ("suspended", "enabled"):
+    for field in ("suspended", "enabled", "own_key"):
         if field in line.data:
             data[field] = line.data[field] == "yes"
-    return data
+    return _usage(data) if line.type == "usage.recorded" else data
+
+
+def _usage(said: dict[str, Any]) -> dict[str, Any]:
+    units = {name: int(said[name]) for name in said if name in COUNTED}
+    attributes = {name: said[name] for name in said if name == "service_tier"}
+    data = {name: value for name, value in said.items() if name not in (*units, *attributes)}
+    tokens = {name: int(data[name]) for name in ("input_tokens", "output_tokens")}
+    return {**data, **tokens, "units": units or None, "attributes": attributes or None}
 
 
 def _in_words(effect: Effect) -> str:

@@ -93,6 +93,33 @@ A_CARD_THAT_IS_DECLINED = """
 10:08:00 | credits.purchased      | purchase_id=t1 credits=20 trigger=last | 26.9 |
 """
 
+BILLED_BY_UNITS = """
+2026-11-21
+10:00:00 | credits.purchased | purchase_id=p1 credits=10 | 10 | level empty→ok
+# A prompt that was cached: 0.3 a million, and ten percent.
+10:01:00 | usage.recorded | model=gpt-cached input_tokens=800 output_tokens=0 cache_read_tokens=800 | 9.999736 |
+# From 900 input tokens on all of them cost twice as much, and no others do.
+10:02:00 | usage.recorded | model=gpt-cached input_tokens=899 output_tokens=0 | 9.9967693 |
+10:03:00 | usage.recorded | model=gpt-cached input_tokens=900 output_tokens=0 | 9.9908293 |
+10:04:00 | usage.recorded | model=gpt-cached input_tokens=0 output_tokens=100 service_tier=priority | 9.9875293 |
+10:05:00 | usage.recorded | model=gpt-cached input_tokens=0 output_tokens=0 web_searches=2 | 9.9655293 |
+10:06:00 | usage.recorded | provider_cost=1 extra_cost=1 | 7.7655293 |
+# What is counted twice is refused when the book prices it, and not when the event brings its cost.
+10:07:00 | usage.recorded | input_tokens=5 cache_read_tokens=6 | 7.7655293 | refused: counts_do_not_nest
+10:08:00 | usage.recorded | input_tokens=5 cache_read_tokens=6 provider_cost=1 | 6.6655293 |
+"""
+
+WITH_THE_CUSTOMERS_OWN_KEY = """
+2026-11-21
+# Five percent of what the call costs at its provider, whoever prices it; no markup; also without credits.
+10:00:00 | usage.recorded | own_key=yes input_tokens=1000000 output_tokens=0           | -0.125  |
+10:01:00 | usage.recorded | own_key=yes mode=tier input_tokens=1000000 output_tokens=0 | -0.25   |
+10:02:00 | usage.recorded | own_key=yes provider_cost=10                               | -0.75   |
+10:03:00 | usage.recorded | own_key=yes provider_cost=10 extra_cost=10                 | -1.75   |
+10:04:00 | usage.recorded | own_key=no provider_cost=10                                | -12.75  |
+10:05:00 | usage.recorded | own_key=yes model=unknown                                  | -12.75  | refused: unpriced
+"""
+
 STORIES = {
     "an account that tops itself up": TOPS_ITSELF_UP,
     "one that runs dry": RUNS_DRY,
@@ -100,6 +127,8 @@ STORIES = {
     "a dispute won and one lost": A_DISPUTE_WON_AND_ONE_LOST,
     "capped until the next day": CAPPED_UNTIL_THE_NEXT_DAY,
     "a card that is declined": A_CARD_THAT_IS_DECLINED,
+    "billed by units": BILLED_BY_UNITS,
+    "with the customer's own key": WITH_THE_CUSTOMERS_OWN_KEY,
 }
 
 

@@ -1,5 +1,6 @@
 """Events of the book whose notice lies in the past, so that no test waits a minute until a version is in force."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -8,10 +9,12 @@ from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from ledger.core.book_versions import NOTICE_MS
+from ledger.dev.first_book import first_book
 from ledger.log.book import published, record_of
 from ledger.log.connecting import administrating, kafka_options
 from ledger.settings import Settings
 from schemas.book import BOOK_SUBJECT, BookEvent, BookVersion
+from schemas.prices import Price
 from schemas.topics import BOOK
 from tests.support.waiting import eventually
 
@@ -57,3 +60,36 @@ def _set_timestamp_type(settings: Settings, name: str) -> None:
     changes = {"message.timestamp.type": name}
     with administrating(settings) as admin:
         admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.topic(BOOK), changes)])
+
+
+def many_sided_book(settings: Settings) -> BookVersion:
+    """The first book's next version: with a long-context price, a variant, tools, a free model, a fee for own keys."""
+    first = first_book(settings.signing_key_id)
+    prices = [
+        {
+            "provider": "google",
+            "model": "gemini-2.5-pro",
+            "names": ["gemini-2.5-pro-latest"],
+            "rates": {
+                "input_tokens": {"price": "1.25", "thresholds": [{"input_tokens": 200_000, "price": "2.5"}]},
+                "output_tokens": {"price": "10", "thresholds": [{"input_tokens": 200_000, "price": "15"}]},
+                "cache_read_tokens": {"price": "0.125", "thresholds": [{"input_tokens": 200_000, "price": "0.25"}]},
+                "web_searches": "35",
+            },
+            "variants": [
+                {
+                    "attributes": {"service_tier": "batch"},
+                    "rates": {"input_tokens": "0.625", "output_tokens": "5", "cache_read_tokens": None},
+                }
+            ],
+        },
+        {"provider": "meta", "model": "llama:free", "rates": {"input_tokens": "0", "output_tokens": "0"}},
+        {"provider": "openai", "model": "whisper", "rates": {"audio_seconds": {"price": "0.36", "at_least": 10}}},
+    ]
+    return first.model_copy(
+        update={
+            "version": first.version + 1,
+            "prices": (*first.prices, *(Price.model_validate_json(json.dumps(price)) for price in prices)),
+            "own_key_fee": "0.05",
+        }
+    )
