@@ -376,6 +376,8 @@ BAD: dict[str, tuple[str, Any, str]] = {
     "text": ("openai", '{"usage": {}}', "answer"),
     "nothing": ("openai", None, "answer"),
     "text in a stream": ("openai", ["data: [DONE]"], "answer"),
+    "two answers": ("openai", [OPENAI_CHAT.whole, OPENAI_CHAT.whole], "answer"),
+    "two responses of a session": ("openai", [OTHERS["OpenAI realtime"][1]] * 2, "answer"),
 }
 
 

@@ -15,10 +15,11 @@ _ROOTS = ("usage", "usage_info", "meta", "result", "tokenUsage")  # where a whol
 
 
 class Part(NamedTuple):
-    """What a chunk adds. `ended`: whether the provider says that the answer ends here."""
+    """What a chunk adds. `ended`: whether the provider says that the answer ends here. `whole`: it is an answer."""
 
     answer: Json
     ended: bool
+    whole: bool = False
 
 
 def plain(answer: Any) -> Json:
@@ -54,7 +55,7 @@ def part_of(chunk: Json) -> Part:
             return _chat(chunk, choices)
         case {"type": "message_stop"}:
             return Part({}, True)
-    return Part(chunk, True) if any(chunk.get(root) is not None for root in _ROOTS) else Part({}, False)
+    return Part(chunk, True, True) if any(chunk.get(root) is not None for root in _ROOTS) else Part({}, False)
 
 
 def merge(answer: Json, more: Mapping[Any, Any]) -> None:
@@ -70,9 +71,8 @@ def merge(answer: Json, more: Mapping[Any, Any]) -> None:
 
 
 def _response(kind: str, event: Json, response: Json) -> Part:
-    if kind == "response.done":  # of a realtime session; it may be billed by several
-        return Part(event, True)
-    return Part(response, response.get("usage") is not None)
+    ended = response.get("usage") is not None
+    return Part(event if kind == "response.done" else response, ended, ended)  # done: of a realtime session
 
 
 def _gemini(chunk: Json) -> Part:
@@ -98,9 +98,9 @@ def _chat(chunk: Json, choices: list[Any]) -> Part:
     known = [each for each in choices if isinstance(each, Mapping)]
     usage = chunk.get("usage") or _at(chunk, "x_groq", "usage")
     kept["usage"] = usage or next((each["usage"] for each in known if each.get("usage")), None)
-    streamed = chunk.get("object") == "chat.completion.chunk" or any("delta" in each for each in known)
     closing = not known and kept["usage"] is not None  # OpenAI's last chunk has usage and no choice
-    return Part(kept, not streamed or closing or any(each.get("finish_reason") for each in known))
+    ended = closing or any(each.get("finish_reason") for each in known)
+    return Part(kept, ended, whole=any("message" in each for each in known))
 
 
 def _only(chunk: Json, *names: str) -> Json:

@@ -72,11 +72,14 @@ class UsageReader:
         self._provider, self._model, self._attributes = provider, model, dict(attributes or {})
         self._known = provider_named(like or provider)
         self._answer: Json = {}
-        self._ended = False
+        self._ended = self._whole = False
 
     def read(self, chunk: Any) -> None:
-        """Reads one chunk, or a whole answer: a mapping, or an object of an SDK."""
+        """Reads one chunk, or a whole answer: a mapping, or an object of an SDK. Raises UnreadableAnswer."""
         part = part_of(plain(chunk))
+        if part.whole and self._whole:
+            raise UnreadableAnswer(f"{self._provider}: a second answer; each is read by itself", field="answer")
+        self._whole = self._whole or part.whole
         merge(self._answer, part.answer)
         self._ended = self._ended or part.ended
 
