@@ -85,6 +85,6 @@ def _counts_of(usage: ProviderUsage) -> CountedFields:
     return {
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
-        "units": usage.units,
-        "attributes": usage.attributes,
+        "units": usage.units or None,
+        "attributes": usage.attributes or None,
     }

@@ -1,9 +1,9 @@
 """Answers as providers document them: the whole answer and the stream of one call, and what they count, by hand.
 
-`cost`: credits without markup, at the list prices of genai-prices in November 2026, which the comment multiplies out.
+`cost`: credits, at the `rates`, which are the list prices of November 2026; the comment multiplies them out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -18,9 +18,11 @@ class Call(NamedTuple):
     whole: Json
     chunks: list[Json]
     counts: tuple[int, int, dict[str, int | str]]
+    rates: Mapping[str, str]
     cost: str
     attributes: Mapping[str, str] = MappingProxyType({})
     names_model: bool = True
+    variants: Sequence[Json] = ()
 
 
 def _delta(text: str | None, finish: str | None = None, **more: Any) -> Json:
@@ -56,6 +58,7 @@ OPENAI_CHAT = Call(
         {"id": "c1", "object": "chat.completion.chunk", "choices": [], "usage": _OPENAI_USAGE, **_SOL},
     ],
     (12_000, 1_500, {"cache_read_tokens": 8_000, "cache_write_tokens": 3_000, "output_reasoning_tokens": 900}),
+    {"input_tokens": "4", "cache_read_tokens": "0.4", "cache_write_tokens": "5", "output_tokens": "20"},
     # 1,000 × 4 + 8,000 × 0.4 + 3,000 × 5 + 1,500 × 20, by 1,000,000
     "0.0522",
     {"service_tier": "default"},
@@ -95,9 +98,11 @@ OPENAI_RESPONSES = Call(
         {"type": "response.completed", "response": _RESPONSE},
     ],
     (1_000, 200, {"web_searches": 2, "storage_searches": 1}),
+    {"input_tokens": "4", "output_tokens": "20", "web_searches": "10", "storage_searches": "2.5"},
     # 1,000 × 8 + 200 × 40, by 1,000,000; 2 × 10 + 1 × 2.5, by 1,000
     "0.0385",
     {"service_tier": "priority"},
+    variants=[{"attributes": {"service_tier": "priority"}, "rates": {"input_tokens": "8", "output_tokens": "40"}}],
 )
 
 # https://platform.claude.com/docs/en/build-with-claude/streaming: message_start has a preliminary count of output, and
@@ -160,6 +165,14 @@ ANTHROPIC = Call(
             "web_searches": 3,
         },
     ),
+    {
+        "input_tokens": "2",
+        "cache_read_tokens": "0.1",
+        "cache_write_tokens": "2.5",
+        "cache_write_1h_tokens": "4",
+        "output_tokens": "10",
+        "web_searches": "10",
+    },
     # 2,000 × 2 + 10,000 × 0.1 + 2,000 × 2.5 + 4,000 × 4 + 800 × 10, by 1,000,000; 3 × 10, by 1,000
     "0.064",
     {"service_tier": "standard"},
@@ -212,7 +225,9 @@ GEMINI = Call(
         {
             "cache_read_tokens": 1_500,
             "cache_text_read_tokens": 1_500,
+            "cache_audio_read_tokens": 0,
             "input_audio_tokens": 2_000,
+            "input_audio_tool_tokens": 0,
             "input_text_tokens": 3_700,
             "input_text_tool_tokens": 700,
             "input_tool_tokens": 700,
@@ -220,6 +235,14 @@ GEMINI = Call(
             "web_searches": 1,
         },
     ),
+    {
+        "input_tokens": "0.3",
+        "cache_read_tokens": "0.03",
+        "input_audio_tokens": "1",
+        "cache_audio_read_tokens": "0.1",
+        "output_tokens": "2.5",
+        "web_searches": "35",
+    },
     # 2,200 × 0.3 + 1,500 × 0.03 + 2,000 × 1 + 1,000 × 2.5, by 1,000,000; 1 × 35, by 1,000
     "0.040205",
 )
@@ -267,6 +290,13 @@ BEDROCK = Call(
             "cache_write_5m_tokens": 1_500,
         },
     ),
+    {
+        "input_tokens": "1",
+        "cache_read_tokens": "0.1",
+        "cache_write_tokens": "1.25",
+        "cache_write_1h_tokens": "2",
+        "output_tokens": "5",
+    },
     # 1,200 × 1 + 3,000 × 0.1 + 1,500 × 1.25 + 500 × 2 + 300 × 5, by 1,000,000
     "0.005875",
     {"service_tier": "default"},
@@ -293,6 +323,7 @@ XAI = Call(
         {"object": "chat.completion.chunk", "choices": [], "model": "grok-4", "usage": _XAI_USAGE},
     ],
     (10_120, 4_308, {"cache_read_tokens": 128, "output_reasoning_tokens": 2_809}),
+    {"input_tokens": "3", "cache_read_tokens": "0.75", "output_tokens": "15"},
     # 9,992 × 3 + 128 × 0.75 + 4,308 × 15, by 1,000,000
     "0.094692",
 )
@@ -314,6 +345,7 @@ MISTRAL = Call(
         {"data": _delta(", world", "stop", model=_VOXTRAL, usage=_MISTRAL_USAGE)},
     ],
     (4, 635, {"audio_seconds": 203, "input_audio_seconds": 203}),
+    {"audio_seconds": "0.18", "input_audio_seconds": "0.18"},
     # 203 × 0.18, by 3,600; tokens are free
     "0.01015",
 )
@@ -340,6 +372,7 @@ COHERE = Call(
         {"type": "message-end", "delta": {"finish_reason": "COMPLETE", "usage": _COHERE_USAGE}},
     ],
     (250, 90, {}),
+    {"input_tokens": "0.15", "output_tokens": "0.6"},
     # 250 × 0.15 + 90 × 0.6, by 1,000,000
     "0.0000915",
     names_model=False,
@@ -364,6 +397,7 @@ GROQ = Call(
         _delta(None, "stop", x_groq={"id": "req_1", "usage": _GROQ_USAGE}, service_tier="on_demand", **_OSS),
     ],
     (4_000, 500, {"cache_read_tokens": 1_000, "output_reasoning_tokens": 120}),
+    {"input_tokens": "0.15", "cache_read_tokens": "0.075", "output_tokens": "0.6"},
     # 3,000 × 0.15 + 1,000 × 0.075 + 500 × 0.6, by 1,000,000
     "0.000825",
     {"service_tier": "on_demand"},

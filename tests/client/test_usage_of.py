@@ -11,8 +11,11 @@ from pydantic.alias_generators import to_camel
 
 from ledger.client import ProviderUsage, UnreadableAnswer, UsageReader, usage_of
 from schemas.events import Usage
+from schemas.money import format_nanos
 from schemas.units import UNITS, is_part_of
 from tests.client.answers import ANTHROPIC, BEDROCK, CALLS, GEMINI, OPENAI_CHAT, OPENAI_RESPONSES, XAI, Call
+from tests.core.records import plain_book
+from tests.core.story import Story
 
 EACH = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 Counts = tuple[int, int, dict[str, int | str]]
@@ -54,7 +57,16 @@ def test_a_stream_that_was_cut_off_is_never_final(call: Call) -> None:
 def test_what_is_read_is_a_usage_event(call: Call) -> None:
     usage = usage_of(call.provider, call.chunks, model=call.model)
     event = Usage(request_id="req_1", mode="auto", **usage.fields())
-    assert (event.model, event.input_tokens, event.units) == (call.model, usage.input_tokens, usage.units)
+    assert (event.model, event.input_tokens, event.units or {}) == (call.model, usage.input_tokens, usage.units)
+
+
+@EACH
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_it_costs_what_the_list_says(call: Call, streamed: bool) -> None:
+    price = {"provider": call.provider, "model": call.model, "rates": call.rates, "variants": call.variants}
+    usage = usage_of(call.provider, call.chunks if streamed else call.whole, model=call.model).fields()
+    entry = Story(plain_book(prices=[price])).apply("usage.recorded", request_id="req_1", mode="auto", **usage).entry
+    assert format_nanos(entry.cost) == call.cost
 
 
 def chat(usage: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -129,6 +141,7 @@ OTHERS: dict[str, tuple[str, Any, Counts]] = {
             {
                 "cache_read_tokens": 64,
                 "cache_text_read_tokens": 64,
+                "cache_audio_read_tokens": 0,
                 "input_audio_tokens": 8,
                 "input_text_tokens": 119,
                 "output_audio_tokens": 112,
@@ -213,8 +226,11 @@ OTHERS: dict[str, tuple[str, Any, Counts]] = {
             {
                 "cache_read_tokens": 10,
                 "cache_write_tokens": 100,
+                "cache_audio_read_tokens": 0,
+                "cache_audio_write_tokens": 0,
                 "input_audio_tokens": 5,
                 "output_image_tokens": 1_290,
+                "output_image_reasoning_tokens": 0,
                 "output_reasoning_tokens": 3,
                 "web_searches": 1,
             },
@@ -411,6 +427,18 @@ def test_a_stream_is_not_kept() -> None:
     assert first["choices"][0]["delta"] == {"content": "Hello"}
 
 
+EVERY_UNIT = {"provider": "p", "model": "m", "rates": {unit: "1" for unit in UNITS}}
+BOOK = plain_book(prices=[EVERY_UNIT])
+
+
+def charged(provider: str, answer: dict[str, Any]) -> ProviderUsage:
+    """What is read, after the ledger has taken it and charged every unit."""
+    usage = usage_of(provider, answer, model="m")
+    call = usage.fields() | {"provider": "p", "request_id": "req_1", "mode": "auto"}
+    assert Story(BOOK).apply("usage.recorded", **call).entry is not None
+    return usage
+
+
 def numbers(*names: str) -> st.SearchStrategy[dict[str, int]]:
     return st.fixed_dictionaries({}, optional={name: st.integers(0, 1_000) for name in names})
 
@@ -425,11 +453,25 @@ def anthropic() -> Iterator[st.SearchStrategy[Any]]:
 @given(st.tuples(*anthropic()))
 def test_a_narrower_unit_is_never_above_the_wider_one(parts: tuple[dict[str, Any], ...]) -> None:
     """Whatever a provider counts beside what it should be a part of."""
-    usage = usage_of("anthropic", {"usage": {name: value for part in parts for name, value in part.items()}})
+    usage = charged("anthropic", {"usage": {name: value for part in parts for name, value in part.items()}})
     found = usage.units | {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
     for narrow, wide in ((narrow, wide) for narrow in found for wide in UNITS if is_part_of(narrow, wide)):
         assert int(found[narrow]) <= int(found.get(wide, 0))
-    assert int(found.get("cache_write_5m_tokens", 0)) + int(found.get("cache_write_1h_tokens", 0)) <= int(
-        found.get("cache_write_tokens", 0)
-    )
-    assert int(found.get("cache_read_tokens", 0)) + int(found.get("cache_write_tokens", 0)) <= usage.input_tokens
+
+
+@st.composite
+def chats(draw: st.DrawFn) -> dict[str, Any]:
+    """The counts of an answer of which each token was cached or not, and text, audio or an image."""
+    sizes = draw(st.dictionaries(st.sampled_from(["text_tokens", "audio_tokens", "image_tokens"]), st.integers(0, 100)))
+    undetailed = draw(st.integers(0, 100))
+    total = sum(sizes.values()) + undetailed
+    cached = draw(st.integers(0, total))
+    details = {**sizes, "cached_tokens": cached}
+    return {"input_tokens": total, "input_token_details": details, "output_tokens": draw(st.integers(0, 100))}
+
+
+@given(chats())
+def test_what_is_cached_of_audio_and_images_is_filled_in_so_that_every_token_has_one_price(usage: Any) -> None:
+    read = charged("openai", {"type": "response.done", "response": {"usage": usage}})
+    cached = usage["input_token_details"]["cached_tokens"]
+    assert (read.input_tokens, read.units.get("cache_read_tokens", 0)) == (usage["input_tokens"], cached)

@@ -1,9 +1,8 @@
-"""The counts of one answer by unit: as genai-prices reads them, with the facts of `facts.py`, and nested.
+"""The counts of one answer by unit: as genai-prices reads them, with the facts of `facts.py`, nested, without gaps.
 
 Nothing is silently zero: an answer without a count, or with one that is no number, raises UnreadableAnswer.
 """
 
-from collections import Counter
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -11,23 +10,24 @@ from genai_prices.types import Provider, UsageExtractor
 
 from ledger.client.answers.facts import FACTS, OUTPUT_IS_IN_THE_TOTAL, Answer, at
 from ledger.client.answers.flavors import dotted, flavor_of, nothing_found, steps, value_at
+from ledger.client.answers.nesting import Counts, fill_in, nest
 from ledger.client.errors import UnreadableAnswer
-from schemas.units import SECOND_DIGITS, UNITS, is_part_of
+from schemas.units import SECOND_DIGITS, UNITS
 
-_Counts = dict[str, int | Decimal]
-
-_ALWAYS = ("input_tokens", "output_tokens")
+_ALWAYS = frozenset({"input_tokens", "output_tokens"})
 _FINEST_SECOND = Decimal(1).scaleb(-SECOND_DIGITS)
-_NARROW_FIRST = sorted(UNITS, key=lambda unit: -len(UNITS[unit].dimensions))
 
 
 def counts_of(provider: Provider, answer: Answer) -> dict[str, int | str]:
-    """The counts that are above zero, and input_tokens and output_tokens. Raises UnreadableAnswer."""
+    """The counts that say something: zero only of input, of output, and of what two others have in common.
+
+    Raises UnreadableAnswer.
+    """
     facts = [(fact, value) for fact in FACTS.get(provider.id, ()) if (value := fact.read(answer)) is not None]
     flavor = flavor_of(provider, answer)
     if flavor is None and not any(fact.alone for fact, _ in facts):
         raise nothing_found(provider, answer)
-    counts: _Counts = {unit: 0 for unit in _ALWAYS}
+    counts: Counts = {unit: 0 for unit in _ALWAYS}
     if flavor is not None:
         counts |= _by_library(provider, flavor, answer)
     for fact, value in facts:
@@ -35,11 +35,12 @@ def counts_of(provider: Provider, answer: Answer) -> dict[str, int | str]:
     by_total = _output_by_total(provider, answer)
     if by_total is not None:
         counts["output_tokens"] = by_total
-    _nest(counts)
-    return {unit: _written(unit, count) for unit, count in counts.items() if count or unit in _ALWAYS}
+    nest(counts)
+    common = fill_in(counts)
+    return {unit: _written(unit, count) for unit, count in counts.items() if count or unit in common | _ALWAYS}
 
 
-def _by_library(provider: Provider, flavor: UsageExtractor, answer: Answer) -> _Counts:
+def _by_library(provider: Provider, flavor: UsageExtractor, answer: Answer) -> Counts:
     usage = value_at(answer, steps(flavor.root))
     for mapping in flavor.mappings:  # the library would ignore an optional count that is no number
         value = value_at(usage, steps(mapping.path))
@@ -69,19 +70,6 @@ def _output_by_total(provider: Provider, answer: Answer) -> int | None:
     if provider.id not in OUTPUT_IS_IN_THE_TOTAL or not all(type(each) is int for each in (prompt, completion, total)):
         return None
     return max(int(completion), int(total) - int(prompt))
-
-
-def _nest(counts: _Counts) -> None:
-    """Raises each wider unit to what its parts are together, where a provider counts them beside it or rounds."""
-    for wide in _NARROW_FIRST:
-        parts: Counter[str] = Counter()
-        for narrow in counts.keys() & UNITS.keys():
-            more = UNITS[narrow].dimensions - UNITS[wide].dimensions
-            if len(more) == 1 and is_part_of(narrow, wide):
-                parts[next(iter(more))[0]] += counts[narrow]  # type: ignore[assignment]  # a Decimal may be in it
-        least = max(parts.values(), default=0)
-        if least > counts.get(wide, 0):
-            counts[wide] = least
 
 
 def _written(unit: str, count: int | Decimal) -> int | str:

@@ -19,16 +19,16 @@ class CountedCall(TypedDict):
     model: str
     input_tokens: int
     output_tokens: int
-    units: dict[str, int | str]
-    attributes: dict[str, str]
+    units: dict[str, int | str] | None
+    attributes: dict[str, str] | None
 
 
 class ProviderUsage(NamedTuple):
     """What a provider counted.
 
-    `input_tokens` is all that went in and `output_tokens` all that came out; `units` has the other counts above zero,
-    by the names of `schemas.units`, and `attributes` how the call was served. `final` is False if the provider had not
-    ended the answer: then more may have come out than it says.
+    `input_tokens` is all that went in and `output_tokens` all that came out; `units` has the other counts, by the names
+    of `schemas.units`, and `attributes` how the call was served. `final` is False if the provider had not ended the
+    answer: then more may have come out than it says.
     """
 
     provider: str
@@ -48,8 +48,8 @@ class ProviderUsage(NamedTuple):
             "model": self.model,
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
-            "units": self.units,
-            "attributes": self.attributes,
+            "units": self.units or None,
+            "attributes": self.attributes or None,
         }
 
 
