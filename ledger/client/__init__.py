@@ -4,6 +4,7 @@
 writes usage to the router's own disk first, and a thread delivers it, so no usage is lost in between.
 """
 
+from ledger.client.answers import ProviderUsage, UsageReader, usage_of
 from ledger.client.authorizations import Authorization
 from ledger.client.errors import (
     AuthorizationEnded,
@@ -16,6 +17,7 @@ from ledger.client.errors import (
     NotDelivered,
     SpoolFull,
     SpoolUnusable,
+    UnreadableAnswer,
     UnsuitableOption,
     UsedAfterFork,
 )
@@ -36,10 +38,14 @@ __all__ = [
     "InvalidEvent",
     "Ledger",
     "NotDelivered",
+    "ProviderUsage",
     "RejectedEvent",
     "SpoolFull",
     "SpoolUnusable",
     "Stream",
+    "UnreadableAnswer",
     "UnsuitableOption",
+    "UsageReader",
     "UsedAfterFork",
+    "usage_of",
 ]

@@ -7,6 +7,10 @@ class InvalidEvent(LedgerError):
     message = "The ledger would not accept this event; nothing was recorded"
 
 
+class UnreadableAnswer(LedgerError):
+    message = "The usage can't be read from the provider's answer"
+
+
 class SpoolFull(LedgerError):
     message = "The spool, or its disk, has no room; nothing was recorded"
 

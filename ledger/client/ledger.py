@@ -173,13 +173,16 @@ class Ledger(_Client):
         """A context manager for a stream of output: it authorizes, extends as output grows, and settles or releases at
         the end.
 
-        Raises InvalidEvent (names the field), UnsuitableOption. Entering it raises as `authorize` does.
+        Raises InvalidEvent (names the field), UnsuitableOption. Entering it raises as `authorize` does. Its end raises
+        UnreadableAnswer if only `read` was to count and the chunks had no counts; the usage is recorded even so.
         """
         return Stream(self, self._gate, self._source, account_id, call)
 
     def record_usage(self, account_id: str, **usage: Unpack[UsageFields]) -> str:
-        """Writes the usage to disk; returns the event's id. Raises InvalidEvent (names the field), SpoolFull,
-        SpoolUnusable."""
+        """Writes the usage to disk; returns the event's id. `usage_of(...).fields()` has most of the fields.
+
+        Raises InvalidEvent (names the field), SpoolFull, SpoolUnusable.
+        """
         return self.record(usage_event(self._source, account_id, usage))
 
     def record_trace(self, account_id: str, **trace: Unpack[TraceFields]) -> str:

@@ -6,16 +6,20 @@ recorded as usage, which settles the hold; if not, the hold is released. Neither
 
 import asyncio
 import time
+from copy import copy
 from datetime import UTC, datetime
 from math import inf
-from typing import Any, Protocol, Required, Self, TypedDict, TypeVar, Unpack
+from typing import Any, Protocol, Required, Self, TypeVar, Unpack
 
+from ledger.client.answers import ProviderUsage
 from ledger.client.authorizations import Authorization, AuthorizeFields, FailureFields, Gate, extension, grace_of
+from ledger.client.counting import CountedFields, Counting
 from ledger.client.errors import (
     AuthorizationEnded,
     GateClosed,
     InsufficientCredits,
     InvalidEvent,
+    UnreadableAnswer,
 )
 from ledger.client.events import Outgoing, UsageFields, usage_event
 from ledger.client.sans_io import Steps
@@ -55,7 +59,8 @@ class StreamFields(FailureFields, total=False):
     `units`, `attributes`, `own_key`: as in `AuthorizeFields`; the usage has them, too, until the provider's count
     replaces them, except units of the output. `extend_by`: how many output tokens to hold at a time; by default all.
     `ttl`: seconds that a hold lasts; it is renewed while the stream runs. `grace`: credits that the whole stream takes
-    from the grace.
+    from the grace. `like`: for `read`, the provider whose form the answers have, if genai-prices doesn't know
+    `provider`.
     """
 
     request_id: Required[str]
@@ -69,20 +74,8 @@ class StreamFields(FailureFields, total=False):
     own_key: bool | None
     extend_by: int | None
     ttl: int | None
+    like: str | None
     api_key_id: str | None
-    metadata: dict[str, str] | None
-
-
-class CountedFields(TypedDict, total=False):
-    """What the provider counted; see `schemas.events.Usage`. `provider_cost`: credits, as decimal text."""
-
-    input_tokens: int
-    output_tokens: int
-    units: dict[str, int | str] | None
-    attributes: dict[str, str] | None
-    provider_cost: str | None
-    extra_cost: str | None
-    own_key: bool | None
     metadata: dict[str, str] | None
 
 
@@ -96,8 +89,9 @@ class _Stream:
         self._max = _count("max_output_tokens", call.get("max_output_tokens"))
         self._portion = self._max if call.get("extend_by") is None else _count("extend_by", call.get("extend_by"))
         self._held: Authorization | None = None
-        self._produced, self._covered, self._margin, self._lasts, self._renewed_at = 0, 0, 0, inf, inf
-        self._counted: CountedFields = {}
+        self._covered, self._margin, self._lasts, self._renewed_at = 0, 0, inf, inf
+        self._counting = Counting(call.get("provider", ""), call.get("model", ""), call.get("like"))
+        self._unreadable: UnreadableAnswer | InvalidEvent | None = None
         self._ended = False
         self._event()  # raises for a wrong field, before anything is held
 
@@ -107,26 +101,37 @@ class _Stream:
         assert self._held is not None, "the block has not been entered"
         return self._held
 
-    def usage(self, **counted: Unpack[CountedFields]) -> None:
-        """Reports what the provider counted, in place of what `output` counted. Raises InvalidEvent."""
-        before, self._counted = self._counted, {**self._counted, **counted}
+    def read(self, chunk: Any) -> None:
+        """Reads a chunk of the provider's answer for what it counts: a mapping, or an object of an SDK.
+
+        At the end, the provider's final count replaces what `output` counted. Without one the larger of both holds.
+        Raises UnreadableAnswer.
+        """
+        self._counting.read(chunk)
+
+    def usage(
+        self, counted: ProviderUsage | None = None, /, *, final: bool = True, **fields: Unpack[CountedFields]
+    ) -> None:
+        """Reports what the provider counted, as `usage_of` read it or in fields, in place of what `output` counted.
+
+        A count that is not final, or that more output follows, can only raise what `output` counts. Raises
+        InvalidEvent.
+        """
+        before = copy(self._counting)
+        self._counting.report(counted, final, fields)
         try:
             self._event()
         except InvalidEvent:
-            self._counted = before
+            self._counting = before
             raise
-
-    @property
-    def _empty(self) -> bool:
-        return self._produced == 0 and not self._counted
 
     def _opening(self) -> Steps[None]:
         self._hold((yield from self._authorize(min(self._portion, self._max))))
 
     def _producing(self, tokens: int) -> Steps[None]:
         """Extends the hold early, so that a first refusal comes while it still covers the output."""
-        self._produced += _count("tokens", tokens, least=0)
-        left = self._covered - self._produced
+        self._counting.produce(_count("tokens", tokens, least=0))
+        left = self._covered - self._counting.produced
         short = self._covered < self._max and left <= self._margin
         if not short and time.monotonic() < self._renewed_at:
             return
@@ -149,7 +154,8 @@ class _Stream:
         try:
             return (yield from self._gate.extend(self.authorization, extension(output_tokens=tokens, ttl=self._ttl)))
         except AuthorizationEnded:
-            return (yield from self._authorize(min(self._produced + self._portion, max(self._max, self._produced))))
+            produced = self._counting.produced
+            return (yield from self._authorize(min(produced + self._portion, max(self._max, produced))))
 
     def _authorize(self, tokens: int) -> Steps[Authorization]:
         call = self._call
@@ -178,23 +184,25 @@ class _Stream:
         self._lasts = self._ttl or max((held.expires_at - datetime.now(UTC)).total_seconds(), _LASTS_SECONDS_MIN)
         self._renewed_at = time.monotonic() + _RENEWED_AFTER * self._lasts
 
-    def _event(self) -> Outgoing:
-        call = self._call
+    def _event(self, read: ProviderUsage | None = None) -> Outgoing:
+        call, counted = self._call, self._counting.fields(read)
         usage: UsageFields = {
             "request_id": call["request_id"],
             "provider": call["provider"],
             "model": call["model"],
             "mode": call["mode"],
             "input_tokens": call["input_tokens"],
-            "output_tokens": self._produced,
-            "units": None if "input_tokens" in self._counted else self._input_units(),
-            "attributes": call.get("attributes"),
+            "output_tokens": 0,
+            "units": None if "input_tokens" in counted else self._input_units(),
             "own_key": call.get("own_key"),
             "api_key_id": call.get("api_key_id"),
             "metadata": call.get("metadata"),
             "authorization_id": self._held.id if self._held else None,
         }
-        return usage_event(self._source, self._account_id, {**usage, **self._counted})
+        known, said = call.get("attributes"), counted.get("attributes")
+        # What only the router knows of how the call is served stays beside what the provider says of it.
+        attributes = {**known, **said} if isinstance(known, dict) and isinstance(said, dict) else said or known
+        return usage_event(self._source, self._account_id, {**usage, **counted, "attributes": attributes})
 
     def _input_units(self) -> dict[str, int | str] | None:
         """What the call named of its input, which is as long as it was however the stream ends."""
@@ -202,12 +210,21 @@ class _Stream:
         return units and {name: count for name, count in units.items() if not _is_output(name)}
 
     def _last(self) -> Outgoing:
-        """The usage event that ends the stream."""
+        """The usage event that ends the stream. What can't be read of the provider's counts loses no other count."""
         if self._ended:
             raise AuthorizationEnded
-        event = self._event()
+        try:
+            event = self._event(self._counting.read_so_far())
+        except (UnreadableAnswer, InvalidEvent) as error:
+            self._unreadable = error
+            event = self._event()
         self._gate.expect_usage(self.authorization, event.event_id)
         return event
+
+    def _check(self) -> None:
+        """Raises why the chunks could not be read, if nothing else says what was used."""
+        if self._unreadable and self._counting.only_read:
+            raise self._unreadable
 
     def _release(self) -> None:
         if not self._ended:
@@ -251,10 +268,12 @@ class Stream(_Stream):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and self._empty:
+        if kind is not None and self._counting.empty:
             self._release()
         elif not self._ended:
             self.settle()
+            if kind is None:
+                self._check()
 
 
 class AsyncStream(_Stream):
@@ -288,10 +307,12 @@ class AsyncStream(_Stream):
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and self._empty:
+        if kind is not None and self._counting.empty:
             self._release()
         elif not self._ended:
             await self.settle()
+            if kind is None:
+                self._check()
 
 
 def _is_output(unit: str) -> bool:

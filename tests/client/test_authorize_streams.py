@@ -7,8 +7,9 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,12 @@ from ledger.client import (
     InvalidEvent,
     Ledger,
     SpoolFull,
+    UnreadableAnswer,
     UnsuitableOption,
+    usage_of,
 )
 from ledger.core.errors import LedgerError
+from tests.client.answers import OPENAI_CHAT
 from tests.client.conftest import Served
 from tests.client.gate import CALL, INPUT, KINDS, OUTPUT, Losing, balance, funded, nanos, opened
 from tests.support.waiting import eventually
@@ -37,6 +41,10 @@ CREDIT = 10**9
 def ledger(request: pytest.FixtureRequest, served: Served, tmp_path: Path) -> Iterator[Any]:
     with opened(request.param, served.url, served.token, tmp_path / "spool") as ledger:
         yield ledger
+
+
+def nanos_of(credits: str) -> int:
+    return int(Decimal(credits) * CREDIT)
 
 
 def settled(served: Served, account: str, charged: int, credits: int = CREDIT) -> None:
@@ -117,6 +125,78 @@ def test_a_stream_with_the_customers_own_key_needs_no_credits(served: Served, le
     settled(served, account, 0, credits=1)
     (line,) = served.http.get(listed).json()["data"]
     assert (line["own_key"], line["amount"]) == (True, "0")
+
+
+# https://platform.claude.com/docs/en/build-with-claude/streaming: the count of output is preliminary.
+STARTED = {"type": "message_start", "message": {"model": "m", "usage": {"input_tokens": 25, "output_tokens": 1}}}
+ENDED = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 480}}
+REPORTS: dict[str, Callable[[Any], None]] = {
+    "as chunks": lambda stream: stream.read(STARTED),
+    "as usage": lambda stream: stream.usage(usage_of("anthropic", [STARTED])),
+    "in fields": lambda stream: stream.usage(input_tokens=25, output_tokens=1),
+}
+
+
+@pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
+def test_a_preliminary_count_does_not_replace_what_was_counted(
+    served: Served, ledger: Any, report: Callable[[Any], None]
+) -> None:
+    account = funded(served.http, "1")
+    with pytest.raises(Vanished), ledger.stream(account, **STREAM, like="anthropic") as stream:  # noqa: PT012
+        report(stream)
+        for _ in range(10):
+            stream.output(50)
+        raise Vanished
+    assert nanos_of("0.00556875") == 25 * INPUT // 1_000 + 500 * OUTPUT  # not 0.00007975, which is for 1 output token
+    settled(served, account, nanos_of("0.00556875"))
+
+
+def test_the_provider_s_final_count_replaces_what_was_counted(served: Served, ledger: Any) -> None:
+    account = funded(served.http, "1")
+    with ledger.stream(account, **STREAM, like="anthropic") as stream:
+        stream.read(STARTED)
+        stream.output(500)
+        stream.read(ENDED)
+        stream.output(1)
+    settled(served, account, 25 * INPUT // 1_000 + 480 * OUTPUT)
+
+
+def test_an_answer_that_began_is_charged_though_nothing_was_passed_on(served: Served, ledger: Any) -> None:
+    account = funded(served.http, "1")
+    with pytest.raises(Vanished), ledger.stream(account, **STREAM, like="anthropic") as stream:  # noqa: PT012
+        stream.read(STARTED)
+        raise Vanished
+    settled(served, account, 25 * INPUT // 1_000 + OUTPUT)
+
+
+def test_chunks_without_counts_leave_what_was_counted(served: Served, ledger: Any) -> None:
+    account = funded(served.http, "1")
+    with ledger.stream(account, **STREAM) as stream:
+        for chunk in OPENAI_CHAT.chunks[:2]:
+            stream.read(chunk)
+            stream.output(1)
+    settled(served, account, INPUT + 2 * OUTPUT)
+
+
+def test_a_stream_whose_output_nothing_counted_is_an_error_and_its_input_is_charged(
+    served: Served, ledger: Any
+) -> None:
+    account = funded(served.http, "1")
+    with pytest.raises(UnreadableAnswer, match="openai"), ledger.stream(account, **STREAM) as stream:
+        stream.read(OPENAI_CHAT.chunks[0])
+    settled(served, account, INPUT)
+
+
+def test_an_answer_of_a_provider_without_a_known_form_is_an_error_at_its_first_chunk(
+    served: Served, ledger: Any
+) -> None:
+    account = funded(served.http, "1")
+    with (
+        pytest.raises(UnreadableAnswer, match=r"^provider: .*my-vllm"),
+        ledger.stream(account, **STREAM, like="my-vllm") as stream,
+    ):
+        stream.read(OPENAI_CHAT.chunks[0])
+    settled(served, account, 0)
 
 
 def test_a_hold_grows_with_the_output_and_never_beyond_the_most_that_there_can_be(served: Served, ledger: Any) -> None:
