@@ -33,6 +33,7 @@ print(json.dumps(list(sys.modules)))
 SERVICES = {
     "ledger.server.serve": {"aiokafka", "faust", "genai_prices", "razorpay", "stripe", "typst"},
     "consumers.process": {"aiokafka", "faust", "fastapi", "genai_prices", "razorpay", "stripe", "typst", "uvicorn"},
+    "ledger.client": {"aiokafka", "faust", "fastapi", "genai_prices", "psycopg", "razorpay", "stripe", "typst"},
     "projectors.worker": {"babel", "fastapi", "genai_prices", "jinja2", "razorpay", "stripe", "typst", "uvicorn"},
 }
 

@@ -4,9 +4,7 @@ Nothing is silently zero: an answer without a count, or with one that is no numb
 """
 
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
-
-from genai_prices.types import Provider, UsageExtractor
+from typing import TYPE_CHECKING, Any
 
 from ledger.client.answers.facts import FACTS, OUTPUT_IS_IN_THE_TOTAL, Answer, at
 from ledger.client.answers.flavors import dotted, flavor_of, nothing_found, steps, value_at
@@ -14,11 +12,14 @@ from ledger.client.answers.nesting import Counts, fill_in, nest
 from ledger.client.errors import UnreadableAnswer
 from schemas.units import SECOND_DIGITS, UNITS
 
+if TYPE_CHECKING:
+    from genai_prices.types import Provider, UsageExtractor
+
 _ALWAYS = frozenset({"input_tokens", "output_tokens"})
 _FINEST_SECOND = Decimal(1).scaleb(-SECOND_DIGITS)
 
 
-def counts_of(provider: Provider, answer: Answer) -> dict[str, int | str]:
+def counts_of(provider: "Provider", answer: Answer) -> dict[str, int | str]:
     """The counts that say something: zero only of input, of output, and of what two others have in common.
 
     Raises UnreadableAnswer.
@@ -40,7 +41,7 @@ def counts_of(provider: Provider, answer: Answer) -> dict[str, int | str]:
     return {unit: _written(unit, count) for unit, count in counts.items() if count or unit in common | _ALWAYS}
 
 
-def _by_library(provider: Provider, flavor: UsageExtractor, answer: Answer) -> Counts:
+def _by_library(provider: "Provider", flavor: "UsageExtractor", answer: Answer) -> Counts:
     usage = value_at(answer, steps(flavor.root))
     for mapping in flavor.mappings:  # the library would ignore an optional count that is no number
         value = value_at(usage, steps(mapping.path))
@@ -50,7 +51,7 @@ def _by_library(provider: Provider, flavor: UsageExtractor, answer: Answer) -> C
     return {unit: _exact(vars(found)[unit]) for unit in UNITS if unit in vars(found)}
 
 
-def _number(provider: Provider, path: str, value: Any) -> int | Decimal:
+def _number(provider: "Provider", path: str, value: Any) -> int | Decimal:
     number = _exact(value) if type(value) in (int, float, Decimal) else Decimal("NaN")
     if not Decimal(number).is_finite() or number < 0:
         raise UnreadableAnswer(f"{provider.id}: a count must be a number from 0", field=path)
@@ -63,7 +64,7 @@ def _exact(value: Any) -> int | Decimal:
     return int(number) if number == number // 1 else number
 
 
-def _output_by_total(provider: Provider, answer: Answer) -> int | None:
+def _output_by_total(provider: "Provider", answer: Answer) -> int | None:
     """The output tokens of a chat answer whose own count of them leaves reasoning out."""
     names = ("prompt_tokens", "completion_tokens", "total_tokens")
     prompt, completion, total = (at("usage", name)(answer) for name in names)
