@@ -30,19 +30,32 @@ class ModelPrice:
 
     def tariff(self, input_tokens: int, attributes: Mapping[str, str], at_ms: int) -> Tariff:
         """What a call pays that has so many input tokens, was served so, and happened at that time. Raises Unpriced."""
-        active = tuple(condition(attributes, at_ms) for condition in self._active)
+        active = self.active(attributes, at_ms)
         key = active, bisect_right(self._firsts, input_tokens)
         found = self._tariffs.get(key)
         if found is None:
             found = self._tariffs.setdefault(key, self._compiled(active, input_tokens))
         return found
 
-    def _compiled(self, active: tuple[bool, ...], input_tokens: int) -> Tariff:
+    def active(self, attributes: Mapping[str, str], at_ms: int) -> tuple[bool, ...]:
+        """Of each variant, whether calls have its prices that were served so, at that time."""
+        return tuple(condition(attributes, at_ms) for condition in self._active)
+
+    def rates_at(self, at_ms: int) -> dict[str, str | Rate]:
+        """The rates, with their thresholds, of calls at that time that were served as usual."""
+        return self._overlaid(self.active({}, at_ms))[0]
+
+    def _overlaid(self, active: tuple[bool, ...]) -> tuple[dict[str, str | Rate], dict[str, Variant]]:
+        """The rates by unit, and the variants that some are from."""
         rates, origins = dict(self.wire.rates), dict[str, Variant]()
         for variant, holds in zip(self.wire.variants, active, strict=True):
             if holds:
                 rates = overlaid(rates, variant.rates)
                 origins.update(dict.fromkeys(variant.rates, variant))
+        return rates, origins
+
+    def _compiled(self, active: tuple[bool, ...], input_tokens: int) -> Tariff:
+        rates, origins = self._overlaid(active)
         gap = gap_in(rates)
         if gap is not None:
             raise Unpriced(f"{self.wire.provider}/{self.wire.model}: {gap}", field="data.attributes")

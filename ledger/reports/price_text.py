@@ -20,16 +20,11 @@ class ConditionalRate(NamedTuple):
     variant: str = ""
     at_least: int | None = None
 
-    @property
-    def condition(self) -> str:
-        """When it counts: "above 200,000 input tokens, service_tier=priority"; "" for the usual rate."""
-        return ", ".join(filter(None, (self.threshold, self.variant)))
 
-
-def rates_by_unit(price: Price) -> dict[str, list[ConditionalRate]]:
-    """All rates of a model by unit, the usual one first."""
+def rates_by_unit(rates: Mapping[str, str | Rate | None]) -> dict[str, list[ConditionalRate]]:
+    """Rates by unit, the one below the first threshold first."""
     found: dict[str, list[ConditionalRate]] = {}
-    for unit, rate in _rates(price):
+    for unit, rate in _rates_of(rates, ""):
         found.setdefault(unit, []).append(rate)
     return found
 

@@ -83,6 +83,10 @@ def test_the_price_list_is_readable_and_searched(system: PaymentSystem, account:
     assert "$2.50 above 200,000 input tokens" in text
     assert "Web searches $35.00 per thousand" in text
     assert "your own key" in text
+    page.get_by_text("Other prices").click()
+    variant = "service_tier=batch: input $0.625; output $5.00; cache read not priced apart"
+    expect(page.get_by_text(variant)).to_be_visible()
+    window.check("prices-variants")
     page.get_by_label("Model").fill("gemini-2.5-pro")
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_role("rowheader")).to_have_count(1)
