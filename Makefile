@@ -24,9 +24,11 @@ run: setup
 test: setup
 	$(BIN)/pytest -n 5 $(PYTEST_ARGS)
 
-# The properties of the core with fifty times as many random logs; the gate's machine with sixteen times as many runs.
+# The properties of the core with fifty times as many random logs; the gate's machine with sixteen times as many runs;
+# 200 calls of every model of the list prices.
 test-slow: setup
 	LEDGER_HYPOTHESIS=slow $(BIN)/pytest tests/core/test_properties.py tests/integration/test_gate_machine.py $(PYTEST_ARGS)
+	LEDGER_SLOW=1 $(BIN)/pytest tests/contracts/test_list_prices.py $(PYTEST_ARGS)
 
 # All that may be killed, stopped and frozen, for the better part of an hour, another way each time.
 test-faults: setup

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, model_validator
 
 from schemas.envelope import Envelope
-from schemas.fields import Frozen, KeyId, Moment, Token, described
+from schemas.fields import Frozen, KeyId, Moment, Text, Token, described
 from schemas.money import Cost, Credits, SignedCredits, parse_nanos
 from schemas.prices import Price
 
@@ -77,6 +77,7 @@ class BookVersion(Frozen):
     """One complete state of the book; versions count up from 1."""
 
     version: Annotated[int, Field(ge=1), described("Counted from 1.")]
+    note: Annotated[Text | None, described("For people: where its prices are from, why it was made.")] = None
     effective_from: Annotated[
         Moment | None,
         described(
@@ -91,6 +92,13 @@ class BookVersion(Frozen):
     provider_names: Annotated[
         dict[Token, Token] | None,
         described("Other names of providers, each with the one that prices have: `vertex_ai` for `google`."),
+    ] = None
+    provider_fallbacks: Annotated[
+        dict[Token, tuple[Token, ...]] | None,
+        described(
+            "By provider: the others whose models it sells at their prices, `azure` those of `openai`. A price of its "
+            "own goes first; the others' variants by attribute do not count."
+        ),
     ] = None
     own_key_fee: Annotated[
         Cost, described("What usage with the customer's own key is charged, as a fraction of its cost: 0.05 is 5 %.")

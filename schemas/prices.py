@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from schemas.fields import Attributes, Frozen, Moment, Token, described, matching
+from schemas.money import Cost
 from schemas.units import COUNT_MAX, UNITS, WIDER, common_part
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -17,14 +18,7 @@ def _shortest(price: str) -> str:
     return price.rstrip("0").rstrip(".") if "." in price else price
 
 
-UnitPrice = Annotated[
-    str,
-    matching(
-        r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,18})?$",
-        "credits: decimal text below 1,000,000,000, without exponent, with at most 18 digits after the point",
-    ),
-    AfterValidator(_shortest),
-]
+UnitPrice = Annotated[Cost, AfterValidator(_shortest)]
 TimeOfDay = Annotated[
     str, matching(r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", "a time of day in UTC such as 16:30")
 ]

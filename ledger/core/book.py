@@ -67,7 +67,7 @@ def compiled(wire: BookVersion, effective_from_ms: int) -> Version:
         markups=markups,
         factors={mode: Fraction(_ONE + markup, _ONE).as_integer_ratio() for mode, markup in markups.items()},
         own_key_fee_attos=parse_attos(wire.own_key_fee),
-        prices=PriceList(wire.prices, wire.provider_names or {}),
+        prices=PriceList(wire.prices, wire.provider_names or {}, wire.provider_fallbacks),
         packages={package.name: package.included_traces for package in wire.packages},
         default_package=wire.default_package,
         trace_price_attos=parse_attos(wire.trace_price),

@@ -2,10 +2,11 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ledger.core.calendar import DAY_MS, ms_of
 from ledger.core.errors import Unpriced
+from ledger.core.model_names import spellings
 from ledger.core.tariffs import PricedUnit, Tariff
 from schemas.prices import Hours, Price, Rate, Variant, gap_in, overlaid
 
@@ -63,19 +64,26 @@ class ModelPrice:
 
 
 class PriceList:
-    """All prices of a version, by the names that usage may have."""
+    """All prices of a version, by the names that usage may have.
 
-    def __init__(self, prices: Iterable[Price], providers: Mapping[str, str]) -> None:
+    `providers`: other names of providers. `fallbacks`: by provider the others whose models it sells at their prices.
+    """
+
+    def __init__(
+        self,
+        prices: Iterable[Price],
+        providers: Mapping[str, str],
+        fallbacks: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self.prices = tuple(ModelPrice(price) for price in prices)
         self.providers = dict(providers)
+        self.fallbacks = {provider: tuple(others) for provider, others in (fallbacks or {}).items()}
         self._patterns: dict[str, list[tuple[re.Pattern[str], ModelPrice]]] = {}
         self._names: dict[tuple[str, str], ModelPrice] = {}
         self._found: dict[tuple[str, str], ModelPrice | None] = {}
         for price in self.prices:
-            wire = price.wire
-            for name in (wire.model, *wire.names):
-                self._names.setdefault((wire.provider, name.lower()), price)
-            self._patterns.setdefault(wire.provider, []).extend((re.compile(each), price) for each in wire.patterns)
+            for name in (price.wire.model, *price.wire.names):
+                self._names.setdefault((price.wire.provider, name.lower()), price)
         for price in self.prices:
             for name in (price.wire.model, *price.wire.names):
                 self._names[price.wire.provider, name] = price
@@ -83,7 +91,7 @@ class PriceList:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PriceList):
             return NotImplemented
-        return self.providers == other.providers and self._content() == other._content()
+        return self._content() == other._content()
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -100,21 +108,50 @@ class PriceList:
             return self._found[key]
         if len(self._found) >= _NAMES_MAX:
             self._found.clear()
-        self._found[key] = found = self._search(self.providers.get(provider, provider), model)
+        self._found[key] = found = self._search(self._provider(provider), model)
         return found
 
-    def _content(self) -> tuple[dict[tuple[str, str], Price], list[tuple[str, str]]]:
-        """The prices, and the order of those that have patterns, where it matters."""
+    def _content(self) -> tuple[object, ...]:
+        """The prices, the order of those that have patterns, where it matters, and the names of providers."""
         wires = {(price.wire.provider, price.wire.model): price.wire for price in self.prices}
-        return wires, [model for model, wire in wires.items() if wire.patterns]
+        return wires, [model for model, wire in wires.items() if wire.patterns], self.providers, self.fallbacks
+
+    def _provider(self, name: str) -> str:
+        return self.providers.get(name, name)
 
     def _search(self, provider: str, model: str) -> ModelPrice | None:
-        listed = self._names.get((provider, model)) or self._names.get((provider, model.lower()))
+        others = self.fallbacks.get(provider, ())
+        for name in spellings(model, lambda prefix: self._provider(prefix) in (provider, *others)):
+            found = self._listed(provider, name)
+            if found is not None:
+                return found
+            for other in others:
+                found = self._listed(other, name)
+                if found is not None:
+                    return _without_attributes(found)
+        return None
+
+    def _listed(self, provider: str, model: str) -> ModelPrice | None:
+        name = model.lower()
+        listed = self._names.get((provider, model)) or self._names.get((provider, name))
         if listed is not None:
             return listed
-        name = model.lower()
-        matching = (price for pattern, price in self._patterns.get(provider, ()) if pattern.fullmatch(name))
-        return next(matching, None)
+        return next((price for pattern, price in self._patterns_of(provider) if pattern.fullmatch(name)), None)
+
+    def _patterns_of(self, provider: str) -> list[tuple[re.Pattern[str], ModelPrice]]:
+        """Compiled when usage first has a name of the provider that is not listed, since most have no such usage."""
+        found = self._patterns.get(provider)
+        if found is None:
+            prices = (price for price in self.prices if price.wire.provider == provider)
+            found = [(re.compile(pattern), price) for price in prices for pattern in price.wire.patterns]
+            self._patterns[provider] = found
+        return found
+
+
+def _without_attributes(price: ModelPrice) -> ModelPrice:
+    """The price of a model at another provider: that one's service tiers and batches say nothing about this one's."""
+    variants = tuple(variant for variant in price.wire.variants if not variant.attributes)
+    return ModelPrice(price.wire.model_copy(update={"variants": variants}))
 
 
 def _all_rates(wire: Price) -> Iterable[str | Rate | None]:

@@ -85,9 +85,11 @@ class Tariff:
             request, input_, output = self._plain
             return request + input_tokens * input_ + output_tokens * output
         found = self._sum_for(tuple(counts))
-        values = (1, input_tokens, output_tokens, *(counts.values() if found.whole else self._billed(counts).values()))
+        values = (1, input_tokens, output_tokens, *(counts.values() if found.whole else _parsed(counts).values()))
         if not found.nest(values):  # type: ignore[arg-type]  # a sum that is whole has integers only
             raise self._refusal(dict(zip((*_EVERY_EVENT, *counts), values, strict=True)))  # type: ignore[arg-type]
+        if self._at_least:
+            return self._cost_of(self._billed(dict(zip((*_EVERY_EVENT, *counts), values, strict=True))))  # type: ignore[arg-type]
         return sum(map(mul, found.coefficients, values))
 
     def billed(
@@ -97,10 +99,10 @@ class Tariff:
 
         Raises CountsDoNotNest.
         """
-        by_name = self._billed(counts)
-        given = {"requests": 1, "input_tokens": input_tokens, "output_tokens": output_tokens, **by_name}
-        if not self._sum_for(tuple(by_name)).nest(tuple(given.values())):
+        given = {"requests": 1, "input_tokens": input_tokens, "output_tokens": output_tokens, **_parsed(counts)}
+        if not self._sum_for(tuple(counts)).nest(tuple(given.values())):
             raise self._refusal(given)
+        given = self._billed(given)
         rests = self._rests(tuple(given))
         quantities = {unit: sum(times * given[name] for name, times in rest.items()) for unit, rest in rests.items()}
         return [
@@ -109,12 +111,17 @@ class Tariff:
             if quantities[unit]
         ]
 
-    def _billed(self, counts: Mapping[str, int | str]) -> dict[str, int]:
-        by_name = {name: parse_count(name, count) for name, count in counts.items()}
-        for name, least in self._at_least.items():
-            if by_name.get(name):
-                by_name[name] = max(by_name[name], least)
-        return by_name
+    def _cost_of(self, billed: Mapping[str, int]) -> int:
+        """Of what is billed, which may be more than was counted: of a part more than of the whole, too."""
+        excess = self._excess(billed)
+        if excess is not None:
+            raise CountsDoNotNest(excess, field="data.units")
+        coefficients = self._sum_for(tuple(billed)[len(_EVERY_EVENT) :]).coefficients
+        return sum(map(mul, coefficients, billed.values()))
+
+    def _billed(self, counts: Mapping[str, int]) -> dict[str, int]:
+        at_least = {name: least for name, least in self._at_least.items() if counts.get(name)}
+        return {name: max(count, at_least.get(name, 0)) for name, count in counts.items()}
 
     def _sum_for(self, names: tuple[str, ...]) -> CostSum:
         found = self._sums.get(names)
@@ -145,7 +152,7 @@ class Tariff:
         """What is wrong with counts that do not nest, with their numbers."""
         names = tuple(name for name in counts if name not in _EVERY_EVENT)
         return CountsDoNotNest(
-            broken_nesting(nestings_of(names), counts) or self._gap(names, counts) or self._excess(counts),
+            broken_nesting(nestings_of(names), counts) or self._gap(names, counts) or self._excess(counts) or "",
             field="data.units",
         )
 
@@ -155,12 +162,12 @@ class Tariff:
                 return f"{unit} must be given beside {' and '.join(_texts(parts, counts))}"
         return None
 
-    def _excess(self, counts: Mapping[str, int]) -> str:
+    def _excess(self, counts: Mapping[str, int]) -> str | None:
         for unit, rest in self._rests(tuple(counts)).items():
             if sum(times * counts[name] for name, times in rest.items()) < 0:
                 inside = ", ".join(_texts([name for name in rest if name != unit], counts))
                 return f"{unit} {count_text(unit, counts.get(unit, 0))} can't contain what is counted as {inside}"
-        raise AssertionError("the counts nest")
+        return None
 
     def _rests(self, given: tuple[str, ...]) -> dict[str, dict[str, int]]:
         """Per unit with a price: how often each given count is in what the price is for; narrow units first."""
@@ -180,6 +187,10 @@ class Tariff:
         pairs = ((one, other) for one in given for other in given if one < other)
         both = [(part, pair) for pair in pairs if (part := common_part(*pair)) is not None]
         return [(unit, parts) for unit, parts in (*wide, *both) if unit in self.units and unit not in given]
+
+
+def _parsed(counts: Mapping[str, int | str]) -> dict[str, int]:
+    return {name: parse_count(name, count) for name, count in counts.items()}
 
 
 def nestings_of(names: tuple[str, ...]) -> list[Nesting]:

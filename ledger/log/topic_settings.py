@@ -9,7 +9,7 @@ from ledger.core.errors import EXIT_CONFIG, LedgerError
 from schemas.fields import RECORD_BYTES_MAX
 from schemas.topics import BOOK
 
-BOOK_BYTES_MAX = 1_000_000  # some 6,000 prices
+BOOK_BYTES_MAX = 1_000_000  # the whole list of genai-prices, 2,330 models, has some 600,000
 _AROUND_BYTES = 4_096  # key, headers and the batch around a record
 _BYTES = 1_048_588  # what brokers take by default
 
