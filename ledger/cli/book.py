@@ -75,7 +75,7 @@ def diff(file: VersionFile, as_json: Json = False) -> None:
     """Show what a version would change in the one that it replaces. The exit code is always 0.
 
     Names the announced versions that take over from it, and what they would undo. Warns about each removed model that
-    was used recently: its usage would become dead letters.
+    was used recently: its usage would become dead letters. And about new prices that are absurd beside others.
     """
     from ledger.log.book_history import read_history
     from ledger.service.book import changes_by, draft, read_version
@@ -89,7 +89,9 @@ def diff(file: VersionFile, as_json: Json = False) -> None:
         differences = [each._asdict() for each in found.differences]
         removed = [each._asdict() for each in found.removed_in_use]
         take_overs = [_take_over_json(each) for each in found.take_overs]
-        print(json.dumps({"changes": differences, "removed_in_use": removed, "take_overs": take_overs}))
+        warnings = [each._asdict() for each in found.warnings]
+        parts = {"removed_in_use": removed, "warnings": warnings, "take_overs": take_overs}
+        print(json.dumps({"changes": differences, **parts}))
     else:
         _print_changes(console, found)
 
@@ -181,6 +183,10 @@ def import_(
         ),
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Remove all prices that are not imported.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only compare the prices that the version has; exit with 1 if the list's moved."),
+    ] = False,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write. Default: stdout.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the version and all remarks as JSON.")] = False,
 ) -> None:
@@ -188,38 +194,64 @@ def import_(
 
     The prices come with the package genai-prices, so nothing is downloaded. What it skips, it names with the reason.
     """
-    from ledger.cli.book_text import print_remarks
-    from ledger.list_prices import NothingToImport, catalogue, list_prices, with_prices
+    from ledger.cli.book_text import print_imported
     from ledger.service.book import next_version, read_version
+    from ledger.service.list_prices import imported
 
+    if check:
+        if replace:
+            raise typer.BadParameter("--check compares the prices that there are; it takes no --replace")
+        _check(provider or [], model, onto, output, as_json=as_json)
+        return
     with errors_as_messages():
-        found = list_prices(catalogue(provider or ()), model)
-        shown = Console(stderr=True)
-        print_remarks(shown, "Imported, with remarks:", found.remarks)
-        print_remarks(shown, "Skipped:", found.skipped)
-        if not found.prices:
-            raise NothingToImport(model, field="--model")
         base = read_version(onto.read(), onto.name) if onto else next_version(read_settings())
-        version = with_prices(base, found.prices, replace=replace)
-    shown.print(f"\n{len(found.prices):,} prices imported; {len(found.skipped):,} models skipped.", highlight=False)
-    if output:
-        output.write_text(_json_of(version) + "\n", encoding="utf-8")
+        found = imported(base, provider or [], model, datetime.now(UTC).date(), replace=replace)
+    print_imported(Console(stderr=True), found)
+    _write(found.version, output)
     if as_json:
         remarks = {
-            "remarks": [each._asdict() for each in found.remarks],
-            "skipped": [each._asdict() for each in found.skipped],
+            part: [each._asdict() for each in getattr(found, part)] for part in ("remarks", "warnings", "skipped")
         }
-        print(json.dumps({"version": json.loads(_json_of(version)), "imported": len(found.prices), **remarks}))
+        print(json.dumps({"version": json.loads(_json_of(found.version)), "imported": found.prices, **remarks}))
     elif not output:
-        print(_json_of(version))
+        print(_json_of(found.version))
+
+
+def _check(
+    providers: list[str], model: str, onto: typer.FileText | None, output: Path | None, *, as_json: bool
+) -> None:
+    """Compares the version in force, or that of a file, with the list; ends with 1 when a price moved."""
+    from ledger.cli.book_text import print_moved
+    from ledger.service.book import next_version, read_version, version_in_force
+    from ledger.service.list_prices import moved
+
+    with errors_as_messages():
+        settings = read_settings()
+        base = read_version(onto.read(), onto.name) if onto else version_in_force(settings)
+        found = moved(base, providers, model)
+        if output and found.differences:
+            _write(found.version if onto else moved(next_version(settings), providers, model).version, output)
+    if as_json:
+        differences = [each._asdict() for each in found.differences]
+        print(json.dumps({"compared": found.compared, "changes": differences, "unlisted": found.unlisted}))
+    else:
+        print_moved(console, found)
+    if found.differences:
+        raise typer.Exit(1)
+
+
+def _write(version: "BookVersion", output: Path | None) -> None:
+    if output:
+        output.write_text(_json_of(version) + "\n", encoding="utf-8")
 
 
 def _print_changes(shown: Console, found: "Changes") -> None:
-    from ledger.cli.book_text import print_changes, print_take_over, print_uses
+    from ledger.cli.book_text import print_changes, print_take_over, print_uses, print_warnings
     from ledger.service.book import USED_DAYS
 
     print_changes(shown, found.differences)
     print_uses(shown, found.removed_in_use, USED_DAYS)
+    print_warnings(shown, found.warnings)
     for each in found.take_overs:
         print_take_over(shown, each)
 

@@ -41,6 +41,12 @@ def removed_models(before: Version | None, after: Version) -> list[Model]:
     return sorted(_by_model(before).keys() - _by_model(after).keys())
 
 
+def changed_prices(before: Version | None, after: Version) -> list[Price]:
+    """The prices that are new, or not what they were."""
+    old = _by_model(before)
+    return [price for model, price in _by_model(after).items() if price != old.get(model)]
+
+
 def summary(found: list[Difference]) -> str:
     """One sentence: "Prices: 2 up, 1 removed. Also changed: markups, levels." """
     counts = Counter(_direction(change) for change in found if change.part == "prices")
@@ -121,6 +127,9 @@ def _validity(valid_from_ms: int, valid_until_ms: int) -> str:
 # Every part of a version but its prices, as names and texts, in the order in which it is shown.
 PARTS: dict[str, Callable[[Version], dict[str, str]]] = {
     "provider_names": lambda version: version.prices.providers,
+    "provider_fallbacks": lambda version: {
+        provider: ", ".join(others) for provider, others in version.prices.fallbacks.items()
+    },
     "own_key_fee": lambda version: {"": format_attos(version.own_key_fee_attos)},
     "markups": lambda version: {mode: format_attos(markup) for mode, markup in version.markups.items()},
     "trace_price": lambda version: {"": format_attos(version.trace_price_attos)},

@@ -41,9 +41,18 @@ def rate_texts(price: Price) -> dict[str, str]:
     return found
 
 
+def name_texts(price: Price) -> dict[str, str]:
+    """By which other names usage finds the price, if there are any."""
+    found = {"names": " ".join(price.names), "patterns": " ".join(price.patterns)}
+    return {kind: text for kind, text in found.items() if text}
+
+
+BETWEEN = "; "
+
+
 def price_text(price: Price) -> str:
     """All rates of a model in one line."""
-    return ", ".join(f"{name} {text}" for name, text in rate_texts(price).items())
+    return BETWEEN.join(f"{name} {text}" for name, text in rate_texts(price).items())
 
 
 def _rates(price: Price) -> Iterator[tuple[str, ConditionalRate]]:

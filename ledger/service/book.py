@@ -14,8 +14,9 @@ from ledger.log.book import published, withdrawn
 from ledger.log.book_history import BookHistory
 from ledger.postgres.connections import connect
 from ledger.postgres.kinds import COMMAND
-from ledger.reports.book_diff import Difference, changes, removed_models
+from ledger.reports.book_diff import Difference, changed_prices, changes, removed_models
 from ledger.reports.book_overtaking import TakeOver, take_over
+from ledger.reports.price_warnings import PriceWarning, absurd_prices
 from ledger.settings import Settings
 from ledger.views.models_used import ModelUse, models_used
 from schemas.book import BookVersion
@@ -35,14 +36,15 @@ class AnnouncedVersionConflicts(LedgerError):
 
 
 class Changes(NamedTuple):
-    """What a version changes in the one that it replaces.
+    """What a version changes in the one that it replaces, and what a person should look at before it is published.
 
-    `removed_in_use`: the removed models that were used in the last USED_DAYS days. `take_overs`: the announced versions
-    that take effect after it.
+    `removed_in_use`: the removed models that were used in the last USED_DAYS days. `warnings`: new prices that are
+    absurd beside others. `take_overs`: the announced versions that take effect after it.
     """
 
     differences: list[Difference]
     removed_in_use: list[ModelUse]
+    warnings: list[PriceWarning]
     take_overs: list[TakeOver]
 
 
@@ -76,6 +78,11 @@ def next_version(settings: Settings) -> BookVersion:
     return base.model_copy(update={"version": history.next_number, "effective_from": None})
 
 
+def version_in_force(settings: Settings) -> BookVersion:
+    """The version that charges now. Raises BookEmpty or what `read_history` raises."""
+    return book_history.read_history(settings).in_force(_now_ms()).wire
+
+
 def draft(wire: BookVersion) -> Version:
     """A version as if it were published now. It is not checked against the earlier ones."""
     return compiled(wire, ms_of(wire.effective_from) if wire.effective_from else _now_ms() + NOTICE_MS)
@@ -98,6 +105,7 @@ def changes_by(settings: Settings, history: BookHistory, version: Version) -> Ch
     return Changes(
         changes(before, version),
         _used_recently(settings, removed_models(before, version)),
+        absurd_prices(changed_prices(before, version), (price.wire for price in version.prices.prices)),
         [take_over(before, version, later) for later in book.following(version)] if before else [],
     )
 

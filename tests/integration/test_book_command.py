@@ -8,10 +8,11 @@ import psycopg
 import pytest
 
 from ledger.cli.shared import console
+from ledger.core.book import compiled
 from ledger.dev.bootstrap import bootstrap
 from ledger.dev.first_book import first_book
 from ledger.dev.stack import Stack
-from ledger.log.book import BOOK_BYTES_MAX, publish_version
+from ledger.log.book import BOOK_BYTES_MAX, BookFollower, publish_version
 from ledger.log.book_history import BookEventRejected, read_history
 from ledger.log.publisher import Publisher
 from ledger.log.topics import check_topics, create_topics
@@ -36,7 +37,9 @@ def test_the_version_in_force_is_shown_and_its_json_is_a_version(commands: Comma
     shown = commands.says("show", "--prices", "openai/*")
     assert "Version 1, in force from the beginning" in shown
     assert "dev" not in shown
-    assert ["openai/gpt-4o-mini", "0.15", "0.6", "0.075", "0.15"] in [line.split() for line in shown.splitlines()]
+    lines = [line.split() for line in shown.splitlines()]
+    first = lines.index(["openai/gpt-4o-mini", "input_tokens", "0.15"])
+    assert lines[first + 1 : first + 3] == [["output_tokens", "0.6"], ["cache_read_tokens", "0.075"]]
     assert "claude" not in shown
     assert BookVersion.model_validate_json(commands.says("show", "--json")) == first_book("test-1")
 
@@ -55,7 +58,7 @@ def test_a_version_is_published_announced_and_shown_as_it_was_given(commands: Co
 def test_what_a_version_changes_is_said_before_it_is_published(commands: Commands) -> None:
     wire = commands.latest()
     wire["prices"][0]["rates"]["input_tokens"] = "3.75"
-    name = f"{wire['prices'][0]['provider']}/{wire['prices'][0]['model']} input"
+    name = f"{wire['prices'][0]['provider']}/{wire['prices'][0]['model']} input_tokens"
     change = {"part": "prices", "name": name, "before": "2.5", "after": "3.75", "percent": "+50.00"}
     found = json.loads(commands.says("diff", commands.file(wire), "--json"))
     assert change in found["changes"]
@@ -103,8 +106,9 @@ def test_what_the_readers_would_reject_is_refused_before_it_is_appended(
 
 
 def many_prices(count: int) -> list[Wire]:
-    """`count` prices of some 170 bytes each."""
-    price = {"provider": "p", "rates": {"input_tokens": "1", "output_tokens": "1"}}
+    """`count` prices of some 210 bytes each."""
+    rates = {"input_tokens": "1", "output_tokens": "1"}
+    price = {"provider": "p", "names": [], "patterns": [], "rates": rates, "variants": []}
     return [{**price, "model": f"{number:0100}"} for number in range(count)]
 
 
@@ -156,33 +160,91 @@ def test_a_removed_model_that_is_in_use_is_warned_about(commands: Commands) -> N
 
 def test_list_prices_are_imported_beside_the_others_and_published(commands: Commands) -> None:
     before = commands.latest()
-    said = commands.run("import", "--provider", "openai", "--model", "gpt-4o*", "-o", "next.json")
+    said = commands.run("import", "--provider", "openai", "--model", "gpt-*", "-o", "next.json")
     assert said.exit_code == 0
-    assert "Skipped:" in said.stderr
-    assert "a separate price for input_audio_mtok" in " ".join(said.stderr.split())
-    assert commands.says("diff", "next.json").startswith("Prices: ")
+    warning = "openai/gpt-5-image output_image_tokens have no price, and output_tokens cost what those of gpt-5 do, 10"
+    assert warning in " ".join(said.stderr.split())
+    shown = commands.says("diff", "next.json")
+    assert shown.startswith("Prices: ")
+    assert f"Warning: {warning.replace(' ', ': ', 1)}." in shown
     commands.says("publish", "next.json", "--yes")
     after = commands.latest()
     models = {price["model"] for price in after["prices"]}
-    assert {price["model"] for price in before["prices"]} | {"gpt-4o-2024-08-06"} <= models
-    assert {**before, "prices": 0} == {**after, "prices": 0}
+    assert {price["model"] for price in before["prices"]} | {"gpt-6-sol"} <= models
+    imported = ("prices", "note", "provider_names", "provider_fallbacks")
+    assert {part: value for part, value in after.items() if part not in imported} == {
+        part: value for part, value in before.items() if part not in imported
+    }
+    assert after["note"].startswith("List prices of genai-prices ")
 
 
 def test_imported_prices_can_replace_all_others_and_need_no_log(commands: Commands) -> None:
-    commands.file(json.loads(first_book("test-1").model_dump_json(exclude_none=True)), "base.json")
-    offline = Commands(commands.settings.model_copy(update={"kafka": "127.0.0.1:1"}), commands.folder)
-    words = ("import", "--onto", "base.json", "--provider", "anthropic", "--replace", "--json")
+    offline = without_log(commands)
+    words = ("import", "--onto", "base.json", "--provider", "openrouter", "--replace", "--json")
     made = json.loads(offline.says(*words))
     version = BookVersion.model_validate_json(json.dumps(made["version"]))
-    assert {price.provider for price in version.prices} == {"anthropic"}
-    assert made["imported"] == len(version.prices)
-    assert {remark["provider"] for remark in (*made["notes"], *made["skipped"])} == {"anthropic"}
+    assert {price.provider for price in version.prices} == {"openrouter"}
+    assert (made["imported"], made["skipped"]) == (len(version.prices), [])
+    assert {remark["provider"] for remark in (*made["remarks"], *made["warnings"])} == {"openrouter"}
+
+
+def test_moved_list_prices_are_found_and_proposed(commands: Commands) -> None:
+    words = ("import", "--onto", "base.json", "--check", "--json")
+    offline = without_log(commands)
+    ended = offline.run(*words, "-o", "next.json")
+    found = json.loads(ended.stdout)
+    assert (ended.exit_code, found["compared"], found["unlisted"]) == (1, 4, [])
+    change = {"part": "prices", "name": "google/gemini-2.5-flash cache_read_tokens", "before": "0.075", "after": "0.03"}
+    assert change | {"percent": "-60.00"} in found["changes"]
+    assert offline.run("import", "--onto", "base.json", "--check", "--provider", "groq").exit_code == 0
+    proposed = json.loads(offline.says("import", "--onto", "next.json", "--check", "--json"))
+    assert proposed == {"compared": 4, "changes": [], "unlisted": []}
+
+
+def test_the_check_compares_what_is_in_force_and_proposes_the_next_version(commands: Commands) -> None:
+    ended = commands.run("import", "--check", "--model", "gemini*", "-o", "next.json")
+    assert ended.exit_code == 1
+    assert ended.stdout.startswith("List prices moved.\nPrices: ")
+    assert "google/gemini-2.5-flash cache_read_tokens" in ended.stdout
+    assert "openai" not in ended.stdout
+    proposed = json.loads((commands.folder / "next.json").read_text())
+    assert proposed["version"] == read_history(commands.settings).next_number
+    assert commands.run("import", "--check", "--replace").exit_code == 2
+
+
+def without_log(commands: Commands) -> Commands:
+    """An operator whose broker is away, with the first book in base.json."""
+    commands.file(json.loads(first_book("test-1").model_dump_json(exclude_none=True)), "base.json")
+    return Commands(commands.settings.model_copy(update={"kafka": "127.0.0.1:1"}), commands.folder)
 
 
 def test_an_import_of_nothing_is_an_error(commands: Commands) -> None:
     assert "--model: No model of the list prices can be imported so: nope" in commands.refuses(
         "import", "--model", "nope"
     )
+
+
+def test_the_whole_list_is_shown_in_short_published_and_followed(commands: Commands) -> None:
+    commands.run("import", "-o", "next.json")
+    shown = commands.says("diff", "next.json")
+    changes = json.loads(commands.says("diff", "next.json", "--json"))["changes"]
+    models = {change["name"].split(" ")[0] for change in changes if change["part"] in ("prices", "names")}
+    assert f"{len(models) - 100:,} more models.\n--json shows all." in shown
+    assert len(shown.splitlines()) < len(changes) / 2
+    commands.says("publish", "next.json", "--yes")
+    written = BookVersion.model_validate_json((commands.folder / "next.json").read_text())
+    follower = BookFollower(commands.settings)
+    try:
+        assert follower.wait(timeout_seconds=60)
+        followed = follower.book().versions[-1]
+        prices = followed.prices
+    finally:
+        follower.close()
+    assert followed == compiled(written, followed.effective_from_ms)
+    assert len(prices.prices) > 2_000
+    found = prices.find("vertex_ai", "vertex_ai/gemini-2.5-pro")
+    assert found is not None
+    assert found.wire in written.prices
 
 
 def test_a_broker_that_is_away_is_named(commands: Commands) -> None:
@@ -201,7 +263,7 @@ def test_the_first_version_applies_from_the_beginning_however_large_it_is(stack:
     commands = Commands(settings, tmp_path)
     assert "The book has no version yet" in commands.refuses("show")
     first = json.loads(first_book("test-1").model_dump_json(exclude_none=True, exclude={"version"}))
-    nearly_too_large = first | {"prices": many_prices(5_400)}
+    nearly_too_large = first | {"prices": many_prices(4_100)}
     assert 900_000 < len(json.dumps(nearly_too_large)) < BOOK_BYTES_MAX
     published = commands.says("publish", commands.file(nearly_too_large), "--yes", "--json")
     assert json.loads(published) == {"version": 1, "effective_from": "the beginning"}

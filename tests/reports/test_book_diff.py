@@ -69,8 +69,8 @@ def test_prices_go_up_and_down_come_and_go() -> None:
     found = changes(before, after)
     assert found[-3:] == [
         Difference("prices", "openai/b output_tokens", "10", "11", "+10.00"),
-        Difference("prices", "openai/gone", "input_tokens 1, output_tokens 10", None),
-        Difference("prices", "openai/new", None, "input_tokens 4, output_tokens 10"),
+        Difference("prices", "openai/gone", "input_tokens 1; output_tokens 10", None),
+        Difference("prices", "openai/new", None, "input_tokens 4; output_tokens 10"),
     ]
     assert summary(found) == "Prices: 1 up, 1 down, 1 added, 1 removed."
     assert removed_models(before, after) == [("openai", "gone")]
