@@ -1,4 +1,7 @@
-"""Writes the pages of the reference that follow from the program; a test keeps them equal. `make docs` runs it."""
+"""Writes what follows from the program, and a test keeps it equal: pages of the reference, and the first book.
+
+`make docs` runs it.
+"""
 
 import subprocess
 import sys
@@ -7,6 +10,7 @@ from pathlib import Path
 
 from docs.making.configuration import configuration
 from docs.making.events import events
+from docs.making.first_book import FIRST_BOOK, first_book
 from docs.making.wrapping import wrapped
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -40,7 +44,8 @@ PAGES: dict[str, Callable[[], str]] = {"cli.md": command_line, "configuration.md
 
 
 def main() -> None:
-    """Writes all pages."""
+    """Writes all pages, and deploy/first-book.json."""
+    FIRST_BOOK.write_text(first_book(), encoding="utf-8")
     for name, page in PAGES.items():
         (REFERENCE / name).write_text(page(), encoding="utf-8")
 

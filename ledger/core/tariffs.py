@@ -85,11 +85,13 @@ class Tariff:
             request, input_, output = self._plain
             return request + input_tokens * input_ + output_tokens * output
         found = self._sum_for(tuple(counts))
-        values = (1, input_tokens, output_tokens, *(counts.values() if found.whole else _parsed(counts).values()))
-        if not found.nest(values):  # type: ignore[arg-type]  # a sum that is whole has integers only
-            raise self._refusal(dict(zip((*_EVERY_EVENT, *counts), values, strict=True)))  # type: ignore[arg-type]
+        # A sum that is whole has integers only.
+        whole: Iterable[int] = counts.values() if found.whole else _parsed(counts).values()  # type: ignore[assignment]
+        values = (1, input_tokens, output_tokens, *whole)
+        if not found.nest(values):
+            raise self._refusal(dict(zip((*_EVERY_EVENT, *counts), values, strict=True)))
         if self._at_least:
-            return self._cost_of(self._billed(dict(zip((*_EVERY_EVENT, *counts), values, strict=True))))  # type: ignore[arg-type]
+            values = tuple(self._billed(dict(zip((*_EVERY_EVENT, *counts), values, strict=True))).values())
         return sum(map(mul, found.coefficients, values))
 
     def billed(
@@ -111,17 +113,14 @@ class Tariff:
             if quantities[unit]
         ]
 
-    def _cost_of(self, billed: Mapping[str, int]) -> int:
-        """Of what is billed, which may be more than was counted: of a part more than of the whole, too."""
-        excess = self._excess(billed)
+    def _billed(self, counts: Mapping[str, int]) -> dict[str, int]:
+        """What is paid for, if that is more than was counted: of a part it must not be more than of the whole."""
+        at_least = {name: least for name, least in self._at_least.items() if counts.get(name)}
+        billed = {name: max(count, at_least.get(name, 0)) for name, count in counts.items()}
+        excess = self._excess(billed) if at_least else None
         if excess is not None:
             raise CountsDoNotNest(excess, field="data.units")
-        coefficients = self._sum_for(tuple(billed)[len(_EVERY_EVENT) :]).coefficients
-        return sum(map(mul, coefficients, billed.values()))
-
-    def _billed(self, counts: Mapping[str, int]) -> dict[str, int]:
-        at_least = {name: least for name, least in self._at_least.items() if counts.get(name)}
-        return {name: max(count, at_least.get(name, 0)) for name, count in counts.items()}
+        return billed
 
     def _sum_for(self, names: tuple[str, ...]) -> CostSum:
         found = self._sums.get(names)
