@@ -54,7 +54,7 @@ def test_the_prices_of_a_variant_are_compared_with_those_that_it_leaves() -> Non
     later = Variant(since=datetime(2026, 12, 1, tzinfo=UTC), rates={"output_tokens": "0.5"})
     assert warnings(price(variants=(fast, later))) == [
         "cache_write_tokens cost 2.5, less than input_tokens, 3 (speed=fast)",
-        "output_tokens cost 0.5, less than half of input_tokens, 2 (from 2026-12-01T00:00:00+00:00)",
+        "output_tokens cost 0.5, less than half of input_tokens, 2 (from 2026-12-01 00:00 UTC)",
     ]
 
 
