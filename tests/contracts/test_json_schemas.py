@@ -19,7 +19,7 @@ def test_the_files_are_what_the_models_say() -> None:
 
 
 def test_every_type_of_every_topic_is_exported() -> None:
-    assert len(TYPES) == 17 + 4 + 2 + 5
+    assert len(TYPES) == 19 + 5 + 2 + 5
     assert {
         "usage.recorded",
         "auto_top_up.triggered",
