@@ -15,7 +15,7 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaProducer
 
 from ledger.dev.first_book import first_book
-from ledger.dev.recomputed_balances import IndependentPricing
+from ledger.dev.independent_pricing import IndependentPricing
 from ledger.log.partitioning import partition_of
 from schemas.identity import time_ordered_id
 

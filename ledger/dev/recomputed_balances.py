@@ -9,17 +9,15 @@ import json
 import threading
 from collections import defaultdict
 from contextlib import suppress
-from datetime import UTC, datetime, time, timedelta
-from decimal import Decimal, localcontext
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
-from genai_prices.data_units import unit_data
-from genai_prices.types import ModelPrice, Tier, TieredPrices, TimeOfDateConstraint, Usage
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
+from ledger.dev.independent_pricing import NANOS, IndependentPricing
 from ledger.dev.view_snapshot import Traces, ViewSnapshot
 from ledger.log.connecting import COMMITTED, kafka_options
 from ledger.log.partitioning import partition_of
@@ -30,59 +28,11 @@ from ledger.settings import Settings
 from schemas.identity import event_id_of
 from schemas.topics import BOOK, EVENTS
 
-NANOS = 10**9
 SIGNATURE = "ledger-signature"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _POLL_MS = 500
 
 Identity = tuple[str, bool, str]  # account, signed, id
-
-
-class IndependentPricing(NamedTuple):
-    """The prices of a book version, as the JSON on the topic has them."""
-
-    since_ms: int
-    data: dict[str, Any]
-
-    def usage(self, data: dict[str, Any], at: datetime) -> int:
-        """Nanos of a model call that happened then: exact cost × (1 + markup), rounded once, half to even."""
-        stated = data.get("provider_cost")
-        cost = Fraction(self._listed(data, at) if stated is None else stated) + Fraction(data.get("extra_cost") or 0)
-        if data.get("own_key"):
-            return round(cost * Fraction(self.data.get("own_key_fee", "0")) * NANOS)
-        return round(cost * (1 + Fraction(self.data["markups"][data["mode"]])) * NANOS)
-
-    def _listed(self, data: dict[str, Any], at: datetime) -> Decimal:
-        """By genai-prices' own arithmetic."""
-        price = next(
-            price
-            for price in self.data["prices"]
-            if price["provider"] == data["provider"] and data["model"] in (price["model"], *price["names"])
-        )
-        rates = dict(price["rates"])
-        for variant in price["variants"]:
-            if _holds(variant, data.get("attributes") or {}, at):
-                rates |= variant["rates"]
-        listed = ModelPrice(
-            **{unit_data[unit]["price_key"]: _decimal(rate) for unit, rate in rates.items() if rate is not None}
-        )
-        counts = {unit: Decimal(count) for unit, count in (data.get("units") or {}).items()}
-        with localcontext() as context:
-            context.prec = 60
-            used = Usage(input_tokens=data["input_tokens"], output_tokens=data["output_tokens"], **counts)
-            return listed.calc_price(used)["total_price"]
-
-    def plausible(self) -> int:
-        """The most nanos that one call is charged before an operator has accepted it."""
-        return int(Fraction(self.data.get("bounds", {}).get("usage_credits_max", "500")) * NANOS)
-
-    def traces(self, beyond: int) -> int:
-        """Nanos of `beyond` traces beyond the included ones."""
-        return round(beyond * Fraction(self.data["trace_price"]) * NANOS)
-
-    def included(self, package: str) -> int:
-        """The free traces of a month."""
-        return int(next(each["included_traces"] for each in self.data["packages"] if each["name"] == package))
 
 
 class RecomputedBalances:
@@ -249,28 +199,6 @@ class _BookLog:
 
     def close(self) -> None:
         self._consumer.close()
-
-
-def _holds(variant: dict[str, Any], attributes: dict[str, str], at: datetime) -> bool:
-    since, until, hours, days = (variant.get(name) for name in ("since", "until", "hours", "weekdays"))
-    start, end = (time.fromisoformat(hours[name]) for name in ("start", "end")) if hours else (None, None)
-    return (
-        (start is None or end is None or TimeOfDateConstraint(start, end).active(at))
-        and (variant.get("attributes") or {}).items() <= attributes.items()
-        and (not since or datetime.fromisoformat(since) <= at)
-        and (not until or at < datetime.fromisoformat(until))
-        and (not days or f"{at.astimezone(UTC):%A}".lower() in days)
-    )
-
-
-def _decimal(rate: str | dict[str, Any]) -> Decimal | TieredPrices:
-    if isinstance(rate, str):
-        return Decimal(rate)
-    tiers = [
-        Tier(start=each["input_tokens"] - (each["reached"] == ">="), price=Decimal(each["price"]))
-        for each in rate["thresholds"]
-    ]
-    return TieredPrices(base=Decimal(rate["price"]), tiers=tiers)
 
 
 def _since(data: dict[str, Any], noticed_ms: int) -> int:
