@@ -63,7 +63,7 @@ class IndependentPricing(NamedTuple):
     def _price(self, data: Wire) -> tuple[Wire, dict[str, str]]:
         """The price, and the attributes by which it varies: another provider's price does not vary by any."""
         names, attributes = self.data.get("provider_names") or {}, data.get("attributes") or {}
-        provider: str = names.get(data["provider"], data["provider"])
+        provider = str(names.get(data["provider"], data["provider"]))
         others = tuple((self.data.get("provider_fallbacks") or {}).get(provider, ()))
         for spelled in _spellings(data["model"], names, (provider, *others)):
             for seller in (provider, *others):
