@@ -20,9 +20,9 @@ setup: .venv/.ready
 run: setup
 	$(BIN)/ledger dev
 
-# In five processes, since most tests wait more than they compute. PYTEST_ARGS="tests/core -n 0": some of them, in one.
+# In three processes, since most tests wait more than they compute. PYTEST_ARGS="tests/core -n 0": some of them, in one.
 test: setup
-	$(BIN)/pytest -n 5 $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 $(PYTEST_ARGS)
 
 # The properties of the core with fifty times as many random logs; the gate's machine with sixteen times as many runs;
 # 200 calls of every model of the list prices.

@@ -110,6 +110,7 @@ def test_october_is_what_the_story_says(settings: Settings, past: Past) -> None:
         "auto_top_ups": (1, 10 * C),
         "adjustments": (1, -400_000_000),
         "usage": (2, -(2 + 10_800_000_000)),
+        "usage_accepted": (0, 0),
         "traces": (1, -30_000_000),
         "refunds": (1, -20 * C),
         "disputes_opened": (2, -80 * C),

@@ -89,7 +89,7 @@ BAD = [
         "more cached than input",
         "counts_do_not_nest",
         ("cache_read_tokens 1001",),
-        changed(units={"cache_read_tokens": 1001}),
+        changed(cost=None, units={"cache_read_tokens": 1001}),
     ),
     Bad("a negative cost", "invalid", ("data.provider_cost", "zero or more"), changed(cost="-0.01")),
     Bad("an exponent", "invalid", ("data.provider_cost", "without exponent"), changed(cost="1e-3")),
