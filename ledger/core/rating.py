@@ -30,13 +30,6 @@ class Call(NamedTuple):
     own_key: bool = False
 
 
-class ExactCost(NamedTuple):
-    """A cost in nanos, as a fraction."""
-
-    numerator: int
-    denominator: int
-
-
 def rate_usage(usage: Usage, version: Version, log_time_ms: int, time: datetime | None = None) -> tuple[int, int]:
     """The provider's cost of one call and the customer's charge, in nanos.
 
@@ -45,9 +38,10 @@ def rate_usage(usage: Usage, version: Version, log_time_ms: int, time: datetime 
     CountsDoNotNest.
     """
     numerator, denominator = exact_cost(usage, version, log_time_ms, time)
-    factor, whole = _charged_share(version, usage.mode, usage.own_key)
-    cost = 0 if usage.own_key else round_half_even(numerator, denominator)
-    return cost, round_half_even(numerator * factor, denominator * whole)
+    if usage.own_key:
+        return 0, round_half_even(numerator * version.own_key_fee_attos, denominator * ATTOS_PER_CREDIT)
+    factor, whole = version.factors[usage.mode]
+    return round_half_even(numerator, denominator), round_half_even(numerator * factor, denominator * whole)
 
 
 def is_plausible(charge: int, version: Version) -> bool:
@@ -63,8 +57,11 @@ def is_kept_aside(usage: Usage, version: Version, log_time_ms: int, time: dateti
         return False
 
 
-def exact_cost(usage: Usage, version: Version, log_time_ms: int, time: datetime | None) -> ExactCost:
-    """What the call costs at its provider: what the event says, or else what the book says. And `extra_cost`."""
+def exact_cost(usage: Usage, version: Version, log_time_ms: int, time: datetime | None) -> tuple[int, int]:
+    """What the call costs at its provider, in nanos as a fraction: as the event says, or else the book; and its extra.
+
+    Raises Unpriced or CountsDoNotNest.
+    """
     if usage.provider_cost is not None:
         numerator, denominator = parse_attos(usage.provider_cost), ATTOS_PER_NANO
     else:
@@ -74,7 +71,7 @@ def exact_cost(usage: Usage, version: Version, log_time_ms: int, time: datetime 
     if usage.extra_cost is not None:
         numerator = numerator * ATTOS_PER_NANO + parse_attos(usage.extra_cost) * denominator
         denominator *= ATTOS_PER_NANO
-    return ExactCost(numerator, denominator)
+    return numerator, denominator
 
 
 def tariff_of(usage: Usage, version: Version, log_time_ms: int, time: datetime | None) -> Tariff:
@@ -101,7 +98,9 @@ class Estimate:
         price = version.prices.find(call.provider, call.model)
         if price is None:
             raise Unpriced(f"{call.provider}/{call.model}", field="model")
-        self._call, self._share = call, _charged_share(version, call.mode, call.own_key)
+        self._call = call
+        own = version.own_key_fee_attos, ATTOS_PER_CREDIT
+        self._share = own if call.own_key else version.factors[call.mode]
         self._tariff = price.only or price.tariff(call.input_tokens, call.attributes, at_ms)
         self._least = self._least_output() if call.units else 0
         # Whether more than model and mode decides what an output token costs.
@@ -127,11 +126,6 @@ class Estimate:
         parts = {name: parse_count(name, count) for name, count in self._call.units.items()}
         sums = (narrow for narrow, wide in nestings_of(tuple(parts)) if wide == "output_tokens")
         return max((sum(parts[name] for name in narrow) for narrow in sums), default=0)
-
-
-def _charged_share(version: Version, mode: Mode, own_key: bool | None) -> tuple[int, int]:
-    """What is charged of the cost, as a fraction: the markup on top of it, or the fee of a customer's own key."""
-    return (version.own_key_fee_attos, ATTOS_PER_CREDIT) if own_key else version.factors[mode]
 
 
 def rate_traces(beyond: int, version: Version) -> int:
