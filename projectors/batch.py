@@ -105,7 +105,7 @@ class Batch:
         self.post(entry, record.offset)
         if event.type in _CHARGES:
             self._cover(fact, entry)
-        if isinstance(event, UsageAccepted | UsageDropped):
+        if fact.key_id is not None and isinstance(event, UsageAccepted | UsageDropped):
             self._decide(event, entry)
         self.record_counts[event.type, "posted"] += 1
         if effects:

@@ -92,12 +92,15 @@ class UsageRecorded(Envelope):
     data: Usage
 
 
-class UsageAcceptance(Frozen):
+class UsageDecision(Frozen):
     event_id: Annotated[Uuid, described("The ledger's id of the `usage.recorded` that was kept aside.")]
     signed: Annotated[bool, described("Whether that usage was signed: an id may be used with and without a signature.")]
-    usage: Annotated[Usage, described("Its data, which is charged now, by the book of now.")]
     reason_code: Annotated[Code, described("Why.")]
     actor_id: Annotated[Token, described("Who did it: an opaque id, such as that of an API key.")]
+
+
+class UsageAcceptance(UsageDecision):
+    usage: Annotated[Usage, described("Its data, which is charged now, by the book of now.")]
 
 
 class UsageAccepted(Envelope):
@@ -107,18 +110,11 @@ class UsageAccepted(Envelope):
     data: UsageAcceptance
 
 
-class UsageDrop(Frozen):
-    event_id: Annotated[Uuid, described("The ledger's id of the `usage.recorded` that was kept aside.")]
-    signed: Annotated[bool, described("Whether that usage was signed: an id may be used with and without a signature.")]
-    reason_code: Annotated[Code, described("Why.")]
-    actor_id: Annotated[Token, described("Who did it: an opaque id, such as that of an API key.")]
-
-
 class UsageDropped(Envelope):
     """An operator dropped usage that was kept aside: it is never charged. The id is that of an acceptance."""
 
     type: Literal["usage.dropped"] = "usage.dropped"
-    data: UsageDrop
+    data: UsageDecision
 
 
 class Trace(Frozen):

@@ -46,7 +46,7 @@ from schemas.events import (
     Usage,
     UsageAcceptance,
     UsageAccepted,
-    UsageDrop,
+    UsageDecision,
     UsageDropped,
     UsageRecorded,
 )
@@ -118,7 +118,7 @@ def story() -> list[Event]:
         _said(20, "ledger/recover", LogRecovered, _RECOVERY, subject="ledger:log"),
         _said(28, "router/eu-1", UsageRecorded, _MISCOUNTED),
         _said(29, "api", UsageAccepted, UsageAcceptance(usage=_MISCOUNTED, **_CHECKED)),
-        _said(30, "api", UsageDropped, UsageDrop(**_CHECKED)),
+        _said(30, "api", UsageDropped, UsageDecision(**_CHECKED)),
     ]
 
 

@@ -1,6 +1,7 @@
 """deploy/first-book.json: well-known models at list prices, as an operator's first version of the book.
 
-Made by the importer, so that nobody types a price. Its note says when, and with which list.
+Made by the importer, so that nobody types a price; all else is as in the book of a development ledger. Its note says
+when, and with which list.
 """
 
 import json
@@ -8,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ledger.dev import first_book as development
 from ledger.list_prices import catalogue, list_prices, source, with_prices
-from schemas.book import BookVersion, KeyValidity, Level, Markups, Package
 
 FIRST_BOOK = Path(__file__).parents[2] / "deploy" / "first-book.json"
 MODELS = {
@@ -20,20 +21,6 @@ MODELS = {
     "openai": ("gpt-4o", "gpt-4o-mini", "gpt-5-mini", "gpt-6-luna", "gpt-6-sol", "gpt-6.1-sol", "gpt-image-2"),
     "x-ai": ("grok-4.7",),
 }
-_BASE = BookVersion(
-    version=1,
-    markups=Markups(auto="0.10", tier="0.08"),
-    prices=(),
-    packages=(
-        Package(name="free", included_traces=100),
-        Package(name="team", included_traces=10_000),
-        Package(name="scale", included_traces=1_000_000),
-    ),
-    default_package="free",
-    trace_price="0.0005",
-    levels=(Level(name="low", at_most="5"), Level(name="exhausted", at_most="0")),
-    signing_keys=(KeyValidity(key_id="unused"),),
-)
 
 
 def first_book() -> str:
@@ -41,7 +28,7 @@ def first_book() -> str:
     prices = [
         price for price in list_prices(catalogue(tuple(MODELS)), "*").prices if price.model in MODELS[price.provider]
     ]
-    version = with_prices(_BASE, prices, replace=True)
+    version = with_prices(development.first_book("unused"), prices, replace=True)
     book = version.model_dump(mode="json", exclude_defaults=True, exclude={"version", "signing_keys"})
     bounds = version.bounds.model_dump(mode="json")
     return json.dumps({"note": _note({**book, "bounds": bounds}), **book, "bounds": bounds}, indent=2) + "\n"

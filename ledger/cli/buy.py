@@ -43,22 +43,10 @@ def buy(
 
 async def begin_purchase(settings: "Settings", account_id: str, wanted: dict[str, str]) -> "PurchaseAnswer":
     """Begins a purchase with resources of this process; `wanted` has the fields of NewPurchase."""
-    from pydantic import ValidationError
-
-    from ledger.core.errors import Invalid
-    from ledger.postgres.connections import connect
-    from ledger.postgres.kinds import COMMAND
+    from ledger.cli.use_cases import checked, with_resources
     from ledger.service.caller import OPERATOR
     from ledger.service.purchases import buy
-    from ledger.service.resources import open_resources
-    from schemas.fields import faults_of
     from schemas.http import NewPurchase
 
-    try:
-        new = NewPurchase.model_validate(wanted)
-    except ValidationError as error:
-        wrong = faults_of(error)
-        raise Invalid(wrong.reason, field=wrong.field) from None
-    connect(settings.database, COMMAND).close()  # raises OtherRelease, before the health watch ends connections for it
-    async with open_resources(settings) as resources:
-        return await buy(resources, OPERATOR, account_id, new)
+    new = checked(NewPurchase, wanted)
+    return await with_resources(settings, lambda resources: buy(resources, OPERATOR, account_id, new))

@@ -70,21 +70,15 @@ def drop(account: Account, event_id: EventId, reason: Reason, yes: Yes = False, 
 
 
 def _decided(account: str, event_id: str, decision: str, reason: str) -> "QuarantineDecided":
-    from pydantic import ValidationError
-
+    from ledger.cli.use_cases import checked
     from ledger.core.errors import Invalid
     from ledger.service.caller import OPERATOR
     from ledger.service.quarantine import decide
     from ledger.service.writes import NotFoldedYet
-    from schemas.fields import faults_of
     from schemas.http import NewDecision, Pending
     from schemas.identity import is_uuid
 
-    try:
-        new = NewDecision.model_validate({"decision": decision, "reason_code": reason})
-    except ValidationError as error:
-        wrong = faults_of(error)
-        raise Invalid(wrong.reason, field=wrong.field) from None
+    new = checked(NewDecision, {"decision": decision, "reason_code": reason})
     if not is_uuid(event_id):
         raise Invalid("must be a UUID", field="event_id")
     answer = _asked(lambda resources: decide(resources, OPERATOR, account, event_id.lower(), new))
@@ -94,22 +88,13 @@ def _decided(account: str, event_id: str, decision: str, reason: str) -> "Quaran
 
 
 def _asked(ask: "Callable[[Resources], Awaitable[Answer]]") -> Answer:
-    """Asks with resources of this process."""
     import asyncio
 
     from ledger import logs
-    from ledger.postgres.connections import connect
-    from ledger.postgres.kinds import COMMAND
-    from ledger.service.resources import open_resources
-
-    async def answer() -> Answer:
-        settings = read_settings()
-        connect(settings.database, COMMAND).close()  # raises OtherRelease, before the health watch ends connections
-        async with open_resources(settings) as resources:
-            return await ask(resources)
+    from ledger.cli.use_cases import with_resources
 
     logs.silence()
-    return asyncio.run(answer())
+    return asyncio.run(with_resources(read_settings(), ask))
 
 
 def _show(decided: "QuarantineDecided", text: str, *, as_json: bool) -> None:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from ledger.core.calendar import ms_of
 from ledger.core.price_list import PriceList
 from schemas.book import BookVersion
-from schemas.money import parse_attos, parse_nanos
+from schemas.events import Mode
+from schemas.money import ATTOS_PER_CREDIT, parse_attos, parse_nanos
 
 FOREVER_MS = 2**62
 _ONE = 10**18
@@ -43,6 +44,10 @@ class Version:
     top_up_nanos_min: int
     schema_versions: frozenset[int]
     keys: dict[str, tuple[int, int]]
+
+    def charged_share(self, mode: Mode, own_key: bool | None) -> tuple[int, int]:
+        """What is charged of a cost, as a fraction: the markup on top of it, or the fee of a customer's own key."""
+        return (self.own_key_fee_attos, ATTOS_PER_CREDIT) if own_key else self.factors[mode]
 
     def accepts_key(self, key_id: str, log_time_ms: int) -> bool:
         """Whether a signature by this key is accepted at that log time."""

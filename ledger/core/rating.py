@@ -14,7 +14,7 @@ from ledger.core.calendar import ms_of
 from ledger.core.errors import Refused, Unpriced
 from ledger.core.tariffs import Tariff, broken_nesting, nestings_of
 from schemas.events import Mode, Usage
-from schemas.money import ATTOS_PER_CREDIT, ATTOS_PER_NANO, parse_attos
+from schemas.money import ATTOS_PER_NANO, parse_attos
 from schemas.units import parse_count
 
 
@@ -38,10 +38,10 @@ def rate_usage(usage: Usage, version: Version, log_time_ms: int, time: datetime 
     CountsDoNotNest.
     """
     numerator, denominator = exact_cost(usage, version, log_time_ms, time)
-    if usage.own_key:
-        return 0, round_half_even(numerator * version.own_key_fee_attos, denominator * ATTOS_PER_CREDIT)
-    factor, whole = version.factors[usage.mode]
-    return round_half_even(numerator, denominator), round_half_even(numerator * factor, denominator * whole)
+    own_key = usage.own_key
+    factor, whole = version.charged_share(usage.mode, own_key)
+    cost = 0 if own_key else round_half_even(numerator, denominator)
+    return cost, round_half_even(numerator * factor, denominator * whole)
 
 
 def is_plausible(charge: int, version: Version) -> bool:
@@ -98,9 +98,7 @@ class Estimate:
         price = version.prices.find(call.provider, call.model)
         if price is None:
             raise Unpriced(f"{call.provider}/{call.model}", field="model")
-        self._call = call
-        own = version.own_key_fee_attos, ATTOS_PER_CREDIT
-        self._share = own if call.own_key else version.factors[call.mode]
+        self._call, self._share = call, version.charged_share(call.mode, call.own_key)
         self._tariff = price.only or price.tariff(call.input_tokens, call.attributes, at_ms)
         self._least = self._least_output() if call.units else 0
         # Whether more than model and mode decides what an output token costs.

@@ -67,7 +67,7 @@ from schemas.events import (
     Usage,
     UsageAcceptance,
     UsageAccepted,
-    UsageDrop,
+    UsageDecision,
     UsageDropped,
     UsageRecorded,
 )
@@ -160,7 +160,7 @@ def _usage_accepted(account: Account, data: UsageAcceptance, context: Context) -
     return Change(account, -charge, cost, may_trigger=True)
 
 
-def _usage_dropped(account: Account, data: UsageDrop, context: Context) -> Change:
+def _usage_dropped(account: Account, data: UsageDecision, context: Context) -> Change:
     return Change(account)
 
 

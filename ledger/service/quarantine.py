@@ -4,22 +4,20 @@ Either way one signed event says so. Its id follows from the usage, so that the 
 """
 
 from datetime import datetime
-from uuid import UUID
+from typing import Any
 
 from ledger.core.errors import LedgerError
-from ledger.postgres.types import AsyncConnection
 from ledger.service.caller import Caller
-from ledger.service.cursors import InvalidCursor, decode, encode, split
+from ledger.service.cursors import InvalidCursor, moment_cursor, moment_place, split
 from ledger.service.idempotency import RequestIdentity
 from ledger.service.resources import Resources
 from ledger.service.transactions import transaction_of
 from ledger.service.writes import Write, perform, posted
 from ledger.views import quarantine as views
-from ledger.views.history import BEGINNING, HistoryLine, entries
-from ledger.views.quarantine import Quarantined
-from schemas.events import Usage, UsageAcceptance, UsageAccepted, UsageDrop, UsageDropped
+from ledger.views.history import BEGINNING, HistoryLine
+from schemas.events import Usage, UsageAcceptance, UsageAccepted, UsageDecision, UsageDropped
 from schemas.http import NewDecision, Page, Pending, QuarantineDecided, QuarantinedUsage, Transaction
-from schemas.identity import derived_id
+from schemas.identity import derived_id, is_uuid
 from schemas.money import format_nanos
 
 _START = (BEGINNING, "", "00000000-0000-0000-0000-000000000000")
@@ -40,12 +38,13 @@ async def list_quarantine(
     account = caller.account_id or account_id
     async with resources.pool.connection() as connection:
         rows, last = split(await views.waiting(connection, account, _place(cursor), limit + 1), limit)
-        lines = [await _line(connection, row) for row in rows]
+        lines = await views.lines_of(connection, rows)
     shown = [
         QuarantinedUsage(charge=format_nanos(row.charge), transaction=transaction_of(line), kept_aside_at=row.log_time)
         for row, line in zip(rows, lines, strict=True)
     ]
-    return Page(data=shown, next_cursor=_cursor(last) if last else None)
+    next_cursor = moment_cursor(last.log_time, f"{last.account_id} {last.event_id}") if last else None
+    return Page(data=shown, next_cursor=next_cursor)
 
 
 async def decide(
@@ -65,32 +64,25 @@ async def decide(
         row = next((each for each in found if each.decision is None), found[0])
         if row.decision is not None:
             raise AlreadyDecided(row.decision, field="event_id")
-        line = await _line(connection, row)
+        (line,) = await views.lines_of(connection, [row])
+    accepts = new.decision == "accepted"
     decided_id = derived_id(account_id, "quarantine", "signed" if row.signed else "unsigned", row.event_id)
 
     async def value(event_id: str) -> QuarantineDecided:
         entry: Transaction | None = None
-        if new.decision == "accepted":
+        if accepts:
             entry = transaction_of(await posted(resources, event_id, account_id))
         return QuarantineDecided(event_id=row.event_id, decision=new.decision, transaction=entry)
 
-    def acceptance(actor_id: str) -> UsageAcceptance:
-        return UsageAcceptance(
-            event_id=row.event_id,
-            signed=row.signed,
-            usage=_usage(line),
-            reason_code=new.reason_code,
-            actor_id=actor_id,
-        )
+    def data(actor_id: str) -> UsageDecision:
+        why: dict[str, Any] = {"event_id": row.event_id, "signed": row.signed}
+        why |= {"reason_code": new.reason_code, "actor_id": actor_id}
+        return UsageAcceptance(**why, usage=_usage(line)) if accepts else UsageDecision(**why)
 
-    def drop(actor_id: str) -> UsageDrop:
-        return UsageDrop(event_id=row.event_id, signed=row.signed, reason_code=new.reason_code, actor_id=actor_id)
-
-    accepts = new.decision == "accepted"
     write = Write(
         UsageAccepted if accepts else UsageDropped,
         account_id,
-        acceptance if accepts else drop,
+        data,
         QuarantineDecided,
         value,
         event_id=decided_id,
@@ -99,26 +91,17 @@ async def decide(
     return await perform(resources, caller, identity, write)
 
 
-async def _line(connection: AsyncConnection, row: Quarantined) -> HistoryLine:
-    (line,) = await entries(connection, row.event_id, row.account_id, signed=row.signed)
-    return line
-
-
 def _usage(line: HistoryLine) -> Usage:
     """The usage as it was recorded, without its authorization, which has ended."""
     names = Usage.model_fields.keys() - {"authorization_id", "metadata"}
     return Usage.model_validate({**{name: getattr(line, name) for name in names}, "metadata": line.data})
 
 
-def _cursor(row: Quarantined) -> str:
-    return encode(f"{row.log_time.isoformat()} {row.account_id} {row.event_id}")
-
-
 def _place(cursor: str | None) -> tuple[datetime, str, str]:
     if cursor is None:
         return _START
-    try:
-        time, account_id, event_id = decode(cursor).split(" ")
-        return datetime.fromisoformat(time), account_id, str(UUID(event_id))
-    except ValueError:
-        raise InvalidCursor(field="cursor") from None
+    moment, name = moment_place(cursor)
+    account_id, _, event_id = name.partition(" ")
+    if not is_uuid(event_id):
+        raise InvalidCursor(field="cursor")
+    return moment, account_id, event_id

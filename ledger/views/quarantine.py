@@ -1,9 +1,11 @@
 """Usage that was kept aside, because its charge was not plausible, and waits for an operator."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from ledger.postgres.types import AsyncConnection
+from ledger.views.history import HistoryLine
 from ledger.views.queries import fetch_all, fetch_one
 from schemas.states import QuarantineDecision
 
@@ -44,6 +46,16 @@ async def waiting(
 async def find(connection: AsyncConnection, account_id: str, event_id: str) -> list[Quarantined]:
     """The usage with this id: none, one, or two if the id was used with and without a signature."""
     return await fetch_all(connection, Quarantined, "quarantined", {"account_id": account_id, "event_id": event_id})
+
+
+async def lines_of(connection: AsyncConnection, rows: Sequence[Quarantined]) -> list[HistoryLine]:
+    """The entry of each, in their order."""
+    keys = [(row.account_id, row.event_id, row.signed) for row in rows]
+    accounts, events, signed = ([key[place] for key in keys] for place in range(3))
+    parameters = {"accounts": accounts, "events": events, "signed": signed}
+    found = await fetch_all(connection, HistoryLine, "quarantined_lines", parameters)
+    by_key = {(line.account_id, line.event_id, line.signed): line for line in found}
+    return [by_key[key] for key in keys]
 
 
 async def count(connection: AsyncConnection) -> Waiting:

@@ -156,6 +156,12 @@ SELECT account_id, event_id::text, signed, log_time, charge, decision
 FROM views.quarantine
 WHERE account_id = %(account_id)s AND event_id = %(event_id)s::uuid;
 
+-- name: quarantined_lines
+SELECT {{entry_columns}}
+FROM views.entries
+WHERE (event_id, account_id, signed)
+    IN (SELECT * FROM unnest(%(events)s::uuid[], %(accounts)s::text[], %(signed)s::boolean[]));
+
 -- name: quarantine_waiting
 SELECT count(*) AS waiting, coalesce(extract(epoch FROM now() - min(log_time)), 0)::float8 AS oldest_seconds
 FROM views.quarantine

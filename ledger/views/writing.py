@@ -100,24 +100,24 @@ class EntryWriter:
 
     def _add_charge_to_day(self, entry: Entry, usage: Usage) -> None:
         """The charge of usage whose tokens were counted when it was kept aside."""
-        account_id, day = entry.fact.event.subject, day_of(entry.log_time_ms)
-        key = (account_id, day, usage.provider, usage.model, usage.api_key_id or "")
-        sums = self._days.get(key)
-        if sums is None:
-            sums = self._days[key] = DaySums(entry.seq, entry.seq)
-        sums.lasts = entry.seq
+        sums = self._sums_of(entry, usage.provider, usage.model, usage.api_key_id or "")
         sums.costs += entry.cost
         sums.charges -= entry.amount
 
     def _add_traces_to_day(self, entry: Entry, count: int) -> None:
-        day = (entry.fact.event.subject, day_of(entry.log_time_ms), "", "", "")
+        sums = self._sums_of(entry, "", "", "")
+        sums.traces += count
+        sums.free += entry.free_traces
+        sums.charges -= entry.amount
+
+    def _sums_of(self, entry: Entry, provider: str, model: str, key: str) -> DaySums:
+        """The sums that an entry belongs to, which it is the last one of."""
+        day = (entry.fact.event.subject, day_of(entry.log_time_ms), provider, model, key)
         sums = self._days.get(day)
         if sums is None:
             sums = self._days[day] = DaySums(entry.seq, entry.seq)
         sums.lasts = entry.seq
-        sums.traces += count
-        sums.free += entry.free_traces
-        sums.charges -= entry.amount
+        return sums
 
 
 def write_quarantine(

@@ -4,7 +4,6 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from ledger.settings import Settings
 from schemas.events import Charged, CreditsPurchased, Purchase
 from schemas.topics import EVENTS
 from tests.support.events import priced_usage
-from tests.support.servers import api, client, key, projector
+from tests.support.servers import api, client, key, served
 from tests.support.waiting import eventually
 
 
@@ -28,11 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def http(settings: Settings, folder: Path) -> Iterator[httpx.Client]:
     """An operator's client, once everything is ready."""
-    with ExitStack() as stack:
-        url = stack.enter_context(api(settings, folder))
-        stack.enter_context(projector(settings, folder))
-        http = stack.enter_context(client(url, key(settings)))
-        eventually(lambda: http.get("/readyz").status_code == 200)
+    with served(settings, folder) as http:
         yield http
 
 

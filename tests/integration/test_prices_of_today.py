@@ -6,7 +6,6 @@ Amounts are worked out by hand from `many_sided_book`; auto mode adds ten percen
 import csv
 import io
 from collections.abc import Iterator
-from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import pytest
 from ledger.settings import Settings
 from tests.support.books import many_sided_book, publish_in_force
 from tests.support.events import priced_usage
-from tests.support.servers import api, client, key, projector
+from tests.support.servers import served
 from tests.support.waiting import eventually
 
 ASK = "/v1/authorizations"
@@ -29,11 +28,7 @@ FREE: dict[str, Any] = {"provider": "meta", "model": "llama:free", "mode": "auto
 def http(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     folder: Path = tmp_path_factory.mktemp("ledger")
     publish_in_force(settings, many_sided_book(settings))
-    with ExitStack() as stack:
-        url = stack.enter_context(api(settings, folder))
-        stack.enter_context(projector(settings, folder))
-        http = stack.enter_context(client(url, key(settings)))
-        eventually(lambda: http.get("/readyz").status_code == 200)
+    with served(settings, folder) as http:
         yield http
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from ledger.settings import Settings
 from tests.support.commands import command
-from tests.support.servers import api, client, key, projector
+from tests.support.servers import served
 from tests.support.waiting import eventually
 
 ABSURD = {"input_tokens": 10**9, "output_tokens": 0}  # 2,500 credits before the markup
@@ -20,11 +19,7 @@ ABSURD = {"input_tokens": 10**9, "output_tokens": 0}  # 2,500 credits before the
 @pytest.fixture(scope="module")
 def http(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     folder: Path = tmp_path_factory.mktemp("quarantine")
-    with ExitStack() as stack:
-        url = stack.enter_context(api(settings, folder))
-        stack.enter_context(projector(settings, folder))
-        http = stack.enter_context(client(url, key(settings)))
-        eventually(lambda: http.get("/readyz").status_code == 200)
+    with served(settings, folder) as http:
         yield http
 
 

@@ -5,7 +5,6 @@ import io
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import pytest
 from ledger.settings import Settings
 from tests.support import events
 from tests.support.events import Ids, priced_usage, sender
-from tests.support.servers import api, client, key, projector
+from tests.support.servers import key, served
 from tests.support.waiting import eventually
 
 IDS = Ids(77)
@@ -38,11 +37,7 @@ FROM generate_series(%s, %s) n
 @pytest.fixture(scope="module")
 def http(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     folder: Path = tmp_path_factory.mktemp("ledger")
-    with ExitStack() as stack:
-        url = stack.enter_context(api(settings, folder))
-        stack.enter_context(projector(settings, folder))
-        http = stack.enter_context(client(url, key(settings)))
-        eventually(lambda: http.get("/readyz").status_code == 200)
+    with served(settings, folder) as http:
         yield http
 
 

@@ -55,6 +55,14 @@ def projector(settings: Settings, folder: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def served(settings: Settings, folder: Path) -> Iterator[httpx.Client]:
+    """An operator's client of an API beside a projector, once both are ready."""
+    with api(settings, folder) as url, projector(settings, folder), client(url, key(settings)) as http:
+        eventually(lambda: http.get("/readyz").status_code == 200)
+        yield http
+
+
 def key(settings: Settings, *scopes: str, account: str = "") -> str:
     """A new API key, with all scopes unless some are named."""
     with psycopg.connect(settings.database) as connection:
