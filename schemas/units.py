@@ -108,11 +108,6 @@ UNITS: dict[str, Unit] = {
 COUNTED = frozenset(UNITS) - {"input_tokens", "output_tokens", "requests"}
 
 
-def is_part_of(narrow: str, wide: str) -> bool:
-    """Whether everything that the first unit counts is counted by the second one, too."""
-    return wide in WIDER[narrow]
-
-
 def common_part(one: str, other: str) -> str | None:
     """The unit of what two units both count; None if there is none, or if one is a part of the other."""
     return _COMMON_PARTS.get(frozenset((one, other)))
